@@ -1,0 +1,3 @@
+//! The `sessile` command line.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Storage for agent sessions.
+
+pub use sessile_core::*;

@@ -1,0 +1,18 @@
+//! What can be asked of a store: who asks, commands and queries, outcomes and answers.
+
+mod by;
+mod page;
+mod session;
+mod thread;
+
+pub use by::{By, Key, Read};
+pub use page::{Cursor, MAX_PAGE, Page, Paging};
+pub use session::{
+    Append, Appended, Drill, Event, Expect, Feed, FeedPage, LinkSessions, NewRun, NewSession,
+    NewSubSession, RunScope, SessionAnswer, SessionCommand, SessionFilter, SessionOutcome,
+    SessionQuery, UpdateEdge, UpdateSession, UsageScope, Verified,
+};
+pub use thread::{
+    NewThread, ProjectUsage, ThreadAnswer, ThreadCommand, ThreadFilter, ThreadOutcome, ThreadQuery,
+    ThreadScope, UpdateProject, UpdateThread,
+};

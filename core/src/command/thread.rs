@@ -1,0 +1,222 @@
+//! Projects and threads.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Page, Paging};
+use crate::{
+    id::{ProjectId, ThreadId, UserId, Version},
+    journal::ListOrder,
+    model::{Labels, Project, ProjectConfig, RollUp, Thread, ThreadRow},
+};
+
+/// What a project becomes; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct UpdateProject {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its caps.
+    pub config: Option<ProjectConfig>,
+}
+
+/// A thread to create.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NewThread {
+    /// Its title, 0 to 256 bytes.
+    pub title: String,
+    /// Its labels.
+    pub labels: Labels,
+}
+
+impl NewThread {
+    /// With a title.
+    pub fn titled(title: impl Into<String>) -> Self {
+        Self { title: title.into(), labels: Labels::new() }
+    }
+
+    /// With one more label.
+    #[must_use]
+    pub fn with_label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels = self.labels.with(key, value);
+        self
+    }
+}
+
+/// What a thread becomes; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct UpdateThread {
+    /// Its title.
+    pub title: Option<String>,
+    /// Its labels, whole.
+    pub labels: Option<Labels>,
+}
+
+/// Writes to projects and threads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ThreadCommand {
+    /// Creates a project. With a key, its id follows from tenant and key.
+    CreateProject {
+        /// Its name, 0 to 256 bytes.
+        name: String,
+        /// Its caps.
+        config: ProjectConfig,
+    },
+    /// Changes name or caps, if the project's version is the expected one (PRJ2).
+    UpdateProject {
+        /// Which.
+        project: ProjectId,
+        /// Its version.
+        expected: Version,
+        /// What changes.
+        update: UpdateProject,
+    },
+    /// No new threads and sessions from here on (PRJ3). Archiving an archived project writes nothing.
+    ArchiveProject {
+        /// Which.
+        project: ProjectId,
+    },
+    /// Takes them again (PRJ5). Reopening an open project writes nothing.
+    ReopenProject {
+        /// Which.
+        project: ProjectId,
+    },
+    /// Deletes a project without threads (PRJ4). Idempotent. Finishes or undoes a deletion that was cut off.
+    DeleteProject {
+        /// Which.
+        project: ProjectId,
+    },
+    /// Creates a thread in an open project (THD1, THD2).
+    CreateThread {
+        /// Where.
+        project: ProjectId,
+        /// What.
+        thread: NewThread,
+    },
+    /// Changes title or labels, if the thread's version is the expected one (THD3).
+    UpdateThread {
+        /// Which.
+        thread: ThreadId,
+        /// Its version.
+        expected: Version,
+        /// What changes.
+        update: UpdateThread,
+    },
+    /// Archives a thread in which nothing is at work (THD5). Archiving an archived thread writes nothing (THD6).
+    ArchiveThread {
+        /// Which.
+        thread: ThreadId,
+    },
+    /// Opens an archived thread (THD9). Reopening an open thread writes nothing.
+    ReopenThread {
+        /// Which.
+        thread: ThreadId,
+    },
+    /// Deletes a thread without sessions (THD8). Idempotent.
+    DeleteThread {
+        /// Which.
+        thread: ThreadId,
+    },
+}
+
+/// What a [`ThreadCommand`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ThreadOutcome {
+    /// The project exists.
+    ProjectCreated(ProjectId),
+    /// The thread exists.
+    ThreadCreated(ThreadId),
+    /// The change stands in the record at this version; for what wrote nothing, the version that made it so.
+    Changed(Version),
+    /// It is gone, or never was.
+    Deleted,
+}
+
+/// Where to list threads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ThreadScope {
+    /// All of the tenant's.
+    Tenant,
+    /// A project's.
+    Project(ProjectId),
+    /// Those a person created or wrote in, across projects (THD12). A thread's card keeps its creator and the 7 people
+    /// who wrote in it last.
+    User(UserId),
+}
+
+/// Which threads to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadFilter {
+    /// Where.
+    pub scope: ThreadScope,
+    /// By id, or by the last commit, newest first.
+    pub order: ListOrder,
+    /// Only with this label.
+    pub label: Option<(String, String)>,
+}
+
+impl ThreadFilter {
+    /// All of a scope, by id.
+    pub const fn of(scope: ThreadScope) -> Self {
+        Self { scope, order: ListOrder::Id, label: None }
+    }
+
+    /// By the last commit, newest first.
+    #[must_use]
+    pub const fn newest_first(mut self) -> Self {
+        self.order = ListOrder::Updated;
+        self
+    }
+
+    /// Only with this label.
+    #[must_use]
+    pub fn labelled(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.label = Some((key.into(), value.into()));
+        self
+    }
+}
+
+/// Questions about projects and threads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ThreadQuery {
+    /// One project.
+    Project(ProjectId),
+    /// The tenant's projects, by id.
+    Projects(Paging),
+    /// One thread.
+    Thread(ThreadId),
+    /// Threads.
+    Threads(ThreadFilter, Paging),
+    /// What a project cost: the sum over its threads, each at its own head.
+    ProjectUsage(ProjectId),
+}
+
+/// The totals of a project, and the heads they were read at. Nothing else is promised across threads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ProjectUsage {
+    /// The sum.
+    pub roll_up: RollUp,
+    /// The head of each thread that was added.
+    pub heads: BTreeMap<ThreadId, Version>,
+}
+
+/// The answer to a [`ThreadQuery`], in its order.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ThreadAnswer {
+    /// The project, if it exists.
+    Project(Option<Project>),
+    /// A page of projects.
+    Projects(Page<Project>),
+    /// The thread, if it exists.
+    Thread(Option<Thread>),
+    /// A page of threads.
+    Threads(Page<ThreadRow>),
+    /// What the project cost.
+    ProjectUsage(ProjectUsage),
+}

@@ -1,0 +1,118 @@
+//! Ids of projects and threads.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Space, SpaceKind, TenantId};
+use crate::error::{Error, Result};
+
+/// Characters of the 128 bits in lower-case Crockford base32.
+pub(super) const MINTED_CHARS: usize = 26;
+
+pub(super) fn encode(bits: u128) -> String {
+    let digits = fast32::base32::CROCKFORD_LOWER.encode_u128(bits);
+    format!("{digits:0>MINTED_CHARS$}")
+}
+
+/// The exact inverse of [`encode`]: what does not encode back to the same text is refused.
+pub(super) fn decode(text: &str) -> Option<u128> {
+    if text.len() != MINTED_CHARS || !text.is_ascii() {
+        return None;
+    }
+    let digits = text.trim_start_matches('0');
+    let bits = if digits.is_empty() {
+        0
+    } else {
+        fast32::base32::CROCKFORD_LOWER.decode_u128_str(digits).ok()?
+    };
+    (encode(bits) == text).then_some(bits)
+}
+
+pub(super) fn invalid_id(kind: &'static str, text: &str) -> Error {
+    let shown: String = text.chars().take(64).collect();
+    Error::invalid("id", format!("{shown:?} is not a {kind} id"))
+}
+
+macro_rules! minted {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u128);
+
+        impl $name {
+            /// Mints an id: `millis` (the low 48 bits count), the tenant's tag, and the low 48 bits of `random`.
+            pub fn mint(tenant: &TenantId, millis: u64, random: u64) -> Self {
+                const LOW_48: u64 = (1 << 48) - 1;
+                let high = u128::from(millis & LOW_48) << 80;
+                let tag = u128::from(tenant.tag()) << 48;
+                Self(high | tag | u128::from(random & LOW_48))
+            }
+
+            /// The id with exactly these bits.
+            pub const fn from_bits(bits: u128) -> Self {
+                Self(bits)
+            }
+
+            /// All 128 bits.
+            pub const fn bits(self) -> u128 {
+                self.0
+            }
+
+            /// The 32 bits that tell the tenant; a foreign tenant is refused by them before any I/O.
+            pub const fn tag(self) -> u32 {
+                (self.0 >> 48) as u32
+            }
+
+            /// The space whose journal this id names, for the tenant that asks.
+            pub fn space(self, tenant: &TenantId) -> Space {
+                Space::new(tenant.clone(), $kind, self.0)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                text.strip_prefix($prefix)
+                    .and_then(decode)
+                    .map(Self)
+                    .ok_or_else(|| invalid_id(stringify!($name), text))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+minted!(
+    /// A project of a tenant: `prj_` and 26 characters.
+    ProjectId, "prj_", SpaceKind::Project
+);
+minted!(
+    /// A thread of a project: `thd_` and 26 characters.
+    ThreadId, "thd_", SpaceKind::Thread
+);

@@ -1,0 +1,20 @@
+//! Sessile's core: the ids, the records, the rules, and the traits a backend implements.
+//!
+//! A **thread is a journal**: everything that happens in one line of work is one ordered list of records, numbered by one
+//! counter, the *head*. The rules are one pure state machine over those records ([`thread`]), and a backend is a
+//! place to keep journals ([`journal`]). Programs use the crate `sessile`, which brings backends; authors of backends
+//! start at [`journal::Journal`].
+
+pub mod clock;
+pub mod command;
+pub mod error;
+pub mod id;
+pub mod journal;
+pub mod json;
+pub mod model;
+pub mod record;
+pub mod store;
+
+pub use clock::{Clock, IdSource, Timestamp};
+pub use command::{By, Key};
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,115 @@
+//! Edges between the sessions of one thread.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Actor;
+use crate::{
+    clock::Timestamp,
+    id::{RunId, SessionId, SubSessionId, Version},
+};
+
+/// How the child came to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SubSessionKind {
+    /// An agent asked for help.
+    #[default]
+    AgentSpawn,
+    /// A person handed it over.
+    UserHandoff,
+    /// A person stepped in.
+    Intervention,
+}
+
+/// What a child's failure does to the run that waits for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FailureMode {
+    /// Only ends the edge.
+    #[default]
+    Delegate,
+    /// Fails the awaiting run too.
+    FailFast,
+}
+
+/// How a child's result comes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CompletionMode {
+    /// By reference to its summary.
+    #[default]
+    SummaryRef,
+    /// By merging.
+    MergeBack,
+}
+
+/// Where an edge stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SubSessionStatus {
+    /// The child has not begun.
+    #[default]
+    Pending,
+    /// The child is at work.
+    Active,
+    /// The child's last activity ended well, or was cancelled.
+    Idle,
+    /// The child failed.
+    Failed,
+}
+
+impl SubSessionStatus {
+    /// Whether the child counts towards its parent's width cap.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Pending | Self::Active)
+    }
+}
+
+impl fmt::Display for SubSessionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Idle => "idle",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// An edge: parent and child are sessions of one thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SubSession {
+    /// Its id.
+    pub id: SubSessionId,
+    /// The session above.
+    pub parent: SessionId,
+    /// The session below.
+    pub child: SessionId,
+    /// How the child came to be.
+    pub kind: SubSessionKind,
+    /// Where it stands.
+    pub status: SubSessionStatus,
+    /// Who asked for it.
+    pub spawned_by: Actor,
+    /// The parent's run that asked for it.
+    pub spawned_by_run: Option<RunId>,
+    /// What a failure does.
+    pub failure_mode: FailureMode,
+    /// How the result comes back.
+    pub completion_mode: CompletionMode,
+    /// What it is for.
+    pub purpose: Option<String>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When one of its fields last changed.
+    pub updated_at: Timestamp,
+    /// Version of the last record that changed one of the fields above.
+    pub version: Version,
+}

@@ -1,0 +1,101 @@
+//! Projects.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    error::{Error, Result},
+    id::{ProjectId, TenantId, Version},
+};
+
+/// Whether a project takes new work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ProjectStatus {
+    /// Takes threads and sessions.
+    #[default]
+    Open,
+    /// Takes none; what is there stays readable, and sessions at work may finish.
+    Archived,
+    /// A deletion began and has not ended: it takes nothing, and `delete_project` finishes or undoes it.
+    Deleting,
+}
+
+impl fmt::Display for ProjectStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Archived => "archived",
+            Self::Deleting => "deleting",
+        })
+    }
+}
+
+/// Caps of a project's threads: 0 to 1,000 each. A lowered cap ends nothing that lives.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProjectConfig {
+    /// How deep a session may stand below its root; the root is 0.
+    pub max_delegation_depth: u32,
+    /// How many live children a session may have.
+    pub max_delegation_width: u32,
+}
+
+impl Default for ProjectConfig {
+    fn default() -> Self {
+        Self { max_delegation_depth: 4, max_delegation_width: 8 }
+    }
+}
+
+impl ProjectConfig {
+    /// With another depth cap.
+    #[must_use]
+    pub const fn with_max_delegation_depth(mut self, depth: u32) -> Self {
+        self.max_delegation_depth = depth;
+        self
+    }
+
+    /// With another width cap.
+    #[must_use]
+    pub const fn with_max_delegation_width(mut self, width: u32) -> Self {
+        self.max_delegation_width = width;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        for (field, cap) in [
+            ("max_delegation_depth", self.max_delegation_depth),
+            ("max_delegation_width", self.max_delegation_width),
+        ] {
+            if cap > 1000 {
+                return Err(Error::invalid(field, format!("{cap}, where 0 to 1000 are allowed")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Project {
+    /// Its id.
+    pub id: ProjectId,
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// Its name, verbatim; not unique.
+    pub name: String,
+    /// Its status.
+    pub status: ProjectStatus,
+    /// Its caps.
+    pub config: ProjectConfig,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When its own record last changed.
+    pub updated_at: Timestamp,
+    /// Version of the last record that changed one of the fields above.
+    pub version: Version,
+}

@@ -1,0 +1,137 @@
+//! Sessions.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Actor, Labels};
+use crate::{
+    clock::Timestamp,
+    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, Version},
+};
+
+/// Where a session stands. The machine's steps are in [`crate::thread`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SessionStatus {
+    /// Nothing is at work.
+    #[default]
+    Idle,
+    /// A run is at work.
+    Active,
+    /// Waits for a person.
+    AwaitingHitl,
+    /// Its activity failed; reopen to go on.
+    Failed,
+    /// Locked by a handoff.
+    Locked,
+    /// Waits for the recipients of a broadcast.
+    AwaitingMerge,
+    /// Archived.
+    Archived,
+}
+
+impl SessionStatus {
+    /// The word used in records and lists.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Active => "active",
+            Self::AwaitingHitl => "awaiting_hitl",
+            Self::Failed => "failed",
+            Self::Locked => "locked",
+            Self::AwaitingMerge => "awaiting_merge",
+            Self::Archived => "archived",
+        }
+    }
+}
+
+impl fmt::Display for SessionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A session: one agent's conversation, with its log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// Its project.
+    pub project: ProjectId,
+    /// Its thread.
+    pub thread: ThreadId,
+    /// Its name; not unique.
+    pub name: Option<String>,
+    /// Its labels.
+    pub labels: Labels,
+    /// The task it works on.
+    pub task: Option<String>,
+    /// Where it stands.
+    pub status: SessionStatus,
+    /// Who owns it.
+    pub current_actor: Option<Actor>,
+    /// Who owned it before; only grows.
+    pub previous_actors: Vec<Actor>,
+    /// +1 per committed handoff.
+    pub owner_version: u64,
+    /// The edge to its parent.
+    pub parent: Option<SubSessionId>,
+    /// Sessions above it.
+    pub depth: u32,
+    /// Entries in its log.
+    pub entries: u64,
+    /// Version of its last entry, 0 when it has none: what `expected_tail` compares.
+    pub tail: Version,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Time of the last record in any of its lanes; never goes back.
+    pub updated_at: Timestamp,
+    /// Version of the last record that changed one of its own fields (name, labels, task, status, actor).
+    pub version: Version,
+}
+
+/// A session as `sessions` lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SessionRow {
+    /// Its id.
+    pub id: SessionId,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its labels.
+    pub labels: Labels,
+    /// The task it works on.
+    pub task: Option<String>,
+    /// Where it stands.
+    pub status: SessionStatus,
+    /// Who owns it.
+    pub actor: Option<Actor>,
+    /// Its parent.
+    pub parent: Option<SessionId>,
+    /// Sessions above it.
+    pub depth: u32,
+    /// Entries in its log.
+    pub entries: u64,
+    /// Its last entry.
+    pub last_entry: Option<EntryId>,
+    /// Its newest live run.
+    pub open_run: Option<RunId>,
+    /// Time of its last record.
+    pub updated_at: Timestamp,
+    /// Its version.
+    pub version: Version,
+}
+
+/// A session that stands in the way, named by an error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SessionSample {
+    /// Its id.
+    pub session: SessionId,
+    /// Where it stands.
+    pub status: SessionStatus,
+}

@@ -1,0 +1,183 @@
+//! The part of a record that may hold user text, and may be erased.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::Kind;
+use crate::{
+    model::{Actor, Labels, Message, ProjectConfig, RunOutcome},
+    record::hash::Hash,
+};
+
+/// Who called, where nothing else is to be said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ByBody {
+    pub(crate) by: Actor,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProjectBody {
+    pub(crate) name: String,
+    pub(crate) config: ProjectConfig,
+    pub(crate) by: Actor,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThreadBody {
+    pub(crate) title: String,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub(crate) labels: Labels,
+    pub(crate) by: Actor,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub(crate) labels: Labels,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) task: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) actor: Option<Actor>,
+    pub(crate) by: Actor,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EdgeBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) purpose: Option<String>,
+    pub(crate) by: Actor,
+}
+
+/// Reading only: a fold wants the authors and skips the message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EntryBody<M = serde::de::IgnoredAny> {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) actor: Option<Actor>,
+    pub(crate) by: Actor,
+    pub(crate) message: M,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) task: Option<String>,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub(crate) labels: Labels,
+    pub(crate) by: Actor,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunEndBody {
+    pub(crate) outcome: RunOutcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) task: Option<String>,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub(crate) labels: Labels,
+    pub(crate) by: Actor,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UsageBody {
+    pub(crate) call: String,
+    pub(crate) by: Actor,
+}
+
+/// A body as the fold takes it. Which variant belongs to a kind is fixed; an erased body is [`Body::Erased`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Body {
+    /// Erased, or never needed to fold because it lies in a blob.
+    Erased,
+    /// Who called.
+    By(ByBody),
+    /// Of `project_created` and `project_updated`.
+    Project(ProjectBody),
+    /// Of `thread_created` and `thread_updated`.
+    Thread(ThreadBody),
+    /// Of `session_created` and `session_updated`.
+    Session(SessionBody),
+    /// Of `edge_created` and `edge_updated`.
+    Edge(EdgeBody),
+    /// Of `entry`, without its message.
+    Entry(Actor),
+    /// Of `run_started`.
+    Run(RunBody),
+    /// Of `run_ended`.
+    RunEnd(RunEndBody),
+    /// Of `usage_booked`.
+    Usage(UsageBody),
+}
+
+impl Body {
+    /// Reads the body of a record of this kind.
+    pub(crate) fn decode(kind: &Kind, text: &str) -> Result<Self, serde_json::Error> {
+        fn of<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
+            serde_json::from_str(text)
+        }
+        Ok(match kind {
+            Kind::ProjectCreated { .. } | Kind::ProjectUpdated { .. } => Self::Project(of(text)?),
+            Kind::ThreadCreated { .. } | Kind::ThreadUpdated { .. } => Self::Thread(of(text)?),
+            Kind::SessionCreated { .. } | Kind::SessionUpdated { .. } => Self::Session(of(text)?),
+            Kind::EdgeCreated { .. } | Kind::EdgeUpdated { .. } => Self::Edge(of(text)?),
+            Kind::Entry { .. } => {
+                let body: EntryBody = of(text)?;
+                Self::Entry(body.actor.unwrap_or(body.by))
+            }
+            Kind::RunStarted { .. } => Self::Run(of(text)?),
+            Kind::RunEnded { .. } => Self::RunEnd(of(text)?),
+            Kind::UsageBooked { .. } => Self::Usage(of(text)?),
+            Kind::ProjectArchived { .. }
+            | Kind::ProjectReopened { .. }
+            | Kind::ProjectDeleting { .. }
+            | Kind::ProjectDeleteUndone { .. }
+            | Kind::ThreadReserved { .. }
+            | Kind::ThreadArchived { .. }
+            | Kind::ThreadReopened { .. }
+            | Kind::SessionStatusSet { .. }
+            | Kind::SessionReopened { .. }
+            | Kind::SessionDeleted { .. }
+            | Kind::EdgeDeleted { .. }
+            | Kind::RunStatusSet { .. }
+            | Kind::LeaseGranted { .. }
+            | Kind::LeaseRenewed { .. }
+            | Kind::LeaseReleased { .. } => Self::By(of(text)?),
+        })
+    }
+
+    /// The text that is stored. An entry's is made once, when the call comes in, by [`encode_entry`](Self::encode_entry).
+    pub(crate) fn encode(&self) -> Result<String, serde_json::Error> {
+        match self {
+            Self::Erased | Self::Entry(_) => Ok(String::new()),
+            Self::By(body) => serde_json::to_string(body),
+            Self::Project(body) => serde_json::to_string(body),
+            Self::Thread(body) => serde_json::to_string(body),
+            Self::Session(body) => serde_json::to_string(body),
+            Self::Edge(body) => serde_json::to_string(body),
+            Self::Run(body) => serde_json::to_string(body),
+            Self::RunEnd(body) => serde_json::to_string(body),
+            Self::Usage(body) => serde_json::to_string(body),
+        }
+    }
+
+    /// The text of an entry.
+    pub(crate) fn encode_entry(
+        by: &Actor,
+        actor: Option<&Actor>,
+        message: &Message,
+    ) -> Result<String, serde_json::Error> {
+        #[derive(Serialize)]
+        struct Out<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            actor: Option<&'a Actor>,
+            by: &'a Actor,
+            message: &'a Message,
+        }
+        serde_json::to_string(&Out { actor: actor.filter(|a| *a != by), by, message })
+    }
+}
+
+/// The digest that stands in the head for a body.
+pub(crate) fn digest(salt: &[u8; 16], text: &[u8]) -> Hash {
+    Hash::of(&[salt, text])
+}

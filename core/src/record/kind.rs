@@ -1,0 +1,262 @@
+//! What a record says happened: the part of it that stands in the head.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    id::{ProjectId, ThreadId, Version},
+    journal::Stream,
+    model::{
+        CompletionMode, FailureMode, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus,
+        Totals, Usage,
+    },
+    record::hex128,
+};
+
+/// The lanes of a session's streams, and of the thread's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Entries.
+    Log = 0,
+    /// The usage ledger.
+    Usage = 1,
+    /// One record when a run starts and one when it ends.
+    Runs = 2,
+    /// Everything else.
+    Rest = 3,
+}
+
+impl Lane {
+    /// The stream of this lane of a session; session 0 is the thread itself.
+    pub const fn of(self, session: Version) -> Stream {
+        Stream(session.saturating_mul(4) | self as u64)
+    }
+}
+
+impl Stream {
+    /// The version of the session it belongs to; 0 is the thread itself.
+    pub const fn session(self) -> Version {
+        self.0 >> 2
+    }
+
+    /// Whether it is a session's log.
+    pub const fn is_log(self) -> bool {
+        self.0 & 3 == 0
+    }
+}
+
+/// A step an edge takes because of something that happened to its child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdgeStep {
+    /// The edge's version.
+    pub edge: Version,
+    /// Where it goes.
+    pub to: SubSessionStatus,
+}
+
+/// What follows from a run's step, decided once and written down, so that folding needs no rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consequence {
+    /// The session's status afterwards.
+    pub session: SessionStatus,
+    /// The step of the edge above it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<EdgeStep>,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $text:literal { $($(#[$fdoc:meta])* $(@$attr:meta;)* $field:ident: $type:ty,)* })*) => {
+        /// Every record kind. Sessions, edges, runs are named by the version that created them.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum Kind {
+            $($(#[$doc])* #[serde(rename = $text)] $name { $($(#[$fdoc])* $(#[$attr])* $field: $type,)* },)*
+        }
+
+        impl Kind {
+            /// The name it has in records, and in the people's views of a store.
+            pub const fn name(&self) -> &'static str {
+                match self { $(Self::$name { .. } => $text,)* }
+            }
+        }
+
+        /// The names of all kinds, in the order of [`Kind`].
+        pub const KIND_NAMES: &[&str] = &[$($text),*];
+    };
+}
+
+kinds! {
+    /// Version 1 of a project.
+    ProjectCreated = "project_created" {}
+    /// Name and config, whole.
+    ProjectUpdated = "project_updated" {}
+    /// It takes no new threads and sessions.
+    ProjectArchived = "project_archived" {}
+    /// It takes them again.
+    ProjectReopened = "project_reopened" {}
+    /// A deletion began; no reservation follows.
+    ProjectDeleting = "project_deleting" {}
+    /// The deletion found a living thread.
+    ProjectDeleteUndone = "project_delete_undone" {}
+    /// The moment a thread is created, in its project's journal.
+    ThreadReserved = "thread_reserved" {
+        /// The thread.
+        thread: ThreadId,
+        /// Versions of earlier reservations whose thread is known to have begun.
+        @serde(default, skip_serializing_if = "Vec::is_empty"); settled: Vec<Version>,
+    }
+    /// Version 1 of a thread.
+    ThreadCreated = "thread_created" {
+        /// Its project.
+        project: ProjectId,
+        /// The version of its reservation there.
+        reserved: Version,
+    }
+    /// Title and labels, whole.
+    ThreadUpdated = "thread_updated" {}
+    /// It takes nothing.
+    ThreadArchived = "thread_archived" {}
+    /// It takes work again.
+    ThreadReopened = "thread_reopened" {}
+    /// A session begins to exist.
+    SessionCreated = "session_created" {}
+    /// Name, labels, task and actor, whole.
+    SessionUpdated = "session_updated" {
+        /// Which session.
+        session: Version,
+    }
+    /// A status set by hand.
+    SessionStatusSet = "session_status_set" {
+        /// Which session.
+        session: Version,
+        /// Its status, and the step of its edge.
+        then: Consequence,
+    }
+    /// A failed session goes on, in a new activity.
+    SessionReopened = "session_reopened" {
+        /// Which session.
+        session: Version,
+    }
+    /// The session, its entries, runs and leases are gone.
+    SessionDeleted = "session_deleted" {
+        /// Which session.
+        session: Version,
+    }
+    /// A session has a parent from here on.
+    EdgeCreated = "edge_created" {
+        /// The session above.
+        parent: Version,
+        /// The session below.
+        child: Version,
+        /// How it came to be.
+        kind: SubSessionKind,
+        /// Pending, or active when the child is at work already.
+        status: SubSessionStatus,
+        /// What a failure does.
+        failure_mode: FailureMode,
+        /// How the result comes back.
+        completion_mode: CompletionMode,
+        /// The parent's run that asked for it.
+        @serde(default, skip_serializing_if = "Option::is_none"); spawned_by_run: Option<Version>,
+        /// The version of the project under whose caps it was decided.
+        caps: Version,
+    }
+    /// Purpose and modes, whole.
+    EdgeUpdated = "edge_updated" {
+        /// Which edge.
+        edge: Version,
+        /// What a failure does.
+        failure_mode: FailureMode,
+        /// How the result comes back.
+        completion_mode: CompletionMode,
+    }
+    /// The child has no parent any more.
+    EdgeDeleted = "edge_deleted" {
+        /// Which edge.
+        edge: Version,
+    }
+    /// A message.
+    Entry = "entry" {
+        /// Whose log.
+        session: Version,
+        /// The run it belongs to.
+        @serde(default, skip_serializing_if = "Option::is_none"); run: Option<Version>,
+        /// The entry it answers.
+        @serde(default, skip_serializing_if = "Option::is_none"); in_reply_to: Option<Version>,
+    }
+    /// A run begins.
+    RunStarted = "run_started" {
+        /// Whose.
+        session: Version,
+        /// 1, 2, 3 ...
+        iteration: u32,
+        /// The run it tries again.
+        @serde(default, skip_serializing_if = "Option::is_none"); retry_of: Option<Version>,
+        /// Queued or running.
+        status: RunStatus,
+        /// What follows.
+        then: Consequence,
+    }
+    /// A run takes a step and goes on living.
+    RunStatusSet = "run_status_set" {
+        /// Which run.
+        run: Version,
+        /// Its session.
+        session: Version,
+        /// Where it goes.
+        status: RunStatus,
+        /// What follows.
+        then: Consequence,
+    }
+    /// A run is over. Holds all there is to know of it, so that one record answers for an ended run.
+    RunEnded = "run_ended" {
+        /// Which run.
+        run: Version,
+        /// Its session.
+        session: Version,
+        /// Its iteration.
+        iteration: u32,
+        /// The run it tried again.
+        @serde(default, skip_serializing_if = "Option::is_none"); retry_of: Option<Version>,
+        /// When it began.
+        started_at: Timestamp,
+        /// How it ended.
+        status: RunStatus,
+        /// What it used.
+        totals: Totals,
+        /// What follows.
+        then: Consequence,
+    }
+    /// A call is booked.
+    UsageBooked = "usage_booked" {
+        /// The run that made it.
+        run: Version,
+        /// Its session.
+        session: Version,
+        /// First 128 bits of BLAKE3 over the caller's id of the call.
+        @serde(with = "hex128"); call: u128,
+        /// The call.
+        usage: Usage,
+        /// The session's totals with it.
+        running: Totals,
+    }
+    /// A lease begins; its token is this record's version. It ends any lease before it.
+    LeaseGranted = "lease_granted" {
+        /// The session.
+        session: Version,
+        /// Time to live.
+        ttl_millis: u64,
+    }
+    /// The holder asks for more time; no lease record in the sense of LEA2.
+    LeaseRenewed = "lease_renewed" {
+        /// The session.
+        session: Version,
+        /// Time to live from here on.
+        ttl_millis: u64,
+    }
+    /// The holder gives it back.
+    LeaseReleased = "lease_released" {
+        /// The session.
+        session: Version,
+    }
+}

@@ -1,0 +1,20 @@
+//! The records a journal holds, for ever.
+//!
+//! A record is a *head* and a *body*. The head holds ids, numbers, enums and the body's digest - never user text - and
+//! is never erased; the hash chain runs over heads. The body holds titles, messages, actors; it may be erased and then
+//! folds as empty. Both are JSON, so `jq` and `sqlite3` can read a store. The kinds are listed at [`Kind`].
+
+mod body;
+mod hash;
+mod kind;
+mod seal;
+
+pub use body::Body;
+pub(crate) use body::{
+    ByBody, EdgeBody, EntryBody, ProjectBody, RunBody, RunEndBody, SessionBody, ThreadBody,
+    UsageBody,
+};
+pub use hash::{Hash, hex128};
+pub use kind::{Consequence, EdgeStep, KIND_NAMES, Kind, Lane};
+pub(crate) use seal::{Draft, Opened, SealedBody, open, open_body, seal, seal_body};
+pub use seal::{KeyMark, READER_LEVEL, RecordHead};

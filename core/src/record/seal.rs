@@ -1,0 +1,229 @@
+//! From a decision to the record a journal keeps, and back.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Body, Hash, Kind, body::digest, hex128};
+use crate::{
+    clock::Timestamp,
+    error::{Error, Result},
+    id::{Space, Version},
+    journal::{Position, Record, RecordBody, Stream},
+};
+
+/// The newest reader level this release understands.
+pub const READER_LEVEL: u16 = 1;
+
+/// An idempotency key as records keep it: no text of the caller's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyMark {
+    /// First 128 bits of BLAKE3 over the producer's name.
+    #[serde(with = "hex128", rename = "p")]
+    pub producer: u128,
+    /// Its number.
+    pub n: u64,
+    /// First 128 bits of BLAKE3 over the batch's first salt and the command: tells the same command from another.
+    #[serde(with = "hex128", rename = "h")]
+    pub command: u128,
+}
+
+/// The head of a record, as stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordHead {
+    /// Its version: a record that was moved gives itself away.
+    #[serde(rename = "v")]
+    pub version: Version,
+    /// Its stream.
+    #[serde(rename = "s")]
+    pub stream: Stream,
+    /// The reader level it needs.
+    #[serde(rename = "r")]
+    pub reader: u16,
+    /// When, by the writer's clock.
+    pub at: Timestamp,
+    /// Unique for its batch: tells one's own write from another's.
+    #[serde(with = "hex128", rename = "n")]
+    pub nonce: u128,
+    /// Its place in the batch, from 0.
+    #[serde(rename = "i")]
+    pub index: u16,
+    /// How many the batch has.
+    #[serde(rename = "of")]
+    pub of: u16,
+    /// Digest of salt and body.
+    #[serde(rename = "d")]
+    pub digest: Hash,
+    /// The key of the command, on the first of its records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyMark>,
+    /// How many records the command wrote, on the first of them, where it is not one.
+    #[serde(default, rename = "k", skip_serializing_if = "Option::is_none")]
+    pub count: Option<u16>,
+    /// The lease token the writer held: its write renews the lease.
+    #[serde(default, rename = "l", skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Version>,
+    /// What happened.
+    pub is: Kind,
+}
+
+/// A body with its salt and digest; made once, however often the record around it is decided again.
+#[derive(Clone, Debug)]
+pub(crate) struct SealedBody {
+    pub(crate) body: RecordBody,
+    pub(crate) salt: [u8; 16],
+    pub(crate) digest: Hash,
+}
+
+/// Seals a body that stays in the record.
+pub(crate) fn seal_body(salt: u128, text: &str) -> SealedBody {
+    let salt = salt.to_be_bytes();
+    SealedBody {
+        body: RecordBody::Inline(text.into()),
+        digest: digest(&salt, text.as_bytes()),
+        salt,
+    }
+}
+
+/// A record that was decided and has no nonce, salt or hash yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) stream: Stream,
+    pub(crate) kind: Kind,
+    /// As the fold takes it.
+    pub(crate) body: Body,
+    /// Sealed before the decision, for entries.
+    pub(crate) sealed: Option<SealedBody>,
+    pub(crate) key: Option<KeyMark>,
+    /// Records of the command, on its first.
+    pub(crate) count: Option<u16>,
+    pub(crate) lease: Option<Version>,
+    pub(crate) at: Timestamp,
+}
+
+/// Makes the records of one batch, to follow `after`.
+pub(crate) fn seal(
+    after: Option<Position>,
+    nonce: u128,
+    drafts: &[Draft],
+    mut salt: impl FnMut() -> u128,
+) -> Result<Vec<Record>> {
+    let mut version = after.map_or(0, |p| p.version);
+    let mut link = after.map_or(Hash::ZERO, |p| p.hash);
+    let of = u16::try_from(drafts.len()).map_err(|_| Error::Capacity {
+        what: "records in one commit",
+        limit: u64::from(u16::MAX),
+        actual: drafts.len() as u64,
+    })?;
+    let encoding = |e: serde_json::Error| Error::invalid("record", e.to_string());
+    let mut records = Vec::with_capacity(drafts.len());
+    for (index, draft) in (0_u16..).zip(drafts) {
+        let sealed = match &draft.sealed {
+            Some(sealed) => sealed.clone(),
+            None => seal_body(salt(), &draft.body.encode().map_err(encoding)?),
+        };
+        version += 1;
+        let head = RecordHead {
+            version,
+            stream: draft.stream,
+            reader: READER_LEVEL,
+            at: draft.at,
+            nonce,
+            index,
+            of,
+            digest: sealed.digest,
+            key: draft.key,
+            count: draft.count,
+            lease: draft.lease,
+            is: draft.kind.clone(),
+        };
+        let head = serde_json::to_string(&head).map_err(encoding)?;
+        link = chain(&link, &head);
+        records.push(Record {
+            version,
+            stream: draft.stream,
+            kind: draft.kind.name().into(),
+            sum: sum(&head),
+            head: head.into(),
+            link,
+            salt: sealed.salt,
+            body: sealed.body,
+        });
+    }
+    Ok(records)
+}
+
+fn chain(before: &Hash, head: &str) -> Hash {
+    Hash::of(&[before.bytes(), head.as_bytes()])
+}
+
+fn sum(head: &str) -> u64 {
+    Hash::of(&[head.as_bytes()]).prefix_64()
+}
+
+impl Record {
+    /// Whether this record is what follows `before` in the chain.
+    pub(crate) fn follows(&self, before: Option<Position>) -> bool {
+        let (version, link) = before.map_or((0, Hash::ZERO), |p| (p.version, p.hash));
+        self.version == version + 1 && self.link == chain(&link, &self.head)
+    }
+}
+
+/// A record whose head was checked and read; its body waits as text.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    pub(crate) head: RecordHead,
+    pub(crate) body: RecordBody,
+    pub(crate) salt: [u8; 16],
+}
+
+/// Checks a head against its sum and place, and reads it. A head of a newer release is `NewerFormat`; anything else
+/// that cannot be read is `Corrupt`, never skipped.
+pub(crate) fn open(space: &Space, record: &Record) -> Result<Opened> {
+    #[derive(Deserialize)]
+    struct Level {
+        r: u16,
+    }
+    let corrupt = |reason: String| Error::corrupt(space, record.version, reason);
+    if sum(&record.head) != record.sum {
+        return Err(corrupt("the head does not match its sum".into()));
+    }
+    let level: Level = serde_json::from_str(&record.head).map_err(|e| corrupt(e.to_string()))?;
+    if level.r > READER_LEVEL {
+        return Err(Error::NewerFormat {
+            what: format!("record {} of {space}", record.version),
+            needs: u64::from(level.r),
+            has: u64::from(READER_LEVEL),
+        });
+    }
+    let head: RecordHead =
+        serde_json::from_str(&record.head).map_err(|e| corrupt(e.to_string()))?;
+    if head.version != record.version
+        || head.stream != record.stream
+        || head.is.name() != &*record.kind
+    {
+        return Err(corrupt("the head names another place, stream or kind".into()));
+    }
+    Ok(Opened { head, body: record.body.clone(), salt: record.salt })
+}
+
+/// Checks the text of a body against the digest in its head.
+pub(crate) fn open_body(space: &Space, opened: &Opened, text: Vec<u8>) -> Result<String> {
+    let corrupt = |reason: &str| Error::corrupt(space, opened.head.version, reason);
+    if digest(&opened.salt, &text) != opened.head.digest {
+        return Err(corrupt("the body does not match its digest"));
+    }
+    String::from_utf8(text).map_err(|_| corrupt("the body is not UTF-8"))
+}
+
+impl Opened {
+    /// The body as the fold takes it: a blob is never needed, an inline body is checked first.
+    pub(crate) fn fold_body(&self, space: &Space) -> Result<Body> {
+        match &self.body {
+            RecordBody::Inline(text) => {
+                let text = open_body(space, self, text.as_bytes().to_vec())?;
+                Body::decode(&self.head.is, &text)
+                    .map_err(|e| Error::corrupt(space, self.head.version, e.to_string()))
+            }
+            RecordBody::Blob(_) | RecordBody::None => Ok(Body::Erased),
+        }
+    }
+}

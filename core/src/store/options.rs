@@ -1,0 +1,56 @@
+//! What a store needs from outside.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::clock::{Clock, IdSource};
+
+/// Clock, randomness and bounds of a store.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StoreOptions {
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where nonces, salts and ids come from.
+    pub ids: Arc<dyn IdSource>,
+    /// How far clocks of processes that share a store may be apart; a lease may be claimed this long after it expired.
+    /// 30 s.
+    pub max_skew: Duration,
+    /// How long a call may take that brings no deadline of its own. 30 s.
+    pub deadline: Duration,
+    /// Bytes of thread states kept in memory, about; idle ones beyond it are dropped, oldest use first. 256 MiB.
+    pub memory: usize,
+}
+
+impl StoreOptions {
+    /// The defaults.
+    pub fn new(clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Self {
+        Self {
+            clock,
+            ids,
+            max_skew: Duration::from_secs(30),
+            deadline: Duration::from_secs(30),
+            memory: 256 << 20,
+        }
+    }
+
+    /// With another skew.
+    #[must_use]
+    pub const fn with_max_skew(mut self, skew: Duration) -> Self {
+        self.max_skew = skew;
+        self
+    }
+
+    /// With another default deadline.
+    #[must_use]
+    pub const fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// With another bound of memory.
+    #[must_use]
+    pub const fn with_memory(mut self, bytes: usize) -> Self {
+        self.memory = bytes;
+        self
+    }
+}
