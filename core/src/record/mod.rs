@@ -9,7 +9,7 @@ mod hash;
 mod kind;
 mod seal;
 
-pub use body::Body;
+pub(crate) use body::Body;
 pub(crate) use body::{
     ByBody, EdgeBody, EntryBody, ProjectBody, RunBody, RunEndBody, SessionBody, ThreadBody,
     UsageBody,
