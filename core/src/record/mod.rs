@@ -10,6 +10,8 @@ mod body;
 mod hash;
 mod kind;
 mod seal;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use body::Body;
 pub(crate) use body::{

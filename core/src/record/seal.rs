@@ -164,7 +164,7 @@ fn chain(before: &Hash, head: &str) -> Hash {
     Hash::of(&[before.bytes(), head.as_bytes()])
 }
 
-fn sum(head: &str) -> u64 {
+pub(super) fn sum(head: &str) -> u64 {
     Hash::of(&[head.as_bytes()]).prefix_64()
 }
 
