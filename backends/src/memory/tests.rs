@@ -1,0 +1,74 @@
+use std::{sync::Arc, time::Duration};
+
+use sessile_core::{
+    error::ErrorKind,
+    journal::{Journal, ReadRange, Stream},
+};
+
+use super::Memory;
+use crate::{
+    tamper::Damage,
+    testing::{self, all, append, block_on, kind, record, space},
+};
+
+#[test]
+fn a_stale_writer_gets_what_it_missed() {
+    block_on(testing::a_stale_writer_gets_what_it_missed(&Memory::new(1)));
+}
+
+#[test]
+fn ranges_of_streams_from_either_end() {
+    block_on(testing::ranges_of_streams_from_either_end(&Memory::new(1)));
+}
+
+#[test]
+fn lists_page_in_both_orders() {
+    block_on(testing::lists_page_in_both_orders(&Memory::new(1)));
+}
+
+#[test]
+fn a_dropped_space_stays_dropped() {
+    block_on(testing::a_dropped_space_stays_dropped(&Memory::new(1)));
+}
+
+#[test]
+fn damage_is_never_skipped() {
+    block_on(async {
+        let journal = Memory::new(1);
+        let one = append(&journal, &space(1), None, "one").await;
+        append(&journal, &space(1), Some(one), "two").await;
+        journal.tamper(&space(1), 2, Damage::FlipBody).unwrap();
+        assert_ne!(journal.read(&space(1), &all()).await.unwrap()[1], record(2, 4, "two"));
+        journal.tamper(&space(1), 1, Damage::Drop).unwrap();
+        assert_eq!(kind(journal.read(&space(1), &all()).await), ErrorKind::Corrupt);
+        let stream = ReadRange { stream: Some(Stream(4)), ..all() };
+        assert_eq!(kind(journal.read(&space(1), &stream).await), ErrorKind::Corrupt);
+    });
+}
+
+#[tokio::test]
+async fn a_commit_ends_the_wait() {
+    let journal = Arc::new(Memory::new(1));
+    let waiter = tokio::spawn({
+        let journal = journal.clone();
+        async move { journal.wait(&space(1), 0, Duration::from_secs(60)).await.unwrap() }
+    });
+    tokio::task::yield_now().await;
+    assert!(!journal.wait(&space(1), 0, Duration::from_millis(1)).await.unwrap());
+    append(&*journal, &space(1), None, "x").await;
+    assert!(waiter.await.unwrap());
+}
+
+#[tokio::test]
+async fn closing_ends_everything() {
+    let journal = Arc::new(Memory::new(1));
+    let waiter = tokio::spawn({
+        let journal = journal.clone();
+        async move { journal.wait(&space(1), 0, Duration::from_secs(60)).await }
+    });
+    tokio::task::yield_now().await;
+    journal.close().await.unwrap();
+    assert_eq!(kind(waiter.await.unwrap()), ErrorKind::Closed);
+    assert_eq!(kind(journal.head(&space(1)).await), ErrorKind::Closed);
+    assert_eq!(kind(journal.close().await), ErrorKind::Closed);
+}
