@@ -25,8 +25,11 @@ mod clause;
 pub mod clauses;
 mod clock;
 mod cx;
+pub mod hostile;
 mod judge;
+pub mod mutant;
 pub mod process;
+pub mod raw;
 pub mod roles;
 mod suite;
 

@@ -2,10 +2,16 @@
 
 use crate::Clause;
 
-/// The clauses of each module.
-const MODULES: &[&[Clause]] = &[];
+pub mod j_commit;
+pub mod j_read;
 
-/// All clauses, in the order of the contract.
+/// The clauses of each module.
+const MODULES: &[&[Clause]] = &[j_commit::CLAUSES, j_read::CLAUSES];
+
+/// What other processes do in the clauses of each module.
+pub(crate) const ROLES: &[&[crate::roles::Role]] = &[j_commit::ROLES, j_read::ROLES];
+
+/// All clauses.
 pub fn all() -> impl Iterator<Item = &'static Clause> {
     MODULES.iter().copied().flatten()
 }
