@@ -201,7 +201,7 @@ impl Cx {
         options: impl FnOnce(StoreOptions) -> StoreOptions,
     ) -> Store<dyn Journal> {
         let ids = Arc::new(SeededIds::new(self.seed()));
-        Store::new(journal, options(StoreOptions::new(clock, ids)))
+        Store::over(journal, options(StoreOptions::new(clock, ids)))
     }
 
     /// The store as after a restart. A durable one: every handle of this process is closed, then opened again. Without
