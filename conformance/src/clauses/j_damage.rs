@@ -4,7 +4,7 @@ use sessile_core::{
     By, Error, ErrorKind,
     command::{NewSession, NewThread, Page, Paging, SessionFilter, UpdateThread},
     id::{ProjectId, SessionId, ThreadId, Version},
-    journal::{Direction, Journal},
+    journal::Direction,
     model::{NewEntry, Role, SessionRow},
     record::READER_LEVEL,
     store::{SessionStoreExt, Store, ThreadStoreExt},
@@ -15,7 +15,7 @@ use crate::{Cx, Damage, Verdict, raw, refused};
 crate::clauses! { J12 => j12, J17 => j17 }
 
 /// A thread with one session of six entries, and one session after them.
-async fn thread(store: &Store<dyn Journal>, by: &By, project: ProjectId) -> (ThreadId, SessionId) {
+async fn thread(store: &Store, by: &By, project: ProjectId) -> (ThreadId, SessionId) {
     let new = NewThread::titled("thread");
     let thread = store.create_thread(by, project, new).await.expect("a thread");
     let (session, _) =
@@ -103,17 +103,13 @@ pub async fn j12(cx: Cx) -> Verdict {
     Verdict::Passed
 }
 
-async fn entries(
-    store: &Store<dyn Journal>,
-    by: &By,
-    session: SessionId,
-) -> sessile_core::Result<Vec<Version>> {
+async fn entries(store: &Store, by: &By, session: SessionId) -> sessile_core::Result<Vec<Version>> {
     let page = store.entries(by, session, Direction::Forward, Paging::first(100)).await?;
     Ok(page.items.iter().map(|entry| entry.version).collect())
 }
 
 async fn sessions(
-    store: &Store<dyn Journal>,
+    store: &Store,
     by: &By,
     thread: ThreadId,
 ) -> sessile_core::Result<Page<SessionRow>> {
