@@ -12,7 +12,11 @@ use sessile_core::{
     store::{SessionStoreExt, Store, ThreadStoreExt},
 };
 
-use crate::{Cx, Verdict, mutant::Bent, raw, refused};
+use crate::{
+    Cx, Verdict,
+    mutant::{Bend, Bent},
+    raw, refused,
+};
 
 crate::clauses! { J14 => j14, J18 => j18 }
 crate::roles! { "j18_put" => put }
@@ -265,7 +269,7 @@ async fn digest(cx: &Cx) {
     let large = store.append(&by, session, entry).await.expect("a large entry").first;
     let entry = NewEntry::text(Role::User, "small");
     let small = store.append(&by, session, entry).await.expect("a small entry").first;
-    let bent = Arc::new(Bent::over(cx.journal().await));
+    let bent = Arc::new(Bent::over(cx.journal().await, Bend::FlipsBlobs));
     let broken = cx.store_over(bent, Arc::default(), |options| options);
     refused(broken.entry(&by, large).await, ErrorKind::Corrupt);
     assert!(broken.entry(&by, small).await.expect("a small entry").is_some());

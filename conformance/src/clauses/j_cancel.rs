@@ -10,11 +10,18 @@ use std::{
 
 use sessile_core::{
     ErrorKind,
+    command::Paging,
     id::{Space, Version},
-    journal::{Commit, Journal, ListOrder, ListQuery, Position, Snapshot},
+    journal::{Commit, Direction, Journal, ListOrder, ListQuery, Position, Snapshot},
+    model::{Entry, NewEntry, Part, Role},
+    store::SessionStoreExt,
 };
 
-use crate::{BoxFuture, Cx, Verdict, raw};
+use crate::{
+    BoxFuture, Cx, Verdict,
+    mutant::{Bend, Bent},
+    raw,
+};
 
 crate::clauses! { J10 => j10 }
 
@@ -66,6 +73,7 @@ pub async fn j10(cx: Cx) -> Verdict {
     others(&cx).await;
     aborts(&cx).await;
     turns(&cx).await;
+    stores(&cx).await;
     Verdict::Passed
 }
 
@@ -240,4 +248,67 @@ async fn turns(cx: &Cx) {
     soon("a commit", raw::append(&*other, &space, at, 1, "three")).await;
     assert!(start.elapsed() < Duration::from_secs(1), "a turn lasts 20 ms at most");
     drop(held);
+}
+
+/// The same one level up: appends to one thread are dropped at every await, before and after their commit, with others
+/// queued behind them.
+async fn stores(cx: &Cx) {
+    let journal = Arc::new(Bent::over(cx.journal().await, Bend::Yields));
+    let store = cx.store_over(journal, Arc::default(), |options| options);
+    let by = cx.by();
+    let session = cx.session(&store, &by).await;
+    let mut must = Vec::new();
+    let mut may = Vec::new();
+    for polls in 0..cx.times(20) {
+        let mut followers = Vec::new();
+        for k in 0..3 {
+            let (store, by, text) = (store.clone(), by.clone(), format!("follower {k} of {polls}"));
+            must.push(text.clone());
+            followers.push(tokio::spawn(async move {
+                let entry = NewEntry::text(Role::User, text);
+                store.append(&by, session, entry).await.expect("a follower's append");
+            }));
+        }
+        let text = format!("cut {polls}");
+        let entry = NewEntry::text(Role::User, text.clone());
+        let answer = Cut::after(polls % 12, store.append(&by, session, entry)).await;
+        match answer {
+            Some(answer) => {
+                answer.expect("an append");
+                must.push(text);
+            }
+            None => may.push(text),
+        }
+        for follower in followers {
+            soon("a follower in a store", follower).await.expect("a follower ends");
+        }
+    }
+    for store in [store, cx.store().await] {
+        let mut there = Vec::new();
+        let mut page = Paging::first(100);
+        loop {
+            let entries = store.entries(&by, session, Direction::Forward, page).await;
+            let entries = entries.expect("a page of entries");
+            there.extend(entries.items.iter().map(text));
+            page = page.after(entries.next);
+            if entries.next.is_none() {
+                break;
+            }
+        }
+        for text in &must {
+            assert_eq!(there.iter().filter(|t| t == &text).count(), 1, "{text} is there once");
+        }
+        for text in &may {
+            assert!(there.iter().filter(|t| t == &text).count() <= 1, "{text} is not doubled");
+        }
+        let found = store.verify(&by, session.thread(), None).await.expect("a verification");
+        assert_eq!(found.problems, []);
+    }
+}
+
+fn text(entry: &Entry) -> String {
+    match entry.message.parts.as_slice() {
+        [Part::Text { text }] => text.clone(),
+        other => panic!("an entry of the suite, but {other:?}"),
+    }
 }

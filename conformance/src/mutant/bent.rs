@@ -1,6 +1,6 @@
-//! A journal over another whose blobs come back with a wrong byte, as from a bad disk.
+//! A journal over another that bends what passes through.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{future::Future, ops::Range, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sessile_core::{
@@ -12,25 +12,50 @@ use sessile_core::{
     },
 };
 
-/// Passes everything on; the middle byte of each blob read is wrong.
+/// What happens to what passes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bend {
+    /// The middle byte of each blob read is wrong, as from a bad disk.
+    FlipsBlobs,
+    /// Nothing, but every call gives way once before and once after it is passed on: there is something to be dropped at.
+    Yields,
+}
+
+/// Passes every call on.
 #[derive(Debug)]
-pub struct Bent(Arc<dyn Journal>);
+pub struct Bent {
+    inner: Arc<dyn Journal>,
+    bend: Bend,
+}
 
 impl Bent {
     /// Over this journal.
-    pub fn over(journal: Arc<dyn Journal>) -> Self {
-        Self(journal)
+    pub fn over(inner: Arc<dyn Journal>, bend: Bend) -> Self {
+        Self { inner, bend }
+    }
+
+    async fn pass<T>(&self, call: impl Future<Output = T> + Send) -> T {
+        self.give_way().await;
+        let answer = call.await;
+        self.give_way().await;
+        answer
+    }
+
+    async fn give_way(&self) {
+        if self.bend == Bend::Yields {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
 #[async_trait]
 impl Journal for Bent {
     fn info(&self) -> &JournalInfo {
-        self.0.info()
+        self.inner.info()
     }
 
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
-        self.0.head(space).await
+        self.pass(self.inner.head(space)).await
     }
 
     async fn commit(
@@ -39,42 +64,42 @@ impl Journal for Bent {
         expected: Option<Position>,
         batch: &Batch,
     ) -> Result<Commit> {
-        self.0.commit(space, expected, batch).await
+        self.pass(self.inner.commit(space, expected, batch)).await
     }
 
     async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
-        self.0.read(space, range).await
+        self.pass(self.inner.read(space, range)).await
     }
 
     async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
-        self.0.save_snapshot(space, snapshot).await
+        self.pass(self.inner.save_snapshot(space, snapshot)).await
     }
 
     async fn load_snapshot(&self, space: &Space) -> Result<Option<Snapshot>> {
-        self.0.load_snapshot(space).await
+        self.pass(self.inner.load_snapshot(space)).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<ListRow>> {
-        self.0.list(query).await
+        self.pass(self.inner.list(query)).await
     }
 
     async fn wait(&self, space: &Space, after: Version, time: Duration) -> Result<bool> {
-        self.0.wait(space, after, time).await
+        self.pass(self.inner.wait(space, after, time)).await
     }
 
     async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {
-        self.0.drop_space(space, expected).await
+        self.pass(self.inner.drop_space(space, expected)).await
     }
 
     async fn close(&self) -> Result<()> {
-        self.0.close().await
+        self.pass(self.inner.close()).await
     }
 }
 
 #[async_trait]
 impl Blobs for Bent {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
-        self.0.put_blob(space, bytes).await
+        self.pass(self.inner.put_blob(space, bytes)).await
     }
 
     async fn get_blob(
@@ -83,9 +108,11 @@ impl Blobs for Bent {
         name: &BlobName,
         range: Option<Range<u64>>,
     ) -> Result<Vec<u8>> {
-        let mut bytes = self.0.get_blob(space, name, range).await?;
+        let mut bytes = self.pass(self.inner.get_blob(space, name, range)).await?;
         let middle = bytes.len() / 2;
-        if let Some(byte) = bytes.get_mut(middle) {
+        if self.bend == Bend::FlipsBlobs
+            && let Some(byte) = bytes.get_mut(middle)
+        {
             *byte ^= 1;
         }
         Ok(bytes)

@@ -4,6 +4,6 @@ mod bent;
 mod plain;
 mod wrong;
 
-pub use bent::Bent;
+pub use bent::{Bend, Bent};
 pub use plain::Plain;
 pub use wrong::{Flaw, Wrong};
