@@ -47,7 +47,7 @@ impl<J: Journal + ?Sized> Clone for Store<J> {
     }
 }
 
-impl<J: Journal> Store<J> {
+impl<J: Journal + ?Sized> Store<J> {
     /// A store over a journal.
     pub fn new(journal: Arc<J>, options: StoreOptions) -> Self {
         let erased: Arc<dyn Journal> = Arc::clone(&journal) as _;
