@@ -29,9 +29,10 @@ use crate::{
 /// Dropping it loses nothing that was acknowledged; [`close`](Self::close) also closes the journal. Several stores may
 /// be made over one journal, or over several handles of one: each decides on its own copy of the state, and every commit
 /// is checked against the journal's head.
-#[derive(Debug)]
-pub struct Store<J: Journal + ?Sized = dyn Journal> {
-    journal: Arc<J>,
+///
+/// It is one type, compiled once, whatever the journal: who needs the journal's own methods keeps its own `Arc` of it.
+#[derive(Clone, Debug)]
+pub struct Store {
     inner: Arc<Inner>,
 }
 
@@ -41,38 +42,26 @@ struct Inner {
     closed: AtomicBool,
 }
 
-impl<J: Journal + ?Sized> Clone for Store<J> {
-    fn clone(&self) -> Self {
-        Self { journal: Arc::clone(&self.journal), inner: Arc::clone(&self.inner) }
-    }
-}
-
-impl<J: Journal + ?Sized> Store<J> {
-    /// A store over a journal.
-    pub fn new(journal: Arc<J>, options: StoreOptions) -> Self {
-        let erased: Arc<dyn Journal> = Arc::clone(&journal) as _;
-        Self { journal, inner: Inner::new(erased, options) }
-    }
-
-    /// The same store, with the journal's type forgotten.
-    pub fn erase(self) -> Store {
-        Store { journal: self.journal, inner: self.inner }
-    }
-}
-
 impl Store {
-    /// A store over a journal whose type is not known.
-    pub fn over(journal: Arc<dyn Journal>, options: StoreOptions) -> Self {
-        Self { inner: Inner::new(Arc::clone(&journal), options), journal }
+    /// A store over a journal.
+    pub fn new(journal: Arc<dyn Journal>, options: StoreOptions) -> Self {
+        let shared = Shared { journal, options, registry: Registry::default() };
+        Self { inner: Arc::new(Inner { shared, closed: AtomicBool::new(false) }) }
+    }
+
+    /// The journal below.
+    pub fn journal(&self) -> &Arc<dyn Journal> {
+        &self.inner.shared.journal
+    }
+
+    /// Closes the journal: every later call, on any clone, answers `Closed`.
+    pub async fn close(&self) -> Result<()> {
+        self.inner.closed.store(true, Ordering::Release);
+        self.inner.shared.journal.close().await
     }
 }
 
 impl Inner {
-    fn new(journal: Arc<dyn Journal>, options: StoreOptions) -> Arc<Self> {
-        let shared = Shared { journal, options, registry: Registry::default() };
-        Arc::new(Self { shared, closed: AtomicBool::new(false) })
-    }
-
     fn open(&self) -> Result<&Shared> {
         if self.closed.load(Ordering::Acquire) {
             Err(Error::Closed { what: Closure::Store })
@@ -96,21 +85,8 @@ impl Inner {
     }
 }
 
-impl<J: Journal + ?Sized> Store<J> {
-    /// The journal below.
-    pub const fn journal(&self) -> &Arc<J> {
-        &self.journal
-    }
-
-    /// Closes the journal: every later call, on any clone, answers `Closed`.
-    pub async fn close(&self) -> Result<()> {
-        self.inner.closed.store(true, Ordering::Release);
-        self.journal.close().await
-    }
-}
-
 #[async_trait]
-impl<J: Journal + ?Sized> ThreadStore for Store<J> {
+impl ThreadStore for Store {
     async fn apply_thread(&self, by: &By, command: ThreadCommand) -> Result<ThreadOutcome> {
         self.inner.open()?.apply_thread(by, command).await
     }
@@ -122,7 +98,7 @@ impl<J: Journal + ?Sized> ThreadStore for Store<J> {
 }
 
 #[async_trait]
-impl<J: Journal + ?Sized> SessionStore for Store<J> {
+impl SessionStore for Store {
     async fn apply(&self, by: &By, command: SessionCommand) -> Result<SessionOutcome> {
         self.inner.open()?.apply_session(by, command).await
     }
