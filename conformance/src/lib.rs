@@ -3,7 +3,7 @@
 //! Each clause of `CONTRACT.md` is one async function that takes a [`Cx`] and asserts. A driver joins in a few lines, in
 //! a test target with `harness = false`:
 //!
-//! ```ignore
+//! ```text
 //! sessile_conformance::suite! {
 //!     journal: my_driver,
 //!     open: |dir| async move { MyJournal::open(dir.path().join("db")).await },

@@ -28,14 +28,13 @@ fn each_flaw_is_found() {
 #[test]
 fn a_right_journal_is_not_failed() {
     let backend = Backend::new("plain", |_dir| async { Plain::default() });
+    let mut failed = Vec::new();
     for clause in clauses::all().filter(|clause| clause.id.starts_with('J')) {
         let judged = judge(clause, &backend);
         println!("{}: {:?} in {:?}", clause.id, judged.outcome, judged.took);
-        assert!(
-            !matches!(judged.outcome, Outcome::Failed(_)),
-            "{}: {:?}",
-            clause.id,
-            judged.outcome
-        );
+        if let Outcome::Failed(why) = judged.outcome {
+            failed.push(format!("{}: {why}", clause.id));
+        }
     }
+    assert!(failed.is_empty(), "a right journal fails: {failed:#?}");
 }

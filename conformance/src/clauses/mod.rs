@@ -2,14 +2,30 @@
 
 use crate::Clause;
 
+pub mod j_cache;
+pub mod j_cancel;
 pub mod j_commit;
+pub mod j_damage;
+pub mod j_drop;
+pub mod j_life;
 pub mod j_read;
+pub mod j_space;
 
 /// The clauses of each module.
-const MODULES: &[&[Clause]] = &[j_commit::CLAUSES, j_read::CLAUSES];
+const MODULES: &[&[Clause]] = &[
+    j_commit::CLAUSES,
+    j_read::CLAUSES,
+    j_space::CLAUSES,
+    j_drop::CLAUSES,
+    j_cancel::CLAUSES,
+    j_life::CLAUSES,
+    j_cache::CLAUSES,
+    j_damage::CLAUSES,
+];
 
 /// What other processes do in the clauses of each module.
-pub(crate) const ROLES: &[&[crate::roles::Role]] = &[j_commit::ROLES, j_read::ROLES];
+pub(crate) const ROLES: &[&[crate::roles::Role]] =
+    &[j_commit::ROLES, j_read::ROLES, j_drop::ROLES, j_life::ROLES, j_cache::ROLES];
 
 /// All clauses.
 pub fn all() -> impl Iterator<Item = &'static Clause> {

@@ -1,7 +1,9 @@
 //! Wrong journals, to test the tests: the suite must fail each and name the clause.
 
+mod bent;
 mod plain;
 mod wrong;
 
+pub use bent::Bent;
 pub use plain::Plain;
 pub use wrong::{Flaw, Wrong};

@@ -5,7 +5,7 @@ use std::{
     ops::Range,
     sync::{
         Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -70,8 +70,10 @@ pub struct Plain {
 
 impl Default for Plain {
     fn default() -> Self {
+        static STORES: AtomicU64 = AtomicU64::new(0);
+        let store = STORES.fetch_add(1, Ordering::SeqCst);
         Self {
-            info: JournalInfo::new("plain", 1, Durability::None, Sharing::OneProcess, 1),
+            info: JournalInfo::new("plain", store.into(), Durability::None, Sharing::OneProcess, 1),
             shelves: Mutex::default(),
             moved: Notify::new(),
             closed: AtomicBool::new(false),
