@@ -16,8 +16,8 @@ use sessile_core::{
     Error, Result,
     id::{Space, Version},
     journal::{
-        Batch, BlobName, Blobs, Commit, Head, Journal, JournalInfo, ListQuery, ListRow, Position, ReadRange, Record,
-        Snapshot,
+        Batch, BlobName, Blobs, Commit, Head, Journal, JournalInfo, ListQuery, ListRow, Position,
+        ReadRange, Record, Snapshot,
     },
 };
 
@@ -173,7 +173,10 @@ impl Faulty {
         self.tick().await;
         if self.roll(self.faults.read_error) {
             self.dice.lock().unwrap().trace.push(format!("{what}: failed"));
-            return Err(Error::Unavailable { reason: format!("{what} failed on purpose"), source: None });
+            return Err(Error::Unavailable {
+                reason: format!("{what} failed on purpose"),
+                source: None,
+            });
         }
         Ok(())
     }
@@ -190,7 +193,12 @@ impl Journal for Faulty {
         self.inner.head(space).await
     }
 
-    async fn commit(&self, space: &Space, expected: Option<Position>, batch: &Batch) -> Result<Commit> {
+    async fn commit(
+        &self,
+        space: &Space,
+        expected: Option<Position>,
+        batch: &Batch,
+    ) -> Result<Commit> {
         self.tick().await;
         let unknown = Ok(Commit::Indeterminate { source: None });
         match self.strike() {
@@ -210,9 +218,10 @@ impl Journal for Faulty {
                 self.dice.lock().unwrap().late.push(late);
                 unknown
             }
-            Strike::EngineError => {
-                Err(Error::Unavailable { reason: "the engine failed on purpose".to_owned(), source: None })
-            }
+            Strike::EngineError => Err(Error::Unavailable {
+                reason: "the engine failed on purpose".to_owned(),
+                source: None,
+            }),
         }
     }
 
@@ -262,7 +271,12 @@ impl Blobs for Faulty {
         self.inner.put_blob(space, bytes).await
     }
 
-    async fn get_blob(&self, space: &Space, name: &BlobName, range: Option<Range<u64>>) -> Result<Vec<u8>> {
+    async fn get_blob(
+        &self,
+        space: &Space,
+        name: &BlobName,
+        range: Option<Range<u64>>,
+    ) -> Result<Vec<u8>> {
         self.inner.get_blob(space, name, range).await
     }
 }

@@ -50,7 +50,8 @@ fn search(
     if !seen.insert((done.clone(), state.clone())) {
         return false;
     }
-    let candidates: Vec<usize> = open().filter(|(_, i)| i.began < bound).map(|(at, _)| at).collect();
+    let candidates: Vec<usize> =
+        open().filter(|(_, i)| i.began < bound).map(|(at, _)| at).collect();
     for at in candidates {
         let invocation = &history[at];
         let mut next = state.clone();
@@ -76,7 +77,13 @@ mod tests {
         *,
     };
 
-    fn call(client: usize, call: Call, answer: Option<Answer>, began: u64, ended: u64) -> Invocation {
+    fn call(
+        client: usize,
+        call: Call,
+        answer: Option<Answer>,
+        began: u64,
+        ended: u64,
+    ) -> Invocation {
         Invocation { client, call, answer, began, ended }
     }
 

@@ -61,11 +61,17 @@ pub async fn record(
                 let at = rng.random_range(0..sessions.len());
                 let call = choose(&mut rng, client, n as u64, sessions[at], tails[at]);
                 let began = counter.fetch_add(1, Ordering::SeqCst);
-                let polls = if rng.random_range(0..1000) < plan.dropped { rng.random_range(1..12) } else { u32::MAX };
+                let polls = if rng.random_range(0..1000) < plan.dropped {
+                    rng.random_range(1..12)
+                } else {
+                    u32::MAX
+                };
                 let answer = polled(polls, carry_out(&*store, &by, thread, &call)).await.flatten();
                 let ended = counter.fetch_add(1, Ordering::SeqCst);
                 match (&call, &answer) {
-                    (Call::Append { count, .. }, Some(Answer::At(first))) => tails[at] = first + count - 1,
+                    (Call::Append { count, .. }, Some(Answer::At(first))) => {
+                        tails[at] = first + count - 1
+                    }
                     (_, Some(Answer::Stale(tail) | Answer::Seen(tail, _))) => tails[at] = *tail,
                     _ => {}
                 }
@@ -118,7 +124,8 @@ async fn carry_out(store: &dyn AnyStore, by: &By, thread: ThreadId, call: &Call)
     let id = |version: u64| SessionId::new(thread, version);
     let answer = match call {
         Call::Append { session, count, expected, key } => {
-            let entries: Vec<_> = (0..*count).map(|i| NewEntry::text(Role::User, i.to_string())).collect();
+            let entries: Vec<_> =
+                (0..*count).map(|i| NewEntry::text(Role::User, i.to_string())).collect();
             let mut append = Append::from(entries);
             if let Some(tail) = expected {
                 append = append.expecting_tail(*tail);
@@ -129,13 +136,17 @@ async fn carry_out(store: &dyn AnyStore, by: &By, thread: ThreadId, call: &Call)
             };
             store.append(&by, id(*session), append).await.map(|a| Answer::At(a.first.version()))
         }
-        Call::Create => {
-            store.create_session(by, thread, NewSession::default()).await.map(|(id, _)| Answer::At(id.version()))
+        Call::Create => store
+            .create_session(by, thread, NewSession::default())
+            .await
+            .map(|(id, _)| Answer::At(id.version())),
+        Call::Delete(session) => {
+            store.delete_session(by, id(*session)).await.map(|()| Answer::Nothing)
         }
-        Call::Delete(session) => store.delete_session(by, id(*session)).await.map(|()| Answer::Nothing),
-        Call::Claim(session) => {
-            store.claim_lease(by, id(*session), std::time::Duration::from_secs(3600)).await.map(Answer::At)
-        }
+        Call::Claim(session) => store
+            .claim_lease(by, id(*session), std::time::Duration::from_secs(3600))
+            .await
+            .map(Answer::At),
         Call::Archive => store.archive_thread(by, thread).await.map(|_| Answer::Nothing),
         Call::Reopen => store.reopen_thread(by, thread).await.map(|_| Answer::Nothing),
         Call::Look(session) => store

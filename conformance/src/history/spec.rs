@@ -149,9 +149,10 @@ impl Spec {
                 self.archived = false;
                 Answer::Nothing
             }
-            Call::Look(session) => {
-                self.sessions.get(session).map_or(Answer::Absent, |s| Answer::Seen(s.tail, s.entries))
-            }
+            Call::Look(session) => self
+                .sessions
+                .get(session)
+                .map_or(Answer::Absent, |s| Answer::Seen(s.tail, s.entries)),
             Call::Count => Answer::Sessions(self.sessions.len() as u64),
         }
     }
