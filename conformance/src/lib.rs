@@ -25,6 +25,8 @@ mod clause;
 pub mod clauses;
 mod clock;
 mod cx;
+pub mod fault;
+pub mod history;
 pub mod hostile;
 mod judge;
 pub mod mutant;

@@ -2,6 +2,7 @@
 
 use crate::Clause;
 
+pub mod crs;
 pub mod j_cache;
 pub mod j_cancel;
 pub mod j_commit;
@@ -10,6 +11,7 @@ pub mod j_drop;
 pub mod j_life;
 pub mod j_read;
 pub mod j_space;
+pub mod lin;
 
 /// The clauses of each module.
 const MODULES: &[&[Clause]] = &[
@@ -21,11 +23,20 @@ const MODULES: &[&[Clause]] = &[
     j_life::CLAUSES,
     j_cache::CLAUSES,
     j_damage::CLAUSES,
+    lin::CLAUSES,
+    crs::CLAUSES,
 ];
 
 /// What other processes do in the clauses of each module.
-pub(crate) const ROLES: &[&[crate::roles::Role]] =
-    &[j_commit::ROLES, j_read::ROLES, j_drop::ROLES, j_life::ROLES, j_cache::ROLES];
+pub(crate) const ROLES: &[&[crate::roles::Role]] = &[
+    j_commit::ROLES,
+    j_read::ROLES,
+    j_drop::ROLES,
+    j_life::ROLES,
+    j_cache::ROLES,
+    lin::ROLES,
+    crs::ROLES,
+];
 
 /// All clauses.
 pub fn all() -> impl Iterator<Item = &'static Clause> {
