@@ -26,7 +26,7 @@ pub struct Store<J: Journal + ?Sized = dyn Journal> {
     options: StoreOptions,
 }
 
-impl<J: Journal> Store<J> {
+impl<J: Journal + ?Sized> Store<J> {
     /// A store over a journal.
     pub fn new(journal: Arc<J>, options: StoreOptions) -> Self {
         Self { journal, options }
