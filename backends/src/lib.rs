@@ -3,6 +3,18 @@
 //! A *thread* is one line of work; it holds *sessions*, and they hold messages, runs, leases and what they cost. This crate
 //! is the one to add: it re-exports the rules and traits of `sessile-core` and brings the places to keep them.
 //!
+//! ```
+//! # #[cfg(feature = "memory")]
+//! # fn main() -> sessile::Result<()> {
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! let store = sessile::open("memory:").await?; // or "sqlite:agents.db"
+//! store.close().await
+//! # })
+//! # }
+//! # #[cfg(not(feature = "memory"))]
+//! # fn main() {}
+//! ```
+//!
 //! | backend | feature | survives | shared by |
 //! | --- | --- | --- | --- |
 //! | [`Memory`] | `memory`, on by default | nothing | the tasks of one process |
@@ -23,6 +35,7 @@ mod group;
 mod lock;
 #[cfg(feature = "memory")]
 mod memory;
+mod open;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(any(feature = "memory", feature = "sqlite"))]
@@ -36,4 +49,5 @@ mod turn;
 pub use clock::{OsIds, SystemClock, options};
 #[cfg(feature = "memory")]
 pub use memory::Memory;
+pub use open::{open, open_journal};
 pub use sessile_core::*;
