@@ -11,7 +11,7 @@ use crate::{
     id::{ProjectId, Space, SpaceKind, ThreadId, Version},
     journal::{Card, Position, Record},
     project::ProjectState,
-    record::open,
+    record::{Hash, open},
     thread::ThreadState,
 };
 
@@ -115,14 +115,25 @@ impl Machine {
         }
     }
 
+    /// The digest of the rest, a line feed, JSON: readable, and damage shows.
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         let image = ImageOut { level: SNAPSHOT_LEVEL, state: self };
-        serde_json::to_vec(&image).map_err(|e| Error::invalid("snapshot", e.to_string()))
+        let json =
+            serde_json::to_vec(&image).map_err(|e| Error::invalid("snapshot", e.to_string()))?;
+        let mut bytes = Hash::of(&[&json]).to_string().into_bytes();
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&json);
+        Ok(bytes)
     }
 
-    /// The state of a snapshot, if it is one of this release, of this kind, at this position.
+    /// The state of a snapshot, if it is whole, of this release, of this kind, at this position.
     pub(crate) fn decode(space: &Space, position: Position, bytes: &[u8]) -> Option<Self> {
-        let image: Image = serde_json::from_slice(bytes).ok()?;
+        let (digest, json) = bytes.split_at_checked(64)?;
+        let json = json.strip_prefix(b"\n")?;
+        if Hash::of(&[json]).to_string().as_bytes() != digest {
+            return None;
+        }
+        let image: Image = serde_json::from_slice(json).ok()?;
         let kind = match image.state {
             Self::Project(_) => SpaceKind::Project,
             Self::Thread(_) => SpaceKind::Thread,

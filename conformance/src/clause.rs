@@ -1,0 +1,40 @@
+//! What a clause is, and how it answers.
+
+use std::{future::Future, pin::Pin};
+
+use crate::Cx;
+
+/// A future that can be kept.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One clause of the contract, as a test.
+#[derive(Clone, Copy, Debug)]
+pub struct Clause {
+    /// Its number in `CONTRACT.md`: `MSG5`.
+    pub id: &'static str,
+    /// Judges one backend; a panic is a failure.
+    pub run: fn(Cx) -> BoxFuture<'static, Verdict>,
+}
+
+/// How a clause ended, unless it panicked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// It holds.
+    Passed,
+    /// The backend declares that it does not do this, and was seen to refuse cleanly: with the refusal that was verified.
+    Unsupported(String),
+    /// It could not be judged, and why. Counts as a failure unless `--allow-not-run` is given.
+    NotRun(String),
+}
+
+/// Registers the clause functions of a module: `clauses! { MSG1 => msg1, MSG2 => msg2 }` gives it a `CLAUSES`.
+#[macro_export]
+macro_rules! clauses {
+    ($($id:ident => $run:path),* $(,)?) => {
+        /// The clauses of this module.
+        pub const CLAUSES: &[$crate::Clause] = &[
+            $($crate::Clause { id: stringify!($id), run: |cx| Box::pin($run(cx)) },)*
+        ];
+    };
+}

@@ -1,0 +1,44 @@
+//! Every clause that has a test, module by module.
+
+use crate::Clause;
+
+pub mod crs;
+pub mod j_cache;
+pub mod j_cancel;
+pub mod j_commit;
+pub mod j_damage;
+pub mod j_drop;
+pub mod j_life;
+pub mod j_read;
+pub mod j_space;
+pub mod lin;
+
+/// The clauses of each module.
+const MODULES: &[&[Clause]] = &[
+    j_commit::CLAUSES,
+    j_read::CLAUSES,
+    j_space::CLAUSES,
+    j_drop::CLAUSES,
+    j_cancel::CLAUSES,
+    j_life::CLAUSES,
+    j_cache::CLAUSES,
+    j_damage::CLAUSES,
+    lin::CLAUSES,
+    crs::CLAUSES,
+];
+
+/// What other processes do in the clauses of each module.
+pub(crate) const ROLES: &[&[crate::roles::Role]] = &[
+    j_commit::ROLES,
+    j_read::ROLES,
+    j_drop::ROLES,
+    j_life::ROLES,
+    j_cache::ROLES,
+    lin::ROLES,
+    crs::ROLES,
+];
+
+/// All clauses.
+pub fn all() -> impl Iterator<Item = &'static Clause> {
+    MODULES.iter().copied().flatten()
+}

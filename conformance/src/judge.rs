@@ -1,0 +1,96 @@
+//! Judges one clause on one backend.
+
+use std::{sync::mpsc, time::Duration};
+
+use sessile_core::record::Hash;
+
+use crate::{Backend, Clause, Cx, Verdict};
+
+/// After this long a clause has hung.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How a clause ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Outcome {
+    /// It holds.
+    Passed,
+    /// It does not, and why.
+    Failed(String),
+    /// The backend does not do this, and was seen to refuse.
+    Unsupported(String),
+    /// It could not be judged.
+    NotRun(String),
+}
+
+/// A clause's outcome and what there is to say of it.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// Remarks for the summary.
+    pub notes: Vec<String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .expect("a runtime starts")
+}
+
+/// Runs a clause on a fresh store of a backend, in a runtime of its own; blocks until it ends, or hangs.
+pub fn judge(clause: &Clause, backend: &Backend) -> Judged {
+    let (send, receive) = mpsc::channel();
+    let (clause, backend) = (*clause, backend.clone());
+    std::thread::spawn(move || {
+        let runtime = runtime();
+        let judged = runtime.block_on(run(clause, backend));
+        let _hung_up = send.send(judged);
+        runtime.shutdown_background();
+    });
+    receive.recv_timeout(nightly(LIMIT)).unwrap_or_else(|_| Judged {
+        outcome: Outcome::Failed("it hangs, or ended without an answer".to_owned()),
+        notes: Vec::new(),
+        took: LIMIT,
+    })
+}
+
+fn nightly(limit: Duration) -> Duration {
+    if std::env::var("SESSILE_PROFILE").is_ok_and(|p| p == "nightly") { limit * 60 } else { limit }
+}
+
+async fn run(clause: Clause, backend: Backend) -> Judged {
+    let start = tokio::time::Instant::now();
+    let seed = Hash::of(&[backend.name().as_bytes(), b"/", clause.id.as_bytes()]).prefix_64();
+    let mut notes = Vec::new();
+    let outcome = match tokio::spawn(async move { Cx::fresh(&backend, seed).await }).await {
+        Err(error) => Outcome::Failed(reason(error)),
+        Ok(cx) => {
+            let ended = tokio::spawn((clause.run)(cx.clone())).await;
+            notes = cx.notes();
+            match ended {
+                Ok(Verdict::Passed) => Outcome::Passed,
+                Ok(Verdict::Unsupported(why)) => Outcome::Unsupported(why),
+                Ok(Verdict::NotRun(why)) => Outcome::NotRun(why),
+                Err(error) => Outcome::Failed(reason(error)),
+            }
+        }
+    };
+    Judged { outcome, notes, took: start.elapsed() }
+}
+
+/// What a panicking task said.
+pub(crate) fn reason(error: tokio::task::JoinError) -> String {
+    match error.try_into_panic() {
+        Ok(panic) => panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+            .unwrap_or_else(|| "it panicked".to_owned()),
+        Err(error) => error.to_string(),
+    }
+}

@@ -1,0 +1,121 @@
+//! The runner: one named test for each clause and backend, and a summary.
+
+use std::{
+    process::ExitCode,
+    sync::{Arc, Mutex},
+};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::{Backend, Judged, Outcome, clauses, judge, process};
+
+/// Judges one or several journals: expands to the `main` of a test target with `harness = false`.
+///
+/// `open` takes a [`Dir`](crate::Dir) and answers a journal, an `Arc` of one, or a `Result` of either; for one directory it
+/// always opens the same store. `tamper` takes the same `Dir` and answers a [`Tamper`](crate::Tamper).
+///
+/// ```no_run
+/// use sessile_conformance::mutant::Plain; // stands in for a journal of yours
+/// sessile_conformance::suite! {
+///     journal: mine, open: |_dir| async move { Plain::default() };
+///     journal: shared, open: |_dir| async move { std::sync::Arc::new(Plain::default()) };
+///     journal: files,
+///     open: |dir| async move {
+///         std::fs::read_dir(dir.path()).map_err(|e| sessile_core::Error::unavailable("no files", e))?;
+///         sessile_core::Result::Ok(Plain::default())
+///     },
+/// }
+/// ```
+#[macro_export]
+macro_rules! suite {
+    ($(journal: $name:ident, open: $open:expr $(, tamper: $tamper:expr)? $(,)?);+ $(;)?) => {
+        fn main() -> ::std::process::ExitCode {
+            $crate::main(::std::vec![
+                $($crate::Backend::new(::core::stringify!($name), $open)$(.with_tamper($tamper))?),+
+            ])
+        }
+    };
+}
+
+/// Runs the suite over these backends with the program's arguments: those of libtest, and `--allow-not-run`.
+pub fn main(backends: Vec<Backend>) -> ExitCode {
+    let mut arguments: Vec<String> = std::env::args().collect();
+    if process::play(&backends, &arguments) {
+        return ExitCode::SUCCESS;
+    }
+    let given = arguments.len();
+    arguments.retain(|argument| argument != "--allow-not-run");
+    let allow_not_run = arguments.len() < given;
+    let mut arguments = Arguments::from_iter(arguments);
+    arguments.test_threads.get_or_insert(2);
+
+    let judged: Arc<Mutex<Vec<(String, Judged)>>> = Arc::default();
+    let mut trials = Vec::new();
+    for backend in &backends {
+        for clause in clauses::all() {
+            let name = format!("{}::{}", backend.name(), clause.id.to_lowercase());
+            let (backend, judged, at) = (backend.clone(), Arc::clone(&judged), name.clone());
+            trials.push(Trial::test(name, move || {
+                let verdict = judge(clause, &backend);
+                let failure = match &verdict.outcome {
+                    Outcome::Failed(why) => Some(format!("{}: {why}", clause.id)),
+                    Outcome::NotRun(why) if !allow_not_run => {
+                        Some(format!("{} was not run: {why}", clause.id))
+                    }
+                    _ => None,
+                };
+                judged.lock().expect("no panic inside").push((at, verdict));
+                failure.map_or(Ok(()), |why| Err(Failed::from(why)))
+            }));
+        }
+    }
+    let nothing = trials.is_empty();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !arguments.list {
+        summary(&backends, &judged.lock().expect("no panic inside"));
+    }
+    if nothing {
+        eprintln!("not assessed: the suite has no clause or no backend");
+        return ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
+}
+
+fn summary(backends: &[Backend], judged: &[(String, Judged)]) {
+    for backend in backends {
+        let prefix = format!("{}::", backend.name());
+        let mut mine: Vec<_> =
+            judged.iter().filter_map(|(name, j)| Some((name.strip_prefix(&prefix)?, j))).collect();
+        mine.sort_by_key(|(name, _)| *name);
+        if mine.is_empty() {
+            println!("{}: not assessed: no clause was run", backend.name());
+            continue;
+        }
+        let count =
+            |wanted: fn(&Outcome) -> bool| mine.iter().filter(|(_, j)| wanted(&j.outcome)).count();
+        println!(
+            "{}: {} passed, {} failed, {} unsupported (each seen to refuse), {} not run",
+            backend.name(),
+            count(|o| matches!(o, Outcome::Passed)),
+            count(|o| matches!(o, Outcome::Failed(_))),
+            count(|o| matches!(o, Outcome::Unsupported(_))),
+            count(|o| matches!(o, Outcome::NotRun(_))),
+        );
+        for (name, judged) in mine {
+            match &judged.outcome {
+                Outcome::Passed => {}
+                Outcome::Failed(why) => {
+                    println!("  failed       {name}: {}", why.lines().next().unwrap_or_default());
+                }
+                Outcome::Unsupported(why) => println!("  unsupported  {name}: {why}"),
+                Outcome::NotRun(why) => println!("  not run      {name}: {why}"),
+            }
+            for note in &judged.notes {
+                println!("  note         {name}: {note}");
+            }
+            if judged.took.as_millis() > 2000 {
+                println!("  slow         {name}: {:.1} s", judged.took.as_secs_f64());
+            }
+        }
+    }
+}
