@@ -1,0 +1,197 @@
+//! `sessile bench`: the store beside the bare engine, on this machine, in one run.
+//!
+//! | workload | one operation | of the bare engine |
+//! | --- | --- | --- |
+//! | `append_1` | one writer appends an entry of 1 KiB, durably | one insert of 1 KiB, one flush |
+//! | `append_64` | the same by 64 writers at once, each in a session and thread of its own | 64 inserts in one transaction, one flush |
+//! | `tail_50` | the last 50 of a session's 10,000 entries | 50 rows backward by index |
+//! | `list_100` | the 100 sessions of one thread among many threads | 101 rows by index |
+//! | `open_thread` | a thread of 100 sessions, by a store that has nothing in memory | 101 rows of another thread by index |
+//! | `open_store` | open and close a store of many sessions | open the database and ask one thing |
+//!
+//! Rounds of both sides take turns, so that a machine that slows down slows both; the figures are medians of 5 rounds,
+//! the ratio is that of the medians. Memory is no engine to compare with: `raw_ops_per_s` and `ratio` are null, and
+//! there is nothing to open. The files are made in the temporary folder: point `TMPDIR` at the disk in question.
+
+mod ours;
+mod raw;
+mod sizes;
+
+use std::path::Path;
+
+use serde::Serialize;
+use sessile::{Clock, SystemClock, store::Store};
+
+use crate::{
+    Status,
+    fail::{Fail, Result},
+    place,
+    report::{Align, Out, Table, count},
+};
+use ours::Ours;
+use raw::Raw;
+use sizes::{ROUNDS, Sizes};
+
+/// One figure.
+#[derive(Debug, Serialize)]
+struct Figure {
+    workload: &'static str,
+    backend: &'static str,
+    ops_per_s: f64,
+    raw_ops_per_s: Option<f64>,
+    ratio: Option<f64>,
+}
+
+/// Rounds of one workload.
+struct Rounds {
+    workload: &'static str,
+    ours: Vec<f64>,
+    raw: Vec<f64>,
+}
+
+impl Rounds {
+    const fn of(workload: &'static str) -> Self {
+        Self { workload, ours: Vec::new(), raw: Vec::new() }
+    }
+
+    fn figure(self, backend: &'static str) -> Figure {
+        let (ours, raw) = (median(self.ours).unwrap_or_default(), median(self.raw));
+        let ratio = raw.filter(|raw| *raw > 0.0).map(|raw| round(ours / raw, 1000.0));
+        let raw_ops_per_s = raw.map(|raw| round(raw, 10.0));
+        Figure {
+            workload: self.workload,
+            backend,
+            ops_per_s: round(ours, 10.0),
+            raw_ops_per_s,
+            ratio,
+        }
+    }
+}
+
+/// Runs the verb.
+pub(crate) async fn run(out: &mut Out, quick: bool) -> Result<Status> {
+    let sizes = if quick { Sizes::QUICK } else { Sizes::FULL };
+    let mut figures = Vec::new();
+    let folder = tempfile::tempdir().map_err(Fail::io("cannot make a folder"))?;
+    let file = folder.path().join("bench.db");
+    let name =
+        file.to_str().ok_or_else(|| Fail::input("the temporary folder has no UTF-8 name"))?;
+    let sqlite = place::create(&format!("sqlite:{name}")).await?;
+    let raw = Raw::new(&folder.path().join("raw.db"), &sizes)?;
+    for figure in measure(out, sqlite, "sqlite", Some((raw, folder.path())), &sizes).await? {
+        figures.push(figure);
+    }
+    figures.extend(measure(out, place::create("memory:").await?, "memory", None, &sizes).await?);
+    if !out.json {
+        print(out, &figures)?;
+        let built = if cfg!(debug_assertions) {
+            "a debug build: real figures need --release"
+        } else {
+            "a release build"
+        };
+        out.line(out.faint(&format!("medians of {ROUNDS} rounds in turns; {built}")))?;
+    }
+    Ok(Status::Fine)
+}
+
+async fn measure(
+    out: &mut Out,
+    store: Store,
+    backend: &'static str,
+    raw: Option<(Raw, &Path)>,
+    sizes: &Sizes,
+) -> Result<Vec<Figure>> {
+    let ours = Ours::fill(store, sizes).await?;
+    let (mut raw, folder) = raw.map_or((None, None), |(raw, folder)| (Some(raw), Some(folder)));
+    let mut figures = Vec::new();
+    /// Both sides in turns.
+    macro_rules! workload {
+        ($name:literal, $ours:expr, $raw:expr) => {{
+            let mut rounds = Rounds::of($name);
+            for _ in 0..ROUNDS {
+                let begin = SystemClock.elapsed();
+                rounds.ours.push(per_second($ours.await?, begin));
+                if let Some(raw) = &mut raw {
+                    let begin = SystemClock.elapsed();
+                    let side: fn(&mut Raw, &Sizes) -> Result<u64> = $raw;
+                    rounds.raw.push(per_second(side(raw, sizes)?, begin));
+                }
+            }
+            let figure = rounds.figure(backend);
+            if out.json {
+                out.value(&figure)?;
+                out.flush()?;
+            }
+            figures.push(figure);
+        }};
+    }
+    workload!("append_1", ours.append(sizes.appends), |raw, s| raw.append(s.appends));
+    workload!("append_64", ours.append_together(sizes.appends_each), |raw, s| raw
+        .append_together(s.appends_each));
+    workload!("tail_50", ours.tail(sizes.reads), |raw, s| raw.tail(s.reads));
+    workload!("list_100", ours.list(sizes.reads), |raw, s| raw.list(s.reads));
+    workload!("open_thread", ours.open_threads(sizes.opens), |raw, s| raw.threads(s.opens));
+    ours.store().close().await?;
+    if let Some(folder) = folder {
+        drop(raw.take());
+        let figure = open_store(folder, backend, sizes).await?;
+        if out.json {
+            out.value(&figure)?;
+        }
+        figures.push(figure);
+    }
+    Ok(figures)
+}
+
+async fn open_store(folder: &Path, backend: &'static str, sizes: &Sizes) -> Result<Figure> {
+    let mut rounds = Rounds::of("open_store");
+    let place = format!("sqlite:{}", folder.join("bench.db").display());
+    for _ in 0..ROUNDS {
+        let begin = SystemClock.elapsed();
+        for _ in 0..sizes.stores {
+            place::open(&place).await?.close().await?;
+        }
+        rounds.ours.push(per_second(sizes.stores, begin));
+        let begin = SystemClock.elapsed();
+        for _ in 0..sizes.stores {
+            drop(raw::open(&folder.join("raw.db"))?);
+        }
+        rounds.raw.push(per_second(sizes.stores, begin));
+    }
+    Ok(rounds.figure(backend))
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a rate for people")]
+fn per_second(done: u64, begin: std::time::Duration) -> f64 {
+    done as f64 / SystemClock.elapsed().saturating_sub(begin).as_secs_f64().max(1e-9)
+}
+
+fn median(mut rates: Vec<f64>) -> Option<f64> {
+    rates.sort_by(f64::total_cmp);
+    rates.get(rates.len() / 2).copied()
+}
+
+fn round(value: f64, steps: f64) -> f64 {
+    (value * steps).round() / steps
+}
+
+fn print(out: &mut Out, figures: &[Figure]) -> Result<()> {
+    let mut table = Table::new([
+        ("workload", Align::Left),
+        ("backend", Align::Left),
+        ("per second", Align::Right),
+        ("bare engine", Align::Right),
+        ("ratio", Align::Right),
+    ]);
+    let whole = |rate: f64| count(rate.round() as u64);
+    for figure in figures {
+        table.row([
+            figure.workload.to_owned(),
+            figure.backend.to_owned(),
+            whole(figure.ops_per_s),
+            figure.raw_ops_per_s.map_or("-".into(), whole),
+            figure.ratio.map_or("-".into(), |ratio| format!("{ratio:.2}")),
+        ]);
+    }
+    out.table(&table)
+}

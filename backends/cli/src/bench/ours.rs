@@ -1,0 +1,150 @@
+//! The store doing its workloads.
+
+use sessile::{
+    By,
+    command::{NewSession, NewThread, Paging, SessionFilter},
+    id::{AgentId, ProjectId, SessionId, TenantId, ThreadId},
+    journal::Direction,
+    model::{Actor, NewEntry, ProjectConfig, Role},
+    store::{SessionStoreExt, Store, ThreadStoreExt},
+};
+
+use super::sizes::{BODY, LOG, SESSIONS, Sizes, WRITERS};
+use crate::fail::{Fail, Result};
+
+/// A store with everything the workloads need.
+pub(super) struct Ours {
+    store: Store,
+    by: By,
+    /// One writer's.
+    alone: SessionId,
+    /// 64 writers', each in a thread of its own.
+    writers: Vec<SessionId>,
+    /// The long one.
+    log: SessionId,
+    /// Of 100 sessions each.
+    threads: Vec<ThreadId>,
+}
+
+impl Ours {
+    pub(super) async fn fill(store: Store, sizes: &Sizes) -> Result<Self> {
+        let tenant = TenantId::new("bench")?;
+        let by = By::new(tenant.clone(), Actor::system(tenant, AgentId::new("bench")?));
+        let project = store.create_project(&by, "bench", ProjectConfig::default()).await?;
+        let alone = session(&store, &by, project).await?;
+        let log = session(&store, &by, project).await?;
+        for _ in 0..LOG / 500 {
+            let entries: Vec<NewEntry> = (0..500).map(|_| entry()).collect();
+            store.append(&by, log, entries).await?;
+        }
+        let mut writers = Vec::with_capacity(WRITERS);
+        for _ in 0..WRITERS {
+            writers.push(session(&store, &by, project).await?);
+        }
+        let share = sizes.threads.div_ceil(WRITERS);
+        let makers = (0..WRITERS).map(|i| {
+            let (store, by) = (store.clone(), by.clone());
+            let mine = share.min(sizes.threads.saturating_sub(i * share));
+            async move {
+                let mut threads = Vec::with_capacity(mine);
+                for _ in 0..mine {
+                    let new = NewThread::titled("many sessions");
+                    let thread = store.create_thread(&by, project, new).await?;
+                    for i in 0..SESSIONS {
+                        let new = NewSession::named(format!("session {i}"));
+                        store.create_session(&by, thread, new).await?;
+                    }
+                    threads.push(thread);
+                }
+                Ok(threads)
+            }
+        });
+        let threads = together(makers).await?.into_iter().flatten().collect();
+        Ok(Self { store, by, alone, writers, log, threads })
+    }
+
+    pub(super) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) async fn append(&self, n: u64) -> Result<u64> {
+        for _ in 0..n {
+            self.store.append(&self.by, self.alone, entry()).await?;
+        }
+        Ok(n)
+    }
+
+    pub(super) async fn append_together(&self, each: u64) -> Result<u64> {
+        let writers = self.writers.iter().map(|&session| {
+            let (store, by) = (self.store.clone(), self.by.clone());
+            async move {
+                for _ in 0..each {
+                    store.append(&by, session, entry()).await?;
+                }
+                Ok(each)
+            }
+        });
+        Ok(together(writers).await?.into_iter().sum())
+    }
+
+    pub(super) async fn tail(&self, n: u64) -> Result<u64> {
+        for _ in 0..n {
+            let page = Paging::first(50);
+            let tail = self.store.entries(&self.by, self.log, Direction::Backward, page).await?;
+            expect(tail.items.len(), 50)?;
+        }
+        Ok(n)
+    }
+
+    pub(super) async fn list(&self, n: u64) -> Result<u64> {
+        let thread = self.threads.first().copied().ok_or_else(|| Fail::input("no threads"))?;
+        for _ in 0..n {
+            let filter = SessionFilter::default();
+            let rows = self.store.sessions(&self.by, thread, filter, Paging::first(100)).await?;
+            expect(rows.items.len(), SESSIONS)?;
+        }
+        Ok(n)
+    }
+
+    /// A store that has nothing in memory asks each thread for itself.
+    pub(super) async fn open_threads(&self, n: usize) -> Result<u64> {
+        let cold = Store::new(self.store.journal().clone(), sessile::options());
+        let threads = self.threads.iter().take(n);
+        let opened = threads.len() as u64;
+        for &thread in threads {
+            let found = cold.thread(&self.by, thread).await?;
+            expect(found.map_or(0, |t| t.sessions) as usize, SESSIONS)?;
+        }
+        Ok(opened)
+    }
+}
+
+async fn session(store: &Store, by: &By, project: ProjectId) -> Result<SessionId> {
+    let thread = store.create_thread(by, project, NewThread::titled("one session")).await?;
+    Ok(store.create_session(by, thread, NewSession::named("one")).await?.0)
+}
+
+fn entry() -> NewEntry {
+    NewEntry::text(Role::Assistant, "x".repeat(BODY))
+}
+
+/// A figure for the wrong answer would be worth nothing.
+fn expect(found: usize, right: usize) -> Result<()> {
+    if found == right {
+        Ok(())
+    } else {
+        Err(Fail::input(format!("the store answered {found} items instead of {right}")))
+    }
+}
+
+async fn together<T: Send + 'static>(
+    tasks: impl Iterator<Item = impl Future<Output = sessile::Result<T>> + Send + 'static>,
+) -> Result<Vec<T>> {
+    let tasks: Vec<_> = tasks.map(tokio::spawn).collect();
+    let mut results = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        let result = task.await.map_err(|e| Fail::input(format!("a writer failed: {e}")))?;
+        results.push(result?);
+    }
+    Ok(results)
+}

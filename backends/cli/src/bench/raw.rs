@@ -1,0 +1,117 @@
+//! The bare engine doing the least that the same promise needs: the same bytes, as durable, found by an index.
+
+use std::path::Path;
+
+use rusqlite::{Connection, params};
+
+use super::sizes::{BODY, LOG, SESSIONS, Sizes, WRITERS};
+use crate::fail::{Fail, Result};
+
+/// A plain SQLite database: write-ahead log, flushed at each commit.
+pub(super) struct Raw {
+    db: Connection,
+    next: i64,
+}
+
+fn engine(error: rusqlite::Error) -> Fail {
+    Fail::input(format!("the bare engine: {error}"))
+}
+
+/// Opens a database as its users do, and asks it one thing.
+pub(super) fn open(path: &Path) -> Result<Connection> {
+    let db = Connection::open(path).map_err(engine)?;
+    db.pragma_update(None, "journal_mode", "WAL").map_err(engine)?;
+    db.pragma_update(None, "synchronous", "FULL").map_err(engine)?;
+    db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(engine)?;
+    Ok(db)
+}
+
+impl Raw {
+    /// A database of as many rows as the store beside it has records in its large fixtures: space 0 is the log, the
+    /// spaces from 1 are threads.
+    pub(super) fn new(path: &Path, sizes: &Sizes) -> Result<Self> {
+        let mut db = open(path)?;
+        db.execute_batch(
+            "CREATE TABLE record (id INTEGER PRIMARY KEY, space INTEGER NOT NULL, version INTEGER NOT NULL, \
+             body TEXT NOT NULL, UNIQUE (space, version))",
+        )
+        .map_err(engine)?;
+        let fill = db.transaction().map_err(engine)?;
+        {
+            let mut insert = fill.prepare(INSERT).map_err(engine)?;
+            let (long, short) = ("x".repeat(BODY), "x".repeat(300));
+            for version in 0..LOG {
+                insert.execute(params![0, version as i64, long]).map_err(engine)?;
+            }
+            for space in 1..=sizes.threads {
+                for version in 0..=SESSIONS {
+                    insert.execute(params![space as i64, version as i64, short]).map_err(engine)?;
+                }
+            }
+        }
+        fill.commit().map_err(engine)?;
+        Ok(Self { db, next: 0 })
+    }
+
+    /// Durable inserts, each by itself.
+    pub(super) fn append(&mut self, n: u64) -> Result<u64> {
+        let body = "x".repeat(BODY);
+        let mut insert = self.db.prepare_cached(INSERT).map_err(engine)?;
+        for _ in 0..n {
+            self.next += 1;
+            insert.execute(params![-1, self.next, body]).map_err(engine)?;
+        }
+        Ok(n)
+    }
+
+    /// What 64 writers could get at best: all of their inserts in one transaction, again and again.
+    pub(super) fn append_together(&mut self, each: u64) -> Result<u64> {
+        let body = "x".repeat(BODY);
+        for _ in 0..each {
+            self.next += 1;
+            let all = self.db.transaction().map_err(engine)?;
+            {
+                let mut insert = all.prepare_cached(INSERT).map_err(engine)?;
+                for writer in 0..WRITERS {
+                    insert.execute(params![-2 - writer as i64, self.next, body]).map_err(engine)?;
+                }
+            }
+            all.commit().map_err(engine)?;
+        }
+        Ok(each * WRITERS as u64)
+    }
+
+    /// The last rows of the log.
+    pub(super) fn tail(&self, n: u64) -> Result<u64> {
+        let sql = "SELECT version, body FROM record WHERE space = 0 ORDER BY version DESC LIMIT 50";
+        (0..n).try_for_each(|_| self.read(sql, None))?;
+        Ok(n)
+    }
+
+    /// The rows of one thread.
+    pub(super) fn list(&self, n: u64) -> Result<u64> {
+        (0..n).try_for_each(|_| self.read(LIST, Some(1)))?;
+        Ok(n)
+    }
+
+    /// The rows of several threads, one after the other.
+    pub(super) fn threads(&self, n: usize) -> Result<u64> {
+        (1..=n).try_for_each(|space| self.read(LIST, Some(space as i64)))?;
+        Ok(n as u64)
+    }
+
+    fn read(&self, sql: &str, space: Option<i64>) -> Result<()> {
+        let mut select = self.db.prepare_cached(sql).map_err(engine)?;
+        let pair = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
+        let rows = match space {
+            Some(space) => select.query_map([space], pair),
+            None => select.query_map([], pair),
+        };
+        let rows = rows.and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>).map_err(engine)?;
+        std::hint::black_box(rows);
+        Ok(())
+    }
+}
+
+const INSERT: &str = "INSERT INTO record (space, version, body) VALUES (?1, ?2, ?3)";
+const LIST: &str = "SELECT version, body FROM record WHERE space = ?1 ORDER BY version LIMIT 101";

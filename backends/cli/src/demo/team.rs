@@ -1,0 +1,152 @@
+//! A planner, a coder and a reviewer at work in one thread.
+//!
+//! Each command carries an idempotency key: the agent's name, and a number that rises. So the whole of it may be done
+//! again from its beginning, by another process, after a crash at any instant: what landed is answered again, what did
+//! not is done now.
+
+use std::time::Duration;
+
+use sessile::{
+    By, Clock, Key, SystemClock,
+    command::{NewRun, NewSession, NewSubSession, NewThread},
+    id::{AgentId, EntryId, RunId, SessionId, TenantId, ThreadId},
+    json::Json,
+    model::{
+        Actor, Currency, Message, NewEntry, Part, ProjectConfig, Role, RunOutcome, Tokens,
+        ToolOutcome, Usage,
+    },
+    store::{SessionStoreExt, Store, ThreadStoreExt},
+};
+
+use super::script::{CLOSE, FIX, PLAN, REQUEST, REVIEW, Turn};
+use crate::fail::Result;
+
+/// Entries of one turn.
+pub(super) const TURN: u64 = 2;
+/// Turns of the whole script; the request is in the planner's first.
+pub(super) const TURNS: u64 = (PLAN.len() + FIX.len() + REVIEW.len() + CLOSE.len()) as u64;
+
+/// Told of each turn that the store acknowledged.
+pub(super) type Acknowledged<'a> = dyn Fn(EntryId) -> Result<()> + Sync + 'a;
+
+/// One agent program and its place in the store.
+struct Agent<'a> {
+    store: &'a Store,
+    by: By,
+    name: &'static str,
+    n: u64,
+    session: SessionId,
+    run: RunId,
+    pace: Duration,
+    acknowledged: &'a Acknowledged<'a>,
+}
+
+/// Who does all this: the tenant that the command line takes where none is named.
+pub(super) fn by(name: &str) -> Result<By> {
+    let tenant = TenantId::new("local")?;
+    let actor = Actor::agent(tenant.clone(), AgentId::new(name)?);
+    Ok(By::new(tenant, actor))
+}
+
+/// Does the work, or what is left of it. `pace` is how long a model thinks.
+pub(super) async fn work(
+    store: &Store,
+    pace: Duration,
+    acknowledged: &Acknowledged<'_>,
+) -> Result<ThreadId> {
+    let team = by("team")?;
+    let key = |n| team.with_key(Key::new("team", n));
+    let project = store.create_project(&key(1), "demo", ProjectConfig::default()).await?;
+    let title = NewThread::titled("Login fails every 31st");
+    let thread = store.create_thread(&key(2), project, title).await?;
+    let hire = |name, parent| Agent::begin(store, thread, name, parent, pace, acknowledged);
+
+    let mut planner = hire("planner", None).await?;
+    planner.turns(PLAN).await?;
+    let below = |purpose| Some(NewSubSession::under(planner.session).for_purpose(purpose));
+    let coder = async {
+        let mut coder = hire("coder", below("find it and fix it")).await?;
+        coder.turns(FIX).await?;
+        coder.end().await
+    };
+    let reviewer = async {
+        let mut reviewer = hire("reviewer", below("read the change")).await?;
+        reviewer.turns(REVIEW).await?;
+        reviewer.end().await
+    };
+    tokio::try_join!(coder, reviewer)?;
+    planner.turns(CLOSE).await?;
+    planner.end().await?;
+    Ok(thread)
+}
+
+impl<'a> Agent<'a> {
+    /// A session for the agent, with a run that is at work.
+    async fn begin(
+        store: &'a Store,
+        thread: ThreadId,
+        name: &'static str,
+        parent: Option<NewSubSession>,
+        pace: Duration,
+        acknowledged: &'a Acknowledged<'a>,
+    ) -> Result<Self> {
+        let by = by(name)?;
+        let mut session = NewSession::named(name).for_task("login-31st").owned_by(by.actor.clone());
+        session.parent = parent;
+        let key = |n| by.with_key(Key::new(name, n));
+        let (session, _) = store.create_session(&key(1), thread, session).await?;
+        let run = store.start_run(&key(2), session, NewRun::default()).await?;
+        Ok(Self { store, by, name, n: 2, session, run, pace, acknowledged })
+    }
+
+    /// The same numbers each time the script is done.
+    fn key(&mut self) -> By {
+        self.n += 1;
+        self.by.with_key(Key::new(self.name, self.n))
+    }
+
+    async fn turns(&mut self, turns: &[Turn]) -> Result<()> {
+        for turn in turns {
+            if !self.pace.is_zero() {
+                SystemClock.sleep(self.pace).await;
+            }
+            let by = self.key();
+            let done = self.store.append(&by, self.session, entries(turn, self.run)?).await?;
+            (self.acknowledged)(done.first)?;
+            let (thought, command, answer) = turn;
+            let tokens = Tokens::new(
+                900 + 4 * answer.len() as u64,
+                8 * (thought.len() + command.len()) as u64,
+            );
+            let micro = 3 * tokens.input + 15 * tokens.output;
+            let usage = Usage::new(tokens, 1).with_cost(Currency::new("USD")?, micro);
+            let by = self.key();
+            self.store.book_usage(&by, self.run, format!("call-{}", self.n), usage).await?;
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self) -> Result<()> {
+        let by = self.key();
+        self.store.end_run(&by, self.run, RunOutcome::Succeeded).await?;
+        Ok(())
+    }
+}
+
+/// What the agent says with the tool it calls, and what the tool answers: one commit, whole or not at all.
+fn entries(turn: &Turn, run: RunId) -> Result<Vec<NewEntry>> {
+    let &(thought, command, answer) = turn;
+    let text = match PLAN.first() {
+        Some(first) if std::ptr::eq(first, turn) => format!("Asked: {REQUEST} {thought}"),
+        _ => thought.to_owned(),
+    };
+    let call = Part::ToolCall {
+        id: None,
+        name: "shell".into(),
+        arguments: Json::from_value(&serde_json::json!({ "command": command }))?,
+    };
+    let says = Message::new(Role::Assistant, vec![Part::Text { text }, call]);
+    let result = Part::ToolResult { id: None, outcome: ToolOutcome::Ok, text: answer.into() };
+    let answers = Message::new(Role::Tool, vec![result]);
+    Ok(vec![NewEntry::new(says).in_run(run), NewEntry::new(answers).in_run(run)])
+}

@@ -1,0 +1,164 @@
+//! One file into one session.
+
+use sessile::{
+    Error, ErrorKind, Key,
+    command::NewSession,
+    id::SessionId,
+    model::{Entry, NewEntry},
+    store::SessionStoreExt,
+};
+
+use super::{
+    source::Source,
+    target::{LABEL, Target, Thread},
+    transcript::{Fault, Item, Transcript},
+    usage,
+};
+use crate::{
+    fail::{Fail, Result, chain},
+    walk,
+};
+
+/// Entries in one append, at most.
+const TURN: usize = 1000;
+
+/// What a file came to.
+pub(super) struct Written {
+    /// Entries of the file that the store holds now.
+    pub(super) entries: u64,
+    /// Entries that it did not hold before.
+    pub(super) added: u64,
+}
+
+/// Brings a session up to its file. A fault is the file's; a failure is the store's and ends the import.
+pub(super) async fn session(
+    target: &Target<'_>,
+    thread: &Thread,
+    file: &Source,
+    transcript: &Transcript,
+) -> Result<Result<Written, Fault>> {
+    match bring_up(target, thread, file, transcript).await {
+        Err(Stop::Store(error)) if hopeless(&error) => Err(Fail::Store(error)),
+        Err(Stop::Store(error)) => Ok(Err(Fault::whole(chain(&error)))),
+        Err(Stop::File(fault)) => Ok(Err(fault)),
+        Ok(written) => Ok(Ok(written)),
+    }
+}
+
+/// Whether the next file would meet the same error.
+fn hopeless(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Unavailable
+            | ErrorKind::Contended
+            | ErrorKind::Indeterminate
+            | ErrorKind::Unsupported
+            | ErrorKind::NewerFormat
+            | ErrorKind::Closed
+    )
+}
+
+/// Why a file is not, or not wholly, in the store.
+pub(super) enum Stop {
+    File(Fault),
+    Store(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+async fn bring_up(
+    target: &Target<'_>,
+    thread: &Thread,
+    file: &Source,
+    transcript: &Transcript,
+) -> Result<Written, Stop> {
+    let (store, by) = (target.store, &target.by);
+    let producer = file.digest("file", &by.tenant);
+    let session = match thread.sessions.get(&producer) {
+        Some(&session) => session,
+        None => {
+            let new = NewSession::named(file.title.clone()).with_label(LABEL, producer.clone());
+            store
+                .create_session(&by.with_key(Key::new(producer.clone(), 1)), thread.id, new)
+                .await?
+                .0
+        }
+    };
+    let stored = stored(target, session, &transcript.items).await?;
+    let mut added = 0;
+    let mut at = stored;
+    for turn in turns(transcript.items.get(stored..).unwrap_or_default()) {
+        at += turn.len();
+        let key = Key::new(producer.clone(), 1 + at as u64);
+        let entries: Vec<NewEntry> = turn.iter().map(|item| item.entry.clone()).collect();
+        match store.append(&by.with_key(key), session, entries).await {
+            Ok(appended) => added += u64::from(appended.count),
+            // Another import of the same file was here between our look and our write.
+            Err(Error::KeyExpired { .. }) => {}
+            Err(Error::KeyReused { .. }) => {
+                let line = turn.first().map_or(1, |item| item.line);
+                return Err(Stop::File(conflict(line, at + 1 - turn.len())));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    usage::book(target, session, &producer, transcript.usage.as_ref()).await?;
+    Ok(Written { entries: transcript.items.len() as u64, added })
+}
+
+/// How many of the file's messages the session holds already: those from its beginning, each equal to its message. A
+/// session that goes on where the file ends is none of the importer's business.
+async fn stored(target: &Target<'_>, session: SessionId, items: &[Item]) -> Result<usize, Stop> {
+    let mut items_left = items.iter();
+    let mut after = None;
+    let mut same = 0;
+    loop {
+        let page = match walk::entries(target.store, &target.by, session, after).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let reason = "it was imported before, and its session was deleted since";
+                return Err(Stop::File(Fault::whole(reason)));
+            }
+            Err(error) => return Err(error.into()),
+            Ok(page) => page,
+        };
+        for entry in &page.items {
+            let Some(item) = items_left.next() else { return Ok(same) };
+            if !equal(entry, item, &target.by.actor) {
+                return Err(Stop::File(conflict(item.line, same + 1)));
+            }
+            same += 1;
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(same);
+        }
+    }
+}
+
+fn equal(entry: &Entry, item: &Item, importer: &sessile::model::Actor) -> bool {
+    entry.message == item.entry.message
+        && entry.actor == *item.entry.actor.as_ref().unwrap_or(importer)
+}
+
+fn conflict(line: u64, ordinal: usize) -> Fault {
+    let reason = format!("conflict: message {ordinal} is not the one that was imported before");
+    Fault::at(line, reason)
+}
+
+/// Cuts messages into turns: one begins at each assistant message, and none is larger than an append may be.
+fn turns(items: &[Item]) -> Vec<&[Item]> {
+    let mut turns = Vec::new();
+    let mut begin = 0;
+    for (at, item) in items.iter().enumerate() {
+        if at > begin && (item.begins_turn() || at - begin == TURN) {
+            turns.extend(items.get(begin..at));
+            begin = at;
+        }
+    }
+    turns.extend(items.get(begin..).filter(|last| !last.is_empty()));
+    turns
+}

@@ -1,0 +1,52 @@
+//! Where a store is, and how verbs come by one.
+
+use std::path::Path;
+
+use sessile::{
+    By,
+    id::{AgentId, TenantId},
+    model::Actor,
+    store::Store,
+};
+
+use crate::fail::{Fail, Result};
+
+/// Who runs the command.
+pub(crate) struct Caller {
+    pub(crate) tenant: TenantId,
+    pub(crate) project: Option<String>,
+}
+
+impl Caller {
+    /// The system, in the role of this verb.
+    pub(crate) fn by(&self, role: &str) -> Result<By> {
+        let actor = Actor::system(self.tenant.clone(), AgentId::new(role)?);
+        Ok(By::new(self.tenant.clone(), actor))
+    }
+}
+
+/// Opens a store to write to; makes it if it is not there.
+pub(crate) async fn create(place: &str) -> Result<Store> {
+    Ok(sessile::open(place).await?)
+}
+
+/// Opens a store to look at: what is not there is not made.
+pub(crate) async fn open(place: &str) -> Result<Store> {
+    if let Some(path) = file(place)
+        && !Path::new(path).try_exists().map_err(Fail::io(format!("cannot look at {path}")))?
+    {
+        return Err(Fail::input(format!("there is no store at {path}")));
+    }
+    Ok(sessile::open(place).await?)
+}
+
+/// The file a place names, if it names one.
+fn file(place: &str) -> Option<&str> {
+    if let Some(rest) = place.strip_prefix("sqlite:") {
+        return Some(rest.split_once('?').map_or(rest, |(path, _)| path));
+    }
+    let scheme = place.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-_".contains(&b))
+    });
+    (!scheme && !place.is_empty()).then_some(place)
+}

@@ -1,0 +1,100 @@
+//! How answers are shown: to people in aligned tables, to programs as JSON.
+//!
+//! Whatever came from outside passes through [`clean`] before it reaches a terminal. A reader that goes away (`| head`)
+//! is no failure: the rest of the output is dropped and the exit status stays what it would have been.
+
+mod table;
+mod text;
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+pub(crate) use table::{Align, Table};
+pub(crate) use text::{clean, count, money, plural, short, stamp, wide};
+
+use crate::fail::{Fail, Result};
+
+/// What a verb writes to.
+pub(crate) struct Out {
+    to: io::BufWriter<io::Stdout>,
+    gone: bool,
+    colours: bool,
+    /// Whether a program reads it.
+    pub(crate) json: bool,
+}
+
+impl Out {
+    pub(crate) fn new(json: bool) -> Self {
+        let stdout = io::stdout();
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+            && std::env::var_os("TERM").is_none_or(|v| v != "dumb");
+        let colours = !json && wanted && stdout.is_terminal();
+        Self { to: io::BufWriter::new(stdout), gone: false, colours, json }
+    }
+
+    /// One line, as it is: the caller cleaned it.
+    pub(crate) fn line(&mut self, line: impl AsRef<str>) -> Result<()> {
+        self.raw(line.as_ref())?;
+        self.raw("\n")
+    }
+
+    /// Text without an end of line.
+    pub(crate) fn raw(&mut self, text: &str) -> Result<()> {
+        let done = self.to.write_all(text.as_bytes());
+        self.settle(done)
+    }
+
+    /// A value as one line of JSON.
+    pub(crate) fn value(&mut self, value: &impl Serialize) -> Result<()> {
+        self.line(encode(value)?)
+    }
+
+    pub(crate) fn table(&mut self, table: &Table) -> Result<()> {
+        for line in table.lines(self.colours) {
+            self.line(line)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        let done = self.to.flush();
+        self.settle(done)
+    }
+
+    /// A heading.
+    pub(crate) fn strong(&self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    /// What matters less: ids, times.
+    pub(crate) fn faint(&self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.colours && !text.is_empty() {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn settle(&mut self, done: io::Result<()>) -> Result<()> {
+        match done {
+            Err(error) if !self.gone && error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Fail::Io("cannot write the answer".into(), error))
+            }
+            Err(_) => {
+                self.gone = true;
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+/// A value as JSON text.
+pub(crate) fn encode(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| Fail::input(format!("cannot encode the answer: {e}")))
+}

@@ -1,0 +1,75 @@
+//! A message as people read it.
+
+use sessile::model::{Entry, Part, Role, ToolOutcome};
+
+use crate::{
+    fail::Result,
+    report::{Out, clean, plural, short, stamp},
+};
+
+/// Lines of a message in a list of many.
+pub(super) const LINES: usize = 12;
+/// Columns of a line in a list of many.
+const COLUMNS: usize = 160;
+
+/// Prints an entry, at most `lines` lines of each part of it.
+pub(super) fn print(out: &mut Out, entry: &Entry, lines: Option<usize>) -> Result<()> {
+    let message = &entry.message;
+    let role = match message.role {
+        Role::System => "system",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        Role::Tool => "tool",
+        _ => "other",
+    };
+    let name = message.name.as_deref().map_or(String::new(), |name| format!(" {}", clean(name)));
+    let by = clean(entry.actor.name());
+    let about = format!("{}  by {by}, {}", entry.id, stamp(entry.at));
+    out.line("")?;
+    out.line(format!("{}  {}", out.strong(&format!("{role}{name}")), out.faint(&about)))?;
+    for part in &message.parts {
+        print_part(out, part, lines)?;
+    }
+    if let Some(metadata) = &message.metadata {
+        block(out, "metadata ", metadata.get(), lines.map(|_| 1))?;
+    }
+    Ok(())
+}
+
+fn print_part(out: &mut Out, part: &Part, lines: Option<usize>) -> Result<()> {
+    match part {
+        Part::Text { text } => block(out, "", text, lines),
+        Part::Reasoning { text } => block(out, "reasoning ", text, lines),
+        Part::ToolCall { name, arguments, .. } => {
+            // Arguments that are a string are a command, or JSON in JSON: shown as the text they are.
+            let text = serde_json::from_str::<String>(arguments.get());
+            let text = text.unwrap_or_else(|_| arguments.get().to_owned());
+            block(out, &format!("call {} ", clean(name)), text.trim_end(), lines)
+        }
+        Part::ToolResult { outcome, text, .. } => {
+            let lead = if *outcome == ToolOutcome::Error { "error " } else { "result " };
+            block(out, lead, text, lines)
+        }
+        Part::Json { kind, value } => block(out, &format!("{} ", clean(kind)), value.get(), lines),
+        Part::Artifact { reference, .. } => block(out, "artifact ", reference, lines),
+        _ => block(out, "", "(a part this release does not know)", lines),
+    }
+}
+
+/// Text under a margin. Nothing in it can leave the margin: each line is cleaned on its own.
+fn block(out: &mut Out, lead: &str, text: &str, lines: Option<usize>) -> Result<()> {
+    let total = text.lines().count();
+    for (i, line) in text.lines().take(lines.unwrap_or(usize::MAX)).enumerate() {
+        let line = clean(&line.replace('\t', "    "));
+        let line = if lines.is_some() { short(&line, COLUMNS) } else { line };
+        let lead = if i == 0 { out.faint(lead) } else { String::new() };
+        out.line(format!("  │ {lead}{line}"))?;
+    }
+    match lines {
+        Some(shown) if total > shown => {
+            let more = plural((total - shown) as u64, "more line", "more lines");
+            out.line(out.faint(&format!("  │ … {more}")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,284 @@
+//! `sessile show`: one thing by its id.
+//!
+//! With `--json` one document: the thing itself; a session as `{"session", "entries": [...]}`, every message whole.
+
+mod message;
+
+use sessile::{
+    By, Error,
+    command::{RunScope, UsageScope},
+    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
+    model::{Actor, Labels, RollUp, Run},
+    store::{SessionStoreExt, Store, ThreadStoreExt},
+};
+
+use crate::{
+    Status,
+    fail::{Fail, Result},
+    place::{self, Caller},
+    report::{Align, Out, Table, clean, count, encode, money, plural, stamp},
+    walk,
+};
+
+enum Id {
+    Project(ProjectId),
+    Thread(ThreadId),
+    Session(SessionId),
+    Entry(EntryId),
+    Run(RunId),
+    Edge(SubSessionId),
+}
+
+impl Id {
+    fn parse(text: &str) -> Result<Self> {
+        Ok(match text.split_once('_').map(|(kind, _)| kind) {
+            Some("prj") => Self::Project(text.parse()?),
+            Some("thd") => Self::Thread(text.parse()?),
+            Some("ses") => Self::Session(text.parse()?),
+            Some("msg") => Self::Entry(text.parse()?),
+            Some("run") => Self::Run(text.parse()?),
+            Some("sub") => Self::Edge(text.parse()?),
+            _ => {
+                return Err(Fail::input(format!(
+                    "{text:?} is no id: one begins with prj_, thd_, ses_, msg_, run_ or sub_"
+                )));
+            }
+        })
+    }
+}
+
+/// Runs the verb.
+pub(crate) async fn run(out: &mut Out, caller: &Caller, place: &str, id: &str) -> Result<Status> {
+    let id = Id::parse(id)?;
+    let store = place::open(place).await?;
+    let done = show(out, &store, &caller.by("reader")?, id).await;
+    let closed = store.close().await;
+    done?;
+    closed?;
+    Ok(Status::Fine)
+}
+
+async fn show(out: &mut Out, store: &Store, by: &By, id: Id) -> Result<()> {
+    match id {
+        Id::Project(id) => {
+            let found = there(store.project(by, id).await?, id)?;
+            if out.json {
+                return out.value(&found);
+            }
+            let usage = store.project_usage(by, id).await?;
+            let caps = &found.config;
+            let mut facts = vec![
+                ("project", clean(&found.name)),
+                ("id", id.to_string()),
+                ("status", found.status.to_string()),
+                (
+                    "caps",
+                    format!(
+                        "depth {}, width {}",
+                        caps.max_delegation_depth, caps.max_delegation_width
+                    ),
+                ),
+                ("threads", count(usage.heads.len() as u64)),
+                ("created", stamp(found.created_at)),
+            ];
+            facts.extend(cost(&usage.roll_up));
+            list(out, facts)
+        }
+        Id::Thread(id) => {
+            let found = there(store.thread(by, id).await?, id)?;
+            if out.json {
+                return out.value(&found);
+            }
+            let usage = store.usage(by, UsageScope::Thread(id)).await?;
+            let mut facts = vec![
+                ("thread", clean(&found.title)),
+                ("id", id.to_string()),
+                ("project", found.project.to_string()),
+                ("status", found.status.to_string()),
+                (
+                    "created",
+                    format!("{} by {}", stamp(found.created_at), author(found.created_by.as_ref())),
+                ),
+                ("updated", stamp(found.updated_at)),
+                ("head", count(found.head)),
+                ("sessions", count(found.sessions)),
+                ("labels", labels(&found.labels)),
+            ];
+            facts.extend(cost(&usage));
+            list(out, facts)
+        }
+        Id::Session(id) => session(out, store, by, id).await,
+        Id::Entry(id) => {
+            let found = there(store.entry(by, id).await?, id)?;
+            if out.json {
+                return out.value(&found);
+            }
+            list(out, vec![("session", found.session.to_string())])?;
+            message::print(out, &found, None)
+        }
+        Id::Run(id) => {
+            let found = there(store.run(by, id).await?, id)?;
+            if out.json {
+                return out.value(&found);
+            }
+            run_facts(out, &found)
+        }
+        Id::Edge(id) => {
+            let found = there(store.edge(by, id).await?, id)?;
+            if out.json {
+                return out.value(&found);
+            }
+            list(
+                out,
+                vec![
+                    ("edge", id.to_string()),
+                    ("parent", found.parent.to_string()),
+                    ("child", found.child.to_string()),
+                    ("status", found.status.to_string()),
+                    ("purpose", found.purpose.as_deref().map_or("-".into(), clean)),
+                    ("spawned by", author(found.spawned_by.as_ref())),
+                    ("run", found.spawned_by_run.map_or("-".into(), |run| run.to_string())),
+                    ("created", stamp(found.created_at)),
+                ],
+            )
+        }
+    }
+}
+
+fn there<T>(found: Option<T>, id: impl std::fmt::Display) -> Result<T> {
+    Ok(found.ok_or_else(|| Error::not_found(id))?)
+}
+
+/// A session's log is written page by page: it may be larger than memory.
+async fn session(out: &mut Out, store: &Store, by: &By, id: SessionId) -> Result<()> {
+    let drill = there(store.drill(by, id).await?, id)?;
+    let session = &drill.session;
+    if out.json {
+        out.raw(&format!("{{\"session\":{},\"entries\":[", encode(session)?))?;
+    } else {
+        let usage = store.usage(by, UsageScope::Session(id)).await?;
+        let owner = session.current_actor.as_ref().map_or("-".into(), |actor| clean(actor.name()));
+        let parent = drill.ancestry.iter().rev().nth(1);
+        let mut facts = vec![
+            ("session", session.name.as_deref().map_or("(no name)".into(), clean)),
+            ("id", id.to_string()),
+            ("thread", session.thread.to_string()),
+            ("status", session.status.to_string()),
+            ("owner", owner),
+            ("task", session.task.as_deref().map_or("-".into(), clean)),
+            ("labels", labels(&session.labels)),
+            ("parent", parent.map_or("-".into(), ToString::to_string)),
+            ("children", count(drill.children.len() as u64)),
+            ("created", stamp(session.created_at)),
+            ("updated", stamp(session.updated_at)),
+            ("entries", count(session.entries)),
+        ];
+        facts.extend(cost(&usage));
+        list(out, facts)?;
+        runs(out, store, by, id).await?;
+    }
+    let mut after = None;
+    let mut first = true;
+    loop {
+        let page = walk::entries(store, by, id, after).await?;
+        for entry in &page.items {
+            if out.json {
+                out.raw(if first { "" } else { "," })?;
+                out.raw(&encode(entry)?)?;
+            } else {
+                message::print(out, entry, Some(message::LINES))?;
+            }
+            first = false;
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if out.json { out.line("]}") } else { Ok(()) }
+}
+
+async fn runs(out: &mut Out, store: &Store, by: &By, session: SessionId) -> Result<()> {
+    let page = store.runs(by, RunScope::Session(session), Default::default()).await?;
+    if page.items.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new([
+        ("run", Align::Left),
+        ("status", Align::Left),
+        ("tokens in", Align::Right),
+        ("out", Align::Right),
+        ("cost", Align::Right),
+    ])
+    .indented("  ");
+    for run in &page.items {
+        table.row([
+            run.id.to_string(),
+            run.status.to_string(),
+            count(run.usage.tokens.input),
+            count(run.usage.tokens.output),
+            money(Some(&run.usage)),
+        ]);
+    }
+    out.line("")?;
+    out.table(&table)?;
+    if page.next.is_some() { out.line("  …") } else { Ok(()) }
+}
+
+fn run_facts(out: &mut Out, run: &Run) -> Result<()> {
+    let ended = run.ended_at.map_or("-".into(), stamp);
+    let outcome = match &run.outcome {
+        Some(sessile::model::RunOutcome::Failed { reason }) => format!("failed: {}", clean(reason)),
+        _ => run.status.to_string(),
+    };
+    list(
+        out,
+        vec![
+            ("run", run.id.to_string()),
+            ("session", run.session.to_string()),
+            ("iteration", count(run.iteration.into())),
+            ("retry of", run.retry_of.map_or("-".into(), |of| of.to_string())),
+            ("task", run.task.as_deref().map_or("-".into(), clean)),
+            ("external id", clean(&run.external_id)),
+            ("status", outcome),
+            ("started", stamp(run.started_at)),
+            ("ended", ended),
+            (
+                "tokens",
+                format!(
+                    "{} in, {} out",
+                    count(run.usage.tokens.input),
+                    count(run.usage.tokens.output)
+                ),
+            ),
+            ("cost", money(Some(&run.usage))),
+        ],
+    )
+}
+
+fn cost(usage: &RollUp) -> Vec<(&'static str, String)> {
+    let runs = plural(usage.attempts, "run", "runs");
+    let Some(totals) = &usage.totals else {
+        return vec![("usage", format!("{runs}, none booked"))];
+    };
+    let tokens = format!("{} in, {} out", count(totals.tokens.input), count(totals.tokens.output));
+    vec![("usage", format!("{runs}, tokens {tokens}")), ("cost", money(Some(totals)))]
+}
+
+/// A name that was erased is not there.
+fn author(actor: Option<&Actor>) -> String {
+    actor.map_or("-".into(), |actor| clean(actor.name()))
+}
+
+fn labels(labels: &Labels) -> String {
+    let pairs: Vec<_> = labels.iter().map(|(k, v)| format!("{}={}", clean(k), clean(v))).collect();
+    if pairs.is_empty() { "-".into() } else { pairs.join(", ") }
+}
+
+fn list(out: &mut Out, facts: Vec<(&'static str, String)>) -> Result<()> {
+    let mut table = Table::new([("", Align::Left), ("", Align::Left)]);
+    for (name, value) in facts {
+        table.row([name.to_owned(), value]);
+    }
+    out.table(&table)
+}

@@ -1,0 +1,83 @@
+//! `sessile usage`: what the work of a tenant, or of one project, cost.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sessile::{
+    model::{Currency, RollUp, Tokens},
+    store::{Store, ThreadStoreExt},
+};
+
+use crate::{
+    Status,
+    fail::{Fail, Result},
+    place::{self, Caller},
+    report::{Align, Out, Table, clean, count, money},
+    walk,
+};
+
+#[derive(Serialize)]
+struct Sum {
+    /// Millionths, per currency; never added across.
+    cost: BTreeMap<Currency, u64>,
+    tokens: Tokens,
+    runs: u64,
+}
+
+/// Runs the verb.
+pub(crate) async fn run(out: &mut Out, caller: &Caller, place: &str) -> Result<Status> {
+    let store = place::open(place).await?;
+    let done = usage(out, caller, &store).await;
+    let closed = store.close().await;
+    done?;
+    closed?;
+    Ok(Status::Fine)
+}
+
+async fn usage(out: &mut Out, caller: &Caller, store: &Store) -> Result<()> {
+    let by = caller.by("reader")?;
+    let projects = walk::projects(store, &by, caller.project.as_deref()).await?;
+    if let (true, Some(name)) = (projects.is_empty(), &caller.project) {
+        return Err(Fail::input(format!("{} has no project {name:?}", caller.tenant)));
+    }
+    let mut sum = RollUp::default();
+    let mut table = Table::new([
+        ("project", Align::Left),
+        ("runs", Align::Right),
+        ("calls", Align::Right),
+        ("tokens in", Align::Right),
+        ("out", Align::Right),
+        ("cache read", Align::Right),
+        ("written", Align::Right),
+        ("cost", Align::Right),
+    ]);
+    for project in &projects {
+        let usage = store.project_usage(&by, project.id).await?.roll_up;
+        table.row(row(clean(&project.name), &usage));
+        sum.add(&usage);
+    }
+    if out.json {
+        let totals = sum.totals.unwrap_or_default();
+        return out.value(&Sum { cost: totals.cost, tokens: totals.tokens, runs: sum.attempts });
+    }
+    if projects.len() != 1 {
+        table.row(row("all".into(), &sum));
+    }
+    out.table(&table)
+}
+
+fn row(name: String, usage: &RollUp) -> Vec<String> {
+    let totals = usage.totals.as_ref();
+    let number = |n: Option<u64>| n.map_or_else(|| "-".into(), count);
+    let tokens = totals.map(|t| t.tokens);
+    vec![
+        name,
+        count(usage.attempts),
+        number(totals.map(|t| t.calls)),
+        number(tokens.map(|t| t.input)),
+        number(tokens.map(|t| t.output)),
+        number(tokens.map(|t| t.cache_read)),
+        number(tokens.map(|t| t.cache_write)),
+        money(totals),
+    ]
+}
