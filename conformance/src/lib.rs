@@ -26,6 +26,7 @@ pub mod clauses;
 mod clock;
 mod cx;
 mod judge;
+pub mod model;
 pub mod process;
 pub mod roles;
 mod suite;
