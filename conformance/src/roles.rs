@@ -1,6 +1,6 @@
 //! What other processes do in a clause: named functions, found by name in the child.
 
-use crate::{BoxFuture, Cx};
+use crate::{BoxFuture, Cx, clauses};
 
 /// A role: what the `index`-th process does with the arguments its clause gave; the string is its result.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ macro_rules! roles {
 }
 
 /// The roles of all modules.
-const MODULES: &[&[Role]] = &[];
+const MODULES: &[&[Role]] = &[clauses::prj::ROLES, clauses::thd::ROLES, clauses::sub::ROLES];
 
 pub(crate) fn find(name: &str) -> Option<Role> {
     MODULES.iter().copied().flatten().find(|role| role.name == name).copied()

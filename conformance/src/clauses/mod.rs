@@ -1,9 +1,16 @@
 //! Every clause that has a test, module by module.
 
+pub mod prj;
+pub mod ses;
+pub mod sub;
+pub mod ten;
+pub mod thd;
+
 use crate::Clause;
 
 /// The clauses of each module.
-const MODULES: &[&[Clause]] = &[];
+const MODULES: &[&[Clause]] =
+    &[ten::CLAUSES, prj::CLAUSES, thd::CLAUSES, ses::CLAUSES, sub::CLAUSES];
 
 /// All clauses, in the order of the contract.
 pub fn all() -> impl Iterator<Item = &'static Clause> {
