@@ -23,7 +23,14 @@ macro_rules! roles {
 }
 
 /// The roles of all modules.
-const MODULES: &[&[Role]] = &[clauses::prj::ROLES, clauses::thd::ROLES, clauses::sub::ROLES];
+const MODULES: &[&[Role]] = &[
+    clauses::prj::ROLES,
+    clauses::thd::ROLES,
+    clauses::sub::ROLES,
+    clauses::msg::ROLES,
+    clauses::lea::ROLES,
+    clauses::usage::ROLES,
+];
 
 pub(crate) fn find(name: &str) -> Option<Role> {
     MODULES.iter().copied().flatten().find(|role| role.name == name).copied()
