@@ -9,7 +9,7 @@ use std::{
 };
 
 use sessile_core::{
-    By,
+    By, ErrorKind,
     command::{NewSession, NewThread},
     id::{ProjectId, SessionId, TenantId, ThreadId, UserId},
     journal::{Durability, Journal, JournalInfo, Sharing},
@@ -175,12 +175,14 @@ impl Cx {
         let opened = std::mem::take(&mut *self.inner.opened.lock().expect("no panic inside"));
         handles.extend(opened.iter().filter_map(Weak::upgrade));
         for handle in handles {
-            handle.close().await.expect("a handle closes");
+            if let Err(error) = handle.close().await {
+                assert_eq!(error.kind(), ErrorKind::Closed, "a handle closes: {error}");
+            }
         }
     }
 
     /// A store over another handle, with a clock of its own that stands at [`TestClock::START`].
-    pub async fn store(&self) -> Store<dyn Journal> {
+    pub async fn store(&self) -> Store {
         self.store_with(Arc::default(), |options| options).await
     }
 
@@ -189,7 +191,7 @@ impl Cx {
         &self,
         clock: Arc<TestClock>,
         options: impl FnOnce(StoreOptions) -> StoreOptions,
-    ) -> Store<dyn Journal> {
+    ) -> Store {
         self.store_over(self.journal().await, clock, options)
     }
 
@@ -199,24 +201,24 @@ impl Cx {
         journal: Arc<dyn Journal>,
         clock: Arc<TestClock>,
         options: impl FnOnce(StoreOptions) -> StoreOptions,
-    ) -> Store<dyn Journal> {
+    ) -> Store {
         let ids = Arc::new(SeededIds::new(self.seed()));
         Store::new(journal, options(StoreOptions::new(clock, ids)))
     }
 
     /// The store as after a restart. A durable one: every handle of this process is closed, then opened again. Without
     /// durability: a new store, with nothing cached, over the same handle.
-    pub async fn reopen(&self, store: Store<dyn Journal>) -> Store<dyn Journal> {
+    pub async fn reopen(&self, store: Store) -> Store {
         self.reopen_with(store, Arc::default(), |options| options).await
     }
 
     /// [`reopen`](Self::reopen) with a clock and options.
     pub async fn reopen_with(
         &self,
-        store: Store<dyn Journal>,
+        store: Store,
         clock: Arc<TestClock>,
         options: impl FnOnce(StoreOptions) -> StoreOptions,
-    ) -> Store<dyn Journal> {
+    ) -> Store {
         drop(store);
         self.close_all().await;
         self.store_with(clock, options).await

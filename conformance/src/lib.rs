@@ -3,7 +3,7 @@
 //! Each clause of `CONTRACT.md` is one async function that takes a [`Cx`] and asserts. A driver joins in a few lines, in
 //! a test target with `harness = false`:
 //!
-//! ```ignore
+//! ```text
 //! sessile_conformance::suite! {
 //!     journal: my_driver,
 //!     open: |dir| async move { MyJournal::open(dir.path().join("db")).await },
@@ -25,12 +25,15 @@ mod clause;
 pub mod clauses;
 mod clock;
 mod cx;
+pub mod fits;
 pub mod hostile;
 mod judge;
 pub mod kit;
 pub mod methods;
 pub mod model;
+pub mod mutant;
 pub mod process;
+pub mod raw;
 pub mod roles;
 mod suite;
 mod watched;

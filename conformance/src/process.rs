@@ -153,18 +153,29 @@ impl Cx {
         if !self.many_processes() {
             self.note("processes are tasks here: the journal belongs to one process");
         }
-        (0..n).map(|index| self.start(role, index, args)).collect()
+        let start = |index| {
+            if self.many_processes() {
+                self.start_apart(role, index, args)
+            } else {
+                self.start_task(role, index, args)
+            }
+        };
+        (0..n).map(start).collect()
     }
 
-    fn start(&self, role: &str, index: usize, args: &serde_json::Value) -> Child {
+    fn start_task(&self, role: &str, index: usize, args: &serde_json::Value) -> Child {
         let said = Arc::new(Mutex::new(Vec::new()));
         let run = roles::find(role).unwrap_or_else(|| panic!("no role is named {role}")).run;
-        if !self.many_processes() {
-            let mut cx = self.clone();
-            cx.mouth = Mouth::Buffer(Arc::clone(&said));
-            let task = tokio::spawn(run(cx, index, args.clone()));
-            return Child { said, body: Body::Task(task) };
-        }
+        let mut cx = self.clone();
+        cx.mouth = Mouth::Buffer(Arc::clone(&said));
+        let task = tokio::spawn(run(cx, index, args.clone()));
+        Child { said, body: Body::Task(task) }
+    }
+
+    /// Starts one process in a role, whatever the journal's sharing: where one process holds the store, after
+    /// [`close_all`](Self::close_all).
+    pub fn start_apart(&self, role: &str, index: usize, args: &serde_json::Value) -> Child {
+        let said = Arc::new(Mutex::new(Vec::new()));
         let order = Order {
             role: role.to_owned(),
             backend: self.backend().name().to_owned(),

@@ -1,6 +1,6 @@
 //! What other processes do in a clause: named functions, found by name in the child.
 
-use crate::{BoxFuture, Cx, clauses};
+use crate::{BoxFuture, Cx};
 
 /// A role: what the `index`-th process does with the arguments its clause gave; the string is its result.
 #[derive(Clone, Copy, Debug)]
@@ -22,16 +22,7 @@ macro_rules! roles {
     };
 }
 
-/// The roles of all modules.
-const MODULES: &[&[Role]] = &[
-    clauses::prj::ROLES,
-    clauses::thd::ROLES,
-    clauses::sub::ROLES,
-    clauses::msg::ROLES,
-    clauses::lea::ROLES,
-    clauses::usage::ROLES,
-];
-
+/// The role of this name. Each module of clauses registers its own, as it does its clauses.
 pub(crate) fn find(name: &str) -> Option<Role> {
-    MODULES.iter().copied().flatten().find(|role| role.name == name).copied()
+    crate::clauses::ROLES.iter().copied().flatten().find(|role| role.name == name).copied()
 }

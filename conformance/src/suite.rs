@@ -14,10 +14,16 @@ use crate::{Backend, Judged, Outcome, clauses, judge, process};
 /// `open` takes a [`Dir`](crate::Dir) and answers a journal, an `Arc` of one, or a `Result` of either; for one directory it
 /// always opens the same store. `tamper` takes the same `Dir` and answers a [`Tamper`](crate::Tamper).
 ///
-/// ```ignore
+/// ```no_run
+/// use sessile_conformance::mutant::Plain; // stands in for a journal of yours
 /// sessile_conformance::suite! {
-///     journal: memory, open: |_dir| async move { Memory::new() };
-///     journal: files, open: |dir| async move { Files::open(dir.path()).await }, tamper: |dir| Hex(dir);
+///     journal: mine, open: |_dir| async move { Plain::default() };
+///     journal: shared, open: |_dir| async move { std::sync::Arc::new(Plain::default()) };
+///     journal: files,
+///     open: |dir| async move {
+///         std::fs::read_dir(dir.path()).map_err(|e| sessile_core::Error::unavailable("no files", e))?;
+///         sessile_core::Result::Ok(Plain::default())
+///     },
 /// }
 /// ```
 #[macro_export]

@@ -7,13 +7,18 @@
 
 pub mod clock;
 pub mod command;
+mod decision;
 pub mod error;
+mod fold;
 pub mod id;
 pub mod journal;
 pub mod json;
+mod keys;
 pub mod model;
+pub mod project;
 pub mod record;
 pub mod store;
+pub mod thread;
 
 pub use clock::{Clock, IdSource, Timestamp};
 pub use command::{By, Key};

@@ -1,5 +1,13 @@
 //! Every clause that has a test, module by module.
 
+pub mod j_cache;
+pub mod j_cancel;
+pub mod j_commit;
+pub mod j_damage;
+pub mod j_drop;
+pub mod j_life;
+pub mod j_read;
+pub mod j_space;
 pub mod lea;
 pub mod msg;
 pub mod prj;
@@ -14,6 +22,14 @@ use crate::Clause;
 
 /// The clauses of each module.
 const MODULES: &[&[Clause]] = &[
+    j_commit::CLAUSES,
+    j_read::CLAUSES,
+    j_space::CLAUSES,
+    j_drop::CLAUSES,
+    j_cancel::CLAUSES,
+    j_life::CLAUSES,
+    j_cache::CLAUSES,
+    j_damage::CLAUSES,
     ten::CLAUSES,
     prj::CLAUSES,
     thd::CLAUSES,
@@ -25,7 +41,22 @@ const MODULES: &[&[Clause]] = &[
     usage::CLAUSES,
 ];
 
-/// All clauses, in the order of the contract.
+/// What other processes do in the clauses of each module.
+pub(crate) const ROLES: &[&[crate::roles::Role]] = &[
+    j_commit::ROLES,
+    j_read::ROLES,
+    j_drop::ROLES,
+    j_life::ROLES,
+    j_cache::ROLES,
+    prj::ROLES,
+    thd::ROLES,
+    sub::ROLES,
+    msg::ROLES,
+    lea::ROLES,
+    usage::ROLES,
+];
+
+/// All clauses.
 pub fn all() -> impl Iterator<Item = &'static Clause> {
     MODULES.iter().copied().flatten()
 }

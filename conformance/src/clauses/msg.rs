@@ -403,7 +403,7 @@ pub async fn msg6(cx: Cx) -> Verdict {
     let json = |text: &str| Json::parse(text).expect("JSON");
     let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
     let mut messages: Vec<Message> =
-        hostile::corpus().into_iter().map(|text| Message::text(Role::User, text)).collect();
+        hostile::contents().into_iter().map(|text| Message::text(Role::User, text)).collect();
     let planes: String = (0..=16_u32).filter_map(|p| char::from_u32(p * 0x1_0000 + 0x61)).collect();
     let controls: String = (0..0x20).chain(0x7f..0xa0).filter_map(char::from_u32).collect();
     let bounds = "\u{0}\u{d7ff}\u{e000}\u{fffd}\u{fffe}\u{ffff}\u{10000}\u{10ffff}";

@@ -15,7 +15,7 @@ use sessile_core::{
 use crate::{
     Cx, Damage, Verdict, Watched,
     check::{refused, unchanged},
-    hostile,
+    fits, hostile,
     kit::{self, harmless, named, pages, says},
     methods::{Ids, Unknown, entry_filters, methods},
 };
@@ -195,35 +195,31 @@ async fn answers(store: &dyn AnyStore, by: &By, ids: &Ids) -> Vec<String> {
 
 /// Malformed ids are invalid; hostile texts are kept verbatim and reach no path, key or query.
 pub async fn ten5(cx: Cx) -> Verdict {
-    for text in hostile::corpus() {
-        let invalid = [
-            text.parse::<ProjectId>().err(),
-            text.parse::<ThreadId>().err(),
-            text.parse::<SessionId>().err(),
-            text.parse::<SubSessionId>().err(),
-            text.parse::<RunId>().err(),
-            text.parse::<EntryId>().err(),
-        ];
-        for error in invalid {
-            let error = error.unwrap_or_else(|| panic!("{text:?} passes as an id"));
-            assert_eq!(error.kind(), ErrorKind::Invalid, "{text:?}: {error}");
-        }
-        let fits = hostile::is_outside(&text);
+    for text in fits::corpus().into_iter().chain(hostile::bad_tenants()) {
+        no_id(&text);
+        let fits = fits::is_outside(&text);
         assert_eq!(UserId::new(&text).is_ok(), fits, "{text:?} as a user");
         assert_eq!(AgentId::new(&text).is_ok(), fits, "{text:?} as an agent");
-        assert_eq!(TenantId::new(&text).is_ok(), hostile::is_tenant(&text), "{text:?} as a tenant");
+        assert_eq!(TenantId::new(&text).is_ok(), fits::is_tenant(&text), "{text:?} as a tenant");
     }
     let store = cx.store().await;
     let by = cx.by();
     let ids = Ids::make(&store, &by).await;
-    for id in [ids.thread.to_string(), ids.session.to_string(), ids.entry.to_string()] {
-        for bad in hostile::twisted(&id) {
-            assert!(bad.parse::<ThreadId>().is_err(), "{bad}");
-            assert!(bad.parse::<SessionId>().is_err(), "{bad}");
-            assert!(bad.parse::<EntryId>().is_err(), "{bad}");
-        }
+    let right = [
+        ids.project.to_string(),
+        ids.thread.to_string(),
+        ids.session.to_string(),
+        ids.edge.to_string(),
+        ids.run.to_string(),
+        ids.entry.to_string(),
+    ];
+    for (i, id) in right.iter().enumerate() {
+        hostile::bad_ids(id).iter().for_each(|bad| no_id(bad));
+        // Of the right spelling, and of one kind only.
+        let kinds = parsed(id).map(|error| error.is_none());
+        assert!((0..6).all(|kind| kinds[kind] == (kind == i)), "{id} parses as {kinds:?}");
     }
-    for text in hostile::corpus() {
+    for text in fits::corpus() {
         hostile_texts(&cx, &store, &text).await;
     }
     for tenant in hostile::tenants() {
@@ -232,15 +228,34 @@ pub async fn ten5(cx: Cx) -> Verdict {
         store.append(&by, session, says(tenant.clone())).await.expect("an entry");
         assert_eq!(kit::texts(&store, &by, session).await, [tenant]);
     }
-    hostile::nothing_escaped(cx.dir().path());
+    fits::nothing_escaped(cx.dir().path());
     Verdict::Passed
+}
+
+/// What each kind of id says of a text.
+fn parsed(text: &str) -> [Option<Error>; 6] {
+    [
+        text.parse::<ProjectId>().err(),
+        text.parse::<ThreadId>().err(),
+        text.parse::<SessionId>().err(),
+        text.parse::<SubSessionId>().err(),
+        text.parse::<RunId>().err(),
+        text.parse::<EntryId>().err(),
+    ]
+}
+
+fn no_id(text: &str) {
+    for error in parsed(text) {
+        let error = error.unwrap_or_else(|| panic!("{text:?} passes as an id"));
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{text:?}: {error}");
+    }
 }
 
 /// One hostile text wherever a caller may put one.
 async fn hostile_texts(cx: &Cx, store: &dyn AnyStore, text: &str) {
     let by = cx.by();
     let titled = store.create_project(&by, text, ProjectConfig::default()).await;
-    assert_eq!(titled.is_ok(), hostile::is_title(text), "{text:?} as a name");
+    assert_eq!(titled.is_ok(), fits::is_title(text), "{text:?} as a name");
     let project = match titled {
         Ok(project) => project,
         Err(error) => {
@@ -262,7 +277,7 @@ async fn hostile_texts(cx: &Cx, store: &dyn AnyStore, text: &str) {
         }
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Invalid, "{text:?} as a label");
-            assert!(!hostile::is_outside(text), "{text:?} as a label: {error}");
+            assert!(!fits::is_outside(text), "{text:?} as a label: {error}");
             store.create_thread(&by, project, NewThread::titled("t")).await.expect("a thread")
         }
     };
@@ -271,11 +286,11 @@ async fn hostile_texts(cx: &Cx, store: &dyn AnyStore, text: &str) {
     assert_eq!(kit::texts(store, &by, session).await, [text], "an entry comes back verbatim");
     let keyed = by.with_key(Key::new(text, 1));
     let again = store.append(&keyed, session, says("keyed")).await;
-    assert_eq!(again.is_ok(), hostile::is_outside(text), "{text:?} as a producer");
+    assert_eq!(again.is_ok(), fits::is_outside(text), "{text:?} as a producer");
     let run = store.start_run(&by, session, NewRun::default()).await.expect("a run");
     let usage = Usage::new(Tokens::new(1, 1), 1);
     let booked = store.book_usage(&by, run, text, usage).await;
-    assert_eq!(booked.is_ok(), hostile::is_outside(text), "{text:?} as a call");
+    assert_eq!(booked.is_ok(), fits::is_outside(text), "{text:?} as a call");
     let unknown = store.run_by_external_id(&by, thread, text).await;
     assert!(!matches!(unknown, Ok(Some(_))), "{text:?} names no run");
 }

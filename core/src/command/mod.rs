@@ -1,4 +1,6 @@
 //! What can be asked of a store: who asks, commands and queries, outcomes and answers.
+//!
+#![doc = include_str!("../../docs/commands.md")]
 
 mod by;
 mod page;

@@ -96,8 +96,8 @@ pub struct SubSession {
     pub kind: SubSessionKind,
     /// Where it stands.
     pub status: SubSessionStatus,
-    /// Who asked for it.
-    pub spawned_by: Actor,
+    /// Who asked for it; `None` where that was erased.
+    pub spawned_by: Option<Actor>,
     /// The parent's run that asked for it.
     pub spawned_by_run: Option<RunId>,
     /// What a failure does.

@@ -14,8 +14,8 @@ use crate::{
 pub struct Lease {
     /// The session.
     pub session: SessionId,
-    /// Who holds it.
-    pub holder: Actor,
+    /// Who holds it; `None` where that was erased.
+    pub holder: Option<Actor>,
     /// The fencing token: the version of the record that granted it. Larger is newer.
     pub token: Version,
     /// Time to live, in milliseconds, from the holder's last write.

@@ -47,8 +47,8 @@ pub struct Thread {
     pub labels: Labels,
     /// Its status.
     pub status: ThreadStatus,
-    /// Who created it.
-    pub created_by: Actor,
+    /// Who created it; `None` where that was erased.
+    pub created_by: Option<Actor>,
     /// When it was created.
     pub created_at: Timestamp,
     /// Time of its last commit, of whatever kind; never goes back.

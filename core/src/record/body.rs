@@ -10,19 +10,19 @@ use crate::{
 
 /// Who called, where nothing else is to be said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ByBody {
+pub(crate) struct ByBody {
     pub(crate) by: Actor,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ProjectBody {
+pub(crate) struct ProjectBody {
     pub(crate) name: String,
     pub(crate) config: ProjectConfig,
     pub(crate) by: Actor,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ThreadBody {
+pub(crate) struct ThreadBody {
     pub(crate) title: String,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub(crate) labels: Labels,
@@ -30,7 +30,7 @@ pub struct ThreadBody {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SessionBody {
+pub(crate) struct SessionBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
@@ -43,7 +43,7 @@ pub struct SessionBody {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EdgeBody {
+pub(crate) struct EdgeBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) purpose: Option<String>,
     pub(crate) by: Actor,
@@ -51,7 +51,7 @@ pub struct EdgeBody {
 
 /// Reading only: a fold wants the authors and skips the message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EntryBody<M = serde::de::IgnoredAny> {
+pub(crate) struct EntryBody<M = serde::de::IgnoredAny> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) actor: Option<Actor>,
     pub(crate) by: Actor,
@@ -59,7 +59,7 @@ pub struct EntryBody<M = serde::de::IgnoredAny> {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunBody {
+pub(crate) struct RunBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) task: Option<String>,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
@@ -68,7 +68,7 @@ pub struct RunBody {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunEndBody {
+pub(crate) struct RunEndBody {
     pub(crate) outcome: RunOutcome,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) task: Option<String>,
@@ -78,7 +78,7 @@ pub struct RunEndBody {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct UsageBody {
+pub(crate) struct UsageBody {
     pub(crate) call: String,
     pub(crate) by: Actor,
 }
@@ -86,7 +86,7 @@ pub struct UsageBody {
 /// A body as the fold takes it. Which variant belongs to a kind is fixed; an erased body is [`Body::Erased`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Body {
+pub(crate) enum Body {
     /// Erased, or never needed to fold because it lies in a blob.
     Erased,
     /// Who called.

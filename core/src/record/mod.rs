@@ -2,14 +2,16 @@
 //!
 //! A record is a *head* and a *body*. The head holds ids, numbers, enums and the body's digest - never user text - and
 //! is never erased; the hash chain runs over heads. The body holds titles, messages, actors; it may be erased and then
-//! folds as empty. Both are JSON, so `jq` and `sqlite3` can read a store. The kinds are listed at [`Kind`].
+//! folds as empty. Both are JSON, so `jq` and `sqlite3` can read a store.
+//!
+#![doc = include_str!("../../docs/records.md")]
 
 mod body;
 mod hash;
 mod kind;
 mod seal;
 
-pub use body::Body;
+pub(crate) use body::Body;
 pub(crate) use body::{
     ByBody, EdgeBody, EntryBody, ProjectBody, RunBody, RunEndBody, SessionBody, ThreadBody,
     UsageBody,

@@ -73,6 +73,18 @@ pub(crate) struct SealedBody {
     pub(crate) digest: Hash,
 }
 
+impl SealedBody {
+    /// Whether the body lies in a blob, and the fold goes without it.
+    pub(crate) const fn is_blob(&self) -> bool {
+        matches!(self.body, RecordBody::Blob(_))
+    }
+
+    /// Bytes it adds to a batch.
+    pub(crate) fn weight(&self) -> usize {
+        if let RecordBody::Inline(text) = &self.body { text.len() } else { 0 }
+    }
+}
+
 /// Seals a body that stays in the record.
 pub(crate) fn seal_body(salt: u128, text: &str) -> SealedBody {
     let salt = salt.to_be_bytes();
@@ -92,6 +104,8 @@ pub(crate) struct Draft {
     pub(crate) body: Body,
     /// Sealed before the decision, for entries.
     pub(crate) sealed: Option<SealedBody>,
+    /// Goes into the digest, where the body is not sealed yet.
+    pub(crate) salt: u128,
     pub(crate) key: Option<KeyMark>,
     /// Records of the command, on its first.
     pub(crate) count: Option<u16>,
@@ -100,13 +114,8 @@ pub(crate) struct Draft {
 }
 
 /// Makes the records of one batch, to follow `after`.
-pub(crate) fn seal(
-    after: Option<Position>,
-    nonce: u128,
-    drafts: &[Draft],
-    mut salt: impl FnMut() -> u128,
-) -> Result<Vec<Record>> {
-    let mut version = after.map_or(0, |p| p.version);
+pub(crate) fn seal(after: Option<Position>, nonce: u128, drafts: &[Draft]) -> Result<Vec<Record>> {
+    let start = after.map_or(0, |p| p.version) + 1;
     let mut link = after.map_or(Hash::ZERO, |p| p.hash);
     let of = u16::try_from(drafts.len()).map_err(|_| Error::Capacity {
         what: "records in one commit",
@@ -118,9 +127,9 @@ pub(crate) fn seal(
     for (index, draft) in (0_u16..).zip(drafts) {
         let sealed = match &draft.sealed {
             Some(sealed) => sealed.clone(),
-            None => seal_body(salt(), &draft.body.encode().map_err(encoding)?),
+            None => seal_body(draft.salt, &draft.body.encode().map_err(encoding)?),
         };
-        version += 1;
+        let version = start + u64::from(index);
         let head = RecordHead {
             version,
             stream: draft.stream,

@@ -1,11 +1,18 @@
 //! The one implementation, over any journal.
 
-use std::sync::Arc;
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 
 use super::{
     StoreOptions,
+    shared::{Registry, Shared},
     waist::{SessionStore, ThreadStore},
 };
 use crate::{
@@ -13,65 +20,97 @@ use crate::{
         By, Feed, FeedPage, SessionAnswer, SessionCommand, SessionOutcome, SessionQuery,
         ThreadAnswer, ThreadCommand, ThreadOutcome, ThreadQuery,
     },
-    error::{Error, Result},
+    error::{Closure, Error, Result},
     journal::Journal,
 };
 
 /// A store over a journal. Cheap to clone; clones share everything.
 ///
-/// Dropping it loses nothing that was acknowledged; [`close`](Self::close) also closes the journal.
+/// Dropping it loses nothing that was acknowledged; [`close`](Self::close) also closes the journal. Several stores may
+/// be made over one journal, or over several handles of one: each decides on its own copy of the state, and every commit
+/// is checked against the journal's head.
+///
+/// It is one type, compiled once, whatever the journal: who needs the journal's own methods keeps its own `Arc` of it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
 #[derive(Debug)]
-pub struct Store<J: Journal + ?Sized = dyn Journal> {
-    journal: Arc<J>,
-    options: StoreOptions,
+struct Inner {
+    shared: Shared,
+    closed: AtomicBool,
 }
 
-impl<J: Journal + ?Sized> Store<J> {
+impl Store {
     /// A store over a journal.
-    pub fn new(journal: Arc<J>, options: StoreOptions) -> Self {
-        Self { journal, options }
+    pub fn new(journal: Arc<dyn Journal>, options: StoreOptions) -> Self {
+        let shared = Shared { journal, options, registry: Registry::default() };
+        Self { inner: Arc::new(Inner { shared, closed: AtomicBool::new(false) }) }
     }
-}
 
-impl<J: Journal + ?Sized> Store<J> {
     /// The journal below.
-    pub const fn journal(&self) -> &Arc<J> {
-        &self.journal
+    pub fn journal(&self) -> &Arc<dyn Journal> {
+        &self.inner.shared.journal
     }
 
     /// Closes the journal: every later call, on any clone, answers `Closed`.
     pub async fn close(&self) -> Result<()> {
-        let _ = &self.options;
-        self.journal.close().await
+        self.inner.closed.store(true, Ordering::Release);
+        self.inner.shared.journal.close().await
     }
 }
 
-fn not_yet() -> Error {
-    Error::Unsupported { what: "not yet".into() }
+impl Inner {
+    fn open(&self) -> Result<&Shared> {
+        if self.closed.load(Ordering::Acquire) {
+            Err(Error::Closed { what: Closure::Store })
+        } else {
+            Ok(&self.shared)
+        }
+    }
+
+    /// A question has a deadline too; past it the store counts as out of reach.
+    async fn within<T>(
+        &self,
+        by: &By,
+        answer: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        let time = by.deadline.unwrap_or(self.shared.options.deadline);
+        let late = async {
+            self.shared.options.clock.sleep(time).await;
+            Err(Error::Unavailable { reason: format!("no answer within {time:?}"), source: None })
+        };
+        futures_lite::future::or(answer, late).await
+    }
 }
 
 #[async_trait]
-impl<J: Journal + ?Sized> ThreadStore for Store<J> {
-    async fn apply_thread(&self, _by: &By, _command: ThreadCommand) -> Result<ThreadOutcome> {
-        Err(not_yet())
+impl ThreadStore for Store {
+    async fn apply_thread(&self, by: &By, command: ThreadCommand) -> Result<ThreadOutcome> {
+        self.inner.open()?.apply_thread(by, command).await
     }
 
-    async fn ask_thread(&self, _by: &By, _query: ThreadQuery) -> Result<ThreadAnswer> {
-        Err(not_yet())
+    async fn ask_thread(&self, by: &By, query: ThreadQuery) -> Result<ThreadAnswer> {
+        let shared = self.inner.open()?;
+        self.inner.within(by, shared.ask_thread(by, query)).await
     }
 }
 
 #[async_trait]
-impl<J: Journal + ?Sized> SessionStore for Store<J> {
-    async fn apply(&self, _by: &By, _command: SessionCommand) -> Result<SessionOutcome> {
-        Err(not_yet())
+impl SessionStore for Store {
+    async fn apply(&self, by: &By, command: SessionCommand) -> Result<SessionOutcome> {
+        self.inner.open()?.apply_session(by, command).await
     }
 
-    async fn ask(&self, _by: &By, _query: SessionQuery) -> Result<SessionAnswer> {
-        Err(not_yet())
+    async fn ask(&self, by: &By, query: SessionQuery) -> Result<SessionAnswer> {
+        let shared = self.inner.open()?;
+        self.inner.within(by, shared.ask_session(by, query)).await
     }
 
-    async fn feed(&self, _by: &By, _from: Feed) -> Result<FeedPage> {
-        Err(not_yet())
+    async fn feed(&self, by: &By, from: Feed) -> Result<FeedPage> {
+        let shared = self.inner.open()?;
+        let time = by.deadline.unwrap_or(shared.options.deadline).saturating_add(from.wait);
+        self.inner.within(&by.within(time), shared.feed(by, from)).await
     }
 }

@@ -1,0 +1,207 @@
+//! A journal in memory.
+
+mod index;
+mod log;
+mod tamper;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    ops::Range,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use sessile_core::{
+    error::{Error, Result},
+    id::{Space, Version},
+    journal::{
+        Batch, BlobName, Blobs, Commit, Durability, Head, Journal, JournalInfo, ListQuery, ListRow,
+        Position, ReadRange, Record, Sharing, Snapshot,
+    },
+};
+
+use self::{index::Index, log::Cell};
+use crate::{
+    bell::{self, Bell},
+    check, clock,
+    lock::lock,
+};
+
+/// The format number of this journal; nothing outlives it, so there is only one.
+const FORMAT: u32 = 1;
+
+/// A journal in the memory of this process: for tests, and for work that need not outlive it.
+///
+/// Durability is [`Durability::None`], sharing [`Sharing::OneProcess`]: clone the `Arc` that holds it. Commits to
+/// different spaces do not wait for each other. Bounds are [`Limits::STANDARD`](sessile_core::journal::Limits::STANDARD).
+///
+/// Not promised: any bound on memory. A dropped space leaves its name behind for as long as the journal lives.
+pub struct Memory {
+    info: JournalInfo,
+    spaces: RwLock<HashMap<Space, Arc<Cell>>>,
+    index: Mutex<Index>,
+    bell: Bell,
+    closed: AtomicBool,
+}
+
+impl Memory {
+    /// An empty journal with this store id; `rand::random()` is a good one.
+    pub fn new(store: u128) -> Self {
+        Self {
+            info: JournalInfo::new("memory", store, Durability::None, Sharing::OneProcess, FORMAT),
+            spaces: RwLock::default(),
+            index: Mutex::default(),
+            bell: Bell::new(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) { Err(check::closed()) } else { Ok(()) }
+    }
+
+    fn find(&self, space: &Space) -> Option<Arc<Cell>> {
+        self.spaces.read().unwrap_or_else(PoisonError::into_inner).get(space).cloned()
+    }
+
+    fn find_or_create(&self, space: &Space) -> Arc<Cell> {
+        self.find(space).unwrap_or_else(|| {
+            let mut spaces = self.spaces.write().unwrap_or_else(PoisonError::into_inner);
+            spaces.entry(space.clone()).or_default().clone()
+        })
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Journal for Memory {
+    fn info(&self) -> &JournalInfo {
+        &self.info
+    }
+
+    async fn head(&self, space: &Space) -> Result<Option<Head>> {
+        self.check_open()?;
+        Ok(self.find(space).and_then(|cell| lock(&cell.head).clone()))
+    }
+
+    async fn commit(
+        &self,
+        space: &Space,
+        expected: Option<Position>,
+        batch: &Batch,
+    ) -> Result<Commit> {
+        self.check_open()?;
+        check::batch(&self.info.limits, expected, batch)?;
+        let cell = match self.find(space) {
+            Some(cell) => cell,
+            None if expected.is_some() => return Ok(Commit::Diverged { head: None }),
+            None => self.find_or_create(space),
+        };
+        let commit = cell.commit(space, expected, batch, &self.index)?;
+        if matches!(commit, Commit::Done) {
+            self.bell.ring(space);
+        }
+        Ok(commit)
+    }
+
+    async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
+        self.check_open()?;
+        match self.find(space) {
+            Some(cell) => cell.read(space, range, self.info.limits.batch_bytes),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
+        self.check_open()?;
+        check::within("bytes of a snapshot", self.info.limits.blob_bytes, snapshot.bytes.len())?;
+        if let Some(cell) = self.find(space) {
+            cell.save_snapshot(snapshot);
+        }
+        Ok(())
+    }
+
+    async fn load_snapshot(&self, space: &Space) -> Result<Option<Snapshot>> {
+        self.check_open()?;
+        Ok(self.find(space).and_then(|cell| cell.load_snapshot()))
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<ListRow>> {
+        self.check_open()?;
+        Ok(lock(&self.index).list(query))
+    }
+
+    async fn wait(&self, space: &Space, after: Version, time: Duration) -> Result<bool> {
+        let until = clock::deadline(time);
+        loop {
+            let listener = self.bell.listen(space);
+            self.check_open()?;
+            if self.find(space).is_some_and(|cell| cell.is_past(after)) {
+                return Ok(true);
+            }
+            let left = until.saturating_duration_since(clock::instant());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            bell::rung(listener, left).await;
+        }
+    }
+
+    async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {
+        self.check_open()?;
+        let cell = match self.find(space) {
+            Some(cell) => cell,
+            None if expected.is_some() => return Ok(Commit::Diverged { head: None }),
+            None => self.find_or_create(space),
+        };
+        let commit = cell.drop_all(space, expected, &self.index);
+        self.bell.ring(space);
+        commit
+    }
+
+    async fn close(&self) -> Result<()> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Err(check::closed());
+        }
+        self.bell.ring_all();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Blobs for Memory {
+    async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
+        self.check_open()?;
+        check::within("bytes of one blob", self.info.limits.blob_bytes, bytes.len())?;
+        let name = check::new_blob_name();
+        self.find_or_create(space).put_blob(&name, bytes);
+        Ok(name)
+    }
+
+    async fn get_blob(
+        &self,
+        space: &Space,
+        name: &BlobName,
+        range: Option<Range<u64>>,
+    ) -> Result<Vec<u8>> {
+        self.check_open()?;
+        let blob = self.find(space).and_then(|cell| cell.blob(name));
+        let blob = blob.ok_or_else(|| Error::not_found(&name.0))?;
+        let (start, length) = check::clamp(blob.len() as u64, range);
+        let (start, length) = (start as usize, length as usize);
+        Ok(blob.get(start..start.saturating_add(length)).unwrap_or_default().to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests;

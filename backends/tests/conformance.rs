@@ -1,0 +1,48 @@
+//! The contract, on every journal of this crate.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sessile::{
+    Memory,
+    id::{Space, Version},
+    tamper,
+};
+use sessile_conformance::{Damage, Dir, Tamper};
+
+/// The suite's damage in this crate's words, and the record it begins at.
+fn ours(version: Version, damage: Damage) -> (Version, tamper::Damage) {
+    match damage {
+        Damage::FlipHead => (version, tamper::Damage::FlipHead),
+        Damage::FlipBody => (version, tamper::Damage::FlipBody),
+        Damage::Swap(with) => (version, tamper::Damage::Swap(with)),
+        Damage::Drop => (version, tamper::Damage::Drop),
+        Damage::Insert => (version + 1, tamper::Damage::Insert),
+    }
+}
+
+struct InMemory(Dir);
+
+#[async_trait]
+impl Tamper for InMemory {
+    async fn damage(&self, space: &Space, version: Version, damage: Damage) {
+        let journal = self.0.kept::<Memory>().expect("the journal that was opened");
+        let (version, damage) = ours(version, damage);
+        journal.tamper(space, version, damage).expect("a record to damage");
+    }
+
+    async fn newer_format(&self) -> bool {
+        false
+    }
+}
+
+sessile_conformance::suite! {
+    journal: memory,
+    open: |dir: Dir| async move {
+        let journal = Arc::new(Memory::new(rand::random()));
+        dir.keep(Arc::clone(&journal));
+        journal
+    },
+    tamper: InMemory;
+}

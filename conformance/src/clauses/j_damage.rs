@@ -1,0 +1,186 @@
+//! J12, J17: what is damaged, or newer than its reader, is said so.
+
+use sessile_core::{
+    By, Error, ErrorKind,
+    command::{NewSession, NewThread, Page, Paging, SessionFilter, UpdateThread},
+    id::{ProjectId, SessionId, ThreadId, Version},
+    journal::Direction,
+    model::{NewEntry, Role, SessionRow},
+    record::READER_LEVEL,
+    store::{SessionStoreExt, Store, ThreadStoreExt},
+};
+
+use crate::{Cx, Damage, Verdict, raw, refused};
+
+crate::clauses! { J12 => j12, J17 => j17 }
+
+/// A thread with one session of six entries, and one session after them.
+async fn thread(store: &Store, by: &By, project: ProjectId) -> (ThreadId, SessionId) {
+    let new = NewThread::titled("thread");
+    let thread = store.create_thread(by, project, new).await.expect("a thread");
+    let (session, _) =
+        store.create_session(by, thread, NewSession::named("first")).await.expect("a session");
+    let entries: Vec<_> =
+        (0..6).map(|i| NewEntry::text(Role::User, format!("entry number {i}"))).collect();
+    store.append(by, session, entries).await.expect("six entries");
+    store.create_session(by, thread, NewSession::named("last")).await.expect("a session");
+    (thread, session)
+}
+
+/// Damage to a record is `Corrupt` with its place, for its thread only; it is never skipped and never read as something.
+pub async fn j12(cx: Cx) -> Verdict {
+    if cx.tamper().is_none() {
+        return Verdict::NotRun("the driver brought no tamper hook".to_owned());
+    }
+    let by = cx.by();
+    let mut store = cx.store().await;
+    let project = cx.project(&store, &by).await;
+    let (whole, whole_session) = thread(&store, &by, project).await;
+    let (_, probe) = thread(&store, &by, project).await;
+    let first = entries(&store, &by, probe).await.expect("the entries")[0];
+    let (target, next) = (first + 2, first + 3);
+    let cases = [
+        (Damage::FlipHead, target, [target, target]),
+        (Damage::FlipBody, target, [target, target]),
+        (Damage::Swap(next), target, [target, next]),
+        (Damage::Drop, target, [target, next]),
+        (Damage::Insert, target, [target, next]),
+    ];
+    let mut damaged = Vec::new();
+    for case in cases {
+        damaged.push((case, thread(&store, &by, project).await));
+    }
+    let (headless, _) = thread(&store, &by, project).await;
+    let (endless, _) = thread(&store, &by, project).await;
+    drop(store);
+    let end = cx.journal().await.head(&endless.space(&by.tenant)).await.expect("a head");
+    let end = raw::at(&end).map_or(0, |position| position.version);
+    let tamper = cx.tamper().expect("asked before");
+    for ((damage, version, _), (thread, _)) in &damaged {
+        tamper.damage(&thread.space(&by.tenant), *version, *damage).await;
+    }
+    tamper.damage(&headless.space(&by.tenant), 1, Damage::FlipHead).await;
+    tamper.damage(&endless.space(&by.tenant), end, Damage::Drop).await;
+
+    for restart in [false, true] {
+        if restart {
+            cx.close_all().await;
+        }
+        store = cx.store().await;
+        for ((damage, _, places), (thread, session)) in &damaged {
+            let space = thread.space(&by.tenant);
+            let located = |error: &Error| match error {
+                Error::Corrupt { space: at, version, .. } => {
+                    *at == space && (places[0]..=places[1]).contains(version)
+                }
+                _ => false,
+            };
+            for direction in [Direction::Forward, Direction::Backward] {
+                let page = Paging::first(100);
+                let error = refused(
+                    store.entries(&by, *session, direction, page).await,
+                    ErrorKind::Corrupt,
+                );
+                assert!(located(&error), "{damage:?} of {places:?} is located: {error}");
+            }
+            match store.verify(&by, *thread, None).await {
+                Ok(found) => assert!(
+                    found.problems.iter().any(|(at, _)| (places[0]..=places[1]).contains(at)),
+                    "{damage:?} of {places:?} is found by verify: {found:?}"
+                ),
+                Err(error) => assert!(located(&error), "{damage:?}: {error}"),
+            }
+        }
+        refused(sessions(&store, &by, headless).await, ErrorKind::Corrupt);
+        refused(sessions(&store, &by, endless).await, ErrorKind::Corrupt);
+        assert_eq!(entries(&store, &by, whole_session).await.expect("entries").len(), 6);
+        let found = store.verify(&by, whole, None).await.expect("a verification");
+        assert_eq!(found.problems, [], "other threads are whole");
+        let entry = NewEntry::text(Role::User, "the others go on");
+        let session = store.create_session(&by, whole, NewSession::default()).await;
+        store.append(&by, session.expect("a session").0, entry).await.expect("an append");
+    }
+    Verdict::Passed
+}
+
+async fn entries(store: &Store, by: &By, session: SessionId) -> sessile_core::Result<Vec<Version>> {
+    let page = store.entries(by, session, Direction::Forward, Paging::first(100)).await?;
+    Ok(page.items.iter().map(|entry| entry.version).collect())
+}
+
+async fn sessions(
+    store: &Store,
+    by: &By,
+    thread: ThreadId,
+) -> sessile_core::Result<Page<SessionRow>> {
+    store.sessions(by, thread, SessionFilter::default(), Paging::first(100)).await
+}
+
+/// A store of a newer format is refused by name; a record that needs a newer reader stops its thread only.
+pub async fn j17(cx: Cx) -> Verdict {
+    let by = cx.by();
+    let store = cx.store().await;
+    let project = cx.project(&store, &by).await;
+    let (newer, newer_session) = thread(&store, &by, project).await;
+    let (other, other_session) = thread(&store, &by, project).await;
+    let journal = cx.journal().await;
+    let space = newer.space(&by.tenant);
+    let at = raw::at(&journal.head(&space).await.expect("a head"));
+    let last = raw::read_all(&*journal, &space).await.pop().expect("a record");
+    let mut head: serde_json::Value = serde_json::from_str(&last.head).expect("a head is JSON");
+    head["v"] = (last.version + 1).into();
+    head["r"] = (READER_LEVEL + 1).into();
+    head["n"] = "f".repeat(32).into();
+    head["i"] = 0.into();
+    head["of"] = 1.into();
+    head["is"] = serde_json::json!({ "from_the_future": { "what": [1, 2, 3] } });
+    let mut record = raw::record(at, last.stream, &head.to_string(), last.body);
+    (record.kind, record.salt) = ("from_the_future".into(), last.salt);
+    raw::done(journal.commit(&space, at, &raw::of_records(vec![record])).await);
+
+    for store in [store, cx.store().await] {
+        let newer_format = |error: Error| match error {
+            Error::NewerFormat { needs, has, .. } => assert_eq!(
+                (needs, has),
+                (u64::from(READER_LEVEL) + 1, u64::from(READER_LEVEL)),
+                "it says what it needs"
+            ),
+            other => panic!("should be NewerFormat, but is {other:?}"),
+        };
+        let kind = ErrorKind::NewerFormat;
+        newer_format(refused(store.thread(&by, newer).await, kind));
+        newer_format(refused(store.session(&by, newer_session).await, kind));
+        let entry = NewEntry::text(Role::User, "x");
+        newer_format(refused(store.append(&by, newer_session, entry.clone()).await, kind));
+        let update = UpdateThread { title: Some("new".into()), ..UpdateThread::default() };
+        newer_format(refused(store.update_thread(&by, newer, 1, update).await, kind));
+        assert_eq!(
+            raw::at(&journal.head(&space).await.expect("a head")).map(|p| p.version),
+            at.map(|p| p.version + 1)
+        );
+        assert!(store.thread(&by, other).await.expect("the other thread").is_some());
+        store.append(&by, other_session, entry).await.expect("the other thread goes on");
+    }
+    drop(journal);
+    newer_store(&cx.another().await).await
+}
+
+async fn newer_store(cx: &Cx) -> Verdict {
+    let journal = cx.journal().await;
+    raw::append(&*journal, &raw::space(1), None, 1, "one").await;
+    drop(journal);
+    if !cx.durable() {
+        return Verdict::Passed;
+    }
+    let Some(tamper) = cx.tamper() else {
+        return Verdict::NotRun("the driver brought no tamper hook for a newer store".to_owned());
+    };
+    cx.close_all().await;
+    assert!(tamper.newer_format().await, "a durable store has a format");
+    for _ in 0..2 {
+        let error = refused(cx.try_journal().await, ErrorKind::NewerFormat);
+        let Error::NewerFormat { needs, has, .. } = &error else { panic!("{error:?}") };
+        assert!(needs > has, "{error}");
+    }
+    Verdict::Passed
+}

@@ -1,0 +1,120 @@
+//! A journal over another that bends what passes through.
+
+use std::{future::Future, ops::Range, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use sessile_core::{
+    Result,
+    id::{Space, Version},
+    journal::{
+        Batch, BlobName, Blobs, Commit, Head, Journal, JournalInfo, ListQuery, ListRow, Position,
+        ReadRange, Record, Snapshot,
+    },
+};
+
+/// What happens to what passes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bend {
+    /// The middle byte of each blob read is wrong, as from a bad disk.
+    FlipsBlobs,
+    /// Nothing, but every call gives way once before and once after it is passed on: there is something to be dropped at.
+    Yields,
+}
+
+/// Passes every call on.
+#[derive(Debug)]
+pub struct Bent {
+    inner: Arc<dyn Journal>,
+    bend: Bend,
+}
+
+impl Bent {
+    /// Over this journal.
+    pub fn over(inner: Arc<dyn Journal>, bend: Bend) -> Self {
+        Self { inner, bend }
+    }
+
+    async fn pass<T>(&self, call: impl Future<Output = T> + Send) -> T {
+        self.give_way().await;
+        let answer = call.await;
+        self.give_way().await;
+        answer
+    }
+
+    async fn give_way(&self) {
+        if self.bend == Bend::Yields {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Journal for Bent {
+    fn info(&self) -> &JournalInfo {
+        self.inner.info()
+    }
+
+    async fn head(&self, space: &Space) -> Result<Option<Head>> {
+        self.pass(self.inner.head(space)).await
+    }
+
+    async fn commit(
+        &self,
+        space: &Space,
+        expected: Option<Position>,
+        batch: &Batch,
+    ) -> Result<Commit> {
+        self.pass(self.inner.commit(space, expected, batch)).await
+    }
+
+    async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
+        self.pass(self.inner.read(space, range)).await
+    }
+
+    async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
+        self.pass(self.inner.save_snapshot(space, snapshot)).await
+    }
+
+    async fn load_snapshot(&self, space: &Space) -> Result<Option<Snapshot>> {
+        self.pass(self.inner.load_snapshot(space)).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<ListRow>> {
+        self.pass(self.inner.list(query)).await
+    }
+
+    async fn wait(&self, space: &Space, after: Version, time: Duration) -> Result<bool> {
+        self.pass(self.inner.wait(space, after, time)).await
+    }
+
+    async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {
+        self.pass(self.inner.drop_space(space, expected)).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.pass(self.inner.close()).await
+    }
+}
+
+#[async_trait]
+impl Blobs for Bent {
+    async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
+        self.pass(self.inner.put_blob(space, bytes)).await
+    }
+
+    async fn get_blob(
+        &self,
+        space: &Space,
+        name: &BlobName,
+        range: Option<Range<u64>>,
+    ) -> Result<Vec<u8>> {
+        let mut bytes = self.pass(self.inner.get_blob(space, name, range)).await?;
+        let middle = bytes.len() / 2;
+        if self.bend == Bend::FlipsBlobs
+            && let Some(byte) = bytes.get_mut(middle)
+        {
+            *byte ^= 1;
+        }
+        Ok(bytes)
+    }
+}

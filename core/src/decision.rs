@@ -1,0 +1,194 @@
+//! What a decision takes and gives; the same for projects and threads.
+
+use std::{collections::HashMap, time::Duration};
+
+use crate::{
+    clock::Timestamp,
+    command::{By, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
+    error::{Error, Result},
+    id::{ProjectId, ThreadId, Version},
+    journal::Stream,
+    keys::{Answer, Keys},
+    model::{ProjectConfig, ProjectStatus},
+    record::{Body, ByBody, Draft, KeyMark, Kind, SealedBody},
+};
+
+/// What is asked of one journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Of a project or a thread.
+    Thread(ThreadCommand),
+    /// Inside a thread.
+    Session(SessionCommand),
+    /// The second half of creating a thread: version 1 of its journal.
+    Begin { project: ProjectId, reserved: Version, command: ThreadCommand },
+    /// The first half: a reservation in the project's journal.
+    Reserve { thread: ThreadId, settled: Vec<Version>, command: ThreadCommand },
+    /// A deletion found a living thread.
+    UndoDelete,
+    /// A deletion found none.
+    FinishDelete,
+}
+
+/// What a command did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Thread(ThreadOutcome),
+    Session(SessionOutcome),
+    /// The reservation, and whether it was there before.
+    Reserved {
+        thread: ThreadId,
+        version: Version,
+        replayed: bool,
+    },
+}
+
+impl Reply {
+    pub(crate) const fn changed(version: Version) -> Self {
+        Self::Session(SessionOutcome::Changed(version))
+    }
+
+    pub(crate) const fn thread_changed(version: Version) -> Self {
+        Self::Thread(ThreadOutcome::Changed(version))
+    }
+}
+
+/// What a decision comes to.
+#[derive(Debug)]
+pub(crate) enum Decision {
+    /// These records, then this answer.
+    Write(Vec<Draft>, Reply),
+    /// An answer about the head; nothing to write.
+    Answer(Reply),
+    /// The whole space goes; nothing else in the same commit.
+    Drop(Reply),
+}
+
+/// The caps of a project, as read during the call.
+#[derive(Clone, Debug)]
+pub(crate) struct Caps {
+    pub(crate) status: ProjectStatus,
+    pub(crate) config: ProjectConfig,
+    pub(crate) version: Version,
+}
+
+/// The key of a call, with the text and salt that tell its command from another.
+#[derive(Clone, Debug)]
+pub(crate) struct CallKey {
+    pub(crate) mark: KeyMark,
+    pub(crate) salt: u128,
+    pub(crate) command: String,
+}
+
+/// One call, prepared: checked as far as it can be without state, its bodies sealed.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) by: By,
+    pub(crate) request: Request,
+    pub(crate) key: Option<CallKey>,
+    /// The entries of an append, sealed.
+    pub(crate) bodies: Vec<SealedBody>,
+    pub(crate) caps: Option<Caps>,
+    pub(crate) max_skew: Duration,
+}
+
+/// What immutable records say that a command names and the state does not hold. `None`: read, and not there.
+pub(crate) type Facts = HashMap<Version, Option<Kind>>;
+
+/// Everything a decision sees beside the state.
+#[derive(Debug)]
+pub(crate) struct Ask<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) now: Timestamp,
+    pub(crate) facts: &'a Facts,
+}
+
+impl Ask<'_> {
+    pub(crate) const fn by(&self) -> &By {
+        &self.call.by
+    }
+
+    pub(crate) fn by_body(&self) -> Body {
+        Body::By(ByBody { by: self.call.by.actor.clone() })
+    }
+
+    /// The remembered answer of the call's key.
+    pub(crate) fn known(&self, keys: &Keys) -> Result<Option<Answer>> {
+        match &self.call.key {
+            Some(key) => keys.known(key.mark.producer, key.mark.n, &key.command),
+            None => Ok(None),
+        }
+    }
+
+    /// What an immutable record says, if there is one.
+    pub(crate) fn fact(&self, version: Version) -> Option<&Kind> {
+        self.facts.get(&version).and_then(Option::as_ref)
+    }
+}
+
+/// Collects the records of one command.
+#[derive(Debug)]
+pub(crate) struct Drafts<'a> {
+    ask: &'a Ask<'a>,
+    next: Version,
+    lease: Option<Version>,
+    drafts: Vec<Draft>,
+}
+
+impl<'a> Drafts<'a> {
+    /// Records that follow `head`; `lease` is the token the caller was found to hold.
+    pub(crate) const fn after(ask: &'a Ask<'a>, head: Version, lease: Option<Version>) -> Self {
+        Self { ask, next: head + 1, lease, drafts: Vec::new() }
+    }
+
+    /// The version the next record gets.
+    pub(crate) const fn next(&self) -> Version {
+        self.next
+    }
+
+    /// Adds a record and gives its version.
+    pub(crate) fn push(&mut self, stream: Stream, kind: Kind, body: Body) -> Version {
+        self.push_sealed(stream, kind, body, None)
+    }
+
+    /// Adds a record whose body was sealed before.
+    pub(crate) fn push_sealed(
+        &mut self,
+        stream: Stream,
+        kind: Kind,
+        body: Body,
+        sealed: Option<SealedBody>,
+    ) -> Version {
+        let version = self.next;
+        self.next += 1;
+        let lease = self.lease;
+        let at = self.ask.now;
+        self.drafts.push(Draft {
+            stream,
+            kind,
+            body,
+            sealed,
+            salt: 0,
+            key: None,
+            count: None,
+            lease,
+            at,
+        });
+        version
+    }
+
+    /// The decision: these records, this answer.
+    pub(crate) fn done(mut self, reply: Reply) -> Result<Decision> {
+        let count = u16::try_from(self.drafts.len()).map_err(|_| Error::Capacity {
+            what: "records in one commit",
+            limit: u64::from(u16::MAX),
+            actual: self.drafts.len() as u64,
+        })?;
+        if let (Some(first), Some(key)) = (self.drafts.first_mut(), &self.ask.call.key) {
+            first.key = Some(key.mark);
+            first.count = (count != 1).then_some(count);
+            first.salt = key.salt;
+        }
+        Ok(Decision::Write(self.drafts, reply))
+    }
+}

@@ -1,0 +1,140 @@
+//! The state of a project, and the fold of its records.
+
+use std::sync::Arc;
+
+use rpds::RedBlackTreeMapSync;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    decision::Caps,
+    fold::{Event, Folded},
+    id::{ProjectId, TenantId, ThreadId, Version},
+    journal::Position,
+    keys::Keys,
+    model::{Project, ProjectConfig, ProjectStatus},
+    record::{Body, Kind},
+};
+
+/// Everything a decision about a project looks at: a fold of its records.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ProjectState {
+    pub(crate) head: Option<Position>,
+    pub(crate) last_at: Timestamp,
+    pub(crate) project: Option<Arc<ProjectFields>>,
+    /// Reservations whose thread is not yet known to have begun.
+    pub(crate) unsettled: RedBlackTreeMapSync<Version, ThreadId>,
+    pub(crate) keys: Keys,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ProjectFields {
+    pub(crate) name: String,
+    pub(crate) config: ProjectConfig,
+    pub(crate) status: ProjectStatus,
+    /// Where an undone deletion goes back to.
+    pub(crate) before_deleting: ProjectStatus,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+    pub(crate) version: Version,
+}
+
+impl ProjectState {
+    /// Where the journal ends that this state folds.
+    pub const fn head(&self) -> Option<Position> {
+        self.head
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.head.map_or(0, |h| h.version)
+    }
+
+    /// The project as callers see it.
+    pub(crate) fn view(&self, tenant: &TenantId, id: ProjectId) -> Option<Project> {
+        let fields = self.project.as_deref()?;
+        Some(Project {
+            id,
+            tenant: tenant.clone(),
+            name: fields.name.clone(),
+            status: fields.status,
+            config: fields.config.clone(),
+            created_at: fields.created_at,
+            updated_at: fields.updated_at,
+            version: fields.version,
+        })
+    }
+
+    /// What decisions in its threads need.
+    pub(crate) fn caps(&self) -> Option<Caps> {
+        let fields = self.project.as_deref()?;
+        Some(Caps { status: fields.status, config: fields.config.clone(), version: fields.version })
+    }
+
+    /// Folds the next record in. An error says why it cannot follow.
+    pub(crate) fn evolve(&mut self, event: &Event<'_>) -> Folded {
+        self.last_at = self.last_at.max(event.at);
+        let (version, now) = (event.version, self.last_at);
+        if let Some(key) = event.key {
+            let minted = if let Kind::ThreadReserved { thread, .. } = event.kind {
+                thread.bits()
+            } else {
+                0
+            };
+            self.keys.remember(key, version, event.count, minted, event.salt);
+        }
+        match event.kind {
+            Kind::ProjectCreated {} => {
+                let body =
+                    if let Some(Body::Project(body)) = event.body { Some(body) } else { None };
+                self.project = Some(Arc::new(ProjectFields {
+                    name: body.map(|b| b.name.clone()).unwrap_or_default(),
+                    config: body.map(|b| b.config.clone()).unwrap_or_default(),
+                    status: ProjectStatus::Open,
+                    before_deleting: ProjectStatus::Open,
+                    created_at: now,
+                    updated_at: now,
+                    version,
+                }));
+                Ok(())
+            }
+            Kind::ProjectUpdated {} => self.change(version, |p| {
+                if let Some(Body::Project(body)) = event.body {
+                    p.name.clone_from(&body.name);
+                    p.config.clone_from(&body.config);
+                }
+            }),
+            Kind::ProjectArchived {} => {
+                self.change(version, |p| p.status = ProjectStatus::Archived)
+            }
+            Kind::ProjectReopened {} => self.change(version, |p| p.status = ProjectStatus::Open),
+            Kind::ProjectDeleting {} => self.change(version, |p| {
+                p.before_deleting = p.status;
+                p.status = ProjectStatus::Deleting;
+            }),
+            Kind::ProjectDeleteUndone {} => self.change(version, |p| p.status = p.before_deleting),
+            Kind::ThreadReserved { thread, settled } => {
+                for reservation in settled {
+                    self.unsettled.remove_mut(reservation);
+                }
+                self.unsettled.insert_mut(version, *thread);
+                Ok(())
+            }
+            _ => Err("is not a record of a project"),
+        }
+    }
+
+    fn change(&mut self, version: Version, change: impl FnOnce(&mut ProjectFields)) -> Folded {
+        let now = self.last_at;
+        let fields =
+            Arc::make_mut(self.project.as_mut().ok_or("stands before the project was created")?);
+        change(fields);
+        fields.updated_at = now;
+        fields.version = version;
+        Ok(())
+    }
+
+    /// Bytes it takes in memory, about.
+    pub(crate) fn weight(&self) -> usize {
+        1024 + self.unsettled.size() * 96 + self.keys.weight()
+    }
+}

@@ -1,0 +1,67 @@
+//! The feed: every record since a version.
+
+use crate::{
+    command::{By, Event, Feed, FeedPage, MAX_PAGE},
+    error::{Error, Result},
+    id::{SessionId, Space, Version},
+    journal::{Direction, ReadRange},
+    json::Json,
+    record::open,
+    store::{answer::AtHead, shared::Shared},
+};
+
+impl Shared {
+    pub(in crate::store) async fn feed(&self, by: &By, from: Feed) -> Result<FeedPage> {
+        by.check_query()?;
+        if !(1..=MAX_PAGE).contains(&from.limit) {
+            return Err(Error::invalid(
+                "limit",
+                format!("{}, where 1 to {MAX_PAGE} are allowed", from.limit),
+            ));
+        }
+        let space = from.thread.space(&by.tenant);
+        let until = self.options.clock.elapsed().saturating_add(from.wait);
+        loop {
+            let at = self.at_head(by, from.thread).await?;
+            at.exists()?;
+            let head = at.state()?.version();
+            if head > from.after {
+                let events = self.events(&at, &space, from.after, head, from.limit).await?;
+                let after = events.last().map_or(from.after, |e| e.version);
+                return Ok(FeedPage { events, after });
+            }
+            let left = until.saturating_sub(self.options.clock.elapsed());
+            if left.is_zero() {
+                return Ok(FeedPage { events: Vec::new(), after: from.after });
+            }
+            self.journal.wait(&space, from.after, left).await?;
+        }
+    }
+
+    async fn events(
+        &self,
+        at: &AtHead,
+        space: &Space,
+        after: Version,
+        upto: Version,
+        limit: usize,
+    ) -> Result<Vec<Event>> {
+        let range = ReadRange { stream: None, after, upto, direction: Direction::Forward, limit };
+        let mut events = Vec::new();
+        for record in self.journal.read(space, &range).await? {
+            let opened = open(space, &record)?;
+            let session = opened.head.stream.session();
+            let gone = session != 0 && at.state()?.session(session).is_none();
+            let text = if gone { None } else { self.body_text(space, &opened).await? };
+            events.push(Event {
+                version: opened.head.version,
+                at: opened.head.at,
+                session: (session != 0).then(|| SessionId::new(at.id, session)),
+                kind: opened.head.is.name().to_owned(),
+                facts: Json::from_value(&opened.head.is)?,
+                body: text.map(|text| Json::parse(&text)).transpose()?,
+            });
+        }
+        Ok(events)
+    }
+}

@@ -1,0 +1,187 @@
+//! Lists of projects and threads: from cards, one read a page.
+
+use super::labelled;
+use crate::{
+    clock::Timestamp,
+    command::{By, Cursor, Page, Paging, ProjectUsage, ThreadFilter, ThreadScope},
+    error::{Error, Result},
+    id::{ProjectId, SpaceKind, ThreadId},
+    journal::{ListOrder, ListQuery, ListRow},
+    model::{Project, ThreadRow},
+    store::{
+        card::{self, ProjectCard, ThreadCard},
+        flow::{project_of, thread_of},
+        shared::Shared,
+    },
+};
+
+/// Rows a filtered page looks at.
+const ROWS: usize = 4096;
+/// Rows of one read.
+const READ: usize = 500;
+
+fn after(cursor: Option<Cursor>) -> Option<(Timestamp, u128)> {
+    cursor.map(|c| (Timestamp::from_millis(c.b), c.a))
+}
+
+fn key(row: &ListRow) -> (Timestamp, u128) {
+    (row.head.card.as_ref().map(|c| c.updated_at).unwrap_or_default(), row.space.bits())
+}
+
+fn cursor((updated, bits): (Timestamp, u128)) -> Cursor {
+    Cursor { a: bits, b: updated.millis() }
+}
+
+impl Shared {
+    pub(super) async fn projects(&self, by: &By, page: Paging) -> Result<Page<Project>> {
+        page.check()?;
+        let query = ListQuery {
+            tenant: by.tenant.clone(),
+            kind: SpaceKind::Project,
+            project: None,
+            order: ListOrder::Id,
+            after: after(page.after),
+            limit: page.limit + 1,
+        };
+        let mut rows = self.journal.list(&query).await?;
+        let more = rows.len() > page.limit;
+        rows.truncate(page.limit);
+        let next = rows.last().filter(|_| more).map(|row| cursor(key(row)));
+        let items = rows.iter().map(|row| project_of_row(by, row)).collect::<Result<_>>()?;
+        Ok(Page { items, next })
+    }
+
+    pub(super) async fn threads(
+        &self,
+        by: &By,
+        filter: &ThreadFilter,
+        page: Paging,
+    ) -> Result<Page<ThreadRow>> {
+        page.check()?;
+        let project = if let ThreadScope::Project(project) = filter.scope {
+            self.project_exists(by, project).await?;
+            Some(project)
+        } else {
+            None
+        };
+        let filtered = filter.label.is_some() || matches!(filter.scope, ThreadScope::User(_));
+        let mut query = ListQuery {
+            tenant: by.tenant.clone(),
+            kind: SpaceKind::Thread,
+            project,
+            order: filter.order,
+            after: after(page.after),
+            limit: if filtered { READ } else { page.limit + 1 },
+        };
+        let mut items = Vec::new();
+        let mut looked = 0;
+        loop {
+            let rows = self.journal.list(&query).await?;
+            if rows.is_empty() {
+                return Ok(Page::last(items));
+            }
+            let whole = rows.len() == query.limit;
+            for row in rows {
+                if items.len() == page.limit || looked == ROWS {
+                    return Ok(Page { items, next: query.after.map(cursor) });
+                }
+                looked += 1;
+                let card = self.thread_card(by, &row).await?;
+                if labelled(&card.labels, filter.label.as_ref()) && in_scope(&card, &filter.scope) {
+                    items.push(thread_row(&row, card));
+                }
+                query.after = Some(key(&row));
+            }
+            if !whole {
+                return Ok(Page::last(items));
+            }
+        }
+    }
+
+    /// The card of a listed thread; read from the thread itself where the card did not hold everything.
+    async fn thread_card(&self, by: &By, row: &ListRow) -> Result<ThreadCard> {
+        let mut card: ThreadCard = card::read(&row.space, row.head.card.as_ref())?;
+        if card.partial {
+            let machine = self.state(&row.space, by).await?;
+            let state = thread_of(&machine)?;
+            if let Some(fields) = state.thread.as_deref() {
+                card.title.clone_from(&fields.title);
+                card.labels.clone_from(&fields.labels);
+                card.roll_up.clone_from(&state.roll_up);
+            }
+        }
+        Ok(card)
+    }
+
+    async fn project_exists(&self, by: &By, project: ProjectId) -> Result<()> {
+        by.owns(project.tag(), project)?;
+        let machine = self.state(&project.space(&by.tenant), by).await?;
+        if project_of(&machine)?.project.is_some() {
+            Ok(())
+        } else {
+            Err(Error::not_found(project))
+        }
+    }
+
+    /// The sum over a project's threads, each at its own head (USE1).
+    pub(super) async fn project_usage(&self, by: &By, project: ProjectId) -> Result<ProjectUsage> {
+        self.project_exists(by, project).await?;
+        let mut query = ListQuery {
+            tenant: by.tenant.clone(),
+            kind: SpaceKind::Thread,
+            project: Some(project),
+            order: ListOrder::Id,
+            after: None,
+            limit: READ,
+        };
+        let mut usage = ProjectUsage::default();
+        loop {
+            let rows = self.journal.list(&query).await?;
+            let Some(last) = rows.last() else { return Ok(usage) };
+            query.after = Some(key(last));
+            for row in &rows {
+                usage.roll_up.add(&self.thread_card(by, row).await?.roll_up);
+                usage
+                    .heads
+                    .insert(ThreadId::from_bits(row.space.bits()), row.head.position.version);
+            }
+        }
+    }
+}
+
+fn in_scope(card: &ThreadCard, scope: &ThreadScope) -> bool {
+    match scope {
+        ThreadScope::Tenant => true,
+        ThreadScope::Project(project) => card.project == *project,
+        ThreadScope::User(user) => card.users.contains(user),
+    }
+}
+
+fn project_of_row(by: &By, row: &ListRow) -> Result<Project> {
+    let card: ProjectCard = card::read(&row.space, row.head.card.as_ref())?;
+    Ok(Project {
+        id: ProjectId::from_bits(row.space.bits()),
+        tenant: by.tenant.clone(),
+        name: card.name,
+        status: card.status,
+        config: card.config,
+        created_at: card.created_at,
+        updated_at: card.updated_at,
+        version: card.version,
+    })
+}
+
+fn thread_row(row: &ListRow, card: ThreadCard) -> ThreadRow {
+    ThreadRow {
+        id: ThreadId::from_bits(row.space.bits()),
+        project: card.project,
+        title: card.title,
+        labels: card.labels,
+        status: card.status,
+        created_at: card.created_at,
+        updated_at: row.head.card.as_ref().map(|c| c.updated_at).unwrap_or_default(),
+        head: row.head.position.version,
+        sessions: card.sessions,
+        totals: card.roll_up.totals,
+    }
+}

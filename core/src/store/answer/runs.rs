@@ -1,0 +1,197 @@
+//! Runs: live ones from state, ended ones from the record of their end.
+
+use std::ops::Bound;
+
+use super::{AtHead, log::Walk};
+use crate::{
+    command::{By, Cursor, Page, Paging, RunScope},
+    error::{Error, Result},
+    id::{RunId, SessionId, Space, ThreadId, Version},
+    journal::Direction,
+    model::{Run, RunOutcome, RunStatus},
+    record::{Body, Kind, Lane, Opened},
+    store::shared::Shared,
+    thread::external_id,
+};
+
+/// Marks, in a cursor, that a session's ended runs are through and its live ones follow.
+const LIVE: u64 = 1 << 63;
+/// Sessions of a thread that one page looks at.
+const SESSIONS: usize = 256;
+
+impl Shared {
+    pub(super) async fn run(&self, by: &By, id: RunId) -> Result<Option<Run>> {
+        let at = self.at_head(by, id.thread()).await?;
+        if let Some(run) = at.reading()?.live_run(id.version()) {
+            return Ok(Some(run));
+        }
+        let space = id.thread().space(&by.tenant);
+        if id.version() > at.state()?.version() {
+            return Ok(None);
+        }
+        let session = match self.one(&space, id.version()).await? {
+            Some(Opened { head, .. }) => match head.is {
+                Kind::RunStarted { session, .. } if at.state()?.session(session).is_some() => {
+                    session
+                }
+                _ => return Ok(None),
+            },
+            None => return Ok(None),
+        };
+        // Its end is the next record of the lane, but for runs that were live beside it.
+        let from = Some(Cursor { a: at.state()?.version().into(), b: id.version() });
+        let mut walk =
+            Walk::new(Lane::Runs.of(session), Direction::Forward, at.state()?.version(), from);
+        loop {
+            let records = walk.next(self, &space, 32).await?;
+            if records.is_empty() {
+                return Err(Error::corrupt(
+                    &space,
+                    id.version(),
+                    "a run that neither lives nor ended",
+                ));
+            }
+            for opened in records {
+                if matches!(opened.head.is, Kind::RunEnded { run, .. } if run == id.version()) {
+                    return ended(&at, &space, &opened).map(Some);
+                }
+            }
+        }
+    }
+
+    pub(super) async fn run_by_external_id(
+        &self,
+        by: &By,
+        thread: ThreadId,
+        external: &str,
+    ) -> Result<Run> {
+        let unknown = || Error::not_found(format!("run with external id {external:?}"));
+        by.owns(thread.tag(), thread)?;
+        let id = external
+            .strip_prefix("ext_")
+            .and_then(|rest| format!("run_{rest}").parse::<RunId>().ok());
+        let id = id.filter(|id| id.thread() == thread).ok_or_else(unknown)?;
+        self.run(by, id).await?.ok_or_else(unknown)
+    }
+
+    /// `cursor.a` is the session a page ended in, `cursor.b` the last end seen there, or [`LIVE`] and the last live run.
+    pub(super) async fn runs(&self, by: &By, scope: RunScope, page: Paging) -> Result<Page<Run>> {
+        page.check()?;
+        let thread = match &scope {
+            RunScope::Session(session) => session.thread(),
+            RunScope::Thread(thread) => *thread,
+        };
+        let at = self.at_head(by, thread).await?;
+        let space = thread.space(&by.tenant);
+        let sessions: Vec<Version> = match scope {
+            RunScope::Session(session) => {
+                at.has(session)?;
+                vec![session.version()]
+            }
+            RunScope::Thread(_) => {
+                at.exists()?;
+                let from = page.after.map_or(0, |c| u64::try_from(c.a).unwrap_or(u64::MAX));
+                let later = at.state()?.sessions.range((Bound::Included(from), Bound::Unbounded));
+                later
+                    .filter(|(_, s)| s.iterations > 0)
+                    .map(|(v, _)| *v)
+                    .take(SESSIONS + 1)
+                    .collect()
+            }
+        };
+        let mut items = Vec::new();
+        for (looked, session) in sessions.iter().copied().enumerate() {
+            if looked == SESSIONS {
+                return Ok(Page { items, next: Some(Cursor { a: session.into(), b: 0 }) });
+            }
+            let from = page.after.filter(|c| c.a == u128::from(session)).map_or(0, |c| c.b);
+            if let Some(next) =
+                self.runs_of(&at, &space, session, from, page.limit, &mut items).await?
+            {
+                return Ok(Page { items, next: Some(Cursor { a: session.into(), b: next }) });
+            }
+        }
+        Ok(Page::last(items))
+    }
+
+    /// Adds the runs of one session; `Some` says where to go on when the page is full.
+    async fn runs_of(
+        &self,
+        at: &AtHead,
+        space: &Space,
+        session: Version,
+        from: u64,
+        limit: usize,
+        items: &mut Vec<Run>,
+    ) -> Result<Option<u64>> {
+        let mut last = from;
+        if from & LIVE == 0 {
+            let head = at.state()?.version();
+            let cursor = Some(Cursor { a: head.into(), b: from });
+            let mut walk = Walk::new(Lane::Runs.of(session), Direction::Forward, head, cursor);
+            loop {
+                let records = walk.next(self, space, 128).await?;
+                if records.is_empty() {
+                    break;
+                }
+                for opened in records {
+                    if !matches!(opened.head.is, Kind::RunEnded { .. }) {
+                        continue;
+                    }
+                    if items.len() == limit {
+                        return Ok(Some(last));
+                    }
+                    last = opened.head.version;
+                    items.push(ended(at, space, &opened)?);
+                }
+            }
+            last = LIVE;
+        }
+        let seen = from & !LIVE;
+        let reading = at.reading()?;
+        let live = at.state()?.session(session).map(|s| s.live_runs.clone()).unwrap_or_default();
+        for run in live.into_iter().filter(|run| from & LIVE == 0 || *run > seen) {
+            if items.len() == limit {
+                return Ok(Some(last));
+            }
+            last = LIVE | run;
+            items.extend(reading.live_run(run));
+        }
+        Ok(None)
+    }
+}
+
+/// A run as the record of its end tells it.
+fn ended(at: &AtHead, space: &Space, opened: &Opened) -> Result<Run> {
+    let body = opened.fold_body(space)?;
+    let body = if let Body::RunEnd(body) = body { Some(body) } else { None };
+    let Kind::RunEnded { run, session, iteration, retry_of, started_at, status, totals, .. } =
+        &opened.head.is
+    else {
+        return Err(Error::corrupt(space, opened.head.version, "is no end of a run"));
+    };
+    let id = RunId::new(at.id, *run);
+    let outcome = body.as_ref().map_or_else(
+        || match status {
+            RunStatus::Succeeded => RunOutcome::Succeeded,
+            RunStatus::Failed => RunOutcome::Failed { reason: String::new() },
+            _ => RunOutcome::Cancelled,
+        },
+        |body| body.outcome.clone(),
+    );
+    Ok(Run {
+        id,
+        session: SessionId::new(at.id, *session),
+        iteration: *iteration,
+        retry_of: retry_of.map(|r| RunId::new(at.id, r)),
+        task: body.as_ref().and_then(|b| b.task.clone()),
+        labels: body.map(|b| b.labels).unwrap_or_default(),
+        external_id: external_id(id),
+        status: *status,
+        outcome: Some(outcome),
+        started_at: *started_at,
+        ended_at: Some(opened.head.at.max(*started_at)),
+        usage: totals.clone(),
+        version: opened.head.version,
+    })
+}

@@ -1,0 +1,144 @@
+//! Reading a whole thread and checking it.
+
+use crate::{
+    command::{By, Verified},
+    error::{Error, Result},
+    id::{Space, ThreadId, Version},
+    journal::{Direction, Position, ReadRange, Record},
+    record::open,
+    store::{machine::Machine, shared::Shared},
+};
+
+/// Problems named at most.
+const PROBLEMS: usize = 100;
+
+/// What has been checked so far.
+struct Check {
+    machine: Option<Machine>,
+    last: Option<Position>,
+    /// Nonce, index and size of the record before, to see batches whole.
+    batch: Option<(u128, u16, u16)>,
+    found: Verified,
+}
+
+impl Check {
+    fn problem(&mut self, version: Version, what: impl Into<String>) {
+        self.machine = None;
+        if self.found.problems.len() < PROBLEMS {
+            self.found.problems.push((version, what.into()));
+        }
+    }
+}
+
+impl Shared {
+    /// Every record's head against its sum, its body against its digest, its link against the one before, its place in
+    /// its batch; then the fold, the head, and the position expected (MSG13).
+    pub(super) async fn verify(
+        &self,
+        by: &By,
+        thread: ThreadId,
+        expected: Option<Position>,
+    ) -> Result<Verified> {
+        by.owns(thread.tag(), thread)?;
+        let space = thread.space(&by.tenant);
+        let head = self.journal.head(&space).await?.map(|h| h.position);
+        if head.is_none() && expected.is_none() {
+            return Err(Error::not_found(thread));
+        }
+        let found = Verified { records: 0, head, problems: Vec::new() };
+        let mut check =
+            Check { machine: Some(Machine::empty(&space)), last: None, batch: None, found };
+        let mut after = 0;
+        let upto = head.map_or(0, |h| h.version);
+        while after < upto {
+            let range =
+                ReadRange { stream: None, after, upto, direction: Direction::Forward, limit: 500 };
+            match self.journal.read(&space, &range).await {
+                Ok(records) if records.is_empty() => {
+                    check.problem(after + 1, "the record is missing, and all after it");
+                    break;
+                }
+                Ok(records) => {
+                    for record in &records {
+                        self.check(&space, record, &mut check).await?;
+                        if expected
+                            .is_some_and(|e| e.version == record.version && e.hash != record.link)
+                        {
+                            check.problem(record.version, "the chain is not the expected one");
+                        }
+                        after = record.version;
+                    }
+                }
+                Err(Error::Corrupt { version, reason, .. }) => {
+                    check.problem(version, reason);
+                    after = version.max(after + 1);
+                    check.last = None;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some((_, index, of)) = check.batch
+            && index + 1 != of
+        {
+            check.problem(after, "the last batch is not whole");
+        }
+        if check.last.is_some() && check.last != head {
+            check.problem(upto, "the head names another record than the last one");
+        }
+        if let Some(expected) = expected
+            && expected.version > upto
+        {
+            check.problem(
+                upto + 1,
+                format!("the journal ends before the expected version {}", expected.version),
+            );
+        }
+        Ok(check.found)
+    }
+
+    async fn check(&self, space: &Space, record: &Record, check: &mut Check) -> Result<()> {
+        let (version, link) = (record.version, record.link);
+        check.found.records += 1;
+        let next = check.last.map_or(1, |p| p.version + 1);
+        if check.last.is_some() || version == 1 || check.found.records == 1 {
+            if version != next {
+                check.problem(next, "the record is missing");
+            } else if !record.follows(check.last) {
+                check.problem(version, "the link does not follow from the record before");
+            }
+        }
+        check.last = Some(Position { version, hash: link });
+        let opened = match open(space, record) {
+            Ok(opened) => opened,
+            Err(Error::Corrupt { reason, .. }) => {
+                check.problem(version, reason);
+                check.batch = None;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let (index, of, nonce) = (opened.head.index, opened.head.of, opened.head.nonce);
+        let follows = match check.batch {
+            Some((n, i, o)) if i + 1 < o => nonce == n && index == i + 1 && of == o,
+            _ => index == 0,
+        };
+        if (check.batch.is_some() || version == 1) && !follows {
+            check.problem(version, "the record is not in its place in its batch");
+        }
+        check.batch = Some((nonce, index, of));
+        match self.body_text(space, &opened).await {
+            Ok(_) => {}
+            Err(Error::Corrupt { reason, .. }) => check.problem(version, reason),
+            Err(error) => return Err(error),
+        }
+        if let Some(machine) = &mut check.machine {
+            match machine.fold(space, record) {
+                Ok(true) => {}
+                Ok(false) => check.problem(version, "the record does not follow in the chain"),
+                Err(Error::Corrupt { reason, .. }) => check.problem(version, reason),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}

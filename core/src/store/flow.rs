@@ -1,0 +1,232 @@
+//! Commands: on one journal, and on two.
+
+use super::{
+    machine::Machine,
+    prepare::{Target, check_session, check_thread},
+    shared::Shared,
+};
+use crate::{
+    command::{By, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
+    decision::{Caps, Reply, Request},
+    error::{Error, Result},
+    id::{ProjectId, Space, SpaceKind, ThreadId, Version},
+    journal::{Commit, ListOrder, ListQuery, Position},
+    project::ProjectState,
+    record::Hash,
+    thread::{ThreadState, misplaced},
+};
+
+/// Reservations a creation looks up, to let the project forget those that began.
+const SETTLE: usize = 16;
+
+pub(super) fn thread_of(machine: &Machine) -> Result<&ThreadState> {
+    if let Machine::Thread(state) = machine { Ok(state) } else { Err(misplaced()) }
+}
+
+pub(super) fn project_of(machine: &Machine) -> Result<&ProjectState> {
+    if let Machine::Project(state) = machine { Ok(state) } else { Err(misplaced()) }
+}
+
+fn thread_outcome(reply: Reply) -> Result<ThreadOutcome> {
+    if let Reply::Thread(outcome) = reply { Ok(outcome) } else { Err(misplaced()) }
+}
+
+impl Shared {
+    pub(super) async fn apply_session(
+        &self,
+        by: &By,
+        command: SessionCommand,
+    ) -> Result<SessionOutcome> {
+        let thread = check_session(by, &command)?;
+        let space = thread.space(&by.tenant);
+        let needs_caps = matches!(
+            command,
+            SessionCommand::CreateSession { .. } | SessionCommand::LinkSessions(_)
+        );
+        let caps = if needs_caps { self.caps(by, &space).await? } else { None };
+        if needs_caps && caps.is_none() {
+            // No thread, no project to ask: the state machine refuses with the right words.
+            return Err(Error::not_found(thread));
+        }
+        let mut call = self.prepare(by, &space, Request::Session(command)).await?;
+        call.caps = caps;
+        match self.submit(&space, call).await? {
+            Reply::Session(outcome) => Ok(outcome),
+            Reply::Thread(_) | Reply::Reserved { .. } => Err(misplaced()),
+        }
+    }
+
+    /// The caps a session is created under: of its thread's project, as of now. A thread's project never changes, so
+    /// the thread may be read from memory.
+    async fn caps(&self, by: &By, space: &Space) -> Result<Option<Caps>> {
+        let thread = self.state(space, &by.cached()).await?;
+        let Some(project) = thread.project() else { return Ok(None) };
+        let state = self.state(&project.space(&by.tenant), by).await?;
+        Ok(project_of(&state)?.caps())
+    }
+
+    pub(super) async fn apply_thread(
+        &self,
+        by: &By,
+        command: ThreadCommand,
+    ) -> Result<ThreadOutcome> {
+        let target = check_thread(by, &command)?;
+        match (target, command) {
+            (Target::NewProject, command) => self.create_project(by, command).await,
+            (Target::Project(project), command @ ThreadCommand::CreateThread { .. }) => {
+                self.create_thread(by, project, command).await
+            }
+            (Target::Project(project), command @ ThreadCommand::DeleteProject { .. }) => {
+                self.delete_project(by, project, command).await
+            }
+            (Target::Project(project), command) => thread_outcome(
+                self.call(by, &project.space(&by.tenant), Request::Thread(command)).await?,
+            ),
+            (Target::Thread(thread), command) => thread_outcome(
+                self.call(by, &thread.space(&by.tenant), Request::Thread(command)).await?,
+            ),
+        }
+    }
+
+    async fn call(&self, by: &By, space: &Space, request: Request) -> Result<Reply> {
+        let call = self.prepare(by, space, request).await?;
+        self.submit(space, call).await
+    }
+
+    /// The id follows from the key, if there is one: a retry meets its own project.
+    async fn create_project(&self, by: &By, command: ThreadCommand) -> Result<ThreadOutcome> {
+        let (millis, random) = match &by.key {
+            Some(key) => {
+                let parts = [
+                    by.tenant.as_str().as_bytes(),
+                    &[0],
+                    key.producer.as_bytes(),
+                    &key.n.to_be_bytes(),
+                ];
+                let bits = Hash::of(&parts).prefix_128();
+                ((bits >> 64) as u64, bits as u64)
+            }
+            None => (self.options.clock.now().millis(), self.options.ids.random() as u64),
+        };
+        let project = ProjectId::mint(&by.tenant, millis, random);
+        match (self.call(by, &project.space(&by.tenant), Request::Thread(command)).await, &by.key) {
+            // The key lived as long as what it created.
+            (Err(Error::NotFound { .. }), Some(key)) => {
+                Err(Error::KeyExpired { n: key.n, greatest: key.n })
+            }
+            (reply, _) => thread_outcome(reply?),
+        }
+    }
+
+    /// Two journals: the reservation in the project's is the moment of creation; version 1 of the thread follows, and
+    /// whoever repeats a keyed creation that was cut off between the two finishes it.
+    async fn create_thread(
+        &self,
+        by: &By,
+        project: ProjectId,
+        command: ThreadCommand,
+    ) -> Result<ThreadOutcome> {
+        let space = project.space(&by.tenant);
+        let millis = self.options.clock.now().millis();
+        let thread = ThreadId::mint(&by.tenant, millis, self.options.ids.random() as u64);
+        let settled = self.settled(by, &space).await?;
+        let request = Request::Reserve { thread, settled, command: command.clone() };
+        let Reply::Reserved { thread, version, replayed } = self.call(by, &space, request).await?
+        else {
+            return Err(misplaced());
+        };
+        let space = thread.space(&by.tenant);
+        if replayed && self.journal.head(&space).await?.is_some() {
+            return Ok(ThreadOutcome::ThreadCreated(thread));
+        }
+        match self.call(by, &space, Request::Begin { project, reserved: version, command }).await {
+            // Dropped in the meantime: it was created, and is no more. The same key keeps its answer.
+            Err(Error::NotFound { .. }) if replayed => Ok(ThreadOutcome::ThreadCreated(thread)),
+            begun => thread_outcome(begun?),
+        }
+    }
+
+    /// Reservations of a project whose thread is in the journal: the next one names them, and the project forgets them.
+    async fn settled(&self, by: &By, space: &Space) -> Result<Vec<Version>> {
+        let state = self.state(space, &by.cached()).await?;
+        let unsettled: Vec<_> = project_of(&state)?
+            .unsettled
+            .iter()
+            .take(SETTLE)
+            .map(|(version, thread)| (*version, *thread))
+            .collect();
+        let mut settled = Vec::new();
+        for (version, thread) in unsettled {
+            if self.journal.head(&thread.space(&by.tenant)).await?.is_some() {
+                settled.push(version);
+            }
+        }
+        Ok(settled)
+    }
+
+    /// No reservation after `Deleting`; a tombstone for each reservation that has not begun, so that a creator that slept
+    /// loses; then the project goes, or the deletion is undone because a thread lives (PRJ4).
+    async fn delete_project(
+        &self,
+        by: &By,
+        project: ProjectId,
+        command: ThreadCommand,
+    ) -> Result<ThreadOutcome> {
+        let space = project.space(&by.tenant);
+        if self.living_threads(by, project).await? > 0 && self.is_settled_open(by, &space).await? {
+            return Err(Error::ProjectNotEmpty {
+                threads: self.living_threads(by, project).await?,
+            });
+        }
+        let begun = thread_outcome(self.call(by, &space, Request::Thread(command)).await?)?;
+        if begun == ThreadOutcome::Deleted {
+            return Ok(begun);
+        }
+        let state = self.state(&space, by).await?;
+        for (_, thread) in &project_of(&state)?.unsettled {
+            self.bury(&thread.space(&by.tenant)).await?;
+        }
+        let threads = self.living_threads(by, project).await?;
+        let bare = By { key: None, ..by.clone() };
+        if threads > 0 {
+            self.call(&bare, &space, Request::UndoDelete).await?;
+            return Err(Error::ProjectNotEmpty { threads });
+        }
+        match thread_outcome(self.call(&bare, &space, Request::FinishDelete).await?)? {
+            ThreadOutcome::Deleted => Ok(ThreadOutcome::Deleted),
+            // Another deleter found a thread that has gone since, and undid it.
+            _ => Err(Error::Contended { space }),
+        }
+    }
+
+    /// Whether the project is there and not in the middle of a deletion: then a living thread is a plain refusal that
+    /// writes nothing.
+    async fn is_settled_open(&self, by: &By, space: &Space) -> Result<bool> {
+        let state = self.state(space, by).await?;
+        Ok(project_of(&state)?
+            .caps()
+            .is_some_and(|c| c.status != crate::model::ProjectStatus::Deleting))
+    }
+
+    /// Leaves a tombstone where nothing has begun.
+    async fn bury(&self, space: &Space) -> Result<()> {
+        loop {
+            match self.journal.drop_space(space, None::<Position>).await? {
+                Commit::Done | Commit::HeadMoved { .. } | Commit::Diverged { .. } => return Ok(()),
+                Commit::Indeterminate { .. } => {}
+            }
+        }
+    }
+
+    async fn living_threads(&self, by: &By, project: ProjectId) -> Result<u64> {
+        let query = ListQuery {
+            tenant: by.tenant.clone(),
+            kind: SpaceKind::Thread,
+            project: Some(project),
+            order: ListOrder::Id,
+            after: None,
+            limit: 50,
+        };
+        Ok(self.journal.list(&query).await?.len() as u64)
+    }
+}

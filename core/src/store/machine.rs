@@ -1,0 +1,181 @@
+//! The state of one journal, project or thread: one face for the sequencer.
+
+use serde::{Deserialize, Serialize};
+
+use super::card;
+use crate::{
+    command::{SessionCommand, ThreadCommand},
+    decision::{Ask, Decision, Request},
+    error::{Error, Result},
+    fold::{Event, Folded},
+    id::{ProjectId, Space, SpaceKind, ThreadId, Version},
+    journal::{Card, Position, Record},
+    project::ProjectState,
+    record::{Hash, open},
+    thread::ThreadState,
+};
+
+/// Changes when an older snapshot would not mean the same any more; such a snapshot is ignored.
+const SNAPSHOT_LEVEL: u32 = 1;
+
+/// The folded state of one journal. Cloning shares everything.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "there is one per active journal, behind an Arc")]
+pub(crate) enum Machine {
+    Project(ProjectState),
+    Thread(ThreadState),
+}
+
+#[derive(Serialize)]
+struct ImageOut<'a> {
+    level: u32,
+    state: &'a Machine,
+}
+
+#[derive(Deserialize)]
+struct Image {
+    level: u32,
+    state: Machine,
+}
+
+impl Machine {
+    /// Before the first record.
+    pub(crate) fn empty(space: &Space) -> Self {
+        match space.kind() {
+            SpaceKind::Project => Self::Project(ProjectState::default()),
+            SpaceKind::Thread => Self::Thread(ThreadState::default()),
+        }
+    }
+
+    pub(crate) const fn head(&self) -> Option<Position> {
+        match self {
+            Self::Project(state) => state.head(),
+            Self::Thread(state) => state.head(),
+        }
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.head().map_or(0, |h| h.version)
+    }
+
+    pub(crate) const fn set_head(&mut self, head: Position) {
+        match self {
+            Self::Project(state) => state.head = Some(head),
+            Self::Thread(state) => state.head = Some(head),
+        }
+    }
+
+    pub(crate) fn evolve(&mut self, event: &Event<'_>) -> Folded {
+        match self {
+            Self::Project(state) => state.evolve(event),
+            Self::Thread(state) => state.evolve(event),
+        }
+    }
+
+    pub(crate) fn decide(&self, space: &Space, ask: &Ask<'_>) -> Result<Decision> {
+        match self {
+            Self::Project(state) => state.decide(ProjectId::from_bits(space.bits()), ask),
+            Self::Thread(state) => state.decide(ThreadId::from_bits(space.bits()), ask),
+        }
+    }
+
+    /// Folds a record that was read. `Ok(false)`: it does not follow in the chain.
+    pub(crate) fn fold(&mut self, space: &Space, record: &Record) -> Result<bool> {
+        if !record.follows(self.head()) {
+            return Ok(false);
+        }
+        let opened = open(space, record)?;
+        let body = opened.fold_body(space)?;
+        self.evolve(&Event::of_opened(&opened, &body))
+            .map_err(|why| Error::corrupt(space, record.version, why))?;
+        self.set_head(Position { version: record.version, hash: record.link });
+        Ok(true)
+    }
+
+    /// What lists show.
+    pub(crate) fn card(&self) -> Result<Card> {
+        match self {
+            Self::Project(state) => card::of_project(state),
+            Self::Thread(state) => card::of_thread(state),
+        }
+    }
+
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Project(state) => state.weight(),
+            Self::Thread(state) => state.weight(),
+        }
+    }
+
+    /// The project of a thread, once it exists.
+    pub(crate) fn project(&self) -> Option<ProjectId> {
+        match self {
+            Self::Project(_) => None,
+            Self::Thread(state) => state.thread.as_deref().map(|t| t.project),
+        }
+    }
+
+    /// The digest of the rest, a line feed, JSON: readable, and damage shows.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
+        let image = ImageOut { level: SNAPSHOT_LEVEL, state: self };
+        let json =
+            serde_json::to_vec(&image).map_err(|e| Error::invalid("snapshot", e.to_string()))?;
+        let mut bytes = Hash::of(&[&json]).to_string().into_bytes();
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&json);
+        Ok(bytes)
+    }
+
+    /// The state of a snapshot, if it is whole, of this release, of this kind, at this position.
+    pub(crate) fn decode(space: &Space, position: Position, bytes: &[u8]) -> Option<Self> {
+        let (digest, json) = bytes.split_at_checked(64)?;
+        let json = json.strip_prefix(b"\n")?;
+        if Hash::of(&[json]).to_string().as_bytes() != digest {
+            return None;
+        }
+        let image: Image = serde_json::from_slice(json).ok()?;
+        let kind = match image.state {
+            Self::Project(_) => SpaceKind::Project,
+            Self::Thread(_) => SpaceKind::Thread,
+        };
+        (image.level == SNAPSHOT_LEVEL
+            && kind == space.kind()
+            && image.state.head() == Some(position))
+        .then_some(image.state)
+    }
+}
+
+/// Versions of immutable records a request names: the decision may ask what they say.
+pub(crate) fn named(request: &Request) -> Vec<Version> {
+    let Request::Session(command) = request else {
+        debug_assert!(!matches!(request, Request::Thread(ThreadCommand::CreateThread { .. })));
+        return Vec::new();
+    };
+    match command {
+        SessionCommand::CreateSession { session, .. } => {
+            session.parent.iter().filter_map(|p| p.spawned_by_run).map(|r| r.version()).collect()
+        }
+        SessionCommand::LinkSessions(link) => {
+            link.edge.spawned_by_run.iter().map(|r| r.version()).collect()
+        }
+        SessionCommand::Append { append, .. } => append
+            .entries
+            .iter()
+            .flat_map(|e| [e.in_reply_to.map(|i| i.version()), e.run.map(|r| r.version())])
+            .flatten()
+            .collect(),
+        SessionCommand::StartRun { run, .. } => run.retry_of.iter().map(|r| r.version()).collect(),
+        SessionCommand::SetRunStatus { run, .. }
+        | SessionCommand::EndRun { run, .. }
+        | SessionCommand::BookUsage { run, .. } => vec![run.version()],
+        SessionCommand::UpdateSession { .. }
+        | SessionCommand::SetStatus { .. }
+        | SessionCommand::ReopenSession { .. }
+        | SessionCommand::DeleteSession { .. }
+        | SessionCommand::UpdateEdge { .. }
+        | SessionCommand::DeleteEdge { .. }
+        | SessionCommand::ClaimLease { .. }
+        | SessionCommand::RenewLease { .. }
+        | SessionCommand::ReleaseLease { .. } => Vec::new(),
+    }
+}

@@ -1,0 +1,630 @@
+//! One queue per active journal: decide in order, commit in batches, answer.
+//!
+//! Whoever gets the lock *leads*: it takes everything queued, decides it in order on the state plus what the batch would
+//! add, commits once, and answers all. A leader that is dropped leaves behind what it took and what it sent; the next one
+//! takes both up. No answer is given on anything that did not commit, and none that writes nothing is given unless the
+//! head was checked after the call arrived.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{
+    machine::{Machine, named},
+    shared::Shared,
+    slot::{Slot, lock},
+};
+use crate::{
+    decision::{Ask, Call, Decision, Facts, Reply},
+    error::{Error, Result},
+    fold::Event,
+    id::{Space, Version},
+    journal::{Batch, Commit, Direction, Head, Position, ReadRange, Record, Snapshot, Turn},
+    record::{Draft, open, seal},
+};
+
+/// A snapshot is not worth its write below this many bytes of records.
+const SNAPSHOT_FROM: usize = 64 << 10;
+
+/// An answer that waits for its batch.
+#[derive(Debug)]
+struct Due {
+    slot: Arc<Slot>,
+    answer: Result<Reply>,
+    /// Whether it stands for records of the batch.
+    wrote: bool,
+}
+
+/// A batch that was sent and whose fate is not known yet.
+#[derive(Debug)]
+struct InFlight {
+    expected: Option<Position>,
+    batch: Batch,
+    nonce: u128,
+    /// The state with it.
+    after: Arc<Machine>,
+    /// Whom it answers, and what.
+    answers: Vec<Due>,
+}
+
+/// What only the leader touches.
+#[derive(Debug)]
+struct Led {
+    machine: Arc<Machine>,
+    /// Taken from the queue, not yet answered.
+    taken: VecDeque<Arc<Slot>>,
+    in_flight: Option<InFlight>,
+    /// Bytes of records since the last snapshot, and that snapshot's own.
+    tail_bytes: usize,
+    snapshot_bytes: usize,
+}
+
+/// What a round of decisions came to.
+struct Round {
+    drafts: Vec<Draft>,
+    after: Machine,
+    answers: Vec<Due>,
+    /// The last of `answers` asks for the whole space to go, and is alone.
+    drop: bool,
+}
+
+impl Round {
+    fn due(&mut self, slot: &Arc<Slot>, answer: Result<Reply>, wrote: bool) {
+        self.answers.push(Due { slot: Arc::clone(slot), answer, wrote });
+    }
+}
+
+/// The sequencer of one journal.
+#[derive(Debug)]
+pub(super) struct Sequencer {
+    space: Space,
+    queue: Mutex<VecDeque<Arc<Slot>>>,
+    led: async_lock::Mutex<Led>,
+    published: Mutex<Arc<Machine>>,
+    /// A batch is in flight that nobody leads.
+    unsettled: AtomicBool,
+    weight: AtomicUsize,
+}
+
+/// Whoever drops its call takes it out of the queue.
+struct Leaving<'a>(&'a Slot, &'a Space);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.leave(self.1);
+    }
+}
+
+impl Sequencer {
+    pub(super) fn new(space: Space) -> Self {
+        let machine = Arc::new(Machine::empty(&space));
+        let led = Led {
+            machine: Arc::clone(&machine),
+            taken: VecDeque::new(),
+            in_flight: None,
+            tail_bytes: 0,
+            snapshot_bytes: 0,
+        };
+        Self {
+            space,
+            queue: Mutex::default(),
+            led: async_lock::Mutex::new(led),
+            published: Mutex::new(machine),
+            unsettled: AtomicBool::new(false),
+            weight: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn weight(&self) -> usize {
+        self.weight.load(Ordering::Relaxed)
+    }
+
+    /// Carries out one call, within its time.
+    pub(super) async fn submit(&self, shared: &Shared, call: Call) -> Result<Reply> {
+        let time = call.by.deadline.unwrap_or(shared.options.deadline);
+        let slot = Arc::new(Slot::new(call, shared.options.clock.elapsed().saturating_add(time)));
+        lock(&self.queue).push_back(Arc::clone(&slot));
+        let leaving = Leaving(&slot, &self.space);
+        let answer = async {
+            match self.led.try_lock() {
+                Some(mut led) => self.lead(shared, &mut led, &slot).await,
+                None => {
+                    let lead = async {
+                        let mut led = self.led.lock().await;
+                        self.lead(shared, &mut led, &slot).await
+                    };
+                    futures_lite::future::or(slot.answered(), lead).await
+                }
+            }
+        };
+        let timeout = async {
+            shared.options.clock.sleep(time).await;
+            slot.leave(&self.space)
+        };
+        let answer = futures_lite::future::or(answer, timeout).await;
+        drop(leaving);
+        answer
+    }
+
+    /// The state as of now, by the journal's own word.
+    pub(super) async fn fresh(&self, shared: &Shared) -> Result<Arc<Machine>> {
+        let head = shared.journal.head(&self.space).await?;
+        let seen = self.cached();
+        if !self.unsettled.load(Ordering::Acquire)
+            && seen.head() == head.as_ref().map(|h| h.position)
+        {
+            return Ok(seen);
+        }
+        let mut led = self.led.lock().await;
+        self.settle(shared, &mut led).await?;
+        self.refresh(shared, &mut led).await?;
+        Ok(Arc::clone(&led.machine))
+    }
+
+    /// The state last seen; empty before the first look.
+    pub(super) fn cached(&self) -> Arc<Machine> {
+        Arc::clone(&lock(&self.published))
+    }
+
+    /// Leads until the caller's own call is answered.
+    async fn lead(&self, shared: &Shared, led: &mut Led, own: &Slot) -> Result<Reply> {
+        let mut turn = None;
+        loop {
+            if let Some(answer) = own.fetch() {
+                return answer;
+            }
+            let round = async {
+                self.settle(shared, led).await?;
+                if led.taken.is_empty() {
+                    self.take(led);
+                }
+                self.round(shared, led, own, &mut turn).await
+            };
+            if let Err(error) = round.await {
+                // Nothing could be decided or sent; each waiting caller leads in turn and sees for itself.
+                own.fail(&self.space, error);
+            }
+        }
+    }
+
+    /// Moves calls from the queue into the leader's hands: as many as one batch holds.
+    fn take(&self, led: &mut Led) {
+        let mut queue = lock(&self.queue);
+        let mut bytes = 0;
+        while let Some(slot) = queue.pop_front() {
+            if slot.is_over() {
+                continue;
+            }
+            bytes += 1024 + slot.call.bodies.iter().map(|b| b.weight()).sum::<usize>();
+            led.taken.push_back(slot);
+            if bytes > (4 << 20) || led.taken.len() == 512 {
+                break;
+            }
+        }
+    }
+
+    /// Decides what was taken, commits it, answers it; leaves in `taken` what must be decided again.
+    async fn round(
+        &self,
+        shared: &Shared,
+        led: &mut Led,
+        own: &Slot,
+        turn: &mut Option<Turn>,
+    ) -> Result<()> {
+        let mut checked = false;
+        if led.machine.head().is_none() {
+            self.refresh(shared, led).await?;
+            checked = true;
+        }
+        loop {
+            led.taken.retain(|slot| !slot.is_over());
+            if led.taken.is_empty() {
+                return Ok(());
+            }
+            let facts = self.facts(shared, led).await?;
+            let round = self.decide(shared, led, &facts);
+            if round.drafts.is_empty() && !round.drop {
+                if !checked {
+                    let before = led.machine.head();
+                    self.refresh(shared, led).await?;
+                    checked = true;
+                    if led.machine.head() != before {
+                        continue;
+                    }
+                }
+                finish(led, round.answers);
+                return Ok(());
+            }
+            if !round.answers.iter().all(|due| due.slot.take_off()) {
+                round.answers.iter().for_each(|due| due.slot.touch_down());
+                continue;
+            }
+            let patience = own.until.saturating_sub(shared.options.clock.elapsed());
+            let (sent, answers) = if round.drop {
+                let sent = shared.journal.drop_space(&self.space, led.machine.head()).await;
+                drop(turn.take());
+                if matches!(sent, Ok(Commit::Done)) {
+                    self.publish(shared, led, Arc::new(Machine::empty(&self.space)));
+                    finish(led, round.answers);
+                    return Ok(());
+                }
+                round.answers.iter().for_each(|due| due.slot.touch_down());
+                (sent, round.answers)
+            } else {
+                self.launch(shared, led, round, patience)?;
+                let sent = self.send(shared, led).await;
+                drop(turn.take());
+                match sent {
+                    Ok(Commit::Done) => {
+                        self.landed(shared, led);
+                        self.snapshot(shared, led).await;
+                        return Ok(());
+                    }
+                    Ok(Commit::Indeterminate { .. }) => return self.settle(shared, led).await,
+                    sent => (sent, self.returned(led)),
+                }
+            };
+            match sent {
+                Ok(Commit::HeadMoved { head: None, .. }) if led.machine.head().is_none() => {
+                    // Nothing will ever begin here: the space was dropped.
+                    let gone = Error::not_found(&self.space);
+                    answers
+                        .iter()
+                        .filter(|due| due.wrote)
+                        .for_each(|due| due.slot.answer(Err(gone.clone())));
+                    checked = true;
+                }
+                Ok(Commit::HeadMoved { head, since, turn: next }) => {
+                    *turn = next;
+                    self.catch_up(shared, led, head, since).await?;
+                    checked = true;
+                }
+                Ok(Commit::Diverged { head }) => {
+                    self.reset(shared, led);
+                    self.catch_up(shared, led, head, Vec::new()).await?;
+                    checked = true;
+                }
+                Ok(Commit::Indeterminate { .. }) => {
+                    // Only a drop comes here; it is idempotent, so it is sent again.
+                    shared.options.clock.sleep(Duration::from_millis(5)).await;
+                    self.refresh(shared, led).await?;
+                }
+                Ok(Commit::Done) => return Ok(()),
+                Err(error) => {
+                    // What the engine refused was not applied; what was decided behind it is decided again.
+                    for due in answers.iter().filter(|due| due.wrote) {
+                        due.slot.answer(Err(error.clone()));
+                    }
+                    checked = false;
+                }
+            }
+        }
+    }
+
+    /// Decides each taken call in order, on the state plus what those before it would add.
+    fn decide(&self, shared: &Shared, led: &mut Led, facts: &Facts) -> Round {
+        let limits = &shared.journal.info().limits;
+        let now = shared.options.clock.now();
+        let mut round = Round {
+            drafts: Vec::new(),
+            after: (*led.machine).clone(),
+            answers: Vec::new(),
+            drop: false,
+        };
+        let mut bytes = 0;
+        for slot in &led.taken {
+            let ask = Ask { call: &slot.call, now, facts };
+            match round.after.decide(&self.space, &ask) {
+                Ok(Decision::Write(drafts, reply)) => {
+                    bytes += drafts.len() * 512
+                        + slot.call.bodies.iter().map(|b| b.weight()).sum::<usize>();
+                    let full = round.drafts.len() + drafts.len() > limits.batch_records
+                        || bytes > limits.batch_bytes;
+                    if full && !round.drafts.is_empty() {
+                        break;
+                    }
+                    match self.overlay(shared, &mut round, drafts) {
+                        Ok(()) => round.due(slot, Ok(reply), true),
+                        Err(error) => {
+                            // A record that does not fold is a bug; the overlay is spoilt, so the batch ends before it.
+                            if round.drafts.is_empty() {
+                                round.after = (*led.machine).clone();
+                                round.due(slot, Err(error), false);
+                            }
+                            break;
+                        }
+                    }
+                }
+                Ok(Decision::Answer(reply)) => round.due(slot, Ok(reply), false),
+                Err(error) => round.due(slot, Err(error), false),
+                Ok(Decision::Drop(reply)) => {
+                    if round.answers.is_empty() {
+                        round.due(slot, Ok(reply), true);
+                        round.drop = true;
+                    }
+                    break;
+                }
+            }
+        }
+        round
+    }
+
+    fn overlay(&self, shared: &Shared, round: &mut Round, mut drafts: Vec<Draft>) -> Result<()> {
+        let mut version = round.after.version();
+        for draft in &mut drafts {
+            version += 1;
+            if draft.salt == 0 && draft.sealed.is_none() {
+                draft.salt = shared.options.ids.random();
+            }
+            round
+                .after
+                .evolve(&Event::of_draft(version, draft))
+                .map_err(|why| Error::corrupt(&self.space, version, why))?;
+            // The hash is not known before the batch is sealed; only the version is looked at until then.
+            round.after.set_head(Position { version, hash: crate::record::Hash::ZERO });
+        }
+        round.drafts.append(&mut drafts);
+        Ok(())
+    }
+
+    /// Seals the round and puts it in flight.
+    fn launch(
+        &self,
+        shared: &Shared,
+        led: &mut Led,
+        round: Round,
+        patience: Duration,
+    ) -> Result<()> {
+        let Round { drafts, mut after, answers, .. } = round;
+        let expected = led.machine.head();
+        let nonce = shared.options.ids.random();
+        let sealed =
+            seal(expected, nonce, &drafts).and_then(|records| Ok((records, after.card()?)));
+        let (records, card) =
+            sealed.inspect_err(|_| answers.iter().for_each(|due| due.slot.touch_down()))?;
+        let project = if expected.is_none() { after.project() } else { None };
+        let batch = Batch { records, card: Some(card), project, patience };
+        if let Some(end) = batch.end() {
+            after.set_head(end);
+        }
+        led.in_flight = Some(InFlight { expected, batch, nonce, after: Arc::new(after), answers });
+        self.unsettled.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    async fn send(&self, shared: &Shared, led: &Led) -> Result<Commit> {
+        match &led.in_flight {
+            Some(flight) => {
+                shared.journal.commit(&self.space, flight.expected, &flight.batch).await
+            }
+            None => Ok(Commit::Done),
+        }
+    }
+
+    /// The batch in flight is in the journal.
+    fn landed(&self, shared: &Shared, led: &mut Led) {
+        let Some(flight) = led.in_flight.take() else { return };
+        led.tail_bytes += flight.batch.weight();
+        self.publish(shared, led, flight.after);
+        finish(led, flight.answers);
+    }
+
+    /// The batch in flight is not in the journal and never will be.
+    fn returned(&self, led: &mut Led) -> Vec<Due> {
+        let answers = led.in_flight.take().map(|f| f.answers).unwrap_or_default();
+        answers.iter().for_each(|due| due.slot.touch_down());
+        self.unsettled.store(false, Ordering::Release);
+        answers
+    }
+
+    /// Finds out what became of a batch whose leader was dropped or whose reply was lost. As long as the journal does
+    /// not say, the same batch with the same nonce is sent again: an absent record proves nothing.
+    async fn settle(&self, shared: &Shared, led: &mut Led) -> Result<()> {
+        let mut pause = Duration::from_millis(1);
+        while let Some(flight) = &led.in_flight {
+            match shared.journal.commit(&self.space, flight.expected, &flight.batch).await {
+                Ok(Commit::Done) => self.landed(shared, led),
+                Ok(Commit::HeadMoved { head, since, turn }) => {
+                    drop(turn);
+                    if self.is_ours(shared, flight, &since).await? {
+                        self.landed(shared, led);
+                    } else {
+                        drop(self.returned(led));
+                    }
+                    self.catch_up(shared, led, head, Vec::new()).await?;
+                }
+                Ok(Commit::Diverged { head }) => {
+                    drop(self.returned(led));
+                    self.reset(shared, led);
+                    self.catch_up(shared, led, head, Vec::new()).await?;
+                }
+                Ok(Commit::Indeterminate { .. }) => {
+                    shared.options.clock.sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_millis(200));
+                }
+                // The first try may have landed, so an error now proves nothing about it.
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the record right after `expected` bears the nonce of the batch in flight.
+    async fn is_ours(&self, shared: &Shared, flight: &InFlight, since: &[Record]) -> Result<bool> {
+        let after = flight.expected.map_or(0, |p| p.version);
+        let read;
+        let first = match since.first() {
+            Some(first) => first,
+            None => {
+                read = self.read(shared, after, after + 1).await?;
+                let Some(first) = read.first() else { return Ok(false) };
+                first
+            }
+        };
+        Ok(open(&self.space, first)?.head.nonce == flight.nonce)
+    }
+
+    async fn read(&self, shared: &Shared, after: Version, upto: Version) -> Result<Vec<Record>> {
+        let range =
+            ReadRange { stream: None, after, upto, direction: Direction::Forward, limit: 1024 };
+        shared.journal.read(&self.space, &range).await
+    }
+
+    /// Brings the state to the journal's head.
+    async fn refresh(&self, shared: &Shared, led: &mut Led) -> Result<()> {
+        let head = shared.journal.head(&self.space).await?;
+        self.catch_up(shared, led, head, Vec::new()).await
+    }
+
+    /// Folds what lies between the state and `head`; `since` is the beginning of it, if it came along. A chain that does
+    /// not continue the state's own is another history: the state is made anew.
+    async fn catch_up(
+        &self,
+        shared: &Shared,
+        led: &mut Led,
+        head: Option<Head>,
+        since: Vec<Record>,
+    ) -> Result<()> {
+        let Some(head) = head else {
+            if led.machine.head().is_some() {
+                self.reset(shared, led);
+            }
+            return Ok(());
+        };
+        let target = head.position;
+        let mut machine = (*led.machine).clone();
+        let mut since = Some(since).filter(|s| !s.is_empty());
+        let mut anew = false;
+        while machine.head() != Some(target) {
+            if machine.version() >= target.version
+                || (machine.head().is_none() && since.is_none() && !anew)
+            {
+                if anew {
+                    return Err(Error::corrupt(
+                        &self.space,
+                        target.version,
+                        "the records do not lead to the head",
+                    ));
+                }
+                anew = true;
+                since = None;
+                machine = self.restore(shared, led, target.version).await?;
+                continue;
+            }
+            let records = match since.take() {
+                Some(records) => records,
+                None => self.read(shared, machine.version(), target.version).await?,
+            };
+            if records.is_empty() {
+                return Err(Error::corrupt(
+                    &self.space,
+                    machine.version() + 1,
+                    "the record is missing",
+                ));
+            }
+            for record in &records {
+                if record.version > target.version {
+                    break;
+                }
+                led.tail_bytes += record.weight();
+                if !machine.fold(&self.space, record)? {
+                    if anew {
+                        return Err(Error::corrupt(
+                            &self.space,
+                            record.version,
+                            "the record does not follow in the chain",
+                        ));
+                    }
+                    anew = true;
+                    machine = self.restore(shared, led, target.version).await?;
+                    break;
+                }
+            }
+        }
+        self.publish(shared, led, Arc::new(machine));
+        Ok(())
+    }
+
+    /// The state of the snapshot, if there is one and the journal's record at its version bears it out; else empty.
+    async fn restore(&self, shared: &Shared, led: &mut Led, upto: Version) -> Result<Machine> {
+        led.tail_bytes = 0;
+        led.snapshot_bytes = 0;
+        let Ok(Some(snapshot)) = shared.journal.load_snapshot(&self.space).await else {
+            return Ok(Machine::empty(&self.space));
+        };
+        let position = snapshot.position;
+        if position.version > upto || position.version == 0 {
+            return Ok(Machine::empty(&self.space));
+        }
+        let record = self.read(shared, position.version - 1, position.version).await?;
+        let borne_out = record.first().is_some_and(|r| r.link == position.hash);
+        match Machine::decode(&self.space, position, &snapshot.bytes) {
+            Some(machine) if borne_out => {
+                led.snapshot_bytes = snapshot.bytes.len();
+                Ok(machine)
+            }
+            _ => Ok(Machine::empty(&self.space)),
+        }
+    }
+
+    fn reset(&self, shared: &Shared, led: &mut Led) {
+        self.publish(shared, led, Arc::new(Machine::empty(&self.space)));
+    }
+
+    fn publish(&self, shared: &Shared, led: &mut Led, machine: Arc<Machine>) {
+        let weight = machine.weight();
+        let before = self.weight.swap(weight, Ordering::Relaxed);
+        shared.registry.reweigh(before, weight);
+        led.machine = Arc::clone(&machine);
+        *lock(&self.published) = machine;
+        if led.in_flight.is_none() {
+            self.unsettled.store(false, Ordering::Release);
+        }
+    }
+
+    /// Keeps a snapshot when the tail has grown past half of the last one: the cost stays proportional. It is a cache:
+    /// that it could not be kept is no error.
+    async fn snapshot(&self, shared: &Shared, led: &mut Led) {
+        if led.tail_bytes < SNAPSHOT_FROM.max(led.snapshot_bytes / 2) {
+            return;
+        }
+        let (Some(position), Ok(bytes)) = (led.machine.head(), led.machine.encode()) else {
+            return;
+        };
+        led.tail_bytes = 0;
+        led.snapshot_bytes = bytes.len();
+        let _ = shared.journal.save_snapshot(&self.space, &Snapshot { position, bytes }).await;
+    }
+
+    /// Reads the immutable records that the taken calls name and the state does not hold.
+    async fn facts(&self, shared: &Shared, led: &Led) -> Result<Facts> {
+        let mut facts = Facts::new();
+        let head = led.machine.version();
+        for slot in &led.taken {
+            for version in named(&slot.call.request) {
+                if version == 0 || version > head || facts.contains_key(&version) {
+                    continue;
+                }
+                let kind = match self.read(shared, version - 1, version).await?.first() {
+                    Some(record) => Some(open(&self.space, record)?.head.is),
+                    None => None,
+                };
+                facts.insert(version, kind);
+            }
+        }
+        Ok(facts)
+    }
+}
+
+/// Hands out answers; what was answered is no longer in the leader's hands.
+fn finish(led: &mut Led, answers: Vec<Due>) {
+    for due in answers {
+        due.slot.answer(due.answer);
+    }
+    led.taken.retain(|slot| !slot.is_over());
+}

@@ -1,0 +1,165 @@
+//! Commands on edges, and the caps every edge is under.
+
+use super::{View, thread::stale};
+use crate::{
+    command::{LinkSessions, NewSubSession, SessionOutcome, UpdateEdge},
+    decision::{Ask, Caps, Decision, Drafts, Reply},
+    error::{Error, Result},
+    id::{SubSessionId, Version},
+    model::SubSessionStatus,
+    record::{Body, EdgeBody, Kind, Lane},
+    thread::state::EdgeState,
+};
+
+impl View<'_> {
+    /// Depth of the deepest session below the new edge, and live children of the parent (SUB7).
+    pub(super) fn caps(&self, caps: &Caps, parent: Version, height: u32) -> Result<()> {
+        let depth = u64::from(self.state.depth(parent)) + 1 + u64::from(height);
+        let limit = u64::from(caps.config.max_delegation_depth);
+        if depth > limit {
+            return Err(Error::Capacity { what: "delegation depth", limit, actual: depth });
+        }
+        let width = self.state.session(parent).map_or(0, |s| u64::from(s.live_children)) + 1;
+        let limit = u64::from(caps.config.max_delegation_width);
+        if width > limit {
+            return Err(Error::Capacity { what: "delegation width", limit, actual: width });
+        }
+        Ok(())
+    }
+
+    /// Whose run asks for a child, live or ended: `None` when none does, `NotFound` when there is no such run.
+    pub(super) fn spawner(&self, ask: &Ask<'_>, edge: &NewSubSession) -> Result<Option<Version>> {
+        let Some(id) = edge.spawned_by_run else { return Ok(None) };
+        let live = self.state.run(id.version()).map(|r| r.session);
+        live.or_else(|| self.ended_run(ask, id)).map(Some).ok_or_else(|| Error::not_found(id))
+    }
+
+    /// The run that asks for a child is one of the parent's.
+    pub(super) fn spawner_is_parent(
+        &self,
+        edge: &NewSubSession,
+        spawner: Option<Version>,
+    ) -> Result<()> {
+        match edge.spawned_by_run {
+            Some(id) if spawner != Some(edge.parent.version()) => {
+                Err(Error::WrongThread { what: id.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The run that asks for a child lives.
+    pub(super) fn spawner_lives(&self, edge: &NewSubSession) -> Result<()> {
+        match edge.spawned_by_run {
+            Some(id) if self.state.run(id.version()).is_none() => {
+                Err(Error::RunEnded { run: id.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn edge_record(
+        &self,
+        ask: &Ask<'_>,
+        edge: &NewSubSession,
+        child: Version,
+        status: SubSessionStatus,
+        caps: Version,
+    ) -> (Kind, Body) {
+        let kind = Kind::EdgeCreated {
+            parent: edge.parent.version(),
+            child,
+            kind: edge.kind,
+            status,
+            failure_mode: edge.failure_mode,
+            completion_mode: edge.completion_mode,
+            spawned_by_run: edge.spawned_by_run.map(|r| r.version()),
+            caps,
+        };
+        (kind, Body::Edge(EdgeBody { purpose: edge.purpose.clone(), by: ask.by().actor.clone() }))
+    }
+
+    pub(super) fn link(&self, ask: &Ask<'_>, link: &LinkSessions) -> Result<Decision> {
+        let parent = link.edge.parent.version();
+        self.state.session(parent).ok_or_else(|| Error::not_found(link.edge.parent))?;
+        let child = link.child.version();
+        let session = self.state.session(child).ok_or_else(|| Error::not_found(link.child))?;
+        let spawner = self.spawner(ask, &link.edge)?;
+        self.open()?;
+        self.spawner_is_parent(&link.edge, spawner)?;
+        let lease = self.fence(ask, session)?;
+        self.spawner_lives(&link.edge)?;
+        if parent == child {
+            return Err(Error::NotAForest { reason: "a session cannot be its own parent" });
+        }
+        if session.parent.is_some() {
+            return Err(Error::NotAForest { reason: "the child has a parent" });
+        }
+        if self.state.upwards(parent).any(|s| s == child) {
+            return Err(Error::NotAForest { reason: "the parent stands below the child" });
+        }
+        let caps = ask.call.caps.as_ref().ok_or_else(super::misplaced)?;
+        self.caps(caps, parent, self.state.height(child))?;
+        let status = if session.live_runs.is_empty() {
+            SubSessionStatus::Pending
+        } else {
+            SubSessionStatus::Active
+        };
+        let mut drafts = Drafts::after(ask, self.state.version(), lease);
+        let (kind, body) = self.edge_record(ask, &link.edge, child, status, caps.version);
+        let edge = drafts.push(Lane::Rest.of(child), kind, body);
+        drafts.done(Reply::Session(SessionOutcome::Linked(SubSessionId::new(self.id, edge))))
+    }
+
+    /// An edge that exists in an open thread, and the token held on its child.
+    fn writable_edge(
+        &self,
+        ask: &Ask<'_>,
+        id: SubSessionId,
+    ) -> Result<(&EdgeState, Option<Version>)> {
+        let edge = self.state.edge(id.version()).ok_or_else(|| Error::not_found(id))?;
+        self.open()?;
+        let child = self.state.session(edge.child).ok_or_else(|| Error::not_found(id))?;
+        Ok((edge, self.fence(ask, child)?))
+    }
+
+    pub(super) fn update_edge(
+        &self,
+        ask: &Ask<'_>,
+        id: SubSessionId,
+        expected: Version,
+        update: &UpdateEdge,
+    ) -> Result<Decision> {
+        let (edge, lease) = self.writable_edge(ask, id)?;
+        stale(expected, edge.version)?;
+        let kind = Kind::EdgeUpdated {
+            edge: id.version(),
+            failure_mode: update.failure_mode.unwrap_or(edge.failure_mode),
+            completion_mode: update.completion_mode.unwrap_or(edge.completion_mode),
+        };
+        let purpose =
+            update.purpose.clone().unwrap_or_else(|| edge.purpose.as_deref().map(str::to_owned));
+        self.one_of(
+            ask,
+            edge.child,
+            lease,
+            kind,
+            Body::Edge(EdgeBody { purpose, by: ask.by().actor.clone() }),
+        )
+    }
+
+    pub(super) fn delete_edge(&self, ask: &Ask<'_>, id: SubSessionId) -> Result<Decision> {
+        let deleted = Reply::Session(SessionOutcome::Deleted);
+        if self.state.edge(id.version()).is_none() {
+            return Ok(Decision::Answer(deleted));
+        }
+        let (edge, lease) = self.writable_edge(ask, id)?;
+        let mut drafts = Drafts::after(ask, self.state.version(), lease);
+        drafts.push(
+            Lane::Rest.of(edge.child),
+            Kind::EdgeDeleted { edge: id.version() },
+            ask.by_body(),
+        );
+        drafts.done(deleted)
+    }
+}

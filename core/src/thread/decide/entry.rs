@@ -1,0 +1,79 @@
+//! Appending.
+
+use super::View;
+use crate::{
+    command::{Append, Appended, Expect, SessionOutcome},
+    decision::{Ask, Decision, Drafts, Reply},
+    error::{Counter, Error, Result},
+    id::{EntryId, SessionId},
+    record::{Body, Kind, Lane},
+};
+
+impl View<'_> {
+    pub(super) fn append(&self, ask: &Ask<'_>, id: SessionId, append: &Append) -> Result<Decision> {
+        let version = id.version();
+        let session = self.state.session(version).ok_or_else(|| Error::not_found(id))?;
+        for entry in &append.entries {
+            if let Some(to) = entry.in_reply_to {
+                self.entry_exists(ask, to)?;
+            }
+            if let Some(run) = entry.run
+                && self.state.run(run.version()).is_none()
+            {
+                self.ended_run(ask, run).ok_or_else(|| Error::not_found(run))?;
+            }
+        }
+        self.open()?;
+        for run in append.entries.iter().filter_map(|e| e.run) {
+            let owner = self
+                .state
+                .run(run.version())
+                .map(|r| r.session)
+                .or_else(|| self.ended_run(ask, run));
+            if owner != Some(version) {
+                return Err(Error::WrongThread { what: run.to_string() });
+            }
+        }
+        let lease = self.fence(ask, session)?;
+        if let Some(run) = append
+            .entries
+            .iter()
+            .filter_map(|e| e.run)
+            .find(|r| self.state.run(r.version()).is_none())
+        {
+            return Err(Error::RunEnded { run: run.to_string() });
+        }
+        if let Expect::Tail(expected) = append.expect
+            && expected != session.tail
+        {
+            return Err(Error::Stale { counter: Counter::Tail, expected, actual: session.tail });
+        }
+        let mut drafts = Drafts::after(ask, self.state.version(), lease);
+        let first = drafts.next();
+        for (entry, sealed) in append.entries.iter().zip(&ask.call.bodies) {
+            let kind = Kind::Entry {
+                session: version,
+                run: entry.run.map(|r| r.version()),
+                in_reply_to: entry.in_reply_to.map(|e| e.version()),
+            };
+            let author = entry.actor.as_ref().unwrap_or(&ask.by().actor).clone();
+            drafts.push_sealed(
+                Lane::Log.of(version),
+                kind,
+                Body::Entry(author),
+                Some(sealed.clone()),
+            );
+        }
+        let count = u16::try_from(append.entries.len()).unwrap_or(u16::MAX);
+        let appended = Appended { first: EntryId::new(self.id, first), count };
+        drafts.done(Reply::Session(SessionOutcome::Appended(appended)))
+    }
+
+    /// An entry of this thread whose session was not deleted.
+    fn entry_exists(&self, ask: &Ask<'_>, id: EntryId) -> Result<()> {
+        match ask.fact(id.version()) {
+            Some(Kind::Entry { session, .. }) if self.state.session(*session).is_some() => Ok(()),
+            _ => Err(Error::not_found(id)),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Decisions: from a state and a command to records, or a refusal. Pure.
+
+pub(crate) use run::external_id;
+pub(crate) use thread::{closed_project, stale};
+
+mod edge;
+mod entry;
+mod lease;
+mod run;
+mod session;
+mod thread;
+
+use super::state::{SessionState, ThreadFields, ThreadState};
+use crate::{
+    command::{Appended, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
+    decision::{Ask, Decision, Reply, Request},
+    error::{Closure, Error, Result},
+    id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
+    keys::Answer,
+    model::ThreadStatus,
+};
+
+/// A thread's state, seen with the id it has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    pub(super) id: ThreadId,
+    pub(super) state: &'a ThreadState,
+}
+
+impl ThreadState {
+    /// What a call comes to on this state. Pure: the same arguments give the same answer.
+    pub(crate) fn decide(&self, id: ThreadId, ask: &Ask<'_>) -> Result<Decision> {
+        if let Some(answer) = ask.known(&self.keys)? {
+            return Ok(Decision::Answer(replay(id, &ask.call.request, answer)));
+        }
+        let view = View { id, state: self };
+        match &ask.call.request {
+            Request::Begin { project, reserved, command } => {
+                view.begin(ask, *project, *reserved, command)
+            }
+            Request::Thread(command) => view.decide_thread(ask, command),
+            Request::Session(command) => view.decide_session(ask, command),
+            Request::Reserve { .. } | Request::UndoDelete | Request::FinishDelete => {
+                Err(misplaced())
+            }
+        }
+    }
+}
+
+/// A request that reached the wrong journal: a bug of the store above, said instead of guessed.
+pub(crate) fn misplaced() -> Error {
+    Error::invalid("command", "is not for this journal")
+}
+
+/// The answer a key got before.
+fn replay(id: ThreadId, request: &Request, answer: Answer) -> Reply {
+    let first = answer.first;
+    Reply::Session(match request {
+        Request::Session(command) => match command {
+            SessionCommand::CreateSession { .. } => SessionOutcome::SessionCreated(
+                SessionId::new(id, first),
+                (answer.count == 2).then(|| SubSessionId::new(id, first + 1)),
+            ),
+            SessionCommand::LinkSessions(_) => SessionOutcome::Linked(SubSessionId::new(id, first)),
+            SessionCommand::Append { .. } => SessionOutcome::Appended(Appended {
+                first: EntryId::new(id, first),
+                count: answer.count,
+            }),
+            SessionCommand::StartRun { .. } => SessionOutcome::RunStarted(RunId::new(id, first)),
+            SessionCommand::ClaimLease { .. } => SessionOutcome::Leased(first),
+            SessionCommand::DeleteSession { .. } | SessionCommand::DeleteEdge { .. } => {
+                SessionOutcome::Deleted
+            }
+            _ => SessionOutcome::Changed(first),
+        },
+        Request::Thread(ThreadCommand::DeleteThread { .. }) => {
+            return Reply::Thread(ThreadOutcome::Deleted);
+        }
+        _ => return Reply::thread_changed(first),
+    })
+}
+
+impl<'a> View<'a> {
+    /// The thread, if it exists.
+    fn thread(&self) -> Result<&'a ThreadFields> {
+        self.state.thread.as_deref().ok_or_else(|| Error::not_found(self.id))
+    }
+
+    /// Refuses what an archived thread refuses.
+    fn open(&self) -> Result<()> {
+        match self.thread()?.status {
+            ThreadStatus::Open => Ok(()),
+            ThreadStatus::Archived => Err(Error::Closed { what: Closure::ThreadArchived }),
+        }
+    }
+
+    /// A session of this thread that exists, in an open thread.
+    fn session(&self, id: SessionId) -> Result<(Version, &'a SessionState)> {
+        let session = self.state.session(id.version()).ok_or_else(|| Error::not_found(id))?;
+        self.open()?;
+        Ok((id.version(), session))
+    }
+
+    /// The token the caller holds on a session, or why it may not write (LEA2, LEA6).
+    fn fence(&self, ask: &Ask<'_>, session: &SessionState) -> Result<Option<Version>> {
+        let current = session.lease.as_ref().map(|l| l.token);
+        let given = ask.by().lease;
+        if current == given { Ok(current) } else { Err(Error::Fenced { current, given }) }
+    }
+
+    fn decide_session(&self, ask: &Ask<'_>, command: &SessionCommand) -> Result<Decision> {
+        match command {
+            SessionCommand::CreateSession { session, .. } => self.create_session(ask, session),
+            SessionCommand::UpdateSession { session, expected, update } => {
+                self.update_session(ask, *session, *expected, update)
+            }
+            SessionCommand::SetStatus { session, to } => self.set_status(ask, *session, *to),
+            SessionCommand::ReopenSession { session } => self.reopen_session(ask, *session),
+            SessionCommand::DeleteSession { session } => self.delete_session(ask, *session),
+            SessionCommand::LinkSessions(link) => self.link(ask, link),
+            SessionCommand::UpdateEdge { edge, expected, update } => {
+                self.update_edge(ask, *edge, *expected, update)
+            }
+            SessionCommand::DeleteEdge { edge } => self.delete_edge(ask, *edge),
+            SessionCommand::Append { session, append } => self.append(ask, *session, append),
+            SessionCommand::StartRun { session, run } => self.start_run(ask, *session, run),
+            SessionCommand::SetRunStatus { run, to } => self.set_run_status(ask, *run, *to),
+            SessionCommand::EndRun { run, outcome, .. } => self.end_run(ask, *run, outcome),
+            SessionCommand::BookUsage { run, call, usage, .. } => self.book(ask, *run, call, usage),
+            SessionCommand::ClaimLease { session, ttl } => self.claim(ask, *session, *ttl),
+            SessionCommand::RenewLease { session, ttl } => self.renew(ask, *session, *ttl),
+            SessionCommand::ReleaseLease { session } => self.release(ask, *session),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Runs and what they use.
+
+use super::{View, session::illegal};
+use crate::{
+    command::{NewRun, SessionOutcome},
+    decision::{Ask, Decision, Drafts, Reply},
+    error::{Error, Result, State},
+    id::{RunId, SessionId, Version},
+    model::{RunOutcome, RunStatus, SessionStatus, SubSessionStatus, Usage},
+    record::{Body, Consequence, EdgeStep, Hash, Kind, Lane, RunBody, RunEndBody, UsageBody},
+    thread::state::{RunState, SessionState},
+};
+
+/// What the store hands to the agent program for a run; names the run, so that it routes itself (RUN5).
+pub(crate) fn external_id(run: RunId) -> String {
+    let text = run.to_string();
+    format!("ext_{}", text.strip_prefix("run_").unwrap_or(&text))
+}
+
+/// The digest a call is known by.
+fn call_hash(call: &str) -> u128 {
+    Hash::of(&[call.as_bytes()]).prefix_128()
+}
+
+impl View<'_> {
+    /// The session of a run that began and lives no more, as its own record says.
+    pub(super) fn ended_run(&self, ask: &Ask<'_>, run: RunId) -> Option<Version> {
+        match ask.fact(run.version()) {
+            Some(Kind::RunStarted { session, .. }) if self.state.session(*session).is_some() => {
+                Some(*session)
+            }
+            _ => None,
+        }
+    }
+
+    /// A live run of an open thread, with its session and the token held on it.
+    fn live_run(
+        &self,
+        ask: &Ask<'_>,
+        id: RunId,
+    ) -> Result<(&RunState, &SessionState, Option<Version>)> {
+        let run = self.state.run(id.version());
+        let owner = run.map(|r| r.session).or_else(|| self.ended_run(ask, id));
+        let owner =
+            owner.and_then(|s| self.state.session(s)).ok_or_else(|| Error::not_found(id))?;
+        self.open()?;
+        let lease = self.fence(ask, owner)?;
+        let run = run.ok_or_else(|| Error::RunEnded { run: id.to_string() })?;
+        Ok((run, owner, lease))
+    }
+
+    /// The session's status over its live and ended runs (RUN3), with one of the live ones changed or gone.
+    fn fan_in(
+        &self,
+        session: &SessionState,
+        changed: Version,
+        to: RunStatus,
+        edge: Option<Version>,
+    ) -> Consequence {
+        let mut at_work = false;
+        let mut waiting = false;
+        let mut look = |status| match status {
+            RunStatus::Queued | RunStatus::Running => at_work = true,
+            RunStatus::AwaitingHitl | RunStatus::AwaitingHitlResolution => waiting = true,
+            RunStatus::Succeeded | RunStatus::Failed | RunStatus::Cancelled => {}
+        };
+        look(to);
+        session
+            .live_runs
+            .iter()
+            .filter(|r| **r != changed)
+            .filter_map(|r| self.state.run(*r))
+            .for_each(|r| look(r.status));
+        let ended = session.ended_runs + u32::from(to.is_terminal());
+        let failed = session.failed_runs + u32::from(to == RunStatus::Failed);
+        let status = if at_work {
+            SessionStatus::Active
+        } else if waiting {
+            SessionStatus::AwaitingHitl
+        } else if ended > 0 && failed == ended {
+            SessionStatus::Failed
+        } else {
+            SessionStatus::Idle
+        };
+        let step = edge.and_then(|edge| {
+            let now = self.state.edge(edge)?.status;
+            let to = match (now, status) {
+                (
+                    SubSessionStatus::Pending,
+                    SessionStatus::Active | SessionStatus::AwaitingHitl,
+                ) => SubSessionStatus::Active,
+                (SubSessionStatus::Active, SessionStatus::Idle) => SubSessionStatus::Idle,
+                (SubSessionStatus::Active, SessionStatus::Failed) => SubSessionStatus::Failed,
+                _ => return None,
+            };
+            Some(EdgeStep { edge, to })
+        });
+        Consequence { session: status, edge: step }
+    }
+
+    pub(super) fn start_run(&self, ask: &Ask<'_>, id: SessionId, new: &NewRun) -> Result<Decision> {
+        let version = id.version();
+        let session = self.state.session(version).ok_or_else(|| Error::not_found(id))?;
+        let retried = match new.retry_of {
+            Some(run) => {
+                let live = self.state.run(run.version());
+                let owner = live.map(|r| r.session).or_else(|| self.ended_run(ask, run));
+                Some((run, owner.ok_or_else(|| Error::not_found(run))?, live))
+            }
+            None => None,
+        };
+        self.open()?;
+        if let Some((run, owner, _)) = retried
+            && owner != version
+        {
+            return Err(Error::WrongThread { what: run.to_string() });
+        }
+        let lease = self.fence(ask, session)?;
+        let status = if new.queued { RunStatus::Queued } else { RunStatus::Running };
+        if let Some((_, _, Some(live))) = retried {
+            return Err(Error::IllegalTransition {
+                from: State::Run(live.status),
+                to: State::Run(status),
+            });
+        }
+        if !matches!(
+            session.status,
+            SessionStatus::Idle | SessionStatus::Active | SessionStatus::AwaitingHitl
+        ) {
+            return Err(illegal(session.status, SessionStatus::Active));
+        }
+        let mut drafts = Drafts::after(ask, self.state.version(), lease);
+        let kind = Kind::RunStarted {
+            session: version,
+            iteration: session.iterations.saturating_add(1),
+            retry_of: new.retry_of.map(RunId::version),
+            status,
+            then: self.fan_in(session, 0, status, session.parent),
+        };
+        let task = new.task.clone().or_else(|| session.task.as_deref().map(str::to_owned));
+        let body = RunBody { task, labels: new.labels.clone(), by: ask.by().actor.clone() };
+        let run = drafts.push(Lane::Runs.of(version), kind, Body::Run(body));
+        drafts.done(Reply::Session(SessionOutcome::RunStarted(RunId::new(self.id, run))))
+    }
+
+    pub(super) fn set_run_status(
+        &self,
+        ask: &Ask<'_>,
+        id: RunId,
+        to: RunStatus,
+    ) -> Result<Decision> {
+        use RunStatus::{AwaitingHitl, AwaitingHitlResolution, Queued, Running};
+        let (run, session, lease) = self.live_run(ask, id)?;
+        let step = matches!(
+            (run.status, to),
+            (Queued, Running)
+                | (Running, AwaitingHitl)
+                | (AwaitingHitl, AwaitingHitlResolution)
+                | (AwaitingHitlResolution, Running)
+        );
+        if !step {
+            return Err(Error::IllegalTransition {
+                from: State::Run(run.status),
+                to: State::Run(to),
+            });
+        }
+        let kind = Kind::RunStatusSet {
+            run: id.version(),
+            session: run.session,
+            status: to,
+            then: self.fan_in(session, id.version(), to, session.parent),
+        };
+        self.one_of(ask, run.session, lease, kind, ask.by_body())
+    }
+
+    pub(super) fn end_run(
+        &self,
+        ask: &Ask<'_>,
+        id: RunId,
+        outcome: &RunOutcome,
+    ) -> Result<Decision> {
+        let (run, session, lease) = self.live_run(ask, id)?;
+        let to = outcome.status();
+        if to == RunStatus::Succeeded && run.status != RunStatus::Running {
+            return Err(Error::IllegalTransition {
+                from: State::Run(run.status),
+                to: State::Run(to),
+            });
+        }
+        let kind = Kind::RunEnded {
+            run: id.version(),
+            session: run.session,
+            iteration: run.iteration,
+            retry_of: run.retry_of,
+            started_at: run.started_at,
+            status: to,
+            totals: run.totals.clone(),
+            then: self.fan_in(session, id.version(), to, session.parent),
+        };
+        let body = RunEndBody {
+            outcome: outcome.clone(),
+            task: run.task.as_deref().map(str::to_owned),
+            labels: run.labels.as_deref().cloned().unwrap_or_default(),
+            by: ask.by().actor.clone(),
+        };
+        let mut drafts = Drafts::after(ask, self.state.version(), lease);
+        let version = drafts.push(Lane::Runs.of(run.session), kind, Body::RunEnd(body));
+        drafts.done(Reply::changed(version))
+    }
+
+    pub(super) fn book(
+        &self,
+        ask: &Ask<'_>,
+        id: RunId,
+        call: &str,
+        usage: &Usage,
+    ) -> Result<Decision> {
+        let hash = call_hash(call);
+        let live = self.state.run(id.version());
+        let booked = match live {
+            Some(run) => run.calls.get(&hash).copied(),
+            None => {
+                let mut late = self.state.late_calls.iter();
+                late.find(|c| c.run == id.version() && c.call == hash).map(|c| c.version)
+            }
+        };
+        if let Some(version) = booked {
+            return Ok(Decision::Answer(Reply::changed(version)));
+        }
+        let (run, session, lease) = self.live_run(ask, id)?;
+        let mut running =
+            session.roll_up.as_ref().and_then(|r| r.totals.clone()).unwrap_or_default();
+        running.book(usage);
+        let kind = Kind::UsageBooked {
+            run: id.version(),
+            session: run.session,
+            call: hash,
+            usage: usage.clone(),
+            running,
+        };
+        let mut drafts = Drafts::after(ask, self.state.version(), lease);
+        let body = UsageBody { call: call.to_owned(), by: ask.by().actor.clone() };
+        let version = drafts.push(Lane::Usage.of(run.session), kind, Body::Usage(body));
+        drafts.done(Reply::changed(version))
+    }
+}

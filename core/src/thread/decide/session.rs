@@ -1,0 +1,178 @@
+//! Commands on sessions.
+
+use super::{
+    View,
+    thread::{closed_project, stale},
+};
+use crate::{
+    command::{NewSession, SessionOutcome, UpdateSession},
+    decision::{Ask, Decision, Drafts, Reply},
+    error::{Error, Result, State},
+    id::{SessionId, SubSessionId, Version},
+    model::{SessionStatus, SubSessionStatus},
+    record::{Body, Consequence, EdgeStep, Kind, Lane, SessionBody},
+};
+
+impl View<'_> {
+    pub(super) fn create_session(&self, ask: &Ask<'_>, new: &NewSession) -> Result<Decision> {
+        self.thread()?;
+        let parent = match &new.parent {
+            Some(edge) => {
+                let parent = self.state.session(edge.parent.version());
+                let parent = parent.ok_or_else(|| Error::not_found(edge.parent))?;
+                Some((edge, parent, self.spawner(ask, edge)?))
+            }
+            None => None,
+        };
+        let caps = ask.call.caps.as_ref().ok_or_else(super::misplaced)?;
+        closed_project(caps.status)?;
+        self.open()?;
+        let lease = match parent {
+            Some((edge, parent, spawner)) => {
+                self.spawner_is_parent(edge, spawner)?;
+                let lease = self.fence(ask, parent)?;
+                self.spawner_lives(edge)?;
+                self.caps(caps, edge.parent.version(), 0)?;
+                lease
+            }
+            None => None,
+        };
+        let mut drafts = Drafts::after(ask, self.state.version(), lease);
+        let child = drafts.next();
+        let body = SessionBody {
+            name: new.name.clone(),
+            labels: new.labels.clone(),
+            task: new.task.clone(),
+            actor: new.actor.clone(),
+            by: ask.by().actor.clone(),
+        };
+        drafts.push(Lane::Rest.of(child), Kind::SessionCreated {}, Body::Session(body));
+        let edge = new.parent.as_ref().map(|edge| {
+            let (kind, body) =
+                self.edge_record(ask, edge, child, SubSessionStatus::Pending, caps.version);
+            SubSessionId::new(self.id, drafts.push(Lane::Rest.of(child), kind, body))
+        });
+        let id = SessionId::new(self.id, child);
+        drafts.done(Reply::Session(SessionOutcome::SessionCreated(id, edge)))
+    }
+
+    pub(super) fn update_session(
+        &self,
+        ask: &Ask<'_>,
+        id: SessionId,
+        expected: Version,
+        update: &UpdateSession,
+    ) -> Result<Decision> {
+        let (version, session) = self.session(id)?;
+        let lease = self.fence(ask, session)?;
+        if update.actor.is_some() && session.actor.is_some() {
+            return Err(Error::IllegalTransition {
+                from: State::Session(session.status),
+                to: State::Session(SessionStatus::Locked),
+            });
+        }
+        stale(expected, session.version)?;
+        let owned = |text: &Option<std::sync::Arc<str>>| text.as_deref().map(str::to_owned);
+        let body = SessionBody {
+            name: update.name.clone().unwrap_or_else(|| owned(&session.name)),
+            labels: match (&update.labels, &session.labels) {
+                (Some(labels), _) => labels.clone(),
+                (None, Some(labels)) => (**labels).clone(),
+                (None, None) => Default::default(),
+            },
+            task: update.task.clone().unwrap_or_else(|| owned(&session.task)),
+            actor: update.actor.clone().or_else(|| session.actor.as_deref().cloned()),
+            by: ask.by().actor.clone(),
+        };
+        self.one_of(
+            ask,
+            version,
+            lease,
+            Kind::SessionUpdated { session: version },
+            Body::Session(body),
+        )
+    }
+
+    /// The machine of statuses set by hand. What follows runs goes by another road.
+    pub(super) fn set_status(
+        &self,
+        ask: &Ask<'_>,
+        id: SessionId,
+        to: SessionStatus,
+    ) -> Result<Decision> {
+        use SessionStatus::{Active, AwaitingHitl, Failed, Idle};
+        let (version, session) = self.session(id)?;
+        let lease = self.fence(ask, session)?;
+        let step = matches!(
+            (session.status, to),
+            (Idle, Active | AwaitingHitl | Failed)
+                | (Active, Idle | AwaitingHitl | Failed)
+                | (AwaitingHitl, Active | Idle | Failed)
+        );
+        if !step || !session.live_runs.is_empty() {
+            return Err(illegal(session.status, to));
+        }
+        let edge = session
+            .parent
+            .filter(|edge| {
+                to == Failed && self.state.edge(*edge).is_some_and(|e| e.status.is_live())
+            })
+            .map(|edge| EdgeStep { edge, to: SubSessionStatus::Failed });
+        let then = Consequence { session: to, edge };
+        self.one_of(
+            ask,
+            version,
+            lease,
+            Kind::SessionStatusSet { session: version, then },
+            ask.by_body(),
+        )
+    }
+
+    pub(super) fn reopen_session(&self, ask: &Ask<'_>, id: SessionId) -> Result<Decision> {
+        let (version, session) = self.session(id)?;
+        let lease = self.fence(ask, session)?;
+        if session.status != SessionStatus::Failed {
+            return Err(illegal(session.status, SessionStatus::Active));
+        }
+        self.one_of(ask, version, lease, Kind::SessionReopened { session: version }, ask.by_body())
+    }
+
+    pub(super) fn delete_session(&self, ask: &Ask<'_>, id: SessionId) -> Result<Decision> {
+        let deleted = Reply::Session(SessionOutcome::Deleted);
+        let Some(session) = self.state.session(id.version()) else {
+            return Ok(Decision::Answer(deleted));
+        };
+        self.open()?;
+        let lease = self.fence(ask, session)?;
+        let named_by = session.parent.or_else(|| session.children.first().copied());
+        if let Some(edge) = named_by {
+            let edge = SubSessionId::new(self.id, edge).to_string();
+            return Err(Error::SessionLinked { session: id.to_string(), edge });
+        }
+        let mut drafts = Drafts::after(ask, self.state.version(), lease);
+        drafts.push(
+            Lane::Rest.of(id.version()),
+            Kind::SessionDeleted { session: id.version() },
+            ask.by_body(),
+        );
+        drafts.done(deleted)
+    }
+
+    /// One record about a session.
+    pub(super) fn one_of(
+        &self,
+        ask: &Ask<'_>,
+        session: Version,
+        lease: Option<Version>,
+        kind: Kind,
+        body: Body,
+    ) -> Result<Decision> {
+        let mut drafts = Drafts::after(ask, self.state.version(), lease);
+        let version = drafts.push(Lane::Rest.of(session), kind, body);
+        drafts.done(Reply::changed(version))
+    }
+}
+
+pub(super) const fn illegal(from: SessionStatus, to: SessionStatus) -> Error {
+    Error::IllegalTransition { from: State::Session(from), to: State::Session(to) }
+}

@@ -1,0 +1,156 @@
+//! Commands on the thread itself.
+
+use super::View;
+use crate::{
+    command::{ThreadCommand, ThreadOutcome, UpdateThread},
+    decision::{Ask, Decision, Drafts, Reply},
+    error::{Closure, Counter, Error, Result, ThreadAction},
+    id::{ProjectId, SessionId, Version},
+    model::{SessionSample, SessionStatus, ThreadStatus},
+    record::{Body, Kind, Lane, ThreadBody},
+};
+
+/// Sessions an error names at most (THD5).
+const SAMPLES: usize = 50;
+
+impl View<'_> {
+    /// Version 1 of a thread. Whoever finds it there already finds the work done.
+    pub(super) fn begin(
+        &self,
+        ask: &Ask<'_>,
+        project: ProjectId,
+        reserved: Version,
+        command: &ThreadCommand,
+    ) -> Result<Decision> {
+        let ThreadCommand::CreateThread { thread, .. } = command else {
+            return Err(super::misplaced());
+        };
+        let reply = Reply::Thread(ThreadOutcome::ThreadCreated(self.id));
+        if self.state.thread.is_some() {
+            return Ok(Decision::Answer(reply));
+        }
+        let mut drafts = Drafts::after(ask, self.state.version(), None);
+        let body = ThreadBody {
+            title: thread.title.clone(),
+            labels: thread.labels.clone(),
+            by: ask.by().actor.clone(),
+        };
+        drafts.push(
+            Lane::Rest.of(0),
+            Kind::ThreadCreated { project, reserved },
+            Body::Thread(body),
+        );
+        drafts.done(reply)
+    }
+
+    pub(super) fn decide_thread(&self, ask: &Ask<'_>, command: &ThreadCommand) -> Result<Decision> {
+        match command {
+            ThreadCommand::UpdateThread { expected, update, .. } => {
+                self.update_thread(ask, *expected, update)
+            }
+            ThreadCommand::ArchiveThread { .. } => self.archive(ask),
+            ThreadCommand::ReopenThread { .. } => self.reopen(ask),
+            ThreadCommand::DeleteThread { .. } => self.delete(),
+            _ => Err(super::misplaced()),
+        }
+    }
+
+    fn update_thread(
+        &self,
+        ask: &Ask<'_>,
+        expected: Version,
+        update: &UpdateThread,
+    ) -> Result<Decision> {
+        let thread = self.thread()?;
+        self.open()?;
+        stale(expected, thread.version)?;
+        let body = ThreadBody {
+            title: update.title.clone().unwrap_or_else(|| thread.title.clone()),
+            labels: update.labels.clone().unwrap_or_else(|| thread.labels.clone()),
+            by: ask.by().actor.clone(),
+        };
+        self.one(ask, Kind::ThreadUpdated {}, Body::Thread(body))
+    }
+
+    fn archive(&self, ask: &Ask<'_>) -> Result<Decision> {
+        let thread = self.thread()?;
+        if thread.status == ThreadStatus::Archived {
+            return Ok(Decision::Answer(Reply::thread_changed(thread.version)));
+        }
+        self.refuse_if(ThreadAction::Archive, |s| {
+            matches!(
+                s.status,
+                SessionStatus::Active
+                    | SessionStatus::AwaitingHitl
+                    | SessionStatus::Locked
+                    | SessionStatus::AwaitingMerge
+            ) || !s.live_runs.is_empty()
+                || s.lease.is_some()
+        })?;
+        self.one(ask, Kind::ThreadArchived {}, ask.by_body())
+    }
+
+    fn reopen(&self, ask: &Ask<'_>) -> Result<Decision> {
+        let thread = self.thread()?;
+        if thread.status == ThreadStatus::Open {
+            return Ok(Decision::Answer(Reply::thread_changed(thread.version)));
+        }
+        self.one(ask, Kind::ThreadReopened {}, ask.by_body())
+    }
+
+    fn delete(&self) -> Result<Decision> {
+        let deleted = Reply::Thread(ThreadOutcome::Deleted);
+        if self.state.thread.is_none() {
+            return Ok(Decision::Answer(deleted));
+        }
+        self.refuse_if(ThreadAction::Delete, |_| true)?;
+        Ok(Decision::Drop(deleted))
+    }
+
+    fn refuse_if(
+        &self,
+        action: ThreadAction,
+        stands_in_the_way: impl Fn(&super::SessionState) -> bool,
+    ) -> Result<()> {
+        let mut found = self.state.sessions.iter().filter(|(_, s)| stands_in_the_way(s));
+        let sample = |(v, s): (&Version, &std::sync::Arc<super::SessionState>)| SessionSample {
+            session: SessionId::new(self.id, *v),
+            status: s.status,
+        };
+        let samples: Vec<_> = found.by_ref().take(SAMPLES).map(sample).collect();
+        if samples.is_empty() {
+            return Ok(());
+        }
+        let total = samples.len() as u64 + found.count() as u64;
+        Err(Error::ThreadNotEmpty { action, samples, total })
+    }
+
+    /// One record of the thread itself.
+    fn one(&self, ask: &Ask<'_>, kind: Kind, body: Body) -> Result<Decision> {
+        let mut drafts = Drafts::after(ask, self.state.version(), None);
+        let version = drafts.push(Lane::Rest.of(0), kind, body);
+        drafts.done(Reply::thread_changed(version))
+    }
+}
+
+/// The compare of every compare-and-set.
+pub(crate) const fn stale(expected: Version, actual: Version) -> Result<()> {
+    if expected == actual {
+        Ok(())
+    } else {
+        Err(Error::Stale { counter: Counter::Version, expected, actual })
+    }
+}
+
+/// What an archived or vanishing project refuses.
+pub(crate) const fn closed_project(status: crate::model::ProjectStatus) -> Result<()> {
+    match status {
+        crate::model::ProjectStatus::Open => Ok(()),
+        crate::model::ProjectStatus::Archived => {
+            Err(Error::Closed { what: Closure::ProjectArchived })
+        }
+        crate::model::ProjectStatus::Deleting => {
+            Err(Error::Closed { what: Closure::ProjectDeleting })
+        }
+    }
+}

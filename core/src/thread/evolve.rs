@@ -1,0 +1,453 @@
+//! The fold: what a record changes. It decides nothing; what follows from what stands in the records.
+
+use std::sync::Arc;
+
+use super::state::{
+    EdgeState, LATE_CALLS, LateCall, LeaseState, RunState, SessionState, ThreadFields, ThreadState,
+    USERS,
+};
+use crate::{
+    clock::Timestamp,
+    fold::{Event, Folded},
+    id::{UserId, Version},
+    model::{Actor, Labels, RollUp, RunStatus, SessionStatus, SubSessionStatus, ThreadStatus},
+    record::{Body, Consequence, EdgeStep, Kind},
+};
+
+const NO_SESSION: &str = "names a session that does not exist";
+const NO_EDGE: &str = "names an edge that does not exist";
+const NO_RUN: &str = "names a run that does not live";
+const NO_THREAD: &str = "stands before the thread was created";
+const FOREIGN: &str = "is not a record of a thread";
+
+impl ThreadState {
+    /// Folds the next record in. An error says why the record cannot follow; the state is then of no use.
+    pub(crate) fn evolve(&mut self, event: &Event<'_>) -> Folded {
+        self.last_at = self.last_at.max(event.at);
+        if let Some(key) = event.key {
+            self.keys.remember(key, event.version, event.count, 0, event.salt);
+        }
+        self.apply(event)?;
+        let session = event.stream.session();
+        if session != 0 {
+            self.touch(session, event);
+        }
+        Ok(())
+    }
+
+    /// What every record of a session does: time, and the lease of whoever wrote it with its token.
+    fn touch(&mut self, session: Version, event: &Event<'_>) {
+        let now = self.last_at;
+        self.with_session(session, |s| {
+            s.updated_at = now;
+            if let Some(lease) = &mut s.lease
+                && event.lease == Some(lease.token)
+            {
+                Arc::make_mut(lease).renewed_at = event.at;
+            }
+        });
+    }
+
+    fn apply(&mut self, event: &Event<'_>) -> Folded {
+        let (version, now) = (event.version, self.last_at);
+        match event.kind {
+            Kind::ThreadCreated { project, .. } => {
+                let Body::Thread(body) = event.body_or_erased() else {
+                    return self.begin_erased(*project, version);
+                };
+                self.thread = Some(Arc::new(ThreadFields {
+                    project: *project,
+                    title: body.title.clone(),
+                    labels: body.labels.clone(),
+                    status: ThreadStatus::Open,
+                    users: body.by.user_id().cloned().into_iter().collect(),
+                    created_by: Some(body.by.clone()),
+                    created_at: now,
+                    version,
+                }));
+                Ok(())
+            }
+            Kind::ThreadUpdated {} => self.with_thread(|thread| {
+                thread.version = version;
+                if let Body::Thread(body) = event.body_or_erased() {
+                    thread.title.clone_from(&body.title);
+                    thread.labels.clone_from(&body.labels);
+                    note_user(thread, body.by.user_id());
+                }
+            }),
+            Kind::ThreadArchived {} | Kind::ThreadReopened {} => self.with_thread(|thread| {
+                let archived = matches!(event.kind, Kind::ThreadArchived {});
+                thread.status = if archived { ThreadStatus::Archived } else { ThreadStatus::Open };
+                thread.version = version;
+            }),
+            Kind::SessionCreated {} => {
+                let mut session = SessionState::born(version, now);
+                self.describe(&mut session, event.body);
+                self.sessions.insert_mut(version, Arc::new(session));
+                Ok(())
+            }
+            Kind::SessionUpdated { session } => {
+                let mut next = self.session(*session).ok_or(NO_SESSION)?.clone();
+                self.describe(&mut next, event.body);
+                next.version = version;
+                self.sessions.insert_mut(*session, Arc::new(next));
+                Ok(())
+            }
+            Kind::SessionStatusSet { session, then } => {
+                self.follow(*session, *then, event)?;
+                self.edit_session(*session, |s| s.version = version)
+            }
+            Kind::SessionReopened { session } => self.edit_session(*session, |s| {
+                s.status = SessionStatus::Active;
+                s.version = version;
+            }),
+            Kind::SessionDeleted { session } => self.delete_session(*session),
+            Kind::EdgeCreated { .. } => self.create_edge(event),
+            Kind::EdgeUpdated { edge, failure_mode, completion_mode } => {
+                self.with_edge(*edge, |e| {
+                    e.failure_mode = *failure_mode;
+                    e.completion_mode = *completion_mode;
+                    if let Some(Body::Edge(body)) = event.body {
+                        e.purpose = body.purpose.as_deref().map(Arc::from);
+                    }
+                    e.updated_at = now;
+                    e.version = version;
+                })
+            }
+            Kind::EdgeDeleted { edge } => self.delete_edge(*edge),
+            Kind::Entry { session, .. } => {
+                self.edit_session(*session, |s| {
+                    s.entries += 1;
+                    s.tail = version;
+                })?;
+                if let Some(Body::Entry(actor)) = event.body {
+                    self.note_writer(actor);
+                }
+                Ok(())
+            }
+            Kind::RunStarted { session, iteration, retry_of, status, then } => {
+                self.start_run(event, *session, *iteration, *retry_of, *status)?;
+                self.follow(*session, *then, event)
+            }
+            Kind::RunStatusSet { run, session, status, then } => {
+                let mut next = self.run(*run).ok_or(NO_RUN)?.clone();
+                next.status = *status;
+                next.version = version;
+                self.runs.insert_mut(*run, Arc::new(next));
+                self.follow(*session, *then, event)
+            }
+            Kind::RunEnded { run, session, status, then, .. } => {
+                self.end_run(*run, *session, *status)?;
+                self.follow(*session, *then, event)
+            }
+            Kind::UsageBooked { run, session, call, usage, .. } => {
+                let mut next = self.run(*run).ok_or(NO_RUN)?.clone();
+                next.totals.book(usage);
+                next.calls.insert_mut(*call, version);
+                let task = next.task.clone();
+                self.runs.insert_mut(*run, Arc::new(next));
+                self.count(*session, task.as_ref(), |r| {
+                    r.totals.get_or_insert_default().book(usage)
+                })
+            }
+            Kind::LeaseGranted { session, ttl_millis } => {
+                let holder = if let Some(Body::By(body)) = event.body {
+                    Some(body.by.clone())
+                } else {
+                    None
+                };
+                self.edit_session(*session, |s| {
+                    s.lease = Some(Arc::new(LeaseState {
+                        token: version,
+                        holder,
+                        ttl_millis: *ttl_millis,
+                        renewed_at: event.at,
+                    }));
+                })
+            }
+            Kind::LeaseRenewed { session, ttl_millis } => self.edit_session(*session, |s| {
+                if let Some(lease) = &mut s.lease {
+                    Arc::make_mut(lease).ttl_millis = *ttl_millis;
+                }
+            }),
+            Kind::LeaseReleased { session } => self.edit_session(*session, |s| s.lease = None),
+            Kind::ProjectCreated {}
+            | Kind::ProjectUpdated {}
+            | Kind::ProjectArchived {}
+            | Kind::ProjectReopened {}
+            | Kind::ProjectDeleting {}
+            | Kind::ProjectDeleteUndone {}
+            | Kind::ThreadReserved { .. } => Err(FOREIGN),
+        }
+    }
+
+    fn begin_erased(&mut self, project: crate::id::ProjectId, version: Version) -> Folded {
+        self.thread = Some(Arc::new(ThreadFields {
+            project,
+            title: String::new(),
+            labels: Labels::new(),
+            status: ThreadStatus::Open,
+            created_by: None,
+            created_at: self.last_at,
+            version,
+            users: Vec::new(),
+        }));
+        Ok(())
+    }
+
+    fn with_thread(&mut self, change: impl FnOnce(&mut ThreadFields)) -> Folded {
+        change(Arc::make_mut(self.thread.as_mut().ok_or(NO_THREAD)?));
+        Ok(())
+    }
+
+    fn with_session(&mut self, version: Version, change: impl FnOnce(&mut SessionState)) -> bool {
+        let Some(session) = self.sessions.get_mut(&version) else { return false };
+        change(Arc::make_mut(session));
+        true
+    }
+
+    fn edit_session(&mut self, version: Version, change: impl FnOnce(&mut SessionState)) -> Folded {
+        if self.with_session(version, change) { Ok(()) } else { Err(NO_SESSION) }
+    }
+
+    fn with_edge(&mut self, version: Version, change: impl FnOnce(&mut EdgeState)) -> Folded {
+        change(Arc::make_mut(self.edges.get_mut(&version).ok_or(NO_EDGE)?));
+        Ok(())
+    }
+
+    fn note_writer(&mut self, actor: &Actor) {
+        if let (Some(thread), Some(user)) = (&mut self.thread, actor.user_id())
+            && thread.users.last() != Some(user)
+            && !(thread.users.len() == 1 && thread.users.first() == Some(user))
+        {
+            note_user(Arc::make_mut(thread), Some(user));
+        }
+    }
+
+    /// Takes over what the body of `session_created` or `session_updated` says.
+    fn describe(&mut self, session: &mut SessionState, body: Option<&Body>) {
+        let Some(Body::Session(body)) = body else { return };
+        session.name = body.name.as_deref().map(Arc::from);
+        session.labels = (!body.labels.is_empty()).then(|| Arc::new(body.labels.clone()));
+        session.actor = body.actor.clone().map(Arc::new);
+        session.task = body.task.as_deref().map(|task| self.task(task));
+    }
+
+    /// One copy of each task's name; naming a task makes it known.
+    fn task(&mut self, task: &str) -> Arc<str> {
+        if let Some((known, _)) = self.tasks.get_key_value(task) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = task.into();
+        self.tasks.insert_mut(Arc::clone(&name), Arc::default());
+        name
+    }
+
+    fn follow(&mut self, session: Version, then: Consequence, event: &Event<'_>) -> Folded {
+        self.edit_session(session, |s| {
+            if then.session == SessionStatus::Failed && s.status != SessionStatus::Failed {
+                s.ended_runs = 0;
+                s.failed_runs = 0;
+            }
+            s.status = then.session;
+        })?;
+        then.edge.map_or(Ok(()), |step| self.step_edge(step, event.version))
+    }
+
+    fn step_edge(&mut self, step: EdgeStep, version: Version) -> Folded {
+        let (now, mut was, mut parent) = (self.last_at, SubSessionStatus::Pending, 0);
+        self.with_edge(step.edge, |e| {
+            was = e.status;
+            parent = e.parent;
+            e.status = step.to;
+            e.updated_at = now;
+            e.version = version;
+        })?;
+        if was.is_live() && !step.to.is_live() {
+            self.edit_session(parent, |s| s.live_children = s.live_children.saturating_sub(1))?;
+        }
+        Ok(())
+    }
+
+    fn create_edge(&mut self, event: &Event<'_>) -> Folded {
+        let Kind::EdgeCreated {
+            parent,
+            child,
+            kind,
+            status,
+            failure_mode,
+            completion_mode,
+            spawned_by_run,
+            ..
+        } = event.kind
+        else {
+            return Err(FOREIGN);
+        };
+        let version = event.version;
+        let body = if let Some(Body::Edge(body)) = event.body { Some(body) } else { None };
+        self.edges.insert_mut(
+            version,
+            Arc::new(EdgeState {
+                parent: *parent,
+                child: *child,
+                kind: *kind,
+                status: *status,
+                spawned_by: body.map(|b| Arc::new(b.by.clone())),
+                spawned_by_run: *spawned_by_run,
+                failure_mode: *failure_mode,
+                completion_mode: *completion_mode,
+                purpose: body.and_then(|b| b.purpose.as_deref()).map(Arc::from),
+                created_at: self.last_at,
+                updated_at: self.last_at,
+                version,
+            }),
+        );
+        self.edit_session(*child, |s| s.parent = Some(version))?;
+        self.edit_session(*parent, |s| {
+            s.children.insert_mut(version);
+            s.live_children += u32::from(status.is_live());
+        })
+    }
+
+    fn delete_edge(&mut self, version: Version) -> Folded {
+        let edge = self.edges.get(&version).cloned().ok_or(NO_EDGE)?;
+        self.edges.remove_mut(&version);
+        self.edit_session(edge.child, |s| s.parent = None)?;
+        self.edit_session(edge.parent, |s| {
+            s.children.remove_mut(&version);
+            s.live_children = s.live_children.saturating_sub(u32::from(edge.status.is_live()));
+        })
+    }
+
+    fn delete_session(&mut self, version: Version) -> Folded {
+        let session = self.sessions.get(&version).cloned().ok_or(NO_SESSION)?;
+        for run in &session.live_runs {
+            let task = self.run(*run).and_then(|r| r.task.clone());
+            self.count(version, task.as_ref(), |r| {
+                r.live = r.live.saturating_sub(1);
+                r.cancelled += 1;
+            })?;
+            self.runs.remove_mut(run);
+        }
+        self.sessions.remove_mut(&version);
+        Ok(())
+    }
+
+    fn start_run(
+        &mut self,
+        event: &Event<'_>,
+        session: Version,
+        iteration: u32,
+        retry_of: Option<Version>,
+        status: RunStatus,
+    ) -> Folded {
+        let body = if let Some(Body::Run(body)) = event.body { Some(body) } else { None };
+        let task = body.and_then(|b| b.task.as_deref()).map(|t| self.task(t));
+        let labels = body.filter(|b| !b.labels.is_empty()).map(|b| Arc::new(b.labels.clone()));
+        let run = RunState {
+            session,
+            iteration,
+            retry_of,
+            status,
+            task: task.clone(),
+            labels,
+            started_at: self.last_at,
+            totals: Default::default(),
+            calls: Default::default(),
+            version: event.version,
+        };
+        self.runs.insert_mut(event.version, Arc::new(run));
+        self.edit_session(session, |s| {
+            s.iterations = iteration;
+            s.live_runs.push(event.version);
+        })?;
+        self.count(session, task.as_ref(), |r| {
+            r.attempts += 1;
+            r.live += 1;
+            r.iterations += u64::from(retry_of.is_none());
+        })
+    }
+
+    fn end_run(&mut self, version: Version, session: Version, status: RunStatus) -> Folded {
+        let run = self.runs.get(&version).cloned().ok_or(NO_RUN)?;
+        self.runs.remove_mut(&version);
+        for (call, booked) in &run.calls {
+            self.late_calls.enqueue_mut(LateCall { run: version, call: *call, version: *booked });
+        }
+        while self.late_calls.len() > LATE_CALLS {
+            self.late_calls.dequeue_mut();
+        }
+        self.edit_session(session, |s| {
+            s.live_runs.retain(|r| *r != version);
+            s.ended_runs += 1;
+            s.failed_runs += u32::from(status == RunStatus::Failed);
+            if s.live_runs.is_empty() && status == RunStatus::Cancelled {
+                s.ended_runs = 0;
+                s.failed_runs = 0;
+            }
+        })?;
+        self.count(session, run.task.as_ref(), |r| {
+            r.live = r.live.saturating_sub(1);
+            match status {
+                RunStatus::Succeeded => r.succeeded += 1,
+                RunStatus::Failed => r.failed += 1,
+                _ => r.cancelled += 1,
+            }
+        })
+    }
+
+    /// Adds to the roll-ups of a session, of a task and of the thread.
+    fn count(
+        &mut self,
+        session: Version,
+        task: Option<&Arc<str>>,
+        add: impl Fn(&mut RollUp),
+    ) -> Folded {
+        self.edit_session(session, |s| add(Arc::make_mut(s.roll_up.get_or_insert_default())))?;
+        if let Some(roll_up) = task.and_then(|t| self.tasks.get_mut(t)) {
+            add(Arc::make_mut(roll_up));
+        }
+        add(Arc::make_mut(&mut self.roll_up));
+        Ok(())
+    }
+}
+
+impl SessionState {
+    fn born(version: Version, now: Timestamp) -> Self {
+        Self {
+            name: None,
+            labels: None,
+            task: None,
+            actor: None,
+            status: SessionStatus::Idle,
+            parent: None,
+            children: Default::default(),
+            live_children: 0,
+            entries: 0,
+            tail: 0,
+            iterations: 0,
+            live_runs: Vec::new(),
+            ended_runs: 0,
+            failed_runs: 0,
+            lease: None,
+            roll_up: None,
+            created_at: now,
+            updated_at: now,
+            version,
+        }
+    }
+}
+
+/// Moves a person to the end of the list; the first place is the creator's.
+fn note_user(thread: &mut ThreadFields, user: Option<&UserId>) {
+    let Some(user) = user else { return };
+    let creator = thread.created_by.as_ref().and_then(Actor::user_id);
+    if creator == Some(user) {
+        return;
+    }
+    thread.users.retain(|u| u != user);
+    if thread.users.len() == USERS {
+        thread.users.remove(usize::from(creator.is_some()));
+    }
+    thread.users.push(user.clone());
+}

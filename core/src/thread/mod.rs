@@ -1,0 +1,11 @@
+//! The rules of a thread: one pure state machine over its records.
+
+mod decide;
+mod evolve;
+mod state;
+mod view;
+
+pub use state::ThreadState;
+
+pub(crate) use decide::{closed_project, external_id, misplaced, stale};
+pub(crate) use view::Reading;

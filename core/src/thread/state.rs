@@ -1,0 +1,205 @@
+//! The state of a thread: what decisions need, and no more.
+
+use std::sync::Arc;
+
+use rpds::{QueueSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    id::{ProjectId, UserId, Version},
+    journal::Position,
+    keys::Keys,
+    model::{
+        Actor, CompletionMode, FailureMode, Labels, RollUp, RunStatus, SessionStatus,
+        SubSessionKind, SubSessionStatus, ThreadStatus, Totals,
+    },
+    record::hex128,
+};
+
+/// Everything a decision about a thread looks at: a fold of its records.
+///
+/// Maps are persistent: a clone shares everything, so a batch can be decided on a copy that is thrown away if the commit
+/// fails. Messages are not here; they stay in the journal.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ThreadState {
+    pub(crate) head: Option<Position>,
+    /// The greatest time any record had: `updated_at` never goes back.
+    pub(crate) last_at: Timestamp,
+    pub(crate) thread: Option<Arc<ThreadFields>>,
+    pub(crate) sessions: RedBlackTreeMapSync<Version, Arc<SessionState>>,
+    pub(crate) edges: RedBlackTreeMapSync<Version, Arc<EdgeState>>,
+    /// Live runs only.
+    pub(crate) runs: RedBlackTreeMapSync<Version, Arc<RunState>>,
+    /// Every task a session or run ever named.
+    pub(crate) tasks: RedBlackTreeMapSync<Arc<str>, Arc<RollUp>>,
+    pub(crate) roll_up: Arc<RollUp>,
+    /// The last calls of ended runs.
+    pub(crate) late_calls: QueueSync<LateCall>,
+    pub(crate) keys: Keys,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ThreadFields {
+    pub(crate) project: ProjectId,
+    pub(crate) title: String,
+    pub(crate) labels: Labels,
+    pub(crate) status: ThreadStatus,
+    pub(crate) created_by: Option<Actor>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) version: Version,
+    /// The creator and the people who wrote last, newest last; at most [`USERS`].
+    pub(crate) users: Vec<UserId>,
+}
+
+/// People a card names.
+pub(crate) const USERS: usize = 8;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SessionState {
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) labels: Option<Arc<Labels>>,
+    pub(crate) task: Option<Arc<str>>,
+    pub(crate) actor: Option<Arc<Actor>>,
+    pub(crate) status: SessionStatus,
+    pub(crate) parent: Option<Version>,
+    pub(crate) children: RedBlackTreeSetSync<Version>,
+    pub(crate) live_children: u32,
+    pub(crate) entries: u64,
+    pub(crate) tail: Version,
+    pub(crate) iterations: u32,
+    pub(crate) live_runs: Vec<Version>,
+    /// Ended runs of the current activity, and how many of them failed.
+    pub(crate) ended_runs: u32,
+    pub(crate) failed_runs: u32,
+    pub(crate) lease: Option<Arc<LeaseState>>,
+    pub(crate) roll_up: Option<Arc<RollUp>>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+    pub(crate) version: Version,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LeaseState {
+    pub(crate) token: Version,
+    pub(crate) holder: Option<Actor>,
+    pub(crate) ttl_millis: u64,
+    /// The holder's last write, by the holder's clock.
+    pub(crate) renewed_at: Timestamp,
+}
+
+impl LeaseState {
+    pub(crate) const fn expires_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.renewed_at.millis().saturating_add(self.ttl_millis))
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct EdgeState {
+    pub(crate) parent: Version,
+    pub(crate) child: Version,
+    pub(crate) kind: SubSessionKind,
+    pub(crate) status: SubSessionStatus,
+    pub(crate) spawned_by: Option<Arc<Actor>>,
+    pub(crate) spawned_by_run: Option<Version>,
+    pub(crate) failure_mode: FailureMode,
+    pub(crate) completion_mode: CompletionMode,
+    pub(crate) purpose: Option<Arc<str>>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+    pub(crate) version: Version,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RunState {
+    pub(crate) session: Version,
+    pub(crate) iteration: u32,
+    pub(crate) retry_of: Option<Version>,
+    pub(crate) status: RunStatus,
+    pub(crate) task: Option<Arc<str>>,
+    pub(crate) labels: Option<Arc<Labels>>,
+    pub(crate) started_at: Timestamp,
+    pub(crate) totals: Totals,
+    /// Calls booked, each with the version that booked it.
+    pub(crate) calls: RedBlackTreeMapSync<u128, Version>,
+    pub(crate) version: Version,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LateCall {
+    pub(crate) run: Version,
+    #[serde(with = "hex128")]
+    pub(crate) call: u128,
+    pub(crate) version: Version,
+}
+
+/// Calls of ended runs that are remembered.
+pub(crate) const LATE_CALLS: usize = 1024;
+
+impl ThreadState {
+    /// Where the journal ends that this state folds.
+    pub const fn head(&self) -> Option<Position> {
+        self.head
+    }
+
+    /// The version of the head; 0 before the first record.
+    pub(crate) fn version(&self) -> Version {
+        self.head.map_or(0, |h| h.version)
+    }
+
+    pub(crate) fn session(&self, version: Version) -> Option<&SessionState> {
+        self.sessions.get(&version).map(|s| &**s)
+    }
+
+    pub(crate) fn edge(&self, version: Version) -> Option<&EdgeState> {
+        self.edges.get(&version).map(|e| &**e)
+    }
+
+    pub(crate) fn run(&self, version: Version) -> Option<&RunState> {
+        self.runs.get(&version).map(|r| &**r)
+    }
+
+    /// The session above, if there is one.
+    pub(crate) fn parent_of(&self, session: Version) -> Option<Version> {
+        self.edge(self.session(session)?.parent?).map(|e| e.parent)
+    }
+
+    /// Self, parent, ..., root.
+    pub(crate) fn upwards(&self, session: Version) -> impl Iterator<Item = Version> {
+        std::iter::successors(Some(session), |s| self.parent_of(*s))
+    }
+
+    /// Sessions above it; the root is 0.
+    pub(crate) fn depth(&self, session: Version) -> u32 {
+        u32::try_from(self.upwards(session).count()).unwrap_or(u32::MAX).saturating_sub(1)
+    }
+
+    /// Levels below it; a leaf has 0.
+    pub(crate) fn height(&self, session: Version) -> u32 {
+        let mut height = 0;
+        let mut level = vec![session];
+        loop {
+            level = level
+                .iter()
+                .filter_map(|s| self.session(*s))
+                .flat_map(|s| s.children.iter())
+                .filter_map(|e| self.edge(*e))
+                .map(|e| e.child)
+                .collect();
+            if level.is_empty() {
+                return height;
+            }
+            height += 1;
+        }
+    }
+
+    /// Bytes it takes in memory, about.
+    pub(crate) fn weight(&self) -> usize {
+        1024 + self.sessions.size() * 512
+            + self.edges.size() * 384
+            + self.runs.iter().map(|(_, r)| 512 + r.calls.size() * 96).sum::<usize>()
+            + self.tasks.size() * 384
+            + self.late_calls.len() * 64
+            + self.keys.weight()
+    }
+}

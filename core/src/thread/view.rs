@@ -1,0 +1,185 @@
+//! From state to what callers see.
+
+use std::sync::Arc;
+
+use super::{
+    decide::external_id,
+    state::{EdgeState, RunState, SessionState, ThreadState},
+};
+use crate::{
+    command::{Drill, SessionFilter},
+    id::{EntryId, RunId, SessionId, SubSessionId, TenantId, ThreadId, Version},
+    model::{Labels, Lease, Run, Session, SessionRow, SubSession, Thread},
+};
+
+/// Children a drill shows at most.
+const DRILL_CHILDREN: usize = 1000;
+
+/// A thread's state with the names that are not in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading<'a> {
+    pub(crate) tenant: &'a TenantId,
+    pub(crate) id: ThreadId,
+    pub(crate) state: &'a ThreadState,
+}
+
+fn owned(text: &Option<Arc<str>>) -> Option<String> {
+    text.as_deref().map(str::to_owned)
+}
+
+fn labels(labels: &Option<Arc<Labels>>) -> Labels {
+    labels.as_deref().cloned().unwrap_or_default()
+}
+
+impl Reading<'_> {
+    pub(crate) fn thread(&self) -> Option<Thread> {
+        let fields = self.state.thread.as_deref()?;
+        Some(Thread {
+            id: self.id,
+            tenant: self.tenant.clone(),
+            project: fields.project,
+            title: fields.title.clone(),
+            labels: fields.labels.clone(),
+            status: fields.status,
+            created_by: fields.created_by.clone(),
+            created_at: fields.created_at,
+            updated_at: self.state.last_at,
+            version: fields.version,
+            head: self.state.version(),
+            sessions: self.state.sessions.size() as u64,
+        })
+    }
+
+    pub(crate) fn session(&self, version: Version) -> Option<Session> {
+        let session = self.state.session(version)?;
+        Some(Session {
+            id: SessionId::new(self.id, version),
+            tenant: self.tenant.clone(),
+            project: self.state.thread.as_deref()?.project,
+            thread: self.id,
+            name: owned(&session.name),
+            labels: labels(&session.labels),
+            task: owned(&session.task),
+            status: session.status,
+            current_actor: session.actor.as_deref().cloned(),
+            previous_actors: Vec::new(),
+            owner_version: 0,
+            parent: session.parent.map(|e| SubSessionId::new(self.id, e)),
+            depth: self.state.depth(version),
+            entries: session.entries,
+            tail: session.tail,
+            created_at: session.created_at,
+            updated_at: session.updated_at,
+            version: session.version,
+        })
+    }
+
+    pub(crate) fn row(&self, version: Version, session: &SessionState) -> SessionRow {
+        SessionRow {
+            id: SessionId::new(self.id, version),
+            name: owned(&session.name),
+            labels: labels(&session.labels),
+            task: owned(&session.task),
+            status: session.status,
+            actor: session.actor.as_deref().cloned(),
+            parent: self.state.parent_of(version).map(|p| SessionId::new(self.id, p)),
+            depth: self.state.depth(version),
+            entries: session.entries,
+            last_entry: (session.tail != 0).then(|| EntryId::new(self.id, session.tail)),
+            open_run: session.live_runs.last().map(|r| RunId::new(self.id, *r)),
+            updated_at: session.updated_at,
+            version: session.version,
+        }
+    }
+
+    pub(crate) fn edge(&self, version: Version) -> Option<SubSession> {
+        self.state.edge(version).map(|edge| self.edge_of(version, edge))
+    }
+
+    fn edge_of(&self, version: Version, edge: &EdgeState) -> SubSession {
+        SubSession {
+            id: SubSessionId::new(self.id, version),
+            parent: SessionId::new(self.id, edge.parent),
+            child: SessionId::new(self.id, edge.child),
+            kind: edge.kind,
+            status: edge.status,
+            spawned_by: edge.spawned_by.as_deref().cloned(),
+            spawned_by_run: edge.spawned_by_run.map(|r| RunId::new(self.id, r)),
+            failure_mode: edge.failure_mode,
+            completion_mode: edge.completion_mode,
+            purpose: owned(&edge.purpose),
+            created_at: edge.created_at,
+            updated_at: edge.updated_at,
+            version: edge.version,
+        }
+    }
+
+    /// Edges below a session after a version, in creation order.
+    pub(crate) fn children(
+        &self,
+        session: &SessionState,
+        after: Version,
+        limit: usize,
+    ) -> Vec<SubSession> {
+        let later =
+            session.children.range((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded));
+        later.take(limit).filter_map(|e| self.edge(*e)).collect()
+    }
+
+    pub(crate) fn drill(&self, version: Version) -> Option<Drill> {
+        let state = self.state.session(version)?;
+        let mut ancestry: Vec<_> =
+            self.state.upwards(version).map(|s| SessionId::new(self.id, s)).collect();
+        ancestry.reverse();
+        Some(Drill {
+            session: self.session(version)?,
+            ancestry,
+            children: self.children(state, 0, DRILL_CHILDREN),
+            head: self.state.version(),
+        })
+    }
+
+    pub(crate) fn live_run(&self, version: Version) -> Option<Run> {
+        self.state.run(version).map(|run| self.live_run_of(version, run))
+    }
+
+    fn live_run_of(&self, version: Version, run: &RunState) -> Run {
+        let id = RunId::new(self.id, version);
+        Run {
+            id,
+            session: SessionId::new(self.id, run.session),
+            iteration: run.iteration,
+            retry_of: run.retry_of.map(|r| RunId::new(self.id, r)),
+            task: owned(&run.task),
+            labels: labels(&run.labels),
+            external_id: external_id(id),
+            status: run.status,
+            outcome: None,
+            started_at: run.started_at,
+            ended_at: None,
+            usage: run.totals.clone(),
+            version: run.version,
+        }
+    }
+
+    pub(crate) fn lease(&self, version: Version) -> Option<Lease> {
+        let lease = self.state.session(version)?.lease.as_ref()?;
+        Some(Lease {
+            session: SessionId::new(self.id, version),
+            holder: lease.holder.clone(),
+            token: lease.token,
+            ttl_millis: lease.ttl_millis,
+            expires_at: lease.expires_at(),
+        })
+    }
+
+    /// Whether a session passes a filter of SES8.
+    pub(crate) fn passes(session: &SessionState, filter: &SessionFilter) -> bool {
+        filter.status.is_none_or(|status| session.status == status)
+            && filter.task.as_deref().is_none_or(|task| session.task.as_deref() == Some(task))
+            && filter.actor.as_ref().is_none_or(|actor| session.actor.as_deref() == Some(actor))
+            && filter.label.as_ref().is_none_or(|(key, value)| {
+                session.labels.as_ref().is_some_and(|l| l.matches(key, value))
+            })
+    }
+}
