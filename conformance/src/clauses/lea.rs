@@ -89,7 +89,10 @@ pub async fn lea1(cx: Cx) -> Verdict {
         }
         let [(holder, token)] = &won[..] else { panic!("{} leases at once", won.len()) };
         let lease = the_lease(&*store, &by, session).await;
-        assert_eq!((lease.session, &lease.holder, lease.token), (session, &holder.actor, *token));
+        assert_eq!(
+            (lease.session, &lease.holder, lease.token),
+            (session, &Some(holder.actor.clone()), *token)
+        );
         assert_eq!((lease.ttl_millis, lease.expires_at), (10_000, TestClock::START.plus(TTL)));
         let refusal = store.claim_lease(&by, session, TTL);
         fenced(

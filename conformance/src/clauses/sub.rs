@@ -439,7 +439,7 @@ pub async fn sub9(cx: Cx) -> Verdict {
                 );
                 assert_eq!(
                     (edge.spawned_by_run, &edge.spawned_by),
-                    (new.spawned_by_run, &by.actor)
+                    (new.spawned_by_run, &Some(by.actor.clone()))
                 );
                 assert_eq!(
                     (edge.status, edge.created_at),

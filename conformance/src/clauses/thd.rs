@@ -56,7 +56,7 @@ pub async fn thd1(cx: Cx) -> Verdict {
             assert_eq!((thread.id, &thread.tenant, thread.project), (id, &by.tenant, project));
             assert_eq!((thread.title.as_str(), &thread.labels), (title, &new.labels));
             assert_eq!((thread.status, thread.version, thread.head), (ThreadStatus::Open, 1, 1));
-            assert_eq!((thread.sessions, &thread.created_by), (0, &by.actor));
+            assert_eq!((thread.sessions, &thread.created_by), (0, &Some(by.actor.clone())));
             assert_eq!(
                 (thread.created_at, thread.updated_at),
                 (TestClock::START, TestClock::START)
