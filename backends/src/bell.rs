@@ -47,17 +47,17 @@ impl Bell {
     }
 }
 
-/// Waits for the ring, but no longer than `time`.
-pub(crate) async fn rung(listener: Option<EventListener>, time: Duration) {
+/// Waits for the ring, but no longer than `time`; answers whether it rang.
+pub(crate) async fn rung(listener: Option<EventListener>, time: Duration) -> bool {
     let mut sleep = pin!(crate::clock::sleep(time));
     let mut listener = listener;
     std::future::poll_fn(|cx| {
         if let Some(listener) = &mut listener
             && std::pin::Pin::new(listener).poll(cx).is_ready()
         {
-            return Poll::Ready(());
+            return Poll::Ready(true);
         }
-        sleep.as_mut().poll(cx)
+        sleep.as_mut().poll(cx).map(|()| false)
     })
-    .await;
+    .await
 }

@@ -1,15 +1,37 @@
-//! Storage for agent sessions.
+//! Storage for agent sessions: right under every race and crash, on the backend you choose.
+//!
+//! A *thread* is one line of work; it holds *sessions*, and they hold messages, runs, leases and what they cost. This crate
+//! is the one to add: it re-exports the rules and traits of `sessile-core` and brings the places to keep them.
+//!
+//! | backend | feature | survives | shared by |
+//! | --- | --- | --- | --- |
+//! | [`Memory`] | `memory`, on by default | nothing | the tasks of one process |
+//! | [`sqlite::Sqlite`] | `sqlite`, on by default | loss of power | any processes of one host |
+//!
+//! Every backend implements [`journal::Journal`], and [`store::Store`] makes a store of any journal, yours included.
 
+#[cfg(any(feature = "memory", feature = "sqlite"))]
 mod bell;
+#[cfg(feature = "sqlite")]
+mod blocking;
+#[cfg(any(feature = "memory", feature = "sqlite"))]
 mod check;
 pub mod clock;
+#[cfg(feature = "sqlite")]
+mod group;
+#[cfg(any(feature = "memory", feature = "sqlite"))]
 mod lock;
 #[cfg(feature = "memory")]
 mod memory;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+#[cfg(any(feature = "memory", feature = "sqlite"))]
 #[doc(hidden)]
 pub mod tamper;
-#[cfg(test)]
+#[cfg(all(test, any(feature = "memory", feature = "sqlite")))]
 mod testing;
+#[cfg(feature = "sqlite")]
+mod turn;
 
 pub use clock::{OsIds, SystemClock, options};
 #[cfg(feature = "memory")]

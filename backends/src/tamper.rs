@@ -2,7 +2,7 @@
 //!
 //! No part of the promise of this crate; it may change in any release.
 
-use sessile_core::{id::Version, journal::Record, record::Hash};
+use sessile_core::id::Version;
 
 /// What to do to the record at a version. Afterwards the store's own structure is as whole as a careful forger leaves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,15 +46,13 @@ pub(crate) fn flip_bytes(bytes: &mut [u8]) {
     }
 }
 
-/// Makes a record say that it needs this reader level.
-pub(crate) fn need_reader(record: &mut Record, level: u16) {
-    let (mut head, mut rest) = (String::new(), &*record.head);
-    if let Some((before, after)) = rest.split_once("\"r\":") {
-        head.push_str(before);
-        head.push_str(&format!("\"r\":{level}"));
-        rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+/// The head, saying that it needs this reader level.
+pub(crate) fn need_reader(head: &str, level: u16) -> String {
+    match head.split_once("\"r\":") {
+        Some((before, after)) => {
+            let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+            format!("{before}\"r\":{level}{rest}")
+        }
+        None => head.to_owned(),
     }
-    head.push_str(rest);
-    record.sum = Hash::of(&[head.as_bytes()]).prefix_64();
-    record.head = head.into();
 }

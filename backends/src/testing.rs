@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sessile_core::{
     clock::Timestamp,
+    error::{ErrorKind, Result},
     id::{ProjectId, Space, SpaceKind, TenantId, Version},
     journal::{
         Batch, Card, Commit, Direction, Journal, ListOrder, ListQuery, Position, ReadRange, Record,
@@ -103,4 +104,67 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
         }
         std::thread::park();
     }
+}
+
+pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
+    result.unwrap_err().kind()
+}
+
+pub(crate) async fn a_stale_writer_gets_what_it_missed(journal: &dyn Journal) {
+    let one = append(journal, &space(1), None, "a").await;
+    let two = append(journal, &space(1), Some(one), "b").await;
+    let late = batch(vec![record(2, 4, "late")]);
+    match journal.commit(&space(1), Some(one), &late).await.unwrap() {
+        Commit::HeadMoved { head: Some(head), since, .. } => {
+            assert_eq!(head.position, two);
+            assert_eq!(since, vec![record(2, 4, "b")]);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(journal.read(&space(1), &all()).await.unwrap().len(), 2);
+}
+
+pub(crate) async fn ranges_of_streams_from_either_end(journal: &dyn Journal) {
+    let records = (1..=10).map(|v| record(v, 4 * (v % 2), "x")).collect();
+    assert!(matches!(
+        journal.commit(&space(1), None, &batch(records)).await.unwrap(),
+        Commit::Done
+    ));
+    let range = ReadRange { stream: Some(Stream(4)), after: 1, upto: 9, limit: 2, ..all() };
+    let versions = async |range: ReadRange| -> Vec<u64> {
+        let records = journal.read(&space(1), &range).await.unwrap();
+        records.iter().map(|r| r.version).collect()
+    };
+    assert_eq!(versions(range).await, [3, 5]);
+    assert_eq!(versions(ReadRange { direction: Direction::Backward, ..range }).await, [9, 7]);
+    assert_eq!(versions(ReadRange { stream: None, ..range }).await, [2, 3]);
+    assert!(versions(ReadRange { limit: 0, ..range }).await.is_empty());
+}
+
+pub(crate) async fn lists_page_in_both_orders(journal: &dyn Journal) {
+    for bits in 0..10_u128 {
+        let first = carded(vec![record(1, 3, "x")], bits as u64 % 3, Some(bits % 2));
+        let commit = journal.commit(&space(bits), None, &first).await.unwrap();
+        assert!(matches!(commit, Commit::Done));
+    }
+    let head = journal.head(&space(4)).await.unwrap().unwrap().position;
+    let newer = carded(vec![record(2, 3, "x")], 9, None);
+    assert!(matches!(journal.commit(&space(4), Some(head), &newer).await.unwrap(), Commit::Done));
+    assert!(matches!(journal.drop_space(&space(5), None).await.unwrap(), Commit::HeadMoved { .. }));
+    let head = journal.head(&space(5)).await.unwrap().unwrap().position;
+    assert!(matches!(journal.drop_space(&space(5), Some(head)).await.unwrap(), Commit::Done));
+    let by_id = pages(journal, query(ListOrder::Id, None, 3)).await;
+    assert_eq!(by_id, [0, 1, 2, 3, 4, 6, 7, 8, 9]);
+    let by_updated = pages(journal, query(ListOrder::Updated, None, 2)).await;
+    assert_eq!(by_updated, [4, 8, 2, 7, 1, 9, 6, 3, 0]);
+    let of_one = pages(journal, query(ListOrder::Updated, Some(1), 2)).await;
+    assert_eq!(of_one, [7, 1, 9, 3]);
+}
+
+pub(crate) async fn a_dropped_space_stays_dropped(journal: &dyn Journal) {
+    assert!(matches!(journal.drop_space(&space(1), None).await.unwrap(), Commit::Done));
+    let late = journal.commit(&space(1), None, &batch(vec![record(1, 4, "x")])).await.unwrap();
+    assert!(matches!(late, Commit::HeadMoved { head: None, .. }));
+    let name = journal.put_blob(&space(1), b"x").await.unwrap();
+    assert_eq!(kind(journal.get_blob(&space(1), &name, None).await), ErrorKind::NotFound);
 }

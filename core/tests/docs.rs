@@ -1,5 +1,7 @@
 //! The tables in the docs are complete, and name nothing that is not there.
 
+#![allow(clippy::expect_used, reason = "tests")]
+
 use std::collections::BTreeSet;
 
 use sessile_core::record::KIND_NAMES;

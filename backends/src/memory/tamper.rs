@@ -6,6 +6,7 @@ use sessile_core::{
     error::{Error, Result},
     id::{Space, Version},
     journal::{Record, RecordBody},
+    record::Hash,
 };
 
 use super::{Memory, log::Log};
@@ -56,9 +57,9 @@ fn tamper(log: &mut Log, version: Version, damage: Damage) -> Option<()> {
             }
         }
         Damage::Reader(level) => {
-            let mut record = record;
-            need_reader(&mut record, level);
-            *log.slot(version)? = Some(record);
+            let head = need_reader(&record.head, level);
+            let sum = Hash::of(&[head.as_bytes()]).prefix_64();
+            *log.slot(version)? = Some(Record { head: head.into(), sum, ..record });
         }
     }
     Some(())

@@ -1,5 +1,6 @@
 //! Every clause that has a test, module by module.
 
+pub mod crs;
 pub mod j_cache;
 pub mod j_cancel;
 pub mod j_commit;
@@ -9,6 +10,7 @@ pub mod j_life;
 pub mod j_read;
 pub mod j_space;
 pub mod lea;
+pub mod lin;
 pub mod msg;
 pub mod prj;
 pub mod run;
@@ -39,6 +41,8 @@ const MODULES: &[&[Clause]] = &[
     lea::CLAUSES,
     run::CLAUSES,
     usage::CLAUSES,
+    lin::CLAUSES,
+    crs::CLAUSES,
 ];
 
 /// What other processes do in the clauses of each module.
@@ -54,6 +58,8 @@ pub(crate) const ROLES: &[&[crate::roles::Role]] = &[
     msg::ROLES,
     lea::ROLES,
     usage::ROLES,
+    lin::ROLES,
+    crs::ROLES,
 ];
 
 /// All clauses.

@@ -50,10 +50,8 @@ pub async fn ten1(cx: Cx) -> Verdict {
             refused(request.send(&store, &ours).await, ErrorKind::TenantIsolation);
         }
         let external = crate::model::external_id(foreign.run);
-        match store.run_by_external_id(&ours, own.thread, external).await {
-            Ok(None) => {}
-            other => drop(refused(other, ErrorKind::TenantIsolation)),
-        }
+        // No id of its own: in one's own thread it is simply unknown.
+        refused(store.run_by_external_id(&ours, own.thread, external).await, ErrorKind::NotFound);
     })
     .await;
     store.append(&ours, own.session, says("on it goes")).await.expect("the next write");

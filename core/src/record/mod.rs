@@ -10,6 +10,8 @@ mod body;
 mod hash;
 mod kind;
 mod seal;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use body::Body;
 pub(crate) use body::{
@@ -18,5 +20,5 @@ pub(crate) use body::{
 };
 pub use hash::{Hash, hex128};
 pub use kind::{Consequence, EdgeStep, KIND_NAMES, Kind, Lane};
-pub(crate) use seal::{Draft, Opened, SealedBody, open, open_body, seal, seal_body};
+pub(crate) use seal::{Draft, Opened, SealedBody, check_body, open, seal, seal_body};
 pub use seal::{KeyMark, READER_LEVEL, RecordHead};

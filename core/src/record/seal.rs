@@ -164,7 +164,7 @@ fn chain(before: &Hash, head: &str) -> Hash {
     Hash::of(&[before.bytes(), head.as_bytes()])
 }
 
-fn sum(head: &str) -> u64 {
+pub(super) fn sum(head: &str) -> u64 {
     Hash::of(&[head.as_bytes()]).prefix_64()
 }
 
@@ -195,16 +195,21 @@ pub(crate) fn open(space: &Space, record: &Record) -> Result<Opened> {
     if sum(&record.head) != record.sum {
         return Err(corrupt("the head does not match its sum".into()));
     }
-    let level: Level = serde_json::from_str(&record.head).map_err(|e| corrupt(e.to_string()))?;
-    if level.r > READER_LEVEL {
+    let head = serde_json::from_str::<RecordHead>(&record.head);
+    let level = match &head {
+        Ok(head) => head.reader,
+        Err(_) => {
+            serde_json::from_str::<Level>(&record.head).map_err(|e| corrupt(e.to_string()))?.r
+        }
+    };
+    if level > READER_LEVEL {
         return Err(Error::NewerFormat {
             what: format!("record {} of {space}", record.version),
-            needs: u64::from(level.r),
+            needs: u64::from(level),
             has: u64::from(READER_LEVEL),
         });
     }
-    let head: RecordHead =
-        serde_json::from_str(&record.head).map_err(|e| corrupt(e.to_string()))?;
+    let head = head.map_err(|e| corrupt(e.to_string()))?;
     if head.version != record.version
         || head.stream != record.stream
         || head.is.name() != &*record.kind
@@ -214,13 +219,13 @@ pub(crate) fn open(space: &Space, record: &Record) -> Result<Opened> {
     Ok(Opened { head, body: record.body.clone(), salt: record.salt })
 }
 
-/// Checks the text of a body against the digest in its head.
-pub(crate) fn open_body(space: &Space, opened: &Opened, text: Vec<u8>) -> Result<String> {
-    let corrupt = |reason: &str| Error::corrupt(space, opened.head.version, reason);
-    if digest(&opened.salt, &text) != opened.head.digest {
-        return Err(corrupt("the body does not match its digest"));
+/// Checks the bytes of a body against the digest in its head.
+pub(crate) fn check_body(space: &Space, opened: &Opened, bytes: &[u8]) -> Result<()> {
+    if digest(&opened.salt, bytes) == opened.head.digest {
+        Ok(())
+    } else {
+        Err(Error::corrupt(space, opened.head.version, "the body does not match its digest"))
     }
-    String::from_utf8(text).map_err(|_| corrupt("the body is not UTF-8"))
 }
 
 impl Opened {
@@ -228,8 +233,8 @@ impl Opened {
     pub(crate) fn fold_body(&self, space: &Space) -> Result<Body> {
         match &self.body {
             RecordBody::Inline(text) => {
-                let text = open_body(space, self, text.as_bytes().to_vec())?;
-                Body::decode(&self.head.is, &text)
+                check_body(space, self, text.as_bytes())?;
+                Body::decode(&self.head.is, text)
                     .map_err(|e| Error::corrupt(space, self.head.version, e.to_string()))
             }
             RecordBody::Blob(_) | RecordBody::None => Ok(Body::Erased),

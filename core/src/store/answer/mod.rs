@@ -20,7 +20,7 @@ use crate::{
     id::{SessionId, Space, TenantId, ThreadId, Version},
     journal::{Direction, RecordBody},
     model::{Labels, RollUp, SessionRow, SubSession},
-    record::{Opened, open_body},
+    record::{Opened, check_body},
     thread::{Reading, ThreadState},
 };
 
@@ -64,23 +64,25 @@ impl Shared {
     }
 
     /// The text of a record's body, checked.
-    async fn body_text(&self, space: &Space, opened: &Opened) -> Result<Option<String>> {
-        let bytes = match &opened.body {
-            RecordBody::None => return Ok(None),
-            RecordBody::Inline(text) => text.as_bytes().to_vec(),
-            RecordBody::Blob(name) => match self.journal.get_blob(space, name, None).await {
-                Ok(bytes) => bytes,
-                Err(Error::NotFound { .. }) => {
-                    return Err(Error::corrupt(
-                        space,
-                        opened.head.version,
-                        "the blob of the body is missing",
-                    ));
-                }
-                Err(error) => return Err(error),
-            },
-        };
-        open_body(space, opened, bytes).map(Some)
+    async fn body_text(&self, space: &Space, opened: &Opened) -> Result<Option<Arc<str>>> {
+        let corrupt = |reason: &str| Error::corrupt(space, opened.head.version, reason);
+        match &opened.body {
+            RecordBody::None => Ok(None),
+            RecordBody::Inline(text) => {
+                check_body(space, opened, text.as_bytes())?;
+                Ok(Some(Arc::clone(text)))
+            }
+            RecordBody::Blob(name) => {
+                let bytes = match self.journal.get_blob(space, name, None).await {
+                    Err(Error::NotFound { .. }) => Err(corrupt("the blob of the body is missing")),
+                    bytes => bytes,
+                }?;
+                check_body(space, opened, &bytes)?;
+                let text =
+                    String::from_utf8(bytes).map_err(|_| corrupt("the body is not UTF-8"))?;
+                Ok(Some(text.into()))
+            }
+        }
     }
 
     pub(super) async fn ask_thread(&self, by: &By, query: ThreadQuery) -> Result<ThreadAnswer> {

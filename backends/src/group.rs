@@ -1,0 +1,516 @@
+//! Group commit without waiting: whoever commits takes everything queued meanwhile.
+//!
+//! A write joins the queue. Its caller, if nobody leads, leads: it gets the engine's right to write, takes what is queued,
+//! hands it to the engine as one transaction, delivers the answers, and goes home as soon as it has its own. There is no
+//! timer and no thread between a caller and its commit.
+//!
+//! Leading never spans an `await`: it happens on a thread that may block, so a caller that is dropped, or not polled, holds
+//! up nobody. When a leader goes, everyone who still waits is woken, and the first to be polled leads on.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::poll_fn,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    task::{Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use sessile_core::{
+    error::{Error, Result},
+    id::Space,
+    journal::{Batch, BlobName, Commit, Position, Snapshot},
+};
+
+use crate::{
+    blocking, check, clock,
+    lock::lock,
+    turn::{self, Alarm},
+};
+
+/// One write, owned: its caller may be gone when it is taken.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) space: Space,
+    pub(crate) write: Write,
+    /// When its caller stops waiting for other processes.
+    pub(crate) until: Instant,
+}
+
+/// What to write.
+#[derive(Debug)]
+pub(crate) enum Write {
+    /// Append a batch.
+    Batch { expected: Option<Position>, batch: Batch },
+    /// Drop the space.
+    Drop { expected: Option<Position> },
+    /// Keep a snapshot.
+    Snapshot(Snapshot),
+    /// Keep a blob.
+    Blob { name: BlobName, bytes: Arc<[u8]> },
+}
+
+impl Job {
+    fn weight(&self) -> usize {
+        match &self.write {
+            Write::Batch { batch, .. } => batch.weight(),
+            Write::Drop { .. } => 0,
+            Write::Snapshot(snapshot) => snapshot.bytes.len(),
+            Write::Blob { bytes, .. } => bytes.len(),
+        }
+    }
+}
+
+/// What an engine made of a group.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    /// One for each job, in order.
+    pub(crate) answers: Vec<Result<Commit>>,
+    /// The job whose writer may go first next time: the engine has kept the right to write for it.
+    pub(crate) hold: Option<usize>,
+}
+
+/// The writing half of a transactional engine. Every method may block; one thread at a time calls them.
+pub(crate) trait Engine: Send + fmt::Debug {
+    /// Gets the right to write, if nobody else has it now: `false` means another process has. What was held stays held.
+    fn begin(&mut self) -> Result<bool>;
+
+    /// Writes a group in one transaction and makes it durable: the right to write ends, unless `hold` says otherwise.
+    /// A job that is refused contributes nothing. An error means that nothing of the group was applied: the group
+    /// then commits each job alone, once. `hold` is allowed only if `may_hold`.
+    fn commit(&mut self, jobs: &[&Job], may_hold: bool) -> Result<Committed>;
+
+    /// Gives up the right to write; nothing happens if it is not held.
+    fn release(&mut self);
+
+    /// Ends the engine: later calls are `Closed`.
+    fn close(&mut self) -> Result<()>;
+}
+
+/// Jobs in one transaction, at most.
+const GROUP_JOBS: usize = 256;
+/// Bytes in one transaction, at most, if it is more than one job.
+const GROUP_BYTES: usize = 8 << 20;
+/// How long a caller leads in place before the other futures of its task are polled, timeouts above all.
+const SLICE: Duration = Duration::from_millis(20);
+
+/// The queue before an engine.
+#[derive(Debug)]
+pub(crate) struct Group {
+    state: Mutex<State>,
+    /// Rings when a leader goes, for `close`, which waits on its thread.
+    idle: Condvar,
+    engine: Mutex<Box<dyn Engine>>,
+    alarm: Arc<Alarm>,
+}
+
+#[derive(Debug)]
+struct State {
+    queue: VecDeque<Ticket>,
+    lead: Lead,
+    /// When the turn that is held, or was taken up by the leader, began.
+    held_since: Option<Instant>,
+    turns: u64,
+    closed: bool,
+}
+
+/// Who may touch the engine.
+#[derive(Debug, PartialEq, Eq)]
+enum Lead {
+    /// The first who asks.
+    Free,
+    /// One leader.
+    Busy,
+    /// Who writes to this space, or who ends this turn.
+    Held { space: Space, turn: u64 },
+}
+
+#[derive(Clone, Debug)]
+struct Ticket {
+    job: Arc<Job>,
+    /// It failed in a group: commit it by itself.
+    alone: bool,
+    slot: Arc<Mutex<Slot>>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    answer: Option<Result<Commit>>,
+    /// The answer was given, or nobody wants it.
+    done: bool,
+    waker: Option<Waker>,
+}
+
+impl Ticket {
+    fn answer(&self, answer: Result<Commit>) {
+        let waker = {
+            let mut slot = lock(&self.slot);
+            if slot.done {
+                return;
+            }
+            slot.done = true;
+            slot.answer = Some(answer);
+            slot.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn is(&self, slot: &Arc<Mutex<Slot>>) -> bool {
+        Arc::ptr_eq(&self.slot, slot)
+    }
+}
+
+impl State {
+    fn may_lead(&self) -> bool {
+        match &self.lead {
+            Lead::Free => true,
+            Lead::Busy => false,
+            Lead::Held { space, .. } => self.queue.iter().any(|t| t.job.space == *space),
+        }
+    }
+}
+
+impl Group {
+    pub(crate) fn new(engine: Box<dyn Engine>) -> Arc<Self> {
+        let state = State {
+            queue: VecDeque::new(),
+            lead: Lead::Free,
+            held_since: None,
+            turns: 0,
+            closed: false,
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            idle: Condvar::new(),
+            engine: Mutex::new(engine),
+            alarm: Arc::default(),
+        })
+    }
+
+    /// Writes a job, in a group with others. Dropping the future takes it out of the queue; what was taken may land.
+    pub(crate) async fn submit(self: &Arc<Self>, job: Job) -> Result<Commit> {
+        enum Step {
+            Answer(Result<Commit>),
+            Lead(Leading),
+        }
+        let waiting = self.enqueue(job)?;
+        loop {
+            let step = poll_fn(|cx| {
+                let mut state = lock(&self.state);
+                let mut slot = lock(&waiting.slot);
+                if let Some(answer) = slot.answer.take() {
+                    return Poll::Ready(Step::Answer(answer));
+                }
+                if state.may_lead() {
+                    state.lead = Lead::Busy;
+                    return Poll::Ready(Step::Lead(Leading::new(self)));
+                }
+                slot.waker = Some(cx.waker().clone());
+                Poll::Pending
+            });
+            match step.await {
+                Step::Answer(answer) => return answer,
+                Step::Lead(leading) if blocking::in_place() => {
+                    tokio::task::block_in_place(|| leading.run(Some(&waiting.slot)));
+                    if !lock(&waiting.slot).done {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                Step::Lead(leading) => {
+                    let led = blocking::run(move || leading.run(None)).await;
+                    if let Err(error) = led
+                        && self.withdraw(&waiting.slot)
+                    {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    fn enqueue(self: &Arc<Self>, job: Job) -> Result<Waiting> {
+        let slot = Arc::new(Mutex::new(Slot::default()));
+        let ticket = Ticket { job: Arc::new(job), alone: false, slot: slot.clone() };
+        let mut state = lock(&self.state);
+        if state.closed {
+            return Err(check::closed());
+        }
+        state.queue.push_back(ticket);
+        drop(state);
+        Ok(Waiting { group: self.clone(), slot })
+    }
+
+    /// Takes a job out of the queue; `false` if it was taken or answered.
+    fn withdraw(&self, slot: &Arc<Mutex<Slot>>) -> bool {
+        let mut state = lock(&self.state);
+        let before = state.queue.len();
+        state.queue.retain(|ticket| !ticket.is(slot));
+        state.queue.len() < before
+    }
+
+    /// Ends the engine, after the group under way; who is still queued is answered `Closed`. Blocks.
+    pub(crate) fn close(self: &Arc<Self>) -> Result<()> {
+        let mut state = lock(&self.state);
+        if std::mem::replace(&mut state.closed, true) {
+            return Err(check::closed());
+        }
+        while state.lead == Lead::Busy {
+            for ticket in std::mem::take(&mut state.queue) {
+                ticket.answer(Err(check::closed()));
+            }
+            state = self.idle.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.lead = Lead::Busy;
+        for ticket in std::mem::take(&mut state.queue) {
+            ticket.answer(Err(check::closed()));
+        }
+        drop(state);
+        let leading = Leading::new(self);
+        let closed = lock(&self.engine).close();
+        drop(leading);
+        closed
+    }
+
+    /// Ends a turn that nobody used: the engine gives up the right to write.
+    pub(crate) fn end_turn(self: &Arc<Self>, turn: u64) {
+        let mut state = lock(&self.state);
+        if !matches!(&state.lead, Lead::Held { turn: held, .. } if *held == turn) {
+            return;
+        }
+        state.lead = Lead::Busy;
+        state.held_since = None;
+        drop(state);
+        let leading = Leading::new(self);
+        lock(&self.engine).release();
+        drop(leading);
+    }
+
+    /// Takes the next group: what failed before goes by itself.
+    fn take(&self) -> Taken {
+        let mut state = lock(&self.state);
+        let mut tickets = Vec::new();
+        let mut weight = 0;
+        while let Some(next) = state.queue.front() {
+            weight += next.job.weight();
+            let full = tickets.len() >= GROUP_JOBS || weight > GROUP_BYTES || next.alone;
+            if full && !tickets.is_empty() {
+                break;
+            }
+            let alone = next.alone;
+            tickets.extend(state.queue.pop_front());
+            if alone {
+                break;
+            }
+        }
+        Taken(tickets)
+    }
+
+    /// Answers `Contended` to those whose patience is over, and forgets them.
+    fn expire(&self, now: Instant) {
+        let mut expired = Vec::new();
+        lock(&self.state).queue.retain(|ticket| {
+            let over = ticket.job.until <= now;
+            if over {
+                expired.push(ticket.clone());
+            }
+            !over
+        });
+        for ticket in expired {
+            let space = ticket.job.space.clone();
+            ticket.answer(Err(Error::Contended { space }));
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        lock(&self.state).queue.is_empty()
+    }
+}
+
+/// The one who leads; dropping it lets another lead.
+#[derive(Debug)]
+struct Leading {
+    group: Arc<Group>,
+    /// The lead went to the owner of a turn.
+    gone: bool,
+}
+
+impl Drop for Leading {
+    fn drop(&mut self) {
+        let mut state = lock(&self.group.state);
+        if !self.gone {
+            state.lead = Lead::Free;
+            state.held_since = None;
+        }
+        wake_all(state);
+        self.group.idle.notify_all();
+    }
+}
+
+/// Wakes everyone in the queue: whoever is polled first may lead.
+fn wake_all(state: MutexGuard<'_, State>) {
+    let wakers: Vec<Waker> =
+        state.queue.iter().filter_map(|ticket| lock(&ticket.slot).waker.take()).collect();
+    drop(state);
+    for waker in wakers {
+        waker.wake();
+    }
+}
+
+impl Leading {
+    /// Of a lead that was just made busy.
+    fn new(group: &Arc<Group>) -> Self {
+        Self { group: group.clone(), gone: false }
+    }
+
+    /// Commits groups until `mine` has its answer - without one, until nobody waits - and at most for a slice in place.
+    fn run(mut self, mine: Option<&Arc<Mutex<Slot>>>) {
+        let group = self.group.clone();
+        let mut engine = lock(&group.engine);
+        let slice = clock::deadline(SLICE);
+        let over = || match mine {
+            Some(slot) => lock(slot).done || clock::instant() >= slice,
+            None => group.is_empty(),
+        };
+        let mut attempt = 0;
+        while !over() {
+            match engine.begin() {
+                Ok(true) => {
+                    attempt = 0;
+                    if let Some((taken, answers)) = self.round(&mut **engine) {
+                        // A turn that nobody takes out of its answer ends here, and wants the engine.
+                        drop(engine);
+                        taken.answer(answers);
+                        return;
+                    }
+                }
+                Ok(false) => {
+                    group.expire(clock::instant());
+                    if !over() {
+                        turn::pause(attempt);
+                        attempt += 1;
+                    }
+                }
+                Err(error) => group.take().answer_all(&error),
+            }
+        }
+    }
+
+    /// Commits one group and answers it; the answers are given back if one of them is a turn, which has the lead now.
+    fn round(&mut self, engine: &mut dyn Engine) -> Option<(Taken, Vec<Result<Commit>>)> {
+        let mut taken = self.group.take();
+        if taken.0.is_empty() {
+            engine.release();
+            return None;
+        }
+        let until = {
+            let mut state = lock(&self.group.state);
+            let now = clock::instant();
+            let until = *state.held_since.get_or_insert(now) + turn::LONGEST;
+            (until > now && !state.closed).then_some(until)
+        };
+        let jobs: Vec<&Job> = taken.0.iter().map(|ticket| &*ticket.job).collect();
+        match engine.commit(&jobs, until.is_some()) {
+            Ok(Committed { mut answers, hold }) => {
+                if let Some((at, until)) = hold.zip(until) {
+                    if self.hold(&taken, at, until, &mut answers) {
+                        return Some((taken, answers));
+                    }
+                    engine.release();
+                }
+                lock(&self.group.state).held_since = None;
+                taken.answer(answers);
+            }
+            Err(error) => {
+                engine.release();
+                lock(&self.group.state).held_since = None;
+                if taken.0.len() == 1 {
+                    taken.answer_all(&error);
+                } else {
+                    let mut state = lock(&self.group.state);
+                    for ticket in std::mem::take(&mut taken.0).into_iter().rev() {
+                        state.queue.push_front(Ticket { alone: true, ..ticket });
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Puts the turn into the answer, and leaves the lead to its owner.
+    fn hold(
+        &mut self,
+        taken: &Taken,
+        at: usize,
+        until: Instant,
+        answers: &mut [Result<Commit>],
+    ) -> bool {
+        let (Some(ticket), Some(Ok(Commit::HeadMoved { turn, .. }))) =
+            (taken.0.get(at), answers.get_mut(at))
+        else {
+            return false;
+        };
+        let mut state = lock(&self.group.state);
+        state.turns += 1;
+        let number = state.turns;
+        if !self.group.alarm.set(&self.group, number, until) {
+            return false;
+        }
+        state.lead = Lead::Held { space: ticket.job.space.clone(), turn: number };
+        self.gone = true;
+        drop(state);
+        *turn = Some(turn::new(self.group.clone(), number));
+        true
+    }
+}
+
+/// Jobs that are being committed: if the engine panics, nobody knows what became of them.
+struct Taken(Vec<Ticket>);
+
+impl Taken {
+    fn answer(mut self, answers: Vec<Result<Commit>>) {
+        for (ticket, answer) in std::mem::take(&mut self.0).into_iter().zip(answers) {
+            ticket.answer(answer);
+        }
+    }
+
+    fn answer_all(mut self, error: &Error) {
+        for ticket in std::mem::take(&mut self.0) {
+            ticket.answer(Err(error.clone()));
+        }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        for ticket in &self.0 {
+            ticket.answer(Ok(Commit::Indeterminate { source: None }));
+        }
+    }
+}
+
+/// A caller in the queue; dropping it takes it out.
+#[derive(Debug)]
+struct Waiting {
+    group: Arc<Group>,
+    slot: Arc<Mutex<Slot>>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut state = lock(&self.group.state);
+        let finished = {
+            let mut slot = lock(&self.slot);
+            slot.waker = None;
+            std::mem::replace(&mut slot.done, true)
+        };
+        if finished {
+            return;
+        }
+        state.queue.retain(|ticket| !ticket.is(&self.slot));
+        if state.may_lead() {
+            wake_all(state);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! One job inside a transaction: checked first, then written.
+
+use rusqlite::{Connection, params};
+use sessile_core::{
+    id::{Space, Version},
+    journal::{
+        Batch, BlobName, Commit, Direction, Position, ReadRange, Record, RecordBody, Snapshot,
+    },
+};
+
+use super::{
+    read::{self, Found, SpaceRow},
+    schema,
+};
+use crate::{
+    check::{self, Verdict},
+    group::{Job, Write},
+};
+
+/// What became of a job.
+#[derive(Debug)]
+pub(super) enum Applied {
+    /// Rows were written: the answer is `Done` once the transaction is durable.
+    Wrote,
+    /// Nothing was written, and this is the answer.
+    Answer(Commit),
+}
+
+/// Applies a job. An error may leave some of its rows written: the transaction must be rolled back.
+pub(super) fn apply(conn: &Connection, job: &Job) -> Found<Applied> {
+    let space = &job.space;
+    let row = read::find(conn, space)?;
+    let is_dropped = row.is_some_and(|row| row.live == schema::DROPPED);
+    match &job.write {
+        Write::Batch { expected, batch } => match refusal(conn, space, row, *expected)? {
+            Some(refusal) => Ok(Applied::Answer(refusal)),
+            None => append(conn, space, row, batch),
+        },
+        Write::Drop { .. } if is_dropped => Ok(Applied::Answer(Commit::Done)),
+        Write::Drop { expected } => match refusal(conn, space, row, *expected)? {
+            Some(refusal) => Ok(Applied::Answer(refusal)),
+            None => drop_all(conn, space, row),
+        },
+        Write::Snapshot(snapshot) => save_snapshot(conn, row, snapshot),
+        // No record can ever name a blob of a dropped space: it is collected before it is kept.
+        Write::Blob { .. } if is_dropped => Ok(Applied::Answer(Commit::Done)),
+        Write::Blob { name, bytes } => put_blob(conn, space, row, name, bytes),
+    }
+}
+
+/// What to answer if the head is not as expected.
+fn refusal(
+    conn: &Connection,
+    space: &Space,
+    row: Option<SpaceRow>,
+    expected: Option<Position>,
+) -> Found<Option<Commit>> {
+    if row.is_some_and(|row| row.live == schema::DROPPED) {
+        return Ok(Some(Commit::HeadMoved { head: None, since: Vec::new(), turn: None }));
+    }
+    let actual = row.and_then(|row| row.position);
+    match check::verdict(actual, expected) {
+        Verdict::Go => Ok(None),
+        Verdict::Diverged => Ok(Some(Commit::Diverged { head: read::head(conn, space)? })),
+        Verdict::Moved => {
+            let after = expected.map_or(0, |position| position.version);
+            let behind = actual.map_or(0, |position| position.version).saturating_sub(after);
+            let since = if behind <= check::SINCE_RECORDS as u64 {
+                let range = ReadRange {
+                    stream: None,
+                    after,
+                    upto: Version::MAX,
+                    direction: Direction::Forward,
+                    limit: check::SINCE_RECORDS,
+                };
+                let since = read::read_within(conn, space, &range, check::SINCE_BYTES);
+                check::since(since.unwrap_or_default(), behind)
+            } else {
+                Vec::new()
+            };
+            let head = read::head(conn, space)?;
+            Ok(Some(Commit::HeadMoved { head, since, turn: None }))
+        }
+    }
+}
+
+fn append(
+    conn: &Connection,
+    space: &Space,
+    row: Option<SpaceRow>,
+    batch: &Batch,
+) -> Found<Applied> {
+    let Some(end) = batch.end() else { return Ok(Applied::Answer(Commit::Done)) };
+    let card = batch.card.as_ref();
+    let updated = card.map(|card| read::order(card.updated_at));
+    let json = card.map(|card| card.json.as_str());
+    let (head, hash) = (read::version(end.version), end.hash.bytes().as_slice());
+    let id = match row {
+        Some(SpaceRow { id, position: Some(_), updated: was, .. }) => {
+            match (json, updated) {
+                (None, _) => conn
+                    .prepare_cached("UPDATE space SET head = ?2, hash = ?3 WHERE id = ?1")?
+                    .execute(params![id, head, hash])?,
+                // A column that is not named costs no index.
+                (_, Some(updated)) if updated == was => conn
+                    .prepare_cached(
+                        "UPDATE space SET head = ?2, hash = ?3, card = ?4 WHERE id = ?1",
+                    )?
+                    .execute(params![id, head, hash, json])?,
+                _ => conn
+                    .prepare_cached(
+                        "UPDATE space SET head = ?2, hash = ?3, card = ?4, updated = ?5 WHERE id = ?1",
+                    )?
+                    .execute(params![id, head, hash, json, updated])?,
+            };
+            id
+        }
+        row => {
+            let id = match row {
+                Some(row) => row.id,
+                None => create(conn, space, schema::PROSPECT)?,
+            };
+            let project = batch.project.map(|project| project.space(space.tenant()).characters());
+            conn.prepare_cached(
+                "UPDATE space SET live = 1, head = ?2, hash = ?3, card = ?4, \
+                 updated = coalesce(?5, updated), project = ?6 WHERE id = ?1",
+            )?
+            .execute(params![id, head, hash, json, updated, project])?;
+            id
+        }
+    };
+    let mut insert = conn.prepare_cached(
+        "INSERT INTO record(space, version, stream, prev, kind, head, body, blob, sum, link, salt) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?;
+    let is_first = row.is_none_or(|row| row.position.is_none());
+    let mut newest: Vec<(u64, Version)> = Vec::new();
+    for record in &batch.records {
+        let prev = match newest.iter_mut().find(|(stream, _)| *stream == record.stream.0) {
+            Some((_, newest)) => std::mem::replace(newest, record.version),
+            None => {
+                newest.push((record.stream.0, record.version));
+                if is_first { 0 } else { newest_of(conn, id, record)? }
+            }
+        };
+        let (body, blob) = match &record.body {
+            RecordBody::None => (None, None),
+            RecordBody::Inline(body) => (Some(&**body), None),
+            RecordBody::Blob(name) => (None, Some(&*name.0)),
+        };
+        insert.execute(params![
+            id,
+            read::version(record.version),
+            record.stream.0.cast_signed(),
+            read::version(prev),
+            &*record.kind,
+            &*record.head,
+            body,
+            blob,
+            record.sum.cast_signed(),
+            record.link.bytes().as_slice(),
+            record.salt.as_slice(),
+        ])?;
+    }
+    Ok(Applied::Wrote)
+}
+
+/// The version of the newest record of a record's stream.
+fn newest_of(conn: &Connection, id: i64, record: &Record) -> Found<Version> {
+    let newest: Option<i64> = conn
+        .prepare_cached("SELECT max(version) FROM record WHERE space = ?1 AND stream = ?2")?
+        .query_row(params![id, record.stream.0.cast_signed()], |row| row.get(0))?;
+    Ok(newest.unwrap_or(0).cast_unsigned())
+}
+
+fn create(conn: &Connection, space: &Space, live: i64) -> Found<i64> {
+    conn.prepare_cached(
+        "INSERT INTO space(tenant, kind, name, live, head, updated) VALUES (?1, ?2, ?3, ?4, 0, ?5)",
+    )?
+    .execute(params![
+        space.tenant().as_str(),
+        read::kind(space.kind()),
+        space.characters(),
+        live,
+        i64::MIN,
+    ])?;
+    Ok(conn.last_insert_rowid())
+}
+
+fn drop_all(conn: &Connection, space: &Space, row: Option<SpaceRow>) -> Found<Applied> {
+    let Some(SpaceRow { id, .. }) = row else {
+        create(conn, space, schema::DROPPED)?;
+        return Ok(Applied::Wrote);
+    };
+    for sql in [
+        "DELETE FROM record WHERE space = ?1",
+        "DELETE FROM snapshot WHERE space = ?1",
+        "DELETE FROM blob WHERE space = ?1",
+        "UPDATE space SET live = 2, head = 0, hash = NULL, card = NULL, project = NULL WHERE id = ?1",
+    ] {
+        conn.prepare_cached(sql)?.execute([id])?;
+    }
+    Ok(Applied::Wrote)
+}
+
+/// Keeps it unless a newer one, of a version that exists, is there; a space without commit keeps none.
+fn save_snapshot(conn: &Connection, row: Option<SpaceRow>, snapshot: &Snapshot) -> Found<Applied> {
+    let Some((id, head)) = row.and_then(|row| Some((row.id, row.position?.version))) else {
+        return Ok(Applied::Answer(Commit::Done));
+    };
+    conn.prepare_cached(
+        "INSERT INTO snapshot(space, version, hash, bytes) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT(space) DO UPDATE SET version = ?2, hash = ?3, bytes = ?4 \
+         WHERE version <= ?2 OR version > ?5",
+    )?
+    .execute(params![
+        id,
+        read::version(snapshot.position.version),
+        snapshot.position.hash.bytes().as_slice(),
+        snapshot.bytes,
+        read::version(head),
+    ])?;
+    Ok(Applied::Wrote)
+}
+
+fn put_blob(
+    conn: &Connection,
+    space: &Space,
+    row: Option<SpaceRow>,
+    name: &BlobName,
+    bytes: &[u8],
+) -> Found<Applied> {
+    let id = match row {
+        Some(row) => row.id,
+        None => create(conn, space, schema::PROSPECT)?,
+    };
+    conn.prepare_cached("INSERT INTO blob(space, name, content) VALUES (?1, ?2, ?3)")?
+        .execute(params![id, &*name.0, bytes])?;
+    Ok(Applied::Wrote)
+}

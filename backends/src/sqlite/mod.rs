@@ -1,0 +1,345 @@
+//! A journal in an SQLite file.
+
+mod blobs;
+mod commit;
+mod error;
+mod list;
+mod open;
+mod options;
+mod pool;
+mod read;
+mod schema;
+mod tamper;
+mod watch;
+mod write;
+
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use sessile_core::{
+    error::{Error, Result},
+    id::{Space, Version},
+    journal::{
+        Batch, BlobName, Blobs, Commit, Durability, Head, Journal, JournalInfo, ListQuery, ListRow,
+        Position, ReadRange, Record, Sharing, Snapshot,
+    },
+};
+
+pub use self::options::{Options, Synchronous};
+#[doc(hidden)]
+pub use self::tamper::{set_format, tamper};
+use self::{
+    error::is_busy,
+    pool::Pool,
+    read::{Failure, Found},
+    watch::Watch,
+    write::Writer,
+};
+use crate::{
+    bell::{self, Bell},
+    blocking, check, clock,
+    group::{Group, Job, Write},
+    turn,
+};
+
+/// A read of at most this many records runs on the caller's thread, whatever it is; a longer one where it may block.
+const SHORT_READ: usize = 64;
+
+/// How long a write that brings no patience of its own waits for other processes.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A journal in an SQLite file, which any processes of one host may share.
+///
+/// Durability is [`Durability::PowerLoss`], as SQLite promises for WAL with `synchronous=FULL`, or
+/// [`Durability::ProcessKill`] with [`Synchronous::Normal`]. Sharing is [`Sharing::ManyProcesses`]. A person reads the file
+/// with `sqlite3`: the views are `thread`, `session` and `message`.
+///
+/// # Where it blocks
+///
+/// On a multi-threaded tokio runtime a commit runs in place, with `block_in_place`: it occupies its thread for one commit
+/// of the engine, while the worker's other tasks move on. Other futures of the same task, such as a timeout, wait for it;
+/// if other processes hold the file, they are polled every 20 ms. Elsewhere - a `current_thread` runtime, or no runtime -
+/// a commit runs on another thread, which costs its hand-over: about a third of the throughput of a single writer. Heads
+/// and reads of up to 64 records always run in place.
+///
+/// Do not call it from a `LocalSet` of a multi-threaded runtime: `block_in_place` panics there.
+///
+/// # After a failure
+///
+/// A failed write rolls back, is `Unavailable`, and the next may succeed: a full disk is no end. A failed flush is: what
+/// the kernel holds is unknown, so the group is `Indeterminate` and every later call `Unavailable` until the file is
+/// opened again.
+///
+/// # Not promised
+///
+/// - Safety on a network file system, or if a program other than SQLite touches the file.
+/// - That records, snapshots and blobs of dropped spaces leave the file at once: they are overwritten with zeros, but copies
+///   stay in the write-ahead log until it is checkpointed.
+/// - That a blob no record names is ever removed.
+#[derive(Debug)]
+pub struct Sqlite {
+    shared: Arc<Shared>,
+    group: Arc<Group>,
+}
+
+/// What readers and the writer share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    path: PathBuf,
+    options: Options,
+    info: JournalInfo,
+    pool: Pool,
+    watch: Watch,
+    bell: Bell,
+    closed: AtomicBool,
+    /// Why the handle is of no use until the file is opened again.
+    poisoned: OnceLock<String>,
+}
+
+impl Shared {
+    /// Refuses what comes after a close or a failed flush.
+    fn check(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(check::closed());
+        }
+        match self.poisoned.get() {
+            None => Ok(()),
+            Some(reason) => Err(Error::Unavailable { reason: reason.clone(), source: None }),
+        }
+    }
+
+    fn poison(&self, error: &rusqlite::Error) {
+        let file = self.path.display();
+        let _ = self.poisoned.set(format!("a flush of {file} failed ({error}): open it again"));
+        self.bell.ring_all();
+    }
+
+    fn engine_error(&self, error: rusqlite::Error) -> Error {
+        error::engine(&self.path, error)
+    }
+
+    /// Runs one query on a connection of the pool; waits while other processes recover or close the file.
+    fn read<T>(&self, query: impl Fn(&Connection) -> Found<T>) -> Result<T> {
+        self.check()?;
+        let until = clock::deadline(open::PATIENCE);
+        let mut attempt = 0;
+        loop {
+            let asked = self.pool.get(&self.path).map_err(Failure::Engine).and_then(|reader| {
+                let found = reader.conn().map_err(Failure::Engine).and_then(&query);
+                if matches!(found, Err(Failure::Engine(_))) {
+                    reader.discard();
+                }
+                found
+            });
+            match asked {
+                Ok(value) => return Ok(value),
+                Err(Failure::Found(error)) => return Err(error),
+                Err(Failure::Engine(e)) if is_busy(&e) && clock::instant() < until => {
+                    turn::pause(attempt);
+                    attempt += 1;
+                }
+                Err(Failure::Engine(e)) => return Err(self.engine_error(e)),
+            }
+        }
+    }
+}
+
+impl Sqlite {
+    /// Opens a file, or creates it; its directory must exist. Any number of processes may do so at once.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if the path is a directory or lies in none; `CorruptFile` if it is no database, a damaged one, or another
+    /// application's; `NewerFormat` if a newer release wrote it; `Unavailable` if it cannot be written.
+    pub async fn open(path: impl AsRef<Path>, options: Options) -> Result<Self> {
+        let path = open::place(path.as_ref())?;
+        blocking::run(move || {
+            let (conn, store) = open::open(&path, &options)?;
+            Ok(Self::over(path, options, conn, store))
+        })
+        .await?
+    }
+
+    fn over(path: PathBuf, options: Options, conn: Connection, store: u128) -> Self {
+        let durability = match options.synchronous {
+            Synchronous::Full => Durability::PowerLoss,
+            Synchronous::Normal => Durability::ProcessKill,
+        };
+        let shared = Arc::new(Shared {
+            path,
+            options,
+            info: JournalInfo::new(
+                "sqlite",
+                store,
+                durability,
+                Sharing::ManyProcesses,
+                schema::FORMAT,
+            ),
+            pool: Pool::default(),
+            watch: Watch::default(),
+            bell: Bell::new(),
+            closed: AtomicBool::new(false),
+            poisoned: OnceLock::new(),
+        });
+        let group = Group::new(Box::new(Writer::new(shared.clone(), conn)));
+        Self { shared, group }
+    }
+
+    /// A query in place, or on another thread if it is long or would have to wait for a connection.
+    async fn query<T: Send + 'static>(
+        &self,
+        is_short: bool,
+        query: impl Fn(&Connection) -> Found<T> + Send + 'static,
+    ) -> Result<T> {
+        if is_short && !self.shared.pool.is_exhausted() {
+            return self.shared.read(query);
+        }
+        let shared = self.shared.clone();
+        blocking::run(move || shared.read(query)).await?
+    }
+
+    async fn submit(&self, space: &Space, write: Write, patience: Duration) -> Result<Commit> {
+        self.shared.check()?;
+        let until = clock::deadline(patience);
+        self.group.submit(Job { space: space.clone(), write, until }).await
+    }
+
+    /// A write that no head can refuse.
+    async fn keep(&self, space: &Space, write: Write) -> Result<()> {
+        match self.submit(space, write, PATIENCE).await? {
+            Commit::Indeterminate { source } => {
+                Err(Error::Unavailable { reason: "the write is in doubt".into(), source })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Journal for Sqlite {
+    fn info(&self) -> &JournalInfo {
+        &self.shared.info
+    }
+
+    async fn head(&self, space: &Space) -> Result<Option<Head>> {
+        if !self.shared.pool.is_exhausted() {
+            return self.shared.read(|conn| read::head(conn, space));
+        }
+        let space = space.clone();
+        self.query(false, move |conn| read::head(conn, &space)).await
+    }
+
+    async fn commit(
+        &self,
+        space: &Space,
+        expected: Option<Position>,
+        batch: &Batch,
+    ) -> Result<Commit> {
+        self.shared.check()?;
+        check::batch(&self.shared.info.limits, expected, batch)?;
+        let write = Write::Batch { expected, batch: batch.clone() };
+        self.submit(space, write, batch.patience).await
+    }
+
+    async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
+        let (space, range) = (space.clone(), *range);
+        let bytes = self.shared.info.limits.batch_bytes;
+        let query = move |conn: &Connection| read::read(conn, &space, &range, bytes);
+        self.query(range.limit <= SHORT_READ, query).await
+    }
+
+    async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
+        self.shared.check()?;
+        let limit = self.shared.info.limits.blob_bytes;
+        check::within("bytes of a snapshot", limit, snapshot.bytes.len())?;
+        self.keep(space, Write::Snapshot(snapshot.clone())).await
+    }
+
+    async fn load_snapshot(&self, space: &Space) -> Result<Option<Snapshot>> {
+        let space = space.clone();
+        self.query(false, move |conn| blobs::load_snapshot(conn, &space)).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<ListRow>> {
+        let query = query.clone();
+        self.query(query.limit <= SHORT_READ, move |conn| list::list(conn, &query)).await
+    }
+
+    async fn wait(&self, space: &Space, after: Version, time: Duration) -> Result<bool> {
+        let until = clock::deadline(time);
+        let mut pause = Duration::from_millis(1);
+        let mut seen = None;
+        loop {
+            let listener = self.shared.bell.listen(space);
+            self.shared.check()?;
+            let epoch = self.shared.watch.epoch(|| open::open_reader(&self.shared.path));
+            // A file that is busy may have changed.
+            let epoch = epoch.ok();
+            if epoch.is_none() || epoch != seen || listener.is_none() {
+                if self.shared.read(|conn| read::is_past(conn, space, after))? {
+                    return Ok(true);
+                }
+                seen = epoch;
+            }
+            let left = until.saturating_duration_since(clock::instant());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            if bell::rung(listener, left.min(pause)).await {
+                seen = None;
+            }
+            pause = (pause * 2).min(Duration::from_millis(16));
+        }
+    }
+
+    async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {
+        self.submit(space, Write::Drop { expected }, PATIENCE).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        let (shared, group) = (self.shared.clone(), self.group.clone());
+        if shared.closed.swap(true, Ordering::AcqRel) {
+            return Err(check::closed());
+        }
+        shared.bell.ring_all();
+        blocking::run(move || {
+            shared.pool.close();
+            shared.watch.close();
+            group.close()
+        })
+        .await?
+    }
+}
+
+#[async_trait]
+impl Blobs for Sqlite {
+    async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
+        self.shared.check()?;
+        check::within("bytes of one blob", self.shared.info.limits.blob_bytes, bytes.len())?;
+        let name = check::new_blob_name();
+        self.keep(space, Write::Blob { name: name.clone(), bytes: bytes.into() }).await?;
+        Ok(name)
+    }
+
+    async fn get_blob(
+        &self,
+        space: &Space,
+        name: &BlobName,
+        range: Option<Range<u64>>,
+    ) -> Result<Vec<u8>> {
+        let (space, name) = (space.clone(), name.clone());
+        self.query(false, move |conn| blobs::get(conn, &space, &name, range.clone())).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! Opening a file: is it a store, a new one, or something else?
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior};
+use sessile_core::error::{Error, Result};
+
+use super::{
+    Options,
+    error::{self, is_busy},
+    schema,
+};
+use crate::{clock, turn};
+
+/// How long an open, or a read, waits for what other processes hold for a moment: recovery, the last checkpoint.
+pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// An absolute path: `:memory:` and an empty one mean nothing special, and a change of directory changes nothing.
+pub(super) fn place(path: &Path) -> Result<PathBuf> {
+    let invalid = |reason: String| Error::invalid("path", reason);
+    let place = std::path::absolute(path).map_err(|e| invalid(format!("{path:?}: {e}")))?;
+    if place.is_dir() {
+        return Err(invalid(format!("{} is a directory", place.display())));
+    }
+    match place.parent() {
+        Some(folder) if !folder.is_dir() => {
+            Err(invalid(format!("there is no directory {}", folder.display())))
+        }
+        _ => Ok(place),
+    }
+}
+
+/// Opens the file, or makes it a store if it is new or empty; answers a writing connection and the store's id.
+///
+/// Any number of processes may do so at once: whoever finds another at it waits.
+pub(super) fn open(path: &Path, options: &Options) -> Result<(Connection, u128)> {
+    let until = clock::deadline(PATIENCE);
+    let mut attempt = 0;
+    loop {
+        match try_open(path, options) {
+            Err(Failure::Engine(e)) if is_busy(&e) && clock::instant() < until => {
+                turn::pause(attempt);
+                attempt += 1;
+            }
+            Err(Failure::Engine(e)) => return Err(error::engine(path, e)),
+            Err(Failure::Refused(e)) => return Err(e),
+            Ok(opened) => return Ok(opened),
+        }
+    }
+}
+
+enum Failure {
+    Engine(rusqlite::Error),
+    Refused(Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+fn try_open(path: &Path, options: &Options) -> Result<(Connection, u128), Failure> {
+    let mut conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
+    if conn.is_readonly("main")? {
+        let reason = format!("{} is read-only", path.display());
+        return Err(Failure::Refused(Error::Unavailable { reason, source: None }));
+    }
+    let is_new = check(&conn, path)?;
+    let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    if mode != "wal" {
+        let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        if mode != "wal" {
+            let reason = format!("the file system of {} cannot share memory", path.display());
+            return Err(Failure::Refused(Error::Unavailable { reason, source: None }));
+        }
+    }
+    set_up_writer(&conn, options)?;
+    if is_new {
+        create(&mut conn, path)?;
+    }
+    let store: Option<String> = conn
+        .query_row("SELECT value FROM meta WHERE key = 'store'", [], |row| row.get(0))
+        .optional()?;
+    match store.and_then(|hex| u128::from_str_radix(&hex, 16).ok()) {
+        Some(store) => Ok((conn, store)),
+        None => Err(foreign(path, "it has no store id")),
+    }
+}
+
+fn foreign(path: &Path, reason: &str) -> Failure {
+    let file = path.display().to_string();
+    Failure::Refused(Error::CorruptFile { file, reason: reason.into() })
+}
+
+/// Whether the file is new; refuses what is no store of ours, before anything is written to it.
+fn check(conn: &Connection, path: &Path) -> Result<bool, Failure> {
+    let (application, format, tables): (i32, i64, i64) = conn.query_row(
+        "SELECT (SELECT application_id FROM pragma_application_id), \
+         (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    let ours = i64::from(schema::FORMAT);
+    match (application, format, tables) {
+        (0, 0, 0) => Ok(true),
+        (schema::APPLICATION_ID, format, _) if format > ours => {
+            Err(Failure::Refused(Error::NewerFormat {
+                what: path.display().to_string(),
+                needs: format.unsigned_abs(),
+                has: u64::from(schema::FORMAT),
+            }))
+        }
+        (schema::APPLICATION_ID, format, 1..) if format == ours => Ok(false),
+        (schema::APPLICATION_ID, ..) => Err(foreign(path, "its format number was never in use")),
+        _ => Err(foreign(path, "it is the database of another application")),
+    }
+}
+
+/// Creates everything in one transaction, unless another process did meanwhile.
+fn create(conn: &mut Connection, path: &Path) -> Result<(), Failure> {
+    let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if check(&txn, path)? {
+        txn.execute_batch(schema::TABLES)?;
+        txn.execute_batch(&schema::views())?;
+        let store = format!("{:032x}", rand::random::<u128>());
+        txn.execute("INSERT INTO meta(key, value) VALUES ('store', ?1)", [store])?;
+        txn.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
+        txn.pragma_update(None, "user_version", schema::FORMAT)?;
+        txn.commit()?;
+    }
+    Ok(())
+}
+
+/// What every connection has in common. No URI, no shared cache, no waiting inside the engine.
+fn connect(path: &Path, create: OpenFlags) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(std::time::Duration::ZERO)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    conn.execute_batch(
+        "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;",
+    )?;
+    Ok(conn)
+}
+
+fn set_up_writer(conn: &Connection, options: &Options) -> rusqlite::Result<()> {
+    let synchronous = options.synchronous.as_str();
+    conn.execute_batch(&format!(
+        "PRAGMA synchronous = {synchronous}; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; \
+         PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000; \
+         PRAGMA journal_size_limit = 67108864;"
+    ))
+}
+
+/// Another writing connection to a store that is open already, after an error left the first in doubt.
+pub(super) fn reopen_writer(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
+    let conn = connect(path, OpenFlags::empty())?;
+    set_up_writer(&conn, options)?;
+    Ok(conn)
+}
+
+/// A reading connection to a store that is open already.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = connect(path, OpenFlags::empty())?;
+    conn.execute_batch("PRAGMA query_only = ON;")?;
+    Ok(conn)
+}

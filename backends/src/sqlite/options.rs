@@ -1,0 +1,39 @@
+//! What a caller chooses.
+
+/// When a commit is flushed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Synchronous {
+    /// Before it is acknowledged: it survives loss of power, as SQLite promises for WAL with `synchronous=FULL`.
+    #[default]
+    Full,
+    /// At checkpoints only: an acknowledged commit survives the death of the process, but loss of power may take the
+    /// newest ones back. Nothing is torn: what is left is a prefix of each journal.
+    Normal,
+}
+
+impl Synchronous {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "FULL",
+            Self::Normal => "NORMAL",
+        }
+    }
+}
+
+/// How to open a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// When a commit is flushed. The weakest choice of all who have the file open is what holds.
+    pub synchronous: Synchronous,
+}
+
+impl Options {
+    /// With another moment to flush.
+    #[must_use]
+    pub const fn with_synchronous(mut self, synchronous: Synchronous) -> Self {
+        self.synchronous = synchronous;
+        self
+    }
+}

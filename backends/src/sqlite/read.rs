@@ -1,0 +1,339 @@
+//! Heads and records.
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params, types::ValueRef};
+use sessile_core::{
+    clock::Timestamp,
+    error::{Error, Result},
+    id::{Space, SpaceKind, Version},
+    journal::{BlobName, Card, Direction, Head, Position, ReadRange, Record, RecordBody, Stream},
+    record::Hash,
+};
+
+use super::schema;
+
+/// What can go wrong with one query: the engine, or what it found.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Engine(rusqlite::Error),
+    Found(Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Found(error)
+    }
+}
+
+pub(super) type Found<T> = Result<T, Failure>;
+
+/// A row of `space`, without its card.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SpaceRow {
+    pub(super) id: i64,
+    pub(super) live: i64,
+    pub(super) position: Option<Position>,
+    pub(super) updated: i64,
+}
+
+pub(super) const fn kind(kind: SpaceKind) -> &'static str {
+    match kind {
+        SpaceKind::Project => "project",
+        SpaceKind::Thread => "thread",
+    }
+}
+
+/// Times in an order that SQLite's signed integers keep.
+pub(super) const fn order(time: Timestamp) -> i64 {
+    (time.millis() ^ (1 << 63)).cast_signed()
+}
+
+pub(super) const fn time(order: i64) -> Timestamp {
+    Timestamp::from_millis(order.cast_unsigned() ^ (1 << 63))
+}
+
+/// A version as SQLite keeps it; none is above.
+pub(super) fn version(version: Version) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
+}
+
+fn damaged(space: &Space, version: Version, reason: impl Into<String>) -> Failure {
+    Failure::Found(Error::corrupt(space, version, reason))
+}
+
+fn hash(space: &Space, version: Version, value: ValueRef<'_>) -> Found<Hash> {
+    let bytes = value.as_blob().ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    bytes.map(Hash::from_bytes).ok_or_else(|| damaged(space, version, "a hash is damaged"))
+}
+
+pub(super) fn find(conn: &Connection, space: &Space) -> Found<Option<SpaceRow>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT id, live, head, hash, updated FROM space WHERE tenant = ?1 AND kind = ?2 AND name = ?3",
+    )?;
+    let mut rows = statement.query(params![
+        space.tenant().as_str(),
+        kind(space.kind()),
+        space.characters()
+    ])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let live = row.get(1)?;
+    let position = if live == schema::LIVE {
+        let version = row.get::<_, i64>(2)?.cast_unsigned();
+        Some(Position { version, hash: hash(space, version, row.get_ref(3)?)? })
+    } else {
+        None
+    };
+    Ok(Some(SpaceRow { id: row.get(0)?, live, position, updated: row.get(4)? }))
+}
+
+/// One indexed lookup.
+pub(super) fn head(conn: &Connection, space: &Space) -> Found<Option<Head>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT head, hash, updated, card FROM space \
+         WHERE tenant = ?1 AND kind = ?2 AND name = ?3 AND live = 1",
+    )?;
+    let mut rows = statement.query(params![
+        space.tenant().as_str(),
+        kind(space.kind()),
+        space.characters()
+    ])?;
+    rows.next()?.map(|row| head_of(space, row, 0)).transpose()
+}
+
+/// The head in the columns head, hash, updated, card, from `at` on.
+pub(super) fn head_of(space: &Space, row: &Row<'_>, at: usize) -> Found<Head> {
+    let version = row.get::<_, i64>(at)?.cast_unsigned();
+    let position = Position { version, hash: hash(space, version, row.get_ref(at + 1)?)? };
+    let updated_at = time(row.get(at + 2)?);
+    let card = match row.get_ref(at + 3)? {
+        ValueRef::Null => None,
+        text => Some(Card { updated_at, json: self::text(space, version, text)?.into() }),
+    };
+    Ok(Head { position, card })
+}
+
+fn text<'a>(space: &Space, version: Version, value: ValueRef<'a>) -> Found<&'a str> {
+    value.as_str().map_err(|_| damaged(space, version, "a text is no UTF-8"))
+}
+
+/// Whether the head is past a version, or the space was dropped.
+pub(super) fn is_past(conn: &Connection, space: &Space, after: Version) -> Found<bool> {
+    let row = find(conn, space)?;
+    Ok(row.is_some_and(|row| {
+        row.live == schema::DROPPED || row.position.is_some_and(|p| p.version > after)
+    }))
+}
+
+const COLUMNS: &str = "version, prev, stream, kind, head, body, blob, sum, link, salt";
+
+fn record(space: &Space, row: &Row<'_>) -> Found<(Record, Version)> {
+    let version = row.get::<_, i64>(0)?.cast_unsigned();
+    let text = |at: usize| -> Found<Option<&str>> {
+        match row.get_ref(at)? {
+            ValueRef::Null => Ok(None),
+            value => text(space, version, value).map(Some),
+        }
+    };
+    let body = match (text(5)?, text(6)?) {
+        (Some(body), None) => RecordBody::Inline(body.into()),
+        (None, Some(name)) => RecordBody::Blob(BlobName(name.into())),
+        (None, None) => RecordBody::None,
+        (Some(_), Some(_)) => return Err(damaged(space, version, "it has two bodies")),
+    };
+    let salt = row.get_ref(9)?.as_blob().ok().and_then(|salt| salt.try_into().ok());
+    let record = Record {
+        version,
+        stream: Stream(row.get::<_, i64>(2)?.cast_unsigned()),
+        kind: text(3)?.unwrap_or_default().into(),
+        head: text(4)?.unwrap_or_default().into(),
+        sum: row.get::<_, i64>(7)?.cast_unsigned(),
+        link: hash(space, version, row.get_ref(8)?)?,
+        salt: salt.ok_or_else(|| damaged(space, version, "the salt is damaged"))?,
+        body,
+    };
+    Ok((record, row.get::<_, i64>(1)?.cast_unsigned()))
+}
+
+/// Records of one prefix, in a transaction of its own.
+pub(super) fn read(
+    conn: &Connection,
+    space: &Space,
+    range: &ReadRange,
+    bytes: usize,
+) -> Found<Vec<Record>> {
+    let txn = conn.unchecked_transaction()?;
+    let records = read_within(&txn, space, range, bytes);
+    txn.rollback()?;
+    records
+}
+
+/// Records of one prefix, as the transaction under way sees it.
+pub(super) fn read_within(
+    conn: &Connection,
+    space: &Space,
+    range: &ReadRange,
+    bytes: usize,
+) -> Found<Vec<Record>> {
+    let Some(row) = find(conn, space)? else { return Ok(Vec::new()) };
+    let Some(head) = row.position else { return Ok(Vec::new()) };
+    let upto = range.upto.min(head.version);
+    if range.after >= upto || range.limit == 0 {
+        return Ok(Vec::new());
+    }
+    let reading =
+        Reading { space, row: row.id, after: range.after, upto, head: head.version, bytes };
+    match range.stream {
+        None => reading.all(conn, range.direction, range.limit),
+        Some(stream) => reading.stream(conn, stream, range.direction, range.limit),
+    }
+}
+
+struct Reading<'a> {
+    space: &'a Space,
+    row: i64,
+    after: Version,
+    upto: Version,
+    head: Version,
+    bytes: usize,
+}
+
+impl Reading<'_> {
+    fn missing(&self, version: Version) -> Failure {
+        damaged(self.space, version, "the record is missing")
+    }
+
+    /// Every version of the range must be there.
+    fn all(&self, conn: &Connection, direction: Direction, limit: usize) -> Found<Vec<Record>> {
+        let order = order_by(direction);
+        let mut statement = conn.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM record WHERE space = ?1 AND version > ?2 AND version <= ?3 \
+             ORDER BY version {order} LIMIT ?4"
+        ))?;
+        let mut next = match direction {
+            Direction::Forward => self.after + 1,
+            Direction::Backward => self.upto,
+        };
+        let rows = params![self.row, version(self.after), version(self.upto), at_most(limit)];
+        let (records, cut) = self.collect(&mut statement, rows, |record, _| {
+            if record.version != next {
+                return Err(self.missing(next));
+            }
+            next = match direction {
+                Direction::Forward => next + 1,
+                Direction::Backward => next - 1,
+            };
+            Ok(())
+        })?;
+        let ended = !cut && records.len() < limit;
+        if ended && next > self.after && next <= self.upto {
+            return Err(self.missing(next));
+        }
+        Ok(records)
+    }
+
+    /// Each record names the one before it in its stream: what it names must be there.
+    fn stream(
+        &self,
+        conn: &Connection,
+        stream: Stream,
+        direction: Direction,
+        limit: usize,
+    ) -> Found<Vec<Record>> {
+        let order = order_by(direction);
+        let mut statement = conn.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM record WHERE space = ?1 AND stream = ?2 AND version > ?3 AND version <= ?4 \
+             ORDER BY version {order} LIMIT ?5"
+        ))?;
+        let stream = stream.0.cast_signed();
+        // Forward: the version last seen. Backward: the one that must come next, once that is known.
+        let mut seen = None;
+        if direction == Direction::Backward {
+            seen = self.before_next(conn, stream)?;
+        }
+        let rows =
+            params![self.row, stream, version(self.after), version(self.upto), at_most(limit)];
+        let (records, cut) = self.collect(&mut statement, rows, |record, prev| {
+            match (direction, seen) {
+                (Direction::Forward, None) if prev > self.after => return Err(self.missing(prev)),
+                (Direction::Forward, Some(last)) if prev != last => {
+                    return Err(self.missing(prev));
+                }
+                (Direction::Backward, Some(named)) if record.version != named => {
+                    return Err(self.missing(named));
+                }
+                _ => {}
+            }
+            seen = Some(if direction == Direction::Forward { record.version } else { prev });
+            Ok(())
+        })?;
+        if !cut && records.len() < limit {
+            match direction {
+                Direction::Forward => {
+                    let named = self.before_next(conn, stream)?.unwrap_or(0);
+                    if named > seen.unwrap_or(self.after) {
+                        return Err(self.missing(named));
+                    }
+                }
+                Direction::Backward => {
+                    if let Some(named) = seen.filter(|named| *named > self.after) {
+                        return Err(self.missing(named));
+                    }
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    /// What the first record of the stream after the range names as the one before it.
+    fn before_next(&self, conn: &Connection, stream: i64) -> Found<Option<Version>> {
+        if self.upto >= self.head {
+            return Ok(None);
+        }
+        let mut statement = conn.prepare_cached(
+            "SELECT prev FROM record WHERE space = ?1 AND stream = ?2 AND version > ?3 \
+             ORDER BY version LIMIT 1",
+        )?;
+        let prev = statement
+            .query_row(params![self.row, stream, version(self.upto)], |row| row.get::<_, i64>(0))
+            .optional()?;
+        Ok(prev.map(i64::cast_unsigned))
+    }
+
+    /// Takes records until the bytes are spent; answers whether they were.
+    fn collect(
+        &self,
+        statement: &mut CachedStatement<'_>,
+        params: impl rusqlite::Params,
+        mut check: impl FnMut(&Record, Version) -> Found<()>,
+    ) -> Found<(Vec<Record>, bool)> {
+        let mut rows = statement.query(params)?;
+        let mut records = Vec::new();
+        let mut weight = 0;
+        while let Some(row) = rows.next()? {
+            let (record, prev) = record(self.space, row)?;
+            weight += record.weight();
+            if weight > self.bytes && !records.is_empty() {
+                return Ok((records, true));
+            }
+            check(&record, prev)?;
+            records.push(record);
+        }
+        Ok((records, false))
+    }
+}
+
+const fn order_by(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Forward => "ASC",
+        Direction::Backward => "DESC",
+    }
+}
+
+pub(super) fn at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

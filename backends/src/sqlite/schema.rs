@@ -1,0 +1,126 @@
+//! Tables, and views for people.
+
+/// "Sesl": says that a database is ours.
+pub(super) const APPLICATION_ID: i32 = 0x5365_736c;
+
+/// The format number, kept as `user_version`.
+pub(super) const FORMAT: u32 = 1;
+
+/// `space.live`: blobs wait for a first commit.
+pub(super) const PROSPECT: i64 = 0;
+/// `space.live`: there is a commit.
+pub(super) const LIVE: i64 = 1;
+/// `space.live`: a tombstone.
+pub(super) const DROPPED: i64 = 2;
+
+/// Everything but the views.
+///
+/// `space.name` is the 26 characters of the id, which sort as its bits do. `space.updated` is the card's time, moved down
+/// by 2^63 so that every time fits and sorts. `record.prev` is the version of the record before it in its stream: a record
+/// that is gone leaves a gap that a read of the stream sees. `stream` and `sum` are unsigned, kept bit for bit.
+///
+/// Records are appended to one table in the order of commits, because a table in the order of spaces would touch a page of
+/// its own for each of many writers; the two indexes are small.
+pub(super) const TABLES: &str = "
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE space(
+  id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, project TEXT,
+  live INTEGER NOT NULL, head INTEGER NOT NULL, hash BLOB, updated INTEGER NOT NULL, card TEXT
+) STRICT;
+CREATE UNIQUE INDEX space_name ON space(tenant, kind, name);
+CREATE INDEX space_updated ON space(tenant, kind, updated, name) WHERE live = 1;
+CREATE INDEX space_project ON space(project, name) WHERE live = 1 AND project IS NOT NULL;
+CREATE INDEX space_project_updated ON space(project, updated, name) WHERE live = 1 AND project IS NOT NULL;
+CREATE TABLE record(
+  id INTEGER PRIMARY KEY, space INTEGER NOT NULL, version INTEGER NOT NULL, stream INTEGER NOT NULL,
+  prev INTEGER NOT NULL, kind TEXT NOT NULL, head TEXT NOT NULL, body TEXT, blob TEXT,
+  sum INTEGER NOT NULL, link BLOB NOT NULL, salt BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX record_version ON record(space, version);
+CREATE INDEX record_stream ON record(space, stream, version);
+CREATE TABLE snapshot(
+  space INTEGER PRIMARY KEY, version INTEGER NOT NULL, hash BLOB NOT NULL, bytes BLOB NOT NULL
+) STRICT;
+CREATE TABLE blob(
+  id INTEGER PRIMARY KEY, space INTEGER NOT NULL, name TEXT NOT NULL, content BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX blob_name ON blob(space, name);
+";
+
+/// An id of something inside a thread, in SQL: prefix, the thread's characters, the version in base32 behind its length.
+/// Versions are below 2^60, which no thread reaches.
+pub(super) fn derived_id(prefix: &str, thread: &str, version: &str) -> String {
+    const DIGITS: &str = "'0123456789abcdefghjkmnpqrstvwxyz'";
+    let digit = |shift| format!("substr({DIGITS}, (({version} >> {shift}) & 31) + 1, 1)");
+    let case = |length: u32| {
+        let digits: Vec<String> = (0..length).rev().map(|place| digit(5 * place)).collect();
+        let bound = 1_u64 << (5 * length);
+        format!("WHEN {version} < {bound} THEN '{length:x}' || {}", digits.join(" || "))
+    };
+    let cases: Vec<String> = (1..=12).map(case).collect();
+    format!("'{prefix}_' || {thread} || '_' || CASE {} END", cases.join(" "))
+}
+
+/// Milliseconds since 1970 as ISO 8601, in SQL.
+fn iso(millis: &str) -> String {
+    format!("strftime('%Y-%m-%dT%H:%M:%fZ', ({millis}) / 1000.0, 'unixepoch')")
+}
+
+/// `thread`, `session` and `message`: what a person looks for with `sqlite3`. Read-only, slow on large stores, and no part
+/// of the format: a later release may show more.
+pub(super) fn views() -> String {
+    let ses = |version| derived_id("ses", "s.name", version);
+    let deleted = |version| {
+        format!(
+            "EXISTS (SELECT 1 FROM record d WHERE d.space = s.id AND d.kind = 'session_deleted' \
+             AND d.stream BETWEEN 4 * {version} AND 4 * {version} + 3)"
+        )
+    };
+    let message_session = "json_extract(r.head, '$.is.entry.session')";
+    format!(
+        "
+CREATE VIEW thread AS SELECT
+  'thd_' || s.name AS id, s.tenant AS tenant, 'prj_' || s.project AS project,
+  (SELECT json_extract(r.body, '$.title') FROM record r WHERE r.space = s.id AND r.stream BETWEEN 0 AND 3
+    AND r.kind IN ('thread_created', 'thread_updated') ORDER BY r.version DESC LIMIT 1) AS title,
+  coalesce((SELECT iif(r.kind = 'thread_archived', 'archived', 'open') FROM record r WHERE r.space = s.id
+    AND r.stream BETWEEN 0 AND 3 AND r.kind IN ('thread_archived', 'thread_reopened')
+    ORDER BY r.version DESC LIMIT 1), 'open') AS status,
+  s.head AS head, {updated} AS updated_at, s.card AS card
+FROM space s WHERE s.kind = 'thread' AND s.live = 1;
+
+CREATE VIEW session AS SELECT
+  {session_id} AS id, 'thd_' || s.name AS thread, s.tenant AS tenant,
+  (SELECT json_extract(r.body, '$.name') FROM record r WHERE r.space = s.id
+    AND r.stream BETWEEN 4 * c.version AND 4 * c.version + 3
+    AND r.kind IN ('session_created', 'session_updated') ORDER BY r.version DESC LIMIT 1) AS name,
+  coalesce((SELECT iif(r.kind = 'session_reopened', 'active', json_extract(r.head, '$.is.' || r.kind || '.then.session'))
+    FROM record r WHERE r.space = s.id AND r.stream BETWEEN 4 * c.version AND 4 * c.version + 3
+    AND r.kind IN ('session_status_set', 'session_reopened', 'run_started', 'run_status_set', 'run_ended')
+    ORDER BY r.version DESC LIMIT 1), 'idle') AS status,
+  (SELECT count(*) FROM record r WHERE r.space = s.id AND r.stream = 4 * c.version) AS entries,
+  {created} AS created_at, c.version AS version
+FROM space s JOIN record c ON c.space = s.id AND c.kind = 'session_created'
+WHERE s.kind = 'thread' AND s.live = 1 AND NOT {created_deleted};
+
+CREATE VIEW message AS SELECT
+  {message_id} AS id, {message_session_id} AS session, 'thd_' || s.name AS thread, s.tenant AS tenant,
+  r.version AS version, {at} AS at,
+  json_extract(coalesce(r.body, CAST(b.content AS TEXT)), '$.message.role') AS role,
+  (SELECT group_concat(json_extract(p.value, '$.text.text'), char(10))
+    FROM json_each(coalesce(r.body, CAST(b.content AS TEXT)), '$.message.parts') p) AS text,
+  coalesce(r.body, CAST(b.content AS TEXT)) AS body
+FROM space s JOIN record r ON r.space = s.id AND r.kind = 'entry'
+LEFT JOIN blob b ON b.space = r.space AND b.name = r.blob
+WHERE s.kind = 'thread' AND s.live = 1 AND NOT {message_deleted};
+",
+        updated = iso("s.updated + 9223372036854775807 + 1"),
+        session_id = ses("c.version"),
+        created = iso("json_extract(c.head, '$.at')"),
+        created_deleted = deleted("c.version"),
+        message_id = derived_id("msg", "s.name", "r.version"),
+        message_session_id = ses(message_session),
+        at = iso("json_extract(r.head, '$.at')"),
+        message_deleted = deleted(message_session),
+    )
+}

@@ -1,0 +1,186 @@
+//! CRS: what a killed process leaves behind.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
+use sessile_core::{
+    Key,
+    command::{NewRun, NewSession, NewSubSession, Paging},
+    id::{SessionId, ThreadId},
+    journal::{Direction, Durability},
+    model::{NewEntry, Part, Role, RunOutcome, Tokens, Usage},
+    store::{SessionStoreExt, Store},
+};
+
+use crate::{Cx, Verdict, clauses, roles};
+
+clauses! { CRS1 => crs1, CRS2 => crs2 }
+roles! { "crs_work" => work, "crs_turns" => turns }
+
+fn memory_only(cx: &Cx) -> Option<Verdict> {
+    let none = cx.info().durability == Durability::None;
+    none.then(|| {
+        Verdict::Unsupported("info() declares durability none: nothing outlives the process".into())
+    })
+}
+
+/// Appends turns of three to one session and says each acknowledgement, until it is killed.
+async fn turns(cx: Cx, index: usize, args: Value) -> String {
+    let store = cx.store().await;
+    let by = cx.by();
+    let session: SessionId = args["session"].as_str().unwrap().parse().unwrap();
+    let round = args["round"].as_u64().unwrap();
+    for n in 1.. {
+        let turn = (0..3)
+            .map(|i| NewEntry::text(Role::User, format!("{round} {index} {n} {i}")))
+            .collect::<Vec<_>>();
+        let by = by.with_key(Key::new(format!("{round} {index}"), n));
+        let appended = store.append(&by, session, turn).await.unwrap();
+        cx.say(format!("{n} {}", appended.first.version()));
+    }
+    unreachable!("it is killed")
+}
+
+/// Does a little of everything and says each step that was acknowledged, until it is killed.
+async fn work(cx: Cx, index: usize, args: Value) -> String {
+    let store = cx.store().await;
+    let by = cx.by();
+    let thread: ThreadId = args["thread"].as_str().unwrap().parse().unwrap();
+    for n in 0.. {
+        let name = format!("{index} {n}");
+        let (root, _) = store.create_session(&by, thread, NewSession::named(&name)).await.unwrap();
+        cx.say(format!("root {root}"));
+        let child = NewSession::named(&name).under(NewSubSession::under(root));
+        let (child, _) = store.create_session(&by, thread, child).await.unwrap();
+        cx.say(format!("child {child}"));
+        let run = store.start_run(&by, child, NewRun::default()).await.unwrap();
+        cx.say(format!("run {run}"));
+        let usage = Usage::new(Tokens::new(1, 1), 1);
+        store.book_usage(&by, run, "call", usage).await.unwrap();
+        store.append(&by, child, NewEntry::text(Role::User, name).in_run(run)).await.unwrap();
+        store.end_run(&by, run, RunOutcome::Succeeded).await.unwrap();
+        cx.say(format!("ended {run}"));
+    }
+    unreachable!("it is killed")
+}
+
+/// Starts children in a role and kills them at a random moment after the first of them has begun.
+async fn killed(cx: &Cx, role: &str, n: usize, args: &Value, rng: &mut StdRng) -> Vec<Vec<String>> {
+    let children = cx.start_processes(role, n, args).await;
+    while children.iter().all(|child| child.said().is_empty()) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tokio::time::sleep(Duration::from_micros(rng.random_range(0..20_000))).await;
+    let mut said = Vec::new();
+    for child in children {
+        said.push(child.kill().await);
+    }
+    said
+}
+
+async fn texts(store: &Store, cx: &Cx, session: SessionId) -> BTreeMap<u64, String> {
+    let mut all = BTreeMap::new();
+    let mut page = Paging::first(1000);
+    loop {
+        let read = store.entries(&cx.by(), session, Direction::Forward, page).await.unwrap();
+        for entry in read.items {
+            let [Part::Text { text }] = &entry.message.parts[..] else {
+                panic!("one text was appended")
+            };
+            assert!(all.insert(entry.version, text.clone()).is_none(), "an entry comes once");
+        }
+        match read.next {
+            None => return all,
+            next => page = page.after(next),
+        }
+    }
+}
+
+/// CRS2: kill -9 of writing processes, again and again on one store: every acknowledged entry is there, every turn is
+/// whole, the chain verifies, and the next process goes on.
+pub async fn crs2(cx: Cx) -> Verdict {
+    if let Some(unsupported) = memory_only(&cx) {
+        return unsupported;
+    }
+    let by = cx.by();
+    let store = cx.store().await;
+    let session = cx.session(&store, &by).await;
+    let mut rng = StdRng::seed_from_u64(cx.seed());
+    let mut acknowledged = BTreeMap::new();
+    let kills = std::env::var("SESSILE_KILLS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or_else(|| cx.times(3));
+    for round in 0..kills {
+        let args = json!({ "session": session.to_string(), "round": round });
+        for (index, said) in
+            killed(&cx, "crs_turns", 2, &args, &mut rng).await.into_iter().enumerate()
+        {
+            for line in said {
+                let (n, first) = line.split_once(' ').unwrap();
+                for i in 0..3 {
+                    acknowledged.insert(
+                        first.parse::<u64>().unwrap() + i,
+                        format!("{round} {index} {n} {i}"),
+                    );
+                }
+            }
+        }
+        let fresh = cx.store().await;
+        let all = texts(&fresh, &cx, session).await;
+        for (version, text) in &acknowledged {
+            assert_eq!(all.get(version), Some(text), "acknowledged and not there");
+        }
+        assert_eq!(all.len() % 3, 0, "a turn is not whole");
+        for turn in all.values().collect::<Vec<_>>().chunks(3) {
+            let stem = turn[0].strip_suffix(" 0").expect("a turn begins with its first entry");
+            assert!(
+                turn.iter().enumerate().all(|(i, text)| **text == format!("{stem} {i}")),
+                "{turn:?}"
+            );
+        }
+        let verified = fresh.verify(&by, session.thread(), None).await.unwrap();
+        assert!(verified.problems.is_empty(), "{:?}", verified.problems);
+    }
+    cx.note(format!("{kills} kills, {} acknowledged entries", acknowledged.len()));
+    Verdict::Passed
+}
+
+/// CRS1, at random kill points: sessions with their edges, runs with their ends, usage with its run: whole or not at all.
+pub async fn crs1(cx: Cx) -> Verdict {
+    if let Some(unsupported) = memory_only(&cx) {
+        return unsupported;
+    }
+    let by = cx.by();
+    let store = cx.store().await;
+    let thread = cx.thread(&store, &by).await;
+    let mut rng = StdRng::seed_from_u64(cx.seed());
+    for _ in 0..cx.times(2) {
+        let args = json!({ "thread": thread.to_string() });
+        let said = killed(&cx, "crs_work", 1, &args, &mut rng).await;
+        let fresh = cx.store().await;
+        for line in said.iter().flatten() {
+            let (what, id) = line.split_once(' ').unwrap();
+            match what {
+                "root" => assert!(fresh.session(&by, id.parse().unwrap()).await.unwrap().is_some()),
+                "child" => {
+                    let drill =
+                        fresh.drill(&by, id.parse().unwrap()).await.unwrap().expect("acknowledged");
+                    assert_eq!(drill.ancestry.len(), 2, "the edge came with the child");
+                }
+                "run" => assert!(fresh.run(&by, id.parse().unwrap()).await.unwrap().is_some()),
+                "ended" => {
+                    let run =
+                        fresh.run(&by, id.parse().unwrap()).await.unwrap().expect("acknowledged");
+                    assert_eq!(run.outcome, Some(RunOutcome::Succeeded));
+                    assert_eq!(run.usage.calls, 1);
+                }
+                other => panic!("nobody says {other}"),
+            }
+        }
+        let verified = fresh.verify(&by, thread, None).await.unwrap();
+        assert!(verified.problems.is_empty(), "{:?}", verified.problems);
+    }
+    Verdict::Passed
+}

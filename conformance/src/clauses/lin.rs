@@ -1,0 +1,190 @@
+//! LIN and CLK: recorded histories of concurrent clients, with and without faults, under any clock.
+
+use std::{sync::Arc, time::Duration};
+
+use sessile_core::{
+    Timestamp,
+    command::{Append, NewSession, NewThread, Paging},
+    id::ThreadId,
+    journal::{Direction, Journal},
+    model::{NewEntry, ProjectConfig, Role},
+    store::{AnyStore, SessionStoreExt, Store, ThreadStoreExt},
+};
+
+use crate::{
+    Cx, TestClock, Verdict, clauses,
+    fault::{Faults, Faulty},
+    history::{check, drive, spec::Spec},
+    refused, roles,
+};
+
+clauses! { LIN1 => lin1, LIN2 => lin2, CLK1 => clk1, CLK2 => clk2 }
+roles! {}
+
+/// Histories of one clause: `normal`, more in the nightly profile, or as many as `SESSILE_HISTORIES` says.
+fn histories(cx: &Cx, normal: usize) -> usize {
+    let asked = std::env::var("SESSILE_HISTORIES").ok().and_then(|n| n.parse().ok());
+    asked.unwrap_or_else(|| cx.times(normal))
+}
+
+/// A thread with two sessions, made without faults.
+struct Ground {
+    thread: ThreadId,
+    sessions: [u64; 2],
+    head: u64,
+}
+
+async fn ground(cx: &Cx, store: &Store) -> Ground {
+    let by = cx.by();
+    let project = store.create_project(&by, "histories", ProjectConfig::default()).await.unwrap();
+    let thread = store.create_thread(&by, project, NewThread::default()).await.unwrap();
+    let (a, _) = store.create_session(&by, thread, NewSession::default()).await.unwrap();
+    let (b, _) = store.create_session(&by, thread, NewSession::default()).await.unwrap();
+    Ground { thread, sessions: [a.version(), b.version()], head: 3 }
+}
+
+/// Records one history over these journals and judges it.
+async fn judge(
+    cx: &Cx,
+    journals: &[Arc<dyn Journal>],
+    plan: drive::Plan,
+    trace: impl Fn() -> Vec<String>,
+) {
+    let calm = cx.store().await;
+    let ground = ground(cx, &calm).await;
+    let stores: Vec<Arc<dyn AnyStore>> = journals
+        .iter()
+        .map(|journal| {
+            Arc::new(cx.store_over(Arc::clone(journal), Arc::default(), |o| o)) as Arc<dyn AnyStore>
+        })
+        .collect();
+    let by = cx.by().within(Duration::from_secs(10));
+    let history = drive::record(&stores, &by, ground.thread, &ground.sessions, plan).await;
+    let start = Spec::new(ground.head, &ground.sessions);
+    if let Some(least) = check::minimal(&start, &history) {
+        let calls: Vec<String> = least.iter().map(|i| format!("{i:?}")).collect();
+        panic!("no order explains this ({plan:?}):\n{}\n{}", calls.join("\n"), trace().join("\n"));
+    }
+    let verified = calm.verify(&cx.by(), ground.thread, None).await.unwrap();
+    assert!(verified.problems.is_empty(), "{:?}", verified.problems);
+}
+
+/// LIN1: histories of concurrent clients through several handles are linearisable per thread.
+pub async fn lin1(cx: Cx) -> Verdict {
+    let journals = [cx.journal().await, cx.journal().await, cx.journal().await];
+    for _ in 0..histories(&cx, 12) {
+        let plan = drive::Plan { clients: 6, calls: 12, seed: cx.seed(), dropped: 0 };
+        judge(&cx, &journals, plan, Vec::new).await;
+    }
+    Verdict::Passed
+}
+
+/// CLK2: answers that write nothing are linearisable too - under lost replies, late landings, engine errors and dropped
+/// callers: never from a stale cache, never from an overlay that did not commit.
+pub async fn clk2(cx: Cx) -> Verdict {
+    let journals = [cx.journal().await, cx.journal().await];
+    for _ in 0..histories(&cx, 12) {
+        let seed = cx.seed();
+        let faulty: Vec<Arc<Faulty>> = (0..2)
+            .map(|i| {
+                Arc::new(Faulty::over(Arc::clone(&journals[i]), Faults::SOME, seed + i as u64))
+            })
+            .collect();
+        let handles: Vec<Arc<dyn Journal>> =
+            faulty.iter().map(|f| Arc::clone(f) as Arc<dyn Journal>).collect();
+        let plan = drive::Plan { clients: 5, calls: 10, seed, dropped: 150 };
+        let trace = || faulty.iter().flat_map(|f| f.trace()).collect();
+        judge(&cx, &handles, plan, trace).await;
+        for journal in faulty {
+            journal.flush().await;
+        }
+    }
+    Verdict::Passed
+}
+
+/// LIN2: no operation waits without bound. Every commit's reply is lost and nothing ever lands; each call still ends at
+/// its deadline, says that it does not know, and leaves the store usable.
+pub async fn lin2(cx: Cx) -> Verdict {
+    let calm = cx.store().await;
+    let ground = ground(&cx, &calm).await;
+    let faults = Faults { lost_request: 1000, ..Faults::NONE };
+    let black_hole: Arc<dyn Journal> =
+        Arc::new(Faulty::over(cx.journal().await, faults, cx.seed()));
+    let store = cx.store_over(black_hole, Arc::default(), |o| o);
+    let by = cx.by().within(Duration::from_millis(150));
+    let session = sessile_core::id::SessionId::new(ground.thread, ground.sessions[0]);
+    let started = tokio::time::Instant::now();
+    let calls = (0..8).map(|n| {
+        let (store, by) = (store.clone(), by.clone());
+        tokio::spawn(async move {
+            store.append(&by, session, NewEntry::text(Role::User, n.to_string())).await
+        })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        let error = call.await.unwrap().expect_err("nothing can land");
+        assert!(error.is_retryable(), "{error}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(2), "took {:?}", started.elapsed());
+    calm.append(&cx.by(), session, NewEntry::text(Role::User, "still here")).await.unwrap();
+    Verdict::Passed
+}
+
+/// CLK1: order, versions and tokens hold under any clock; LEA3 holds for skew up to `max_skew`.
+pub async fn clk1(cx: Cx) -> Verdict {
+    let by = cx.by();
+    let skew = Duration::from_secs(30);
+    let clocks: Vec<Arc<TestClock>> = (0..3).map(|_| Arc::new(TestClock::default())).collect();
+    let mut stores = Vec::new();
+    for clock in &clocks {
+        stores.push(cx.store_with(Arc::clone(clock), |o| o.with_max_skew(skew)).await);
+    }
+    clocks[1].set(Timestamp::from_millis(0));
+    clocks[2].advance(Duration::from_secs(3600 * 24 * 365));
+    let thread = cx.thread(&stores[0], &by).await;
+    let session = cx.session_in(&stores[1], &by, thread).await;
+    let mut texts = Vec::new();
+    let mut last = 0;
+    for n in 0..30 {
+        let at = n % 3;
+        clocks[at].rewind(Duration::from_secs(17));
+        let text = format!("entry {n}");
+        let appended = stores[at]
+            .append(&by, session, Append::from(NewEntry::text(Role::User, text.clone())))
+            .await;
+        let version = appended.unwrap().first.version();
+        assert!(version > last, "versions rise under any clock");
+        last = version;
+        texts.push(text);
+        let now = stores[(at + 1) % 3].session(&by, session).await.unwrap().unwrap();
+        assert!(now.updated_at >= now.created_at && now.tail == version);
+    }
+    let page =
+        stores[1].entries(&by, session, Direction::Forward, Paging::first(100)).await.unwrap();
+    let read: Vec<String> = page.items.iter().map(|e| format!("{:?}", e.message.parts)).collect();
+    assert_eq!(read.len(), texts.len());
+    assert!(
+        read.iter().zip(&texts).all(|(part, text)| part.contains(text.as_str())),
+        "order is the order of appends"
+    );
+
+    // Two clocks apart by less than the skew: no claim before the holder's own clock says expired.
+    let (holder, other) = (&stores[0], &stores[1]);
+    clocks[0].set(TestClock::START);
+    clocks[1].set(TestClock::START.plus(skew - Duration::from_secs(1)));
+    let ttl = Duration::from_secs(10);
+    let token = holder.claim_lease(&by, session, ttl).await.unwrap();
+    clocks[0].advance(ttl - Duration::from_millis(1));
+    clocks[1].advance(ttl - Duration::from_millis(1));
+    refused(other.claim_lease(&by, session, ttl).await, sessile_core::ErrorKind::Fenced);
+    holder
+        .append(&by.with_lease(token), session, NewEntry::text(Role::User, "still mine"))
+        .await
+        .unwrap();
+    clocks[1].advance(ttl + skew + Duration::from_secs(2));
+    let next = other.claim_lease(&by, session, ttl).await.unwrap();
+    assert!(next > token);
+    let late =
+        holder.append(&by.with_lease(token), session, NewEntry::text(Role::User, "too late")).await;
+    refused(late, sessile_core::ErrorKind::Fenced);
+    Verdict::Passed
+}

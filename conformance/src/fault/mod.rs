@@ -1,0 +1,282 @@
+//! A journal that fails, on purpose and repeatably.
+//!
+//! [`Faulty`] stands over any journal and does to each call what networks and machines do: the request is lost, the reply
+//! is lost, the write lands long after everybody was told it is absent, the engine errs, everything takes its time. What
+//! happens follows from a seed and the order of calls: one seed, one order, one [trace](Faulty::trace).
+
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use sessile_core::{
+    Error, Result,
+    id::{Space, Version},
+    journal::{
+        Batch, BlobName, Blobs, Commit, Head, Journal, JournalInfo, ListQuery, ListRow, Position,
+        ReadRange, Record, Snapshot,
+    },
+};
+
+/// How often each fault strikes, in thousandths of the calls it can strike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Faults {
+    /// A commit never reaches the journal; the caller hears `Indeterminate`.
+    pub lost_request: u16,
+    /// A commit is applied; the caller hears `Indeterminate`.
+    pub lost_reply: u16,
+    /// A commit is not there yet when the caller hears `Indeterminate`, and lands some calls later.
+    pub late: u16,
+    /// A commit fails for certain: `Unavailable`, not applied.
+    pub engine_error: u16,
+    /// A read fails: `Unavailable`.
+    pub read_error: u16,
+    /// A snapshot vanishes, on save or on load.
+    pub lost_snapshot: u16,
+    /// Any call yields up to this many times, before and after.
+    pub yields: u8,
+}
+
+impl Faults {
+    /// Nothing fails.
+    pub const NONE: Self = Self {
+        lost_request: 0,
+        lost_reply: 0,
+        late: 0,
+        engine_error: 0,
+        read_error: 0,
+        lost_snapshot: 0,
+        yields: 0,
+    };
+
+    /// Every fault now and then.
+    pub const SOME: Self = Self {
+        lost_request: 40,
+        lost_reply: 60,
+        late: 60,
+        engine_error: 30,
+        read_error: 10,
+        lost_snapshot: 100,
+        yields: 3,
+    };
+}
+
+/// A commit under way that nobody waits for.
+#[derive(Debug)]
+struct Late {
+    /// Calls until it lands.
+    calls: u32,
+    space: Space,
+    expected: Option<Position>,
+    batch: Batch,
+}
+
+#[derive(Debug)]
+struct Dice {
+    rng: StdRng,
+    late: Vec<Late>,
+    trace: Vec<String>,
+}
+
+/// A journal over another that fails by the [`Faults`] given.
+#[derive(Debug)]
+pub struct Faulty {
+    inner: Arc<dyn Journal>,
+    faults: Faults,
+    dice: Mutex<Dice>,
+}
+
+/// What strikes a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Strike {
+    None,
+    LostRequest,
+    LostReply,
+    Late(u32),
+    EngineError,
+}
+
+impl Faulty {
+    /// Over a journal, by a seed.
+    pub fn over(inner: Arc<dyn Journal>, faults: Faults, seed: u64) -> Self {
+        let dice = Dice { rng: StdRng::seed_from_u64(seed), late: Vec::new(), trace: Vec::new() };
+        Self { inner, faults, dice: Mutex::new(dice) }
+    }
+
+    /// What struck, call by call.
+    pub fn trace(&self) -> Vec<String> {
+        self.dice.lock().unwrap().trace.clone()
+    }
+
+    /// Lets everything land that is still under way.
+    pub async fn flush(&self) {
+        let late = std::mem::take(&mut self.dice.lock().unwrap().late);
+        for late in late {
+            self.land(late).await;
+        }
+    }
+
+    async fn land(&self, late: Late) {
+        let landed = self.inner.commit(&late.space, late.expected, &late.batch).await;
+        let how = if matches!(landed, Ok(Commit::Done)) { "landed late" } else { "came too late" };
+        self.dice.lock().unwrap().trace.push(how.to_owned());
+    }
+
+    /// Counts a call: lets late commits land whose time has come, and takes its own time.
+    async fn tick(&self) {
+        let (due, yields) = {
+            let mut dice = self.dice.lock().unwrap();
+            dice.late.iter_mut().for_each(|late| late.calls = late.calls.saturating_sub(1));
+            let due: Vec<Late> = dice.late.extract_if(.., |late| late.calls == 0).collect();
+            (due, dice.rng.random_range(0..=self.faults.yields))
+        };
+        for late in due {
+            self.land(late).await;
+        }
+        for _ in 0..yields {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn roll(&self, thousandths: u16) -> bool {
+        self.dice.lock().unwrap().rng.random_range(0..1000) < thousandths
+    }
+
+    fn strike(&self) -> Strike {
+        let mut dice = self.dice.lock().unwrap();
+        let (roll, calls) = (dice.rng.random_range(0..1000_u16), dice.rng.random_range(1..6));
+        let faults = &self.faults;
+        let mut below = 0;
+        let mut in_range = |width: u16| {
+            below += width;
+            roll < below
+        };
+        let strike = if in_range(faults.lost_request) {
+            Strike::LostRequest
+        } else if in_range(faults.lost_reply) {
+            Strike::LostReply
+        } else if in_range(faults.late) {
+            Strike::Late(calls)
+        } else if in_range(faults.engine_error) {
+            Strike::EngineError
+        } else {
+            Strike::None
+        };
+        dice.trace.push(format!("commit: {strike:?}"));
+        strike
+    }
+
+    async fn read_call(&self, what: &'static str) -> Result<()> {
+        self.tick().await;
+        if self.roll(self.faults.read_error) {
+            self.dice.lock().unwrap().trace.push(format!("{what}: failed"));
+            return Err(Error::Unavailable {
+                reason: format!("{what} failed on purpose"),
+                source: None,
+            });
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Journal for Faulty {
+    fn info(&self) -> &JournalInfo {
+        self.inner.info()
+    }
+
+    async fn head(&self, space: &Space) -> Result<Option<Head>> {
+        self.read_call("head").await?;
+        self.inner.head(space).await
+    }
+
+    async fn commit(
+        &self,
+        space: &Space,
+        expected: Option<Position>,
+        batch: &Batch,
+    ) -> Result<Commit> {
+        self.tick().await;
+        let unknown = Ok(Commit::Indeterminate { source: None });
+        match self.strike() {
+            Strike::None => {
+                let answer = self.inner.commit(space, expected, batch).await;
+                self.tick().await;
+                answer
+            }
+            Strike::LostRequest => unknown,
+            Strike::LostReply => {
+                let _ = self.inner.commit(space, expected, batch).await;
+                self.tick().await;
+                unknown
+            }
+            Strike::Late(calls) => {
+                let late = Late { calls, space: space.clone(), expected, batch: batch.clone() };
+                self.dice.lock().unwrap().late.push(late);
+                unknown
+            }
+            Strike::EngineError => Err(Error::Unavailable {
+                reason: "the engine failed on purpose".to_owned(),
+                source: None,
+            }),
+        }
+    }
+
+    async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
+        self.read_call("read").await?;
+        self.inner.read(space, range).await
+    }
+
+    async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
+        self.tick().await;
+        if self.roll(self.faults.lost_snapshot) {
+            return Ok(());
+        }
+        self.inner.save_snapshot(space, snapshot).await
+    }
+
+    async fn load_snapshot(&self, space: &Space) -> Result<Option<Snapshot>> {
+        self.tick().await;
+        if self.roll(self.faults.lost_snapshot) {
+            return Ok(None);
+        }
+        self.inner.load_snapshot(space).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<ListRow>> {
+        self.read_call("list").await?;
+        self.inner.list(query).await
+    }
+
+    async fn wait(&self, space: &Space, after: Version, time: Duration) -> Result<bool> {
+        self.inner.wait(space, after, time).await
+    }
+
+    async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {
+        self.tick().await;
+        self.inner.drop_space(space, expected).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.inner.close().await
+    }
+}
+
+#[async_trait]
+impl Blobs for Faulty {
+    async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
+        self.inner.put_blob(space, bytes).await
+    }
+
+    async fn get_blob(
+        &self,
+        space: &Space,
+        name: &BlobName,
+        range: Option<Range<u64>>,
+    ) -> Result<Vec<u8>> {
+        self.inner.get_blob(space, name, range).await
+    }
+}

@@ -1,0 +1,177 @@
+//! Clients that call a store at once and write down what they heard.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
+};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use sessile_core::{
+    By, Error, ErrorKind, Key,
+    command::{Append, NewSession, Paging, SessionFilter},
+    error::Counter,
+    id::{SessionId, ThreadId},
+    model::{NewEntry, Role},
+    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+};
+
+use super::{
+    Invocation,
+    spec::{Answer, Call},
+};
+
+/// What a history is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Clients at once.
+    pub clients: usize,
+    /// Calls of each.
+    pub calls: usize,
+    /// What they ask follows from it.
+    pub seed: u64,
+    /// Thousandths of the calls that are dropped at one of their first awaits, the leader's with followers queued among
+    /// them.
+    pub dropped: u16,
+}
+
+/// Lets clients loose on one thread, each with the store it is given, and returns what they recorded. `sessions` exist
+/// and are empty.
+pub async fn record(
+    stores: &[Arc<dyn AnyStore>],
+    by: &By,
+    thread: ThreadId,
+    sessions: &[u64],
+    plan: Plan,
+) -> Vec<Invocation> {
+    let history = Arc::new(Mutex::new(Vec::new()));
+    let counter = Arc::new(AtomicU64::new(0));
+    let mut clients = Vec::new();
+    for client in 0..plan.clients {
+        let store = Arc::clone(&stores[client % stores.len()]);
+        let (by, history, counter) = (by.clone(), Arc::clone(&history), Arc::clone(&counter));
+        let sessions = sessions.to_vec();
+        clients.push(tokio::spawn(async move {
+            let mut rng = StdRng::seed_from_u64(plan.seed.wrapping_mul(1_000_003) + client as u64);
+            let mut tails = vec![0; sessions.len()];
+            for n in 0..plan.calls {
+                let at = rng.random_range(0..sessions.len());
+                let call = choose(&mut rng, client, n as u64, sessions[at], tails[at]);
+                let began = counter.fetch_add(1, Ordering::SeqCst);
+                let polls = if rng.random_range(0..1000) < plan.dropped {
+                    rng.random_range(1..12)
+                } else {
+                    u32::MAX
+                };
+                let answer = polled(polls, carry_out(&*store, &by, thread, &call)).await.flatten();
+                let ended = counter.fetch_add(1, Ordering::SeqCst);
+                match (&call, &answer) {
+                    (Call::Append { count, .. }, Some(Answer::At(first))) => {
+                        tails[at] = first + count - 1
+                    }
+                    (_, Some(Answer::Stale(tail) | Answer::Seen(tail, _))) => tails[at] = *tail,
+                    _ => {}
+                }
+                let ended = if answer.is_some() { ended } else { u64::MAX };
+                history.lock().unwrap().push(Invocation { client, call, answer, began, ended });
+            }
+        }));
+    }
+    for client in clients {
+        client.await.expect("a client panicked");
+    }
+    std::mem::take(&mut *history.lock().unwrap())
+}
+
+/// Polls a future so often and then drops it; `None` if it was not ready by then.
+pub async fn polled<T>(mut polls: u32, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = Box::pin(future);
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending if polls <= 1 => Poll::Ready(None),
+        Poll::Pending => {
+            polls -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+fn choose(rng: &mut StdRng, client: usize, n: u64, session: u64, tail: u64) -> Call {
+    match rng.random_range(0..100) {
+        0..45 => Call::Append {
+            session,
+            count: rng.random_range(1..4),
+            expected: rng.random_bool(0.4).then_some(tail),
+            key: rng.random_bool(0.5).then_some((client, n + 1)),
+        },
+        45..52 => Call::Create,
+        52..54 => Call::Delete(session),
+        54..56 => Call::Claim(session),
+        56..64 => Call::Archive,
+        64..76 => Call::Reopen,
+        76..92 => Call::Look(session),
+        _ => Call::Count,
+    }
+}
+
+/// One call, and its answer in the words of the spec; `None` when the outcome is unknown. A refusal that the spec does
+/// not know means the call never happened as far as anyone can see, and is unknown to it too.
+async fn carry_out(store: &dyn AnyStore, by: &By, thread: ThreadId, call: &Call) -> Option<Answer> {
+    let id = |version: u64| SessionId::new(thread, version);
+    let answer = match call {
+        Call::Append { session, count, expected, key } => {
+            let entries: Vec<_> =
+                (0..*count).map(|i| NewEntry::text(Role::User, i.to_string())).collect();
+            let mut append = Append::from(entries);
+            if let Some(tail) = expected {
+                append = append.expecting_tail(*tail);
+            }
+            let by = match key {
+                Some((producer, n)) => by.with_key(Key::new(format!("client {producer}"), *n)),
+                None => by.clone(),
+            };
+            store.append(&by, id(*session), append).await.map(|a| Answer::At(a.first.version()))
+        }
+        Call::Create => store
+            .create_session(by, thread, NewSession::default())
+            .await
+            .map(|(id, _)| Answer::At(id.version())),
+        Call::Delete(session) => {
+            store.delete_session(by, id(*session)).await.map(|()| Answer::Nothing)
+        }
+        Call::Claim(session) => store
+            .claim_lease(by, id(*session), std::time::Duration::from_secs(3600))
+            .await
+            .map(Answer::At),
+        Call::Archive => store.archive_thread(by, thread).await.map(|_| Answer::Nothing),
+        Call::Reopen => store.reopen_thread(by, thread).await.map(|_| Answer::Nothing),
+        Call::Look(session) => store
+            .session(by, id(*session))
+            .await
+            .map(|s| s.map_or(Answer::Absent, |s| Answer::Seen(s.tail, s.entries))),
+        Call::Count => store
+            .sessions(by, thread, SessionFilter::default(), Paging::first(1000))
+            .await
+            .map(|page| Answer::Sessions(page.items.len() as u64)),
+    };
+    match answer {
+        Ok(answer) => Some(answer),
+        Err(error) => refusal(&error),
+    }
+}
+
+fn refusal(error: &Error) -> Option<Answer> {
+    match (error.kind(), error) {
+        (ErrorKind::NotFound, _) => Some(Answer::Absent),
+        (ErrorKind::Closed, _) => Some(Answer::Closed),
+        (ErrorKind::Fenced, _) => Some(Answer::Fenced),
+        (_, Error::ThreadNotEmpty { .. }) => Some(Answer::NotEmpty),
+        (_, Error::Stale { counter: Counter::Tail, actual, .. }) => Some(Answer::Stale(*actual)),
+        (ErrorKind::Indeterminate | ErrorKind::Unavailable | ErrorKind::Contended, _) => None,
+        _ => panic!("no call of a history is refused like this: {error}"),
+    }
+}

@@ -1,0 +1,195 @@
+//! Every kind comes back equal; every damage shows.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::{
+    Body, Consequence, Draft, EdgeStep, KIND_NAMES, KeyMark, Kind, Lane, ThreadBody, check_body,
+    open, seal,
+};
+use crate::{
+    clock::Timestamp,
+    error::ErrorKind,
+    id::{ProjectId, TenantId, ThreadId, UserId},
+    journal::{Position, Record, RecordBody},
+    model::{
+        Actor, CompletionMode, Currency, FailureMode, Labels, RunStatus, SessionStatus,
+        SubSessionKind, SubSessionStatus, Tokens, Totals, Usage,
+    },
+};
+
+fn actor() -> Actor {
+    let tenant = TenantId::new("acme").unwrap();
+    Actor::user(tenant, UserId::new("ada").unwrap())
+}
+
+/// One of each kind, every optional field filled.
+fn samples() -> Vec<Kind> {
+    let usage = Usage::new(Tokens { input: 1, output: 2, cache_read: 3, cache_write: u64::MAX }, 4)
+        .with_cost(Currency::new("USD").unwrap(), 5);
+    let mut totals = Totals::default();
+    totals.book(&usage);
+    let edge = Some(EdgeStep { edge: 3, to: SubSessionStatus::Failed });
+    let then = Consequence { session: SessionStatus::AwaitingHitl, edge };
+    let modes = (FailureMode::FailFast, CompletionMode::MergeBack);
+    vec![
+        Kind::ProjectCreated {},
+        Kind::ProjectUpdated {},
+        Kind::ProjectArchived {},
+        Kind::ProjectReopened {},
+        Kind::ProjectDeleting {},
+        Kind::ProjectDeleteUndone {},
+        Kind::ThreadReserved { thread: ThreadId::from_bits(7), settled: vec![1, u64::MAX] },
+        Kind::ThreadCreated { project: ProjectId::from_bits(u128::MAX), reserved: 9 },
+        Kind::ThreadUpdated {},
+        Kind::ThreadArchived {},
+        Kind::ThreadReopened {},
+        Kind::SessionCreated {},
+        Kind::SessionUpdated { session: 2 },
+        Kind::SessionStatusSet { session: 2, then },
+        Kind::SessionReopened { session: 2 },
+        Kind::SessionDeleted { session: 2 },
+        Kind::EdgeCreated {
+            parent: 2,
+            child: 4,
+            kind: SubSessionKind::Intervention,
+            status: SubSessionStatus::Active,
+            failure_mode: modes.0,
+            completion_mode: modes.1,
+            spawned_by_run: Some(8),
+            caps: 1,
+        },
+        Kind::EdgeUpdated { edge: 5, failure_mode: modes.0, completion_mode: modes.1 },
+        Kind::EdgeDeleted { edge: 5 },
+        Kind::Entry { session: 2, run: Some(6), in_reply_to: Some(7) },
+        Kind::RunStarted {
+            session: 2,
+            iteration: 1,
+            retry_of: Some(3),
+            status: RunStatus::Queued,
+            then,
+        },
+        Kind::RunStatusSet { run: 6, session: 2, status: RunStatus::AwaitingHitlResolution, then },
+        Kind::RunEnded {
+            run: 6,
+            session: 2,
+            iteration: 1,
+            retry_of: Some(3),
+            started_at: Timestamp::from_millis(1),
+            status: RunStatus::Cancelled,
+            totals: totals.clone(),
+            then,
+        },
+        Kind::UsageBooked { run: 6, session: 2, call: u128::MAX - 1, usage, running: totals },
+        Kind::LeaseGranted { session: 2, ttl_millis: 1000 },
+        Kind::LeaseRenewed { session: 2, ttl_millis: 1000 },
+        Kind::LeaseReleased { session: 2 },
+    ]
+}
+
+fn draft(kind: Kind, title: &str, key: Option<KeyMark>, lease: Option<u64>) -> Draft {
+    let body =
+        ThreadBody { title: title.to_owned(), labels: Labels::new().with("a", "b"), by: actor() };
+    let count = key.map(|_| 2);
+    let at = Timestamp::from_millis(1_700_000_000_000);
+    Draft {
+        stream: Lane::Rest.of(2),
+        kind,
+        body: Body::Thread(body),
+        sealed: None,
+        salt: 99,
+        key,
+        count,
+        lease,
+        at,
+    }
+}
+
+fn sealed(kind: Kind) -> Record {
+    let space = Position { version: 41, hash: super::Hash::of(&[b"before"]) };
+    seal(Some(space), 77, &[draft(kind, "title", None, None)]).unwrap().remove(0)
+}
+
+fn space() -> crate::id::Space {
+    ThreadId::from_bits(1).space(&TenantId::new("acme").unwrap())
+}
+
+#[test]
+fn the_samples_are_complete() {
+    let named: BTreeSet<_> = samples().iter().map(Kind::name).collect();
+    assert_eq!(named, KIND_NAMES.iter().copied().collect());
+}
+
+#[test]
+fn every_kind_comes_back_equal() {
+    let key = Some(KeyMark { producer: 1, n: 2, command: u128::MAX });
+    for kind in samples() {
+        for (key, lease) in [(None, None), (key, Some(40))] {
+            let records =
+                seal(None, 5, &[draft(kind.clone(), "a\"\\\u{1F600}", key, lease)]).unwrap();
+            let [record] = &records[..] else { panic!("one draft, one record") };
+            assert!(record.follows(None));
+            let opened = open(&space(), record).unwrap();
+            assert_eq!(opened.head.is, kind);
+            assert_eq!((opened.head.key, opened.head.lease, opened.head.version), (key, lease, 1));
+            let RecordBody::Inline(text) = &opened.body else { panic!("it is inline") };
+            check_body(&space(), &opened, text.as_bytes()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_newer_record_is_named_and_an_unknown_one_is_damage() {
+    let record = sealed(Kind::ThreadArchived {});
+    let rewrite = |from: &str, to: &str| {
+        let head = record.head.replace(from, to);
+        assert_ne!(*head, *record.head);
+        Record { sum: super::seal::sum(&head), head: head.into(), ..record.clone() }
+    };
+    let newer = rewrite("\"r\":1", "\"r\":2").clone();
+    assert_eq!(open(&space(), &newer).unwrap_err().kind(), ErrorKind::NewerFormat);
+    let newer = Record { kind: "dreamt".into(), ..rewrite("\"r\":1", "\"r\":9") };
+    assert_eq!(open(&space(), &newer).unwrap_err().kind(), ErrorKind::NewerFormat);
+    let unknown = Record { kind: "dreamt".into(), ..rewrite("thread_archived", "dreamt") };
+    assert_eq!(open(&space(), &unknown).unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn a_moved_record_gives_itself_away() {
+    let record = sealed(Kind::ThreadArchived {});
+    let stream = Lane::Log.of(2);
+    for moved in [
+        Record { version: 43, ..record.clone() },
+        Record { stream, ..record.clone() },
+        Record { kind: "entry".into(), ..record.clone() },
+    ] {
+        assert_eq!(open(&space(), &moved).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_flipped_byte_of_a_head_shows(at in 0_usize..400, bit in 0_u8..7) {
+        let record = sealed(samples().remove(16));
+        let mut head = record.head.as_bytes().to_vec();
+        let at = at % head.len();
+        head[at] ^= 1 << bit;
+        if let Ok(head) = String::from_utf8(head) {
+            let damaged = Record { head: head.into(), ..record };
+            prop_assert_eq!(open(&space(), &damaged).unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+    }
+
+    #[test]
+    fn no_head_makes_the_decoder_panic(head in ".{0,200}", kind in "[a-z_]{1,20}") {
+        let record = Record { sum: super::seal::sum(&head), head: head.into(), kind: kind.into(), ..sealed(Kind::ThreadArchived {}) };
+        prop_assert!(open(&space(), &record).is_err());
+    }
+
+    #[test]
+    fn no_body_makes_the_decoder_panic(text in ".{0,200}", at in 0_usize..27) {
+        let kind = samples().remove(at);
+        let _decoded_or_refused = Body::decode(&kind, &text);
+    }
+}
