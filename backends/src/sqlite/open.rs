@@ -147,7 +147,7 @@ fn connect(path: &Path, create: OpenFlags) -> rusqlite::Result<Connection> {
 fn set_up_writer(conn: &Connection, options: &Options) -> rusqlite::Result<()> {
     let synchronous = options.synchronous.as_str();
     conn.execute_batch(&format!(
-        "PRAGMA synchronous = {synchronous}; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; \
+        "PRAGMA synchronous = {synchronous}; PRAGMA cache_size = -16384; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; \
          PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000; \
          PRAGMA journal_size_limit = 67108864;"
     ))
