@@ -207,17 +207,20 @@ impl Group {
         if std::mem::replace(&mut state.closed, true) {
             return Err(check::closed());
         }
+        let mut queued = std::mem::take(&mut state.queue);
+        if state.lead == Lead::Busy {
+            // They need not wait for the leader. Nobody is woken under the lock: a waker may drop a caller.
+            drop(state);
+            refuse(&mut queued);
+            state = lock(&self.state);
+        }
         while state.lead == Lead::Busy {
-            for ticket in std::mem::take(&mut state.queue) {
-                ticket.answer(Err(check::closed()));
-            }
             state = self.idle.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.lead = Lead::Busy;
-        for ticket in std::mem::take(&mut state.queue) {
-            ticket.answer(Err(check::closed()));
-        }
+        queued.append(&mut state.queue);
         drop(state);
+        refuse(&mut queued);
         let leading = Leading::new(self);
         let closed = lock(&self.engine).close();
         drop(leading);
@@ -277,6 +280,12 @@ impl Group {
 
     fn is_empty(&self) -> bool {
         lock(&self.state).queue.is_empty()
+    }
+}
+
+fn refuse(queued: &mut VecDeque<Ticket>) {
+    for ticket in queued.drain(..) {
+        ticket.answer(Err(check::closed()));
     }
 }
 
