@@ -29,6 +29,8 @@ mod blocking;
 #[cfg(any(feature = "memory", feature = "sqlite"))]
 mod check;
 pub mod clock;
+#[cfg(any(feature = "memory", feature = "sqlite"))]
+mod coop;
 #[cfg(feature = "sqlite")]
 mod engine;
 #[cfg(feature = "sqlite")]

@@ -28,7 +28,7 @@ use sessile_core::{
 use self::{index::Index, log::Cell};
 use crate::{
     bell::{self, Bell},
-    check, clock,
+    check, clock, coop,
     lock::lock,
 };
 
@@ -90,6 +90,7 @@ impl Journal for Memory {
     }
 
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
+        coop::breathe().await;
         self.check_open()?;
         Ok(self.find(space).and_then(|cell| lock(&cell.head).clone()))
     }
@@ -100,6 +101,7 @@ impl Journal for Memory {
         expected: Option<Position>,
         batch: &Batch,
     ) -> Result<Commit> {
+        coop::breathe().await;
         self.check_open()?;
         check::batch(&self.info.limits, expected, batch)?;
         let cell = match self.find(space) {
@@ -115,6 +117,7 @@ impl Journal for Memory {
     }
 
     async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
+        coop::breathe().await;
         self.check_open()?;
         match self.find(space) {
             Some(cell) => cell.read(space, range, self.info.limits.batch_bytes),

@@ -46,7 +46,7 @@ use self::{
 };
 use crate::{
     bell::{self, Bell},
-    blocking, check, clock,
+    blocking, check, clock, coop,
     engine::{Job, Write},
     group::Group,
     turn,
@@ -201,6 +201,7 @@ impl Sqlite {
         is_short: bool,
         query: impl Fn(&Connection) -> Found<T> + Send + 'static,
     ) -> Result<T> {
+        coop::breathe().await;
         if is_short && !self.shared.pool.is_exhausted() {
             return self.shared.read(query);
         }
@@ -209,6 +210,7 @@ impl Sqlite {
     }
 
     async fn submit(&self, space: &Space, write: Write, patience: Duration) -> Result<Commit> {
+        coop::breathe().await;
         self.shared.check()?;
         let until = clock::deadline(patience);
         self.group.submit(Job { space: space.clone(), write, until }).await
@@ -232,6 +234,7 @@ impl Journal for Sqlite {
     }
 
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
+        coop::breathe().await;
         if !self.shared.pool.is_exhausted() {
             return self.shared.read(|conn| read::head(conn, space));
         }
