@@ -1,15 +1,19 @@
 //! The contract, on every journal of this crate.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use sessile::{
     Memory,
     id::{Space, Version},
+    sqlite::{self, Options, Sqlite},
     tamper,
 };
 use sessile_conformance::{Damage, Dir, Tamper};
+
+/// The name of a store's file.
+const FILE: &str = "store.db";
 
 /// The suite's damage in this crate's words, and the record it begins at.
 fn ours(version: Version, damage: Damage) -> (Version, tamper::Damage) {
@@ -37,6 +41,27 @@ impl Tamper for InMemory {
     }
 }
 
+struct InFile(Dir);
+
+impl InFile {
+    fn path(&self) -> PathBuf {
+        self.0.path().join(FILE)
+    }
+}
+
+#[async_trait]
+impl Tamper for InFile {
+    async fn damage(&self, space: &Space, version: Version, damage: Damage) {
+        let (version, damage) = ours(version, damage);
+        sqlite::tamper(self.path(), space, version, damage).expect("a record to damage");
+    }
+
+    async fn newer_format(&self) -> bool {
+        sqlite::set_format(self.path(), 1000).expect("a file to change");
+        true
+    }
+}
+
 sessile_conformance::suite! {
     journal: memory,
     open: |dir: Dir| async move {
@@ -45,4 +70,8 @@ sessile_conformance::suite! {
         journal
     },
     tamper: InMemory;
+
+    journal: sqlite,
+    open: |dir| async move { Sqlite::open(dir.path().join(FILE), Options::default()).await },
+    tamper: InFile;
 }

@@ -125,7 +125,7 @@ pub async fn j5(cx: Cx) -> Verdict {
     }
     let journal = cx.journal().await;
     let mut at = None;
-    for i in 0..cx.times(60) {
+    for i in 0..cx.times(40) {
         at = raw::append(&*journal, &space, at, 1 + i % 5, &format!("b{i}")).await;
         tokio::task::yield_now().await;
     }

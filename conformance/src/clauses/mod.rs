@@ -1,7 +1,5 @@
 //! Every clause that has a test, module by module.
 
-use crate::Clause;
-
 pub mod crs;
 pub mod j_cache;
 pub mod j_cancel;
@@ -11,7 +9,18 @@ pub mod j_drop;
 pub mod j_life;
 pub mod j_read;
 pub mod j_space;
+pub mod lea;
 pub mod lin;
+pub mod msg;
+pub mod prj;
+pub mod run;
+pub mod ses;
+pub mod sub;
+pub mod ten;
+pub mod thd;
+pub mod usage;
+
+use crate::Clause;
 
 /// The clauses of each module.
 const MODULES: &[&[Clause]] = &[
@@ -23,6 +32,15 @@ const MODULES: &[&[Clause]] = &[
     j_life::CLAUSES,
     j_cache::CLAUSES,
     j_damage::CLAUSES,
+    ten::CLAUSES,
+    prj::CLAUSES,
+    thd::CLAUSES,
+    ses::CLAUSES,
+    sub::CLAUSES,
+    msg::CLAUSES,
+    lea::CLAUSES,
+    run::CLAUSES,
+    usage::CLAUSES,
     lin::CLAUSES,
     crs::CLAUSES,
 ];
@@ -34,6 +52,12 @@ pub(crate) const ROLES: &[&[crate::roles::Role]] = &[
     j_drop::ROLES,
     j_life::ROLES,
     j_cache::ROLES,
+    prj::ROLES,
+    thd::ROLES,
+    sub::ROLES,
+    msg::ROLES,
+    lea::ROLES,
+    usage::ROLES,
     lin::ROLES,
     crs::ROLES,
 ];

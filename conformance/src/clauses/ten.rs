@@ -1,0 +1,482 @@
+//! TEN: tenancy and ids.
+
+use sessile_core::{
+    By, ErrorKind, Key,
+    command::{
+        Append, Expect, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, Paging,
+        ThreadFilter, ThreadScope, UpdateSession, UpdateThread,
+    },
+    error::Error,
+    id::{AgentId, EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, UserId},
+    model::{Actor, ProjectConfig, RunOutcome, SessionStatus, Tokens, Usage},
+    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+};
+
+use crate::{
+    Cx, Damage, Verdict, Watched,
+    check::{refused, unchanged},
+    fits, hostile,
+    kit::{self, harmless, named, pages, says},
+    methods::{Ids, Unknown, entry_filters, methods},
+};
+
+crate::clauses! {
+    TEN1 => ten1, TEN2 => ten2, TEN3 => ten3, TEN4 => ten4, TEN5 => ten5, TEN6 => ten6, TEN7 => ten7, TEN8 => ten8,
+}
+
+/// A foreign id is refused before any I/O, wherever it stands.
+pub async fn ten1(cx: Cx) -> Verdict {
+    let journal = cx.journal().await;
+    let watched = Watched::new(journal.clone());
+    let store = cx.store_over(watched.clone(), Default::default(), |options| options);
+    let (ours, theirs) = (cx.by(), cx.by_of("evil-corp", "ada"));
+    let (own, foreign) = (Ids::make(&store, &ours).await, Ids::make(&store, &theirs).await);
+    let tenants = [&ours.tenant, &theirs.tenant];
+    unchanged(&*journal, &tenants, async {
+        let before = watched.calls();
+        for method in methods(&own, &foreign) {
+            let answer = method.request.send(&store, &ours).await;
+            let error = refused(answer, ErrorKind::TenantIsolation);
+            assert!(matches!(error, Error::TenantIsolation { .. }), "{}: {error}", method.name);
+            assert_eq!(watched.calls(), before, "{} reached the journal", method.name);
+        }
+        // Foreign ids that name nothing are refused alike: no oracle for existence.
+        for method in
+            methods(&own, &foreign.nothing()).into_iter().chain(methods(&own, &foreign.nowhere()))
+        {
+            refused(method.request.send(&store, &ours).await, ErrorKind::TenantIsolation);
+        }
+        for request in entry_filters(&own, &foreign) {
+            refused(request.send(&store, &ours).await, ErrorKind::TenantIsolation);
+        }
+        let external = crate::model::external_id(foreign.run);
+        // No id of its own: in one's own thread it is simply unknown.
+        refused(store.run_by_external_id(&ours, own.thread, external).await, ErrorKind::NotFound);
+    })
+    .await;
+    store.append(&ours, own.session, says("on it goes")).await.expect("the next write");
+    Verdict::Passed
+}
+
+/// Lists show one's own records only, also where all names are the same or begin alike.
+pub async fn ten2(cx: Cx) -> Verdict {
+    let store = cx.store().await;
+    let mut made = Vec::new();
+    for tenant in ["a", "a-b", "a.b", "ab", "a_b", "a-b.c", "b"] {
+        let by = cx.by_of(tenant, "ada");
+        let mut threads = Vec::new();
+        let project = cx.project(&store, &by).await;
+        for _ in 0..2 {
+            let new = NewThread::titled("same").with_label("k", "v");
+            threads.push(store.create_thread(&by, project, new).await.expect("a thread"));
+        }
+        threads.sort_unstable();
+        made.push((by, project, threads));
+    }
+    for (by, project, threads) in &made {
+        let projects = pages(1, |page| store.projects(by, page)).await;
+        assert_eq!(projects.iter().map(|p| p.id).collect::<Vec<_>>(), [*project]);
+        assert!(projects.iter().all(|p| p.tenant == by.tenant));
+        let user = by.actor.user_id().expect("a user").clone();
+        for scope in [ThreadScope::Tenant, ThreadScope::Project(*project), ThreadScope::User(user)]
+        {
+            let plain = ThreadFilter::of(scope);
+            for filter in [plain.clone(), plain.clone().newest_first(), plain.labelled("k", "v")] {
+                let rows = pages(1, |page| store.threads(by, filter.clone(), page)).await;
+                let mut ids: Vec<_> = rows.iter().map(|r| r.id).collect();
+                ids.sort_unstable();
+                assert_eq!(&ids, threads, "{} by {filter:?}", by.tenant);
+            }
+        }
+    }
+    Verdict::Passed
+}
+
+/// A foreign tenant inside an actor is refused, at any depth of the chain.
+pub async fn ten3(cx: Cx) -> Verdict {
+    let store = cx.store().await;
+    let journal = cx.journal().await;
+    let by = cx.by();
+    let ids = Ids::make(&store, &by).await;
+    let foreign = cx.by_of("evil-corp", "ada").actor;
+    let nested = chain(&by, Some(foreign.clone()), 3);
+    let ours = cx.by().tenant;
+    unchanged(&*journal, &[&ours, foreign.tenant()], async {
+        for actor in [foreign.clone(), nested] {
+            let caller = By::new(by.tenant.clone(), actor.clone());
+            for method in methods(&ids, &ids) {
+                refused(method.request.send(&store, &caller).await, ErrorKind::TenantIsolation);
+            }
+            let owned = NewSession::named("s").owned_by(actor.clone());
+            let isolation = ErrorKind::TenantIsolation;
+            refused(store.create_session(&by, ids.thread, owned).await, isolation);
+            let update = UpdateSession { actor: Some(actor.clone()), ..UpdateSession::default() };
+            refused(store.update_session(&by, ids.session, 2, update).await, isolation);
+            let entry = says("x").by(actor.clone());
+            refused(store.append(&by, ids.session, vec![says("y"), entry]).await, isolation);
+            let filter =
+                sessile_core::command::SessionFilter { actor: Some(actor), ..Default::default() };
+            let listed = store.sessions(&by, ids.thread, filter, Paging::default()).await;
+            assert!(
+                listed.map_or(true, |page| page.items.is_empty()),
+                "a foreign owner matches nobody"
+            );
+        }
+        let deep = chain(&by, None, 9);
+        refused(store.append(&by, ids.session, says("x").by(deep)).await, ErrorKind::Invalid);
+    })
+    .await;
+    let deep = chain(&by, None, 8);
+    let said = store.append(&by, ids.session, says("x").by(deep.clone())).await.expect("8 levels");
+    let entry = store.entry(&by, said.first).await.expect("an answer").expect("the entry");
+    assert_eq!(entry.actor, deep, "the whole chain comes back");
+    Verdict::Passed
+}
+
+/// Agents one under the other, so many in all, with something at the end.
+fn chain(by: &By, end: Option<Actor>, levels: usize) -> Actor {
+    let agent = |parent: Option<Actor>| Actor::Agent {
+        tenant: by.tenant.clone(),
+        id: AgentId::new("agent").expect("an agent"),
+        parent: parent.map(Box::new),
+    };
+    let agents = levels - usize::from(end.is_some());
+    (0..agents).fold(end, |below, _| Some(agent(below))).expect("a level")
+}
+
+/// Damage to one tenant's records changes no other tenant's answers.
+pub async fn ten4(cx: Cx) -> Verdict {
+    if cx.tamper().is_none() {
+        return Verdict::NotRun("the driver brought no tamper hook".into());
+    }
+    for damage in [Damage::FlipHead, Damage::FlipBody, Damage::Drop] {
+        let cx = cx.another().await;
+        let store = cx.store().await;
+        let (ours, theirs) = (cx.by(), cx.by_of("acme-", "ada"));
+        let (own, foreign) = (Ids::make(&store, &ours).await, Ids::make(&store, &theirs).await);
+        let before = answers(&store, &ours, &own).await;
+        drop(store);
+        cx.close_all().await;
+        let space = foreign.thread.space(&theirs.tenant);
+        let tamper = cx.tamper().expect("asked before");
+        tamper.damage(&space, foreign.session.version(), damage).await;
+        let store = cx.store().await;
+        assert_eq!(before, answers(&store, &ours, &own).await, "after {damage:?}");
+        let written = store.append(&ours, own.session, says("we write on")).await;
+        written.expect("a write of the other tenant");
+        damaged(&store, &theirs, &foreign, damage).await;
+    }
+    Verdict::Passed
+}
+
+/// The damage was real: the damaged tenant sees it.
+async fn damaged(store: &dyn AnyStore, by: &By, ids: &Ids, damage: Damage) {
+    let found = match store.verify(by, ids.thread, None).await {
+        Ok(verified) => !verified.problems.is_empty(),
+        Err(error) => error.kind() == ErrorKind::Corrupt,
+    };
+    assert!(found, "{damage:?} was not found");
+}
+
+/// What a tenant can ask about its ids, answered.
+async fn answers(store: &dyn AnyStore, by: &By, ids: &Ids) -> Vec<String> {
+    let mut all = Vec::new();
+    for method in methods(ids, ids) {
+        if method.request.is_query() {
+            all.push(format!("{:?}", method.request.send(store, by).await));
+        }
+    }
+    all.push(format!("{:?}", store.projects(by, Paging::default()).await));
+    all.push(format!("{:?}", kit::threads(store, by, ThreadScope::Tenant).await));
+    all
+}
+
+/// Malformed ids are invalid; hostile texts are kept verbatim and reach no path, key or query.
+pub async fn ten5(cx: Cx) -> Verdict {
+    for text in fits::corpus().into_iter().chain(hostile::bad_tenants()) {
+        no_id(&text);
+        let fits = fits::is_outside(&text);
+        assert_eq!(UserId::new(&text).is_ok(), fits, "{text:?} as a user");
+        assert_eq!(AgentId::new(&text).is_ok(), fits, "{text:?} as an agent");
+        assert_eq!(TenantId::new(&text).is_ok(), fits::is_tenant(&text), "{text:?} as a tenant");
+    }
+    let store = cx.store().await;
+    let by = cx.by();
+    let ids = Ids::make(&store, &by).await;
+    let right = [
+        ids.project.to_string(),
+        ids.thread.to_string(),
+        ids.session.to_string(),
+        ids.edge.to_string(),
+        ids.run.to_string(),
+        ids.entry.to_string(),
+    ];
+    for (i, id) in right.iter().enumerate() {
+        hostile::bad_ids(id).iter().for_each(|bad| no_id(bad));
+        // Of the right spelling, and of one kind only.
+        let kinds = parsed(id).map(|error| error.is_none());
+        assert!((0..6).all(|kind| kinds[kind] == (kind == i)), "{id} parses as {kinds:?}");
+    }
+    for text in fits::corpus() {
+        hostile_texts(&cx, &store, &text).await;
+    }
+    for tenant in hostile::tenants() {
+        let by = cx.by_of(&tenant, "ada");
+        let session = cx.session(&store, &by).await;
+        store.append(&by, session, says(tenant.clone())).await.expect("an entry");
+        assert_eq!(kit::texts(&store, &by, session).await, [tenant]);
+    }
+    fits::nothing_escaped(cx.dir().path());
+    Verdict::Passed
+}
+
+/// What each kind of id says of a text.
+fn parsed(text: &str) -> [Option<Error>; 6] {
+    [
+        text.parse::<ProjectId>().err(),
+        text.parse::<ThreadId>().err(),
+        text.parse::<SessionId>().err(),
+        text.parse::<SubSessionId>().err(),
+        text.parse::<RunId>().err(),
+        text.parse::<EntryId>().err(),
+    ]
+}
+
+fn no_id(text: &str) {
+    for error in parsed(text) {
+        let error = error.unwrap_or_else(|| panic!("{text:?} passes as an id"));
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{text:?}: {error}");
+    }
+}
+
+/// One hostile text wherever a caller may put one.
+async fn hostile_texts(cx: &Cx, store: &dyn AnyStore, text: &str) {
+    let by = cx.by();
+    let titled = store.create_project(&by, text, ProjectConfig::default()).await;
+    assert_eq!(titled.is_ok(), fits::is_title(text), "{text:?} as a name");
+    let project = match titled {
+        Ok(project) => project,
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{text:?} as a name");
+            cx.project(store, &by).await
+        }
+    };
+    let new = NewThread::titled("t").with_label(text, "v");
+    let thread = match store.create_thread(&by, project, new).await {
+        Ok(thread) => {
+            let listed = ThreadFilter::of(ThreadScope::Tenant).labelled(text, "v");
+            let rows = pages(10, |page| store.threads(&by, listed.clone(), page)).await;
+            assert_eq!(
+                rows.iter().map(|r| r.id).collect::<Vec<_>>(),
+                [thread],
+                "labelled {text:?}"
+            );
+            thread
+        }
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{text:?} as a label");
+            assert!(!fits::is_outside(text), "{text:?} as a label: {error}");
+            store.create_thread(&by, project, NewThread::titled("t")).await.expect("a thread")
+        }
+    };
+    let session = named(store, &by, thread, "s").await;
+    store.append(&by, session, says(text)).await.expect("any text is an entry");
+    assert_eq!(kit::texts(store, &by, session).await, [text], "an entry comes back verbatim");
+    let keyed = by.with_key(Key::new(text, 1));
+    let again = store.append(&keyed, session, says("keyed")).await;
+    assert_eq!(again.is_ok(), fits::is_outside(text), "{text:?} as a producer");
+    let run = store.start_run(&by, session, NewRun::default()).await.expect("a run");
+    let usage = Usage::new(Tokens::new(1, 1), 1);
+    let booked = store.book_usage(&by, run, text, usage).await;
+    assert_eq!(booked.is_ok(), fits::is_outside(text), "{text:?} as a call");
+    let unknown = store.run_by_external_id(&by, thread, text).await;
+    assert!(!matches!(unknown, Ok(Some(_))), "{text:?} names no run");
+}
+
+/// Ids are unique, sort by creation as values and as strings, and never come again.
+pub async fn ten6(cx: Cx) -> Verdict {
+    let clock = std::sync::Arc::new(crate::TestClock::default());
+    let store = cx.store_with(clock.clone(), |options| options).await;
+    let by = cx.by();
+    let project = cx.project(&store, &by).await;
+    let thread = store.create_thread(&by, project, NewThread::titled("t")).await.expect("a thread");
+    let mut sessions: Vec<SessionId> = Vec::new();
+    let mut entries: Vec<EntryId> = Vec::new();
+    for round in 0..40_u64 {
+        if round % 7 == 3 {
+            clock.rewind(std::time::Duration::from_secs(3600));
+        }
+        let session = named(&store, &by, thread, "same name").await;
+        let said = store.append(&by, session, vec![says("a"), says("b")]).await.expect("a turn");
+        entries.extend(said.entries());
+        sessions.push(session);
+        if round % 3 == 0 {
+            store.delete_session(&by, session).await.expect("it goes");
+        }
+    }
+    rising(&sessions);
+    rising(&entries);
+    let mut minted = vec![thread];
+    store.delete_session(&by, *sessions.last().expect("some")).await.expect("it goes");
+    for _ in 0..20 {
+        let next =
+            store.create_thread(&by, project, NewThread::titled("t")).await.expect("a thread");
+        assert!(!minted.contains(&next), "{next} was minted twice");
+        store.delete_thread(&by, next).await.expect("it goes");
+        assert_eq!(store.thread(&by, next).await.expect("an answer"), None);
+        minted.push(next);
+    }
+    let store = cx.reopen(store).await;
+    let after = named(&store, &by, thread, "later").await;
+    assert!(sessions.iter().all(|s| *s < after), "an id came again after a reopen");
+    Verdict::Passed
+}
+
+fn rising<T: Ord + std::fmt::Display + std::fmt::Debug>(ids: &[T]) {
+    for pair in ids.windows(2) {
+        assert!(pair[0] < pair[1], "{pair:?} as values");
+        assert!(pair[0].to_string() < pair[1].to_string(), "{pair:?} as strings");
+    }
+}
+
+/// An id of one's own tenant that names nothing.
+pub async fn ten7(cx: Cx) -> Verdict {
+    let store = cx.store().await;
+    let journal = cx.journal().await;
+    let by = cx.by();
+    let own = Ids::make(&store, &by).await;
+    unchanged(&*journal, &[&by.tenant], async {
+        let mut cases = methods(&own, &own.nothing());
+        cases.extend(methods(&own, &own.crossed()));
+        // In a thread that does not exist, an id named beside one's own may as well be one of another thread.
+        let elsewhere = methods(&own, &own.nowhere());
+        let beside =
+            |name: &str| name.contains(' ') && !name.contains(" of ") && !name.contains("backward");
+        cases.extend(elsewhere.iter().filter(|m| !beside(m.name)).cloned());
+        for method in cases {
+            let answer = method.request.send(&store, &by).await;
+            let shown = format!("{} answered {answer:?}", method.name);
+            match method.unknown {
+                Unknown::None => assert!(answer.is_ok_and(|a| a.ends_with("(None)")), "{shown}"),
+                Unknown::NotFound => match answer {
+                    Err(Error::NotFound { id }) => assert!(!id.is_empty(), "{shown}"),
+                    _ => panic!("{shown}"),
+                },
+                Unknown::Deleted => assert_eq!(answer.ok().as_deref(), Some("Deleted"), "{shown}"),
+            }
+        }
+        for method in elsewhere.into_iter().filter(|m| beside(m.name)) {
+            let error = method.request.send(&store, &by).await.expect_err(method.name);
+            let kind = error.kind();
+            assert!(
+                matches!(kind, ErrorKind::NotFound | ErrorKind::Precondition),
+                "{}: {error}",
+                method.name
+            );
+        }
+    })
+    .await;
+    store.append(&by, own.session, says("on it goes")).await.expect("the next write");
+    Verdict::Passed
+}
+
+/// Of several reasons to refuse, the first in the stated order is told.
+pub async fn ten8(cx: Cx) -> Verdict {
+    let store = cx.store().await;
+    let (by, theirs) = (cx.by(), cx.by_of("evil-corp", "eve"));
+    let own = Ids::make(&store, &by).await;
+    let foreign = Ids::make(&store, &theirs).await;
+    let other = Ids::make(&store, &by).await;
+    let long = UpdateThread { title: Some("x".repeat(257)), labels: None };
+    // Invalid, TenantIsolation.
+    refused(store.update_thread(&by, foreign.thread, 1, long).await, ErrorKind::Invalid);
+    // TenantIsolation, replay: the key is known, the id is foreign.
+    let keyed = by.with_key(Key::new("worker", 1));
+    let first = store.append(&keyed, own.session, says("once")).await.expect("an entry");
+    refused(store.append(&keyed, foreign.session, says("once")).await, ErrorKind::TenantIsolation);
+    // Replay, NotFound and Closed: the answer outlives the session, and the thread's archive.
+    let gone = named(&store, &by, own.thread, "gone").await;
+    let second = by.with_key(Key::new("worker", 2));
+    let told = store.append(&second, gone, says("twice")).await.expect("an entry");
+    store.delete_session(&by, gone).await.expect("it goes");
+    assert_eq!(
+        store.append(&second, gone, says("twice")).await.ok(),
+        Some(told),
+        "replay, not NotFound"
+    );
+    // Fenced, IllegalTransition; Fenced, Stale.
+    let held = named(&store, &by, own.thread, "held").await;
+    let ttl = std::time::Duration::from_secs(60);
+    let token = store.claim_lease(&by, held, ttl).await.expect("a lease");
+    let wrong = by.with_lease(token - 1);
+    let thread = own.thread;
+    harmless(
+        &store,
+        &by,
+        thread,
+        ErrorKind::Fenced,
+        store.set_status(&wrong, held, SessionStatus::Archived),
+    )
+    .await;
+    let update = UpdateSession::default();
+    harmless(&store, &by, thread, ErrorKind::Fenced, store.update_session(&wrong, held, 1, update))
+        .await;
+    // WrongThread, Fenced.
+    let answer = says("x").in_reply_to(other.entry);
+    harmless(&store, &by, thread, ErrorKind::Precondition, store.append(&wrong, held, answer))
+        .await;
+    // Fenced, RunEnded.
+    let with = by.with_lease(token);
+    let run = store.start_run(&with, held, NewRun::default()).await.expect("a run");
+    store.end_run(&with, run, RunOutcome::Succeeded).await.expect("it ends");
+    harmless(
+        &store,
+        &by,
+        thread,
+        ErrorKind::Fenced,
+        store.end_run(&wrong, run, RunOutcome::Succeeded),
+    )
+    .await;
+    // RunEnded, Stale.
+    let stale = Append { entries: vec![says("x").in_run(run)], expect: Expect::Tail(1) };
+    harmless(&store, &by, thread, ErrorKind::Precondition, store.append(&with, held, stale)).await;
+    store.release_lease(&with, held).await.expect("it is given back");
+    // Precondition (a second parent), Capacity (no width left).
+    let narrow = ProjectConfig::default().with_max_delegation_width(1);
+    let project = store.create_project(&by, "narrow", narrow).await.expect("a project");
+    let cramped =
+        store.create_thread(&by, project, NewThread::titled("t")).await.expect("a thread");
+    let parent = named(&store, &by, cramped, "parent").await;
+    let child = NewSession::named("c").under(NewSubSession::under(parent));
+    let (child, _) = store.create_session(&by, cramped, child).await.expect("a child");
+    let again = LinkSessions { child, edge: NewSubSession::under(parent) };
+    harmless(&store, &by, cramped, ErrorKind::Precondition, store.link_sessions(&by, again)).await;
+    // Capacity, Stale.
+    let huge = Append { entries: vec![says("x".repeat((32 << 20) + 1))], expect: Expect::Tail(1) };
+    harmless(&store, &by, thread, ErrorKind::Capacity, store.append(&by, held, huge)).await;
+    // NotFound, Closed; Closed, WrongThread; Closed, Fenced; replay, Closed.
+    let quiet = Ids::make(&store, &by).await;
+    store.end_run(&by, quiet.run, RunOutcome::Succeeded).await.expect("it ends");
+    let third = by.with_key(Key::new("worker", 1));
+    let kept = store.append(&third, quiet.session, says("kept")).await.expect("an entry");
+    store.archive_thread(&by, quiet.thread).await.expect("it is archived");
+    let thread = quiet.thread;
+    let nothing = quiet.nothing().session;
+    harmless(&store, &by, thread, ErrorKind::NotFound, store.append(&by, nothing, says("x"))).await;
+    let answer = says("x").in_reply_to(other.entry);
+    harmless(&store, &by, thread, ErrorKind::Closed, store.append(&by, quiet.session, answer))
+        .await;
+    let unheld = by.with_lease(1);
+    harmless(
+        &store,
+        &by,
+        thread,
+        ErrorKind::Closed,
+        store.append(&unheld, quiet.session, says("x")),
+    )
+    .await;
+    let replay = store.append(&third, quiet.session, says("kept")).await;
+    assert_eq!(replay.ok(), Some(kept), "replay, not Closed");
+    assert_eq!(store.append(&keyed, own.session, says("once")).await.ok(), Some(first));
+    Verdict::Passed
+}

@@ -1,0 +1,23 @@
+//! The reference: what a store must answer, written from the contract with plain maps and no thought of speed.
+//!
+//! It shares no code with the core's state machine. It takes the same commands, the caller and the time, and predicts the
+//! outcome or the refusal; ids inside a thread follow from versions, so it predicts them too. Only the minted ids of
+//! projects and threads are learnt from the store's answer.
+
+mod keys;
+mod project;
+pub mod read;
+mod refusal;
+mod runs;
+mod session;
+mod state;
+mod valid;
+
+pub use refusal::Refusal;
+pub use state::{
+    Call, Edge, HeldLease, LoggedEntry, Model, ModelRun, Project, Session, Tenant, Thread,
+    external_id,
+};
+
+/// What the model predicts of a call.
+pub type Predicted<T> = Result<T, Refusal>;

@@ -1,0 +1,265 @@
+//! Projects and threads: what each command does.
+
+use sessile_core::{
+    By, Error,
+    ErrorKind::NotFound,
+    Timestamp,
+    command::{ThreadCommand, ThreadOutcome, UpdateProject, UpdateThread},
+    error::{Closure, Counter, ThreadAction},
+    id::{ProjectId, ThreadId, Version},
+    model::{ProjectStatus, SessionSample, ThreadStatus},
+};
+
+use super::{Model, Predicted, Refusal, keys::Producers, state::*, valid};
+
+pub(super) fn closed(what: Closure) -> Refusal {
+    Error::Closed { what }.into()
+}
+
+pub(super) fn stale(counter: Counter, expected: Version, actual: Version) -> Predicted<()> {
+    if expected == actual { Ok(()) } else { Err(Error::Stale { counter, expected, actual }.into()) }
+}
+
+impl Model {
+    /// Carries out a command at a time. Creating commands take the id from the store's answer and check that it is new.
+    ///
+    /// # Panics
+    /// When the store's answer mints an id that is not fresh, or not of the tenant.
+    pub fn thread_command(
+        &mut self,
+        by: &By,
+        command: &ThreadCommand,
+        now: Timestamp,
+        actual: Option<&ThreadOutcome>,
+    ) -> Predicted<ThreadOutcome> {
+        valid::thread_command(by, command)?;
+        match command {
+            ThreadCommand::CreateProject { .. } => self.create_project(by, command, now, actual),
+            ThreadCommand::DeleteProject { project } => {
+                let tenant = self.tenant(&by.tenant);
+                let threads = tenant.threads.values().filter(|t| t.project == *project).count();
+                if threads > 0 {
+                    return Err(Refusal::kind(sessile_core::ErrorKind::Precondition));
+                }
+                tenant.projects.remove(project);
+                Ok(ThreadOutcome::Deleted)
+            }
+            ThreadCommand::UpdateProject { project, .. }
+            | ThreadCommand::ArchiveProject { project }
+            | ThreadCommand::ReopenProject { project }
+            | ThreadCommand::CreateThread { project, .. } => {
+                let known = self.tenant(&by.tenant).projects.get(project).ok_or(NotFound)?;
+                if let Some(first) = known.keys.known(by.key.as_ref(), command)? {
+                    return Ok(first);
+                }
+                let before = known.head;
+                let outcome = self.in_project(by, *project, command, now, actual)?;
+                let known = self.tenant(&by.tenant).projects.get_mut(project).ok_or(NotFound)?;
+                if known.head > before {
+                    known.keys.remember(by.key.as_ref(), command.clone(), outcome);
+                }
+                Ok(outcome)
+            }
+            ThreadCommand::DeleteThread { thread } => {
+                let tenant = self.tenant(&by.tenant);
+                let Some(known) = tenant.threads.get(thread) else {
+                    return Ok(ThreadOutcome::Deleted);
+                };
+                let all = known.sessions.iter().map(|(v, s)| (*v, s.status)).collect();
+                not_empty(*thread, ThreadAction::Delete, all)?;
+                tenant.threads.remove(thread);
+                Ok(ThreadOutcome::Deleted)
+            }
+            ThreadCommand::UpdateThread { thread, .. }
+            | ThreadCommand::ArchiveThread { thread }
+            | ThreadCommand::ReopenThread { thread } => {
+                let known = self.tenant(&by.tenant).threads.get_mut(thread).ok_or(NotFound)?;
+                let asked = Any::Thread(command.clone());
+                match known.keys.known(by.key.as_ref(), &asked)? {
+                    Some(Any::Thread(first)) => return Ok(first),
+                    Some(Any::Session(_)) => unreachable!("a key answers one kind of command"),
+                    None => {}
+                }
+                let before = known.head;
+                let outcome = known.thread_command(by, *thread, command, now)?;
+                if known.head > before {
+                    known.keys.remember(by.key.as_ref(), asked, Any::Thread(outcome));
+                }
+                Ok(outcome)
+            }
+            _ => unreachable!("refused as invalid"),
+        }
+    }
+
+    fn mint(&mut self, bits: u128, tag: u32, by: &By) {
+        assert_eq!(tag, by.tenant.tag(), "an id carries the tag of its tenant");
+        assert!(self.minted.insert(bits), "an id was minted twice");
+    }
+
+    fn create_project(
+        &mut self,
+        by: &By,
+        command: &ThreadCommand,
+        now: Timestamp,
+        actual: Option<&ThreadOutcome>,
+    ) -> Predicted<ThreadOutcome> {
+        let ThreadCommand::CreateProject { name, config } = command else { unreachable!() };
+        let slot = by.key.as_ref().map(|k| (k.producer.clone(), k.n));
+        if let Some((first, id)) =
+            slot.as_ref().and_then(|s| self.tenant(&by.tenant).project_keys.get(s))
+        {
+            return if first == command {
+                Ok(ThreadOutcome::ProjectCreated(*id))
+            } else {
+                Err(Error::KeyReused { n: by.key.as_ref().map_or(0, |k| k.n) }.into())
+            };
+        }
+        let id = match actual {
+            Some(ThreadOutcome::ProjectCreated(id)) => *id,
+            _ => return Ok(ThreadOutcome::ProjectCreated(ProjectId::from_bits(0))),
+        };
+        self.mint(id.bits(), id.tag(), by);
+        let mut keys = Producers::default();
+        let outcome = ThreadOutcome::ProjectCreated(id);
+        keys.remember(by.key.as_ref(), command.clone(), outcome);
+        let project = Project {
+            name: name.clone(),
+            status: ProjectStatus::Open,
+            config: config.clone(),
+            created_at: now,
+            updated_at: now,
+            version: 1,
+            head: 1,
+            keys,
+        };
+        let tenant = self.tenant(&by.tenant);
+        tenant.projects.insert(id, project);
+        if let Some(slot) = slot {
+            tenant.project_keys.insert(slot, (command.clone(), id));
+        }
+        Ok(outcome)
+    }
+
+    fn in_project(
+        &mut self,
+        by: &By,
+        id: ProjectId,
+        command: &ThreadCommand,
+        now: Timestamp,
+        actual: Option<&ThreadOutcome>,
+    ) -> Predicted<ThreadOutcome> {
+        let project = self.tenant(&by.tenant).projects.get_mut(&id).ok_or(NotFound)?;
+        let archived = project.status == ProjectStatus::Archived;
+        match command {
+            ThreadCommand::UpdateProject { expected, update, .. } => {
+                if archived {
+                    return Err(closed(Closure::ProjectArchived));
+                }
+                stale(Counter::Version, *expected, project.version)?;
+                let UpdateProject { name, config } = update.clone();
+                project.name = name.unwrap_or_else(|| project.name.clone());
+                project.config = config.unwrap_or_else(|| project.config.clone());
+                Ok(project.changed(now))
+            }
+            ThreadCommand::ArchiveProject { .. } if !archived => {
+                project.status = ProjectStatus::Archived;
+                Ok(project.changed(now))
+            }
+            ThreadCommand::ReopenProject { .. } if archived => {
+                project.status = ProjectStatus::Open;
+                Ok(project.changed(now))
+            }
+            ThreadCommand::ArchiveProject { .. } | ThreadCommand::ReopenProject { .. } => {
+                Ok(ThreadOutcome::Changed(project.version))
+            }
+            ThreadCommand::CreateThread { thread: new, .. } => {
+                if archived {
+                    return Err(closed(Closure::ProjectArchived));
+                }
+                project.head += 1;
+                let thread = match actual {
+                    Some(ThreadOutcome::ThreadCreated(thread)) => *thread,
+                    _ => return Ok(ThreadOutcome::ThreadCreated(ThreadId::from_bits(0))),
+                };
+                self.mint(thread.bits(), thread.tag(), by);
+                let user = by.actor.user_id().cloned();
+                let begun = Thread {
+                    project: id,
+                    title: new.title.clone(),
+                    labels: new.labels.clone(),
+                    status: ThreadStatus::Open,
+                    created_by: by.actor.clone(),
+                    created_at: now,
+                    updated_at: now,
+                    version: 1,
+                    head: 1,
+                    sessions: Default::default(),
+                    edges: Default::default(),
+                    runs: Default::default(),
+                    entries: Default::default(),
+                    tasks: Default::default(),
+                    writers: user.iter().cloned().collect(),
+                    touched: user.into_iter().collect(),
+                    keys: Producers::default(),
+                };
+                self.tenant(&by.tenant).threads.insert(thread, begun);
+                Ok(ThreadOutcome::ThreadCreated(thread))
+            }
+            _ => unreachable!("no command to a project"),
+        }
+    }
+}
+
+impl Project {
+    fn changed(&mut self, now: Timestamp) -> ThreadOutcome {
+        self.head += 1;
+        self.version = self.head;
+        self.updated_at = self.updated_at.max(now);
+        ThreadOutcome::Changed(self.version)
+    }
+}
+
+fn not_empty(
+    thread: ThreadId,
+    action: ThreadAction,
+    sessions: Vec<(Version, sessile_core::model::SessionStatus)>,
+) -> Predicted<()> {
+    let total = sessions.len() as u64;
+    let samples = sessions
+        .into_iter()
+        .take(50)
+        .map(|(version, status)| SessionSample { session: session_id(thread, version), status })
+        .collect();
+    if total == 0 { Ok(()) } else { Err(Error::ThreadNotEmpty { action, samples, total }.into()) }
+}
+
+impl Thread {
+    fn thread_command(
+        &mut self,
+        by: &By,
+        id: ThreadId,
+        command: &ThreadCommand,
+        now: Timestamp,
+    ) -> Predicted<ThreadOutcome> {
+        let archived = self.status == ThreadStatus::Archived;
+        match command {
+            ThreadCommand::UpdateThread { expected, update, .. } => {
+                if archived {
+                    return Err(closed(Closure::ThreadArchived));
+                }
+                stale(Counter::Version, *expected, self.version)?;
+                let UpdateThread { title, labels } = update.clone();
+                self.title = title.unwrap_or_else(|| self.title.clone());
+                self.labels = labels.unwrap_or_else(|| self.labels.clone());
+            }
+            ThreadCommand::ArchiveThread { .. } if !archived => {
+                not_empty(id, ThreadAction::Archive, self.at_work())?;
+                self.status = ThreadStatus::Archived;
+            }
+            ThreadCommand::ReopenThread { .. } if archived => self.status = ThreadStatus::Open,
+            _ => return Ok(ThreadOutcome::Changed(self.version)),
+        }
+        self.version = self.record(now, &by.actor);
+        Ok(ThreadOutcome::Changed(self.version))
+    }
+}

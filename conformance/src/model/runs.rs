@@ -1,0 +1,229 @@
+//! Runs, what follows from their steps, and what they cost.
+
+use sessile_core::{
+    Error,
+    ErrorKind::{NotFound, Precondition},
+    command::{NewRun, SessionOutcome},
+    id::{RunId, SessionId, ThreadId, Version},
+    model::{RollUp, RunOutcome, RunStatus, SessionStatus, SubSessionStatus, Totals, Usage},
+};
+
+use super::{Predicted, session::Facts, state::*};
+
+impl Thread {
+    pub(super) fn run_exists(&self, run: RunId) -> Predicted<()> {
+        match self.runs.get(&run.version()) {
+            Some(run) if !run.gone => Ok(()),
+            _ => Err(NotFound.into()),
+        }
+    }
+
+    pub(super) fn start_run(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        session: SessionId,
+        new: &NewRun,
+    ) -> Predicted<SessionOutcome> {
+        let v = self.present(session)?;
+        if let Some(run) = new.retry_of.filter(|r| r.thread() == id) {
+            self.run_exists(run)?;
+        }
+        self.open()?;
+        if let Some(run) = new.retry_of
+            && (run.thread() != id || self.runs[&run.version()].session != v)
+        {
+            return Err(Precondition.into());
+        }
+        self.fence(v, facts.by)?;
+        let lives = |run: RunId| !self.runs[&run.version()].status.is_terminal();
+        if self.sessions[&v].status == SessionStatus::Failed || new.retry_of.is_some_and(lives) {
+            return Err(Precondition.into());
+        }
+        let iteration = self.runs.values().filter(|r| r.session == v).count() as u32 + 1;
+        let version = self.record_in(v, facts.now, facts.by);
+        let task = new.task.clone().or_else(|| self.session(v).task.clone());
+        self.tasks.extend(task.clone());
+        let run = ModelRun {
+            session: v,
+            iteration,
+            retry_of: new.retry_of,
+            task,
+            labels: new.labels.clone(),
+            status: if new.queued { RunStatus::Queued } else { RunStatus::Running },
+            outcome: None,
+            started_at: facts.now,
+            ended_at: None,
+            ended: 0,
+            version,
+            calls: Vec::new(),
+            gone: false,
+        };
+        self.runs.insert(version, run);
+        self.fan_in(v);
+        self.step_edge(facts, v, |s| s == SubSessionStatus::Pending, SubSessionStatus::Active);
+        Ok(SessionOutcome::RunStarted(RunId::new(id, version)))
+    }
+
+    /// A live run that the caller may write to.
+    fn live_run(&self, facts: &Facts<'_>, id: ThreadId, run: RunId) -> Predicted<Version> {
+        self.run_exists(run)?;
+        let session = self.runs[&run.version()].session;
+        self.writable(facts, session_id(id, session))?;
+        if self.runs[&run.version()].status.is_terminal() {
+            return Err(Error::RunEnded { run: run.to_string() }.into());
+        }
+        Ok(session)
+    }
+
+    pub(super) fn set_run_status(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        run: RunId,
+        to: RunStatus,
+    ) -> Predicted<SessionOutcome> {
+        let session = self.live_run(facts, id, run)?;
+        let from = self.runs[&run.version()].status;
+        if to.is_terminal() || !legal(from, to) {
+            return Err(Precondition.into());
+        }
+        let version = self.record_in(session, facts.now, facts.by);
+        let it = self.runs.get_mut(&run.version()).expect("it lives");
+        it.status = to;
+        it.version = version;
+        self.fan_in(session);
+        Ok(SessionOutcome::Changed(version))
+    }
+
+    pub(super) fn end_run(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        run: RunId,
+        outcome: &RunOutcome,
+    ) -> Predicted<SessionOutcome> {
+        let session = self.live_run(facts, id, run)?;
+        let from = self.runs[&run.version()].status;
+        if !legal(from, outcome.status()) {
+            return Err(Precondition.into());
+        }
+        let version = self.record_in(session, facts.now, facts.by);
+        let it = self.runs.get_mut(&run.version()).expect("it lives");
+        it.status = outcome.status();
+        it.outcome = Some(outcome.clone());
+        it.ended_at = Some(facts.now);
+        it.ended = version;
+        it.version = version;
+        self.fan_in(session);
+        let active = |s| s == SubSessionStatus::Active;
+        match self.session(session).status {
+            SessionStatus::Idle => self.step_edge(facts, session, active, SubSessionStatus::Idle),
+            SessionStatus::Failed => {
+                self.step_edge(facts, session, active, SubSessionStatus::Failed)
+            }
+            _ => {}
+        }
+        // A cancelled last run ends the activity.
+        if *outcome == RunOutcome::Cancelled && self.live_runs(session).next().is_none() {
+            let head = self.head;
+            self.session(session).activity = head;
+        }
+        Ok(SessionOutcome::Changed(version))
+    }
+
+    /// The session's status from the runs of its current activity.
+    fn fan_in(&mut self, session: Version) {
+        let activity = self.sessions[&session].activity;
+        let runs: Vec<RunStatus> = self
+            .runs
+            .iter()
+            .filter(|(v, r)| r.session == session && **v > activity)
+            .map(|(_, r)| r.status)
+            .collect();
+        let any = |wanted: &[RunStatus]| runs.iter().any(|s| wanted.contains(s));
+        let status = if any(&[RunStatus::Queued, RunStatus::Running]) {
+            SessionStatus::Active
+        } else if any(&[RunStatus::AwaitingHitl, RunStatus::AwaitingHitlResolution]) {
+            SessionStatus::AwaitingHitl
+        } else if runs.iter().all(|s| *s == RunStatus::Failed) {
+            SessionStatus::Failed
+        } else {
+            SessionStatus::Idle
+        };
+        self.session(session).status = status;
+    }
+
+    pub(super) fn book(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        run: RunId,
+        call: &str,
+        usage: &Usage,
+    ) -> Predicted<SessionOutcome> {
+        self.run_exists(run)?;
+        let session = self.runs[&run.version()].session;
+        self.writable(facts, session_id(id, session))?;
+        if let Some(first) = self.runs[&run.version()].calls.iter().find(|c| c.call == call) {
+            return Ok(SessionOutcome::Changed(first.version));
+        }
+        self.live_run(facts, id, run)?;
+        let version = self.record_in(session, facts.now, facts.by);
+        let booked = Call { version, at: facts.now, call: call.to_owned(), usage: usage.clone() };
+        self.runs.get_mut(&run.version()).expect("it lives").calls.push(booked);
+        Ok(SessionOutcome::Changed(version))
+    }
+
+    /// The roll-up of some runs.
+    pub fn roll_up(&self, wanted: impl Fn(&ModelRun) -> bool) -> RollUp {
+        let mut roll_up = RollUp::default();
+        for run in self.runs.values().filter(|r| wanted(r)) {
+            roll_up.attempts += 1;
+            roll_up.iterations += u64::from(run.retry_of.is_none());
+            match run.status {
+                RunStatus::Succeeded => roll_up.succeeded += 1,
+                RunStatus::Failed => roll_up.failed += 1,
+                RunStatus::Cancelled => roll_up.cancelled += 1,
+                _ if run.gone => roll_up.cancelled += 1,
+                _ => roll_up.live += 1,
+            }
+            if !run.calls.is_empty() {
+                roll_up.totals.get_or_insert_default().add(&run.totals());
+            }
+        }
+        roll_up
+    }
+}
+
+impl ModelRun {
+    /// What it used.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        self.calls.iter().for_each(|c| totals.add(&of(&c.usage)));
+        totals
+    }
+}
+
+/// One call as totals.
+pub(super) fn of(usage: &Usage) -> Totals {
+    let mut totals = Totals::default();
+    totals.calls = 1;
+    totals.tokens = usage.tokens;
+    totals.turns = usage.turns;
+    totals.cost.extend(usage.cost.iter().map(|c| (c.currency.clone(), c.micro)));
+    totals
+}
+
+fn legal(from: RunStatus, to: RunStatus) -> bool {
+    use RunStatus::{
+        AwaitingHitl, AwaitingHitlResolution, Cancelled, Failed, Queued, Running, Succeeded,
+    };
+    matches!(
+        (from, to),
+        (Queued, Running | Failed | Cancelled)
+            | (Running, AwaitingHitl | Succeeded | Failed | Cancelled)
+            | (AwaitingHitl, AwaitingHitlResolution | Failed | Cancelled)
+            | (AwaitingHitlResolution, Running | Failed | Cancelled)
+    )
+}

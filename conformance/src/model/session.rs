@@ -1,0 +1,556 @@
+//! Sessions, edges, entries and leases: what each command does.
+
+use std::time::Duration;
+
+use sessile_core::{
+    By, Error,
+    ErrorKind::{Closed, Fenced, NotFound, Precondition},
+    Timestamp,
+    command::{
+        Append, Appended, Expect, LinkSessions, NewSession, NewSubSession, SessionCommand,
+        SessionOutcome,
+    },
+    error::{Closure, Counter, State},
+    id::{EntryId, SessionId, ThreadId, Version},
+    model::{ProjectConfig, ProjectStatus, SessionStatus, SubSessionStatus, ThreadStatus},
+};
+
+use super::{
+    Model, Predicted, Refusal,
+    project::{closed, stale},
+    state::*,
+    valid,
+};
+
+/// What a command needs to know besides the thread.
+pub(super) struct Facts<'a> {
+    pub(super) by: &'a By,
+    pub(super) now: Timestamp,
+    pub(super) caps: ProjectConfig,
+    pub(super) project_archived: bool,
+    pub(super) max_skew: Duration,
+}
+
+/// The thread a command is about.
+pub(super) fn thread_of(command: &SessionCommand) -> ThreadId {
+    match command {
+        SessionCommand::CreateSession { thread, .. } => *thread,
+        SessionCommand::UpdateSession { session, .. }
+        | SessionCommand::SetStatus { session, .. }
+        | SessionCommand::ReopenSession { session }
+        | SessionCommand::DeleteSession { session }
+        | SessionCommand::Append { session, .. }
+        | SessionCommand::StartRun { session, .. }
+        | SessionCommand::ClaimLease { session, .. }
+        | SessionCommand::RenewLease { session, .. }
+        | SessionCommand::ReleaseLease { session } => session.thread(),
+        SessionCommand::LinkSessions(link) => link.child.thread(),
+        SessionCommand::UpdateEdge { edge, .. } | SessionCommand::DeleteEdge { edge } => {
+            edge.thread()
+        }
+        SessionCommand::SetRunStatus { run, .. }
+        | SessionCommand::EndRun { run, .. }
+        | SessionCommand::BookUsage { run, .. } => run.thread(),
+        _ => unreachable!("refused as invalid"),
+    }
+}
+
+impl Model {
+    /// Carries out a command at a time.
+    pub fn session_command(
+        &mut self,
+        by: &By,
+        command: &SessionCommand,
+        now: Timestamp,
+    ) -> Predicted<SessionOutcome> {
+        valid::session_command(by, command)?;
+        let max_skew = self.max_skew;
+        let id = thread_of(command);
+        let tenant = self.tenant(&by.tenant);
+        let idempotent_delete = matches!(
+            command,
+            SessionCommand::DeleteSession { .. } | SessionCommand::DeleteEdge { .. }
+        );
+        let Some(thread) = tenant.threads.get_mut(&id) else {
+            return if idempotent_delete {
+                Ok(SessionOutcome::Deleted)
+            } else {
+                Err(NotFound.into())
+            };
+        };
+        let asked = Any::Session(command.clone());
+        if !idempotent_delete {
+            match thread.keys.known(by.key.as_ref(), &asked)? {
+                Some(Any::Session(first)) => return Ok(first),
+                Some(Any::Thread(_)) => unreachable!("a key answers one kind of command"),
+                None => {}
+            }
+        }
+        let project = tenant.projects.get(&thread.project).ok_or(NotFound)?;
+        let facts = Facts {
+            by,
+            now,
+            caps: project.config.clone(),
+            project_archived: project.status == ProjectStatus::Archived,
+            max_skew,
+        };
+        let before = thread.head;
+        let outcome = thread.session_command(&facts, id, command)?;
+        if thread.head > before && !idempotent_delete {
+            thread.keys.remember(by.key.as_ref(), asked, Any::Session(outcome));
+        }
+        Ok(outcome)
+    }
+}
+
+impl Thread {
+    fn session_command(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        command: &SessionCommand,
+    ) -> Predicted<SessionOutcome> {
+        match command {
+            SessionCommand::CreateSession { session, .. } => self.create(facts, id, session),
+            SessionCommand::UpdateSession { session, expected, update } => {
+                let v = self.writable(facts, *session)?;
+                let it = self.session(v);
+                if update.actor.is_some() && it.actor.is_some() {
+                    return Err(Refusal::one_of(&[Precondition, Fenced]));
+                }
+                stale(Counter::Version, *expected, it.version)?;
+                let update = update.clone();
+                it.name = update.name.unwrap_or_else(|| it.name.clone());
+                it.labels = update.labels.unwrap_or_else(|| it.labels.clone());
+                it.task = update.task.unwrap_or_else(|| it.task.clone());
+                it.actor = update.actor.or_else(|| it.actor.clone());
+                let task = it.task.clone();
+                self.tasks.extend(task);
+                Ok(self.changed(facts, v))
+            }
+            SessionCommand::SetStatus { session, to } => self.set_status(facts, *session, *to),
+            SessionCommand::ReopenSession { session } => {
+                let v = self.writable(facts, *session)?;
+                let head = self.head;
+                let it = self.session(v);
+                if it.status != SessionStatus::Failed {
+                    return Err(illegal(it.status, SessionStatus::Active));
+                }
+                it.status = SessionStatus::Active;
+                it.activity = head;
+                Ok(self.changed(facts, v))
+            }
+            SessionCommand::DeleteSession { session } => {
+                if !self.sessions.contains_key(&session.version()) {
+                    return Ok(SessionOutcome::Deleted);
+                }
+                let v = self.writable(facts, *session)?;
+                if self.edges.values().any(|e| e.parent == v || e.child == v) {
+                    return Err(Precondition.into());
+                }
+                self.record_in(v, facts.now, facts.by);
+                self.sessions.remove(&v);
+                self.entries.retain(|_, e| e.session != v);
+                self.runs.values_mut().filter(|r| r.session == v).for_each(|r| r.gone = true);
+                Ok(SessionOutcome::Deleted)
+            }
+            SessionCommand::LinkSessions(link) => self.link(facts, id, link),
+            SessionCommand::UpdateEdge { edge, expected, update } => {
+                let v = edge.version();
+                let child = self.edges.get(&v).ok_or(NotFound)?.child;
+                self.writable(facts, session_id(id, child))?;
+                stale(Counter::Version, *expected, self.edges[&v].version)?;
+                let version = self.record_in(child, facts.now, facts.by);
+                let it = self.edges.get_mut(&v).ok_or(NotFound)?;
+                it.purpose = update.purpose.clone().unwrap_or_else(|| it.purpose.clone());
+                it.failure_mode = update.failure_mode.unwrap_or(it.failure_mode);
+                it.completion_mode = update.completion_mode.unwrap_or(it.completion_mode);
+                it.touch(version, facts.now);
+                Ok(SessionOutcome::Changed(version))
+            }
+            SessionCommand::DeleteEdge { edge } => {
+                let Some(it) = self.edges.get(&edge.version()) else {
+                    return Ok(SessionOutcome::Deleted);
+                };
+                let child = it.child;
+                self.writable(facts, session_id(id, child))?;
+                self.record_in(child, facts.now, facts.by);
+                self.edges.remove(&edge.version());
+                Ok(SessionOutcome::Deleted)
+            }
+            SessionCommand::Append { session, append } => self.append(facts, id, *session, append),
+            SessionCommand::ClaimLease { session, ttl } => self.claim(facts, *session, *ttl),
+            SessionCommand::RenewLease { session, ttl } => {
+                let v = self.present(*session)?;
+                self.open()?;
+                let current = self.session(v).lease.as_ref().map(|l| l.token);
+                if current.is_none() || current != facts.by.lease {
+                    return Err(fenced(current, facts.by.lease));
+                }
+                let version = self.record_in(v, facts.now, facts.by);
+                if let Some(lease) = &mut self.session(v).lease {
+                    lease.ttl = *ttl;
+                }
+                Ok(SessionOutcome::Changed(version))
+            }
+            SessionCommand::ReleaseLease { session } => {
+                let v = self.present(*session)?;
+                self.open()?;
+                if self.session(v).lease.is_none() {
+                    return Ok(SessionOutcome::Changed(0));
+                }
+                self.writable(facts, *session)?;
+                let version = self.record_in(v, facts.now, facts.by);
+                self.session(v).lease = None;
+                Ok(SessionOutcome::Changed(version))
+            }
+            SessionCommand::StartRun { session, run } => self.start_run(facts, id, *session, run),
+            SessionCommand::SetRunStatus { run, to } => self.set_run_status(facts, id, *run, *to),
+            SessionCommand::EndRun { run, outcome, .. } => self.end_run(facts, id, *run, outcome),
+            SessionCommand::BookUsage { run, call, usage, .. } => {
+                self.book(facts, id, *run, call, usage)
+            }
+            _ => unreachable!("refused as invalid"),
+        }
+    }
+
+    pub(super) fn session(&mut self, version: Version) -> &mut Session {
+        self.sessions.get_mut(&version).expect("looked up before")
+    }
+
+    pub(super) fn present(&self, session: SessionId) -> Predicted<Version> {
+        let version = session.version();
+        self.sessions.contains_key(&version).then_some(version).ok_or_else(|| NotFound.into())
+    }
+
+    pub(super) fn open(&self) -> Predicted<()> {
+        match self.status {
+            ThreadStatus::Archived => Err(closed(Closure::ThreadArchived)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The lease rule of every write: with a lease its token, without one none.
+    pub(super) fn fence(&self, session: Version, by: &By) -> Predicted<()> {
+        let current = self.sessions[&session].lease.as_ref().map(|l| l.token);
+        if current == by.lease { Ok(()) } else { Err(fenced(current, by.lease)) }
+    }
+
+    /// Exists, in an open thread, and the caller holds the lease if there is one.
+    pub(super) fn writable(&self, facts: &Facts<'_>, session: SessionId) -> Predicted<Version> {
+        let version = self.present(session)?;
+        self.open()?;
+        self.fence(version, facts.by)?;
+        Ok(version)
+    }
+
+    fn changed(&mut self, facts: &Facts<'_>, session: Version) -> SessionOutcome {
+        let version = self.record_in(session, facts.now, facts.by);
+        self.session(session).version = version;
+        SessionOutcome::Changed(version)
+    }
+
+    fn create(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        new: &NewSession,
+    ) -> Predicted<SessionOutcome> {
+        if let Some(edge) = &new.parent {
+            self.parent_exists(id, edge)?;
+        }
+        match (facts.project_archived, self.status) {
+            (true, ThreadStatus::Archived) => return Err(Closed.into()),
+            (true, _) => return Err(closed(Closure::ProjectArchived)),
+            _ => self.open()?,
+        }
+        if let Some(edge) = &new.parent {
+            self.parent_fits(id, edge)?;
+            self.fence(edge.parent.version(), facts.by)?;
+            self.asker_lives(edge)?;
+            let depth = self.ancestry(edge.parent.version()).len() as u32;
+            self.caps(facts, edge, depth)?;
+        }
+        let version = self.record(facts.now, &facts.by.actor);
+        let session = Session {
+            name: new.name.clone(),
+            labels: new.labels.clone(),
+            task: new.task.clone(),
+            actor: new.actor.clone(),
+            status: SessionStatus::Idle,
+            created_at: facts.now,
+            updated_at: facts.now,
+            version,
+            lease: None,
+            activity: version,
+        };
+        self.sessions.insert(version, session);
+        self.tasks.extend(new.task.clone());
+        let edge = new.parent.as_ref().map(|edge| {
+            edge_id(id, self.insert_edge(facts, version, edge, SubSessionStatus::Pending))
+        });
+        Ok(SessionOutcome::SessionCreated(session_id(id, version), edge))
+    }
+
+    fn link(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        link: &LinkSessions,
+    ) -> Predicted<SessionOutcome> {
+        let edge = &link.edge;
+        if edge.parent.thread() != id {
+            // Which of the two threads is looked at first is nobody's business.
+            let fine = self.present(link.child).is_ok() && self.open().is_ok();
+            return Err(if fine {
+                Refusal::one_of(&[Precondition, NotFound])
+            } else {
+                Refusal::one_of(&[Precondition, NotFound, Closed])
+            });
+        }
+        let child = self.present(link.child)?;
+        self.parent_exists(id, edge)?;
+        self.open()?;
+        self.parent_fits(id, edge)?;
+        self.fence(child, facts.by)?;
+        self.asker_lives(edge)?;
+        let parent = edge.parent.version();
+        let ancestry = self.ancestry(parent);
+        if ancestry.contains(&child) || self.above(child).is_some() {
+            return Err(Precondition.into());
+        }
+        self.caps(facts, edge, ancestry.len() as u32 + self.height(child))?;
+        let status = if self.live_runs(child).next().is_some() {
+            SubSessionStatus::Active
+        } else {
+            SubSessionStatus::Pending
+        };
+        let version = self.insert_edge(facts, child, edge, status);
+        Ok(SessionOutcome::Linked(edge_id(id, version)))
+    }
+
+    fn insert_edge(
+        &mut self,
+        facts: &Facts<'_>,
+        child: Version,
+        new: &NewSubSession,
+        status: SubSessionStatus,
+    ) -> Version {
+        let version = self.record_in(child, facts.now, facts.by);
+        let edge = Edge {
+            parent: new.parent.version(),
+            child,
+            kind: new.kind,
+            status,
+            spawned_by: facts.by.actor.clone(),
+            spawned_by_run: new.spawned_by_run,
+            failure_mode: new.failure_mode,
+            completion_mode: new.completion_mode,
+            purpose: new.purpose.clone(),
+            created_at: facts.now,
+            updated_at: facts.now,
+            version,
+        };
+        self.edges.insert(version, edge);
+        version
+    }
+
+    /// What an edge names must exist, where it is this thread's.
+    fn parent_exists(&self, id: ThreadId, edge: &NewSubSession) -> Predicted<()> {
+        if edge.parent.thread() == id {
+            self.present(edge.parent)?;
+        }
+        match edge.spawned_by_run.filter(|r| r.thread() == id) {
+            Some(run) => self.run_exists(run),
+            None => Ok(()),
+        }
+    }
+
+    /// And must be this thread's, and the run the parent's.
+    fn parent_fits(&self, id: ThreadId, edge: &NewSubSession) -> Predicted<()> {
+        let theirs = edge.spawned_by_run.is_some_and(|run| {
+            run.thread() != id || self.runs[&run.version()].session != edge.parent.version()
+        });
+        if edge.parent.thread() != id || theirs {
+            return Err(Refusal::one_of(&[Precondition, NotFound]));
+        }
+        Ok(())
+    }
+
+    fn asker_lives(&self, edge: &NewSubSession) -> Predicted<()> {
+        let ended =
+            edge.spawned_by_run.is_some_and(|run| self.runs[&run.version()].status.is_terminal());
+        if ended { Err(Refusal::one_of(&[Precondition, NotFound])) } else { Ok(()) }
+    }
+
+    /// Depth of the deepest session below the edge, and live children of the parent with it.
+    fn caps(&self, facts: &Facts<'_>, edge: &NewSubSession, depth: u32) -> Predicted<()> {
+        let exceeded = |what, limit: u32, actual: u64| {
+            (actual > u64::from(limit)).then(|| Error::Capacity {
+                what,
+                limit: u64::from(limit),
+                actual,
+            })
+        };
+        let depth = exceeded("delegation depth", facts.caps.max_delegation_depth, u64::from(depth));
+        let width = self.width(edge.parent.version()) + 1;
+        let width = exceeded("delegation width", facts.caps.max_delegation_width, width);
+        match (depth, width) {
+            (None, None) => Ok(()),
+            (Some(one), None) | (None, Some(one)) => Err(one.into()),
+            (Some(one), Some(_)) => Err(one.kind().into()),
+        }
+    }
+
+    fn set_status(
+        &mut self,
+        facts: &Facts<'_>,
+        session: SessionId,
+        to: SessionStatus,
+    ) -> Predicted<SessionOutcome> {
+        use SessionStatus::{Active, AwaitingHitl, Failed, Idle};
+        let v = self.writable(facts, session)?;
+        let from = self.session(v).status;
+        let legal = matches!(
+            (from, to),
+            (Idle, Active | AwaitingHitl | Failed)
+                | (Active, Idle | AwaitingHitl | Failed)
+                | (AwaitingHitl, Active | Idle | Failed)
+        );
+        if !legal || self.live_runs(v).next().is_some() {
+            return Err(illegal(from, to));
+        }
+        let outcome = self.changed(facts, v);
+        self.session(v).status = to;
+        if to == Failed {
+            self.step_edge(facts, v, |status| status.is_live(), SubSessionStatus::Failed);
+        }
+        Ok(outcome)
+    }
+
+    /// The edge above takes a step, if it stands where the step begins; the record is already counted.
+    pub(super) fn step_edge(
+        &mut self,
+        facts: &Facts<'_>,
+        child: Version,
+        from: impl Fn(SubSessionStatus) -> bool,
+        to: SubSessionStatus,
+    ) {
+        let version = self.head;
+        if let Some(edge) = self.edges.values_mut().find(|e| e.child == child && from(e.status)) {
+            edge.status = to;
+            edge.touch(version, facts.now);
+        }
+    }
+
+    fn append(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        session: SessionId,
+        append: &Append,
+    ) -> Predicted<SessionOutcome> {
+        let v = self.present(session)?;
+        for entry in &append.entries {
+            if let Some(run) = entry.run.filter(|r| r.thread() == id) {
+                self.run_exists(run)?;
+            }
+            if let Some(answered) = entry.in_reply_to.filter(|e| e.thread() == id) {
+                self.entries.get(&answered.version()).ok_or(NotFound)?;
+            }
+        }
+        self.open()?;
+        let elsewhere = append.entries.iter().any(|e| {
+            e.run.is_some_and(|r| r.thread() != id || self.runs[&r.version()].session != v)
+                || e.in_reply_to.is_some_and(|e| e.thread() != id)
+        });
+        if elsewhere {
+            return Err(Precondition.into());
+        }
+        self.fence(v, facts.by)?;
+        for entry in &append.entries {
+            if entry.run.is_some_and(|r| self.runs[&r.version()].status.is_terminal()) {
+                return Err(Precondition.into());
+            }
+        }
+        for entry in &append.entries {
+            if let Some(refusal) = valid::too_large(valid::weight(&entry.message.parts)) {
+                return Err(refusal);
+            }
+        }
+        if let Expect::Tail(expected) = append.expect {
+            stale(Counter::Tail, expected, self.tail(v))?;
+        }
+        let first = EntryId::new(id, self.head + 1);
+        for entry in &append.entries {
+            let version = self.record_in(v, facts.now, facts.by);
+            let actor = entry.actor.clone().unwrap_or_else(|| facts.by.actor.clone());
+            self.touched.extend(actor.user_id().cloned());
+            self.writers
+                .extend(facts.by.actor.user_id().filter(|_| entry.actor.is_none()).cloned());
+            let logged = LoggedEntry {
+                session: v,
+                actor,
+                at: facts.now,
+                run: entry.run,
+                in_reply_to: entry.in_reply_to,
+                message: entry.message.clone(),
+            };
+            self.entries.insert(version, logged);
+        }
+        let count = append.entries.len() as u16;
+        Ok(SessionOutcome::Appended(Appended { first, count }))
+    }
+
+    /// The version of a session's last entry, 0 when it has none.
+    pub fn tail(&self, session: Version) -> Version {
+        self.entries.iter().rev().find(|(_, e)| e.session == session).map_or(0, |(v, _)| *v)
+    }
+
+    fn claim(
+        &mut self,
+        facts: &Facts<'_>,
+        session: SessionId,
+        ttl: Duration,
+    ) -> Predicted<SessionOutcome> {
+        let v = self.present(session)?;
+        self.open()?;
+        let given = facts.by.lease;
+        if let Some(lease) = &self.session(v).lease {
+            let current = lease.token;
+            let expires = lease.expires_at();
+            let lapsed = facts.now > expires.plus(facts.max_skew);
+            if given != Some(current) && (given.is_some() || !lapsed) {
+                return Err(fenced(Some(current), given));
+            }
+        } else if given.is_some() {
+            return Err(fenced(None, given));
+        }
+        let token = self.record_in(v, facts.now, facts.by);
+        let holder = facts.by.actor.clone();
+        self.session(v).lease = Some(HeldLease { token, holder, ttl, written: facts.now });
+        Ok(SessionOutcome::Leased(token))
+    }
+}
+
+impl HeldLease {
+    /// When it runs out, by the holder's last write.
+    pub fn expires_at(&self) -> Timestamp {
+        self.written.plus(self.ttl)
+    }
+}
+
+impl Edge {
+    fn touch(&mut self, version: Version, now: Timestamp) {
+        self.version = version;
+        self.updated_at = self.updated_at.max(now);
+    }
+}
+
+fn fenced(current: Option<Version>, given: Option<Version>) -> Refusal {
+    Error::Fenced { current, given }.into()
+}
+
+fn illegal(from: SessionStatus, to: SessionStatus) -> Refusal {
+    Error::IllegalTransition { from: State::Session(from), to: State::Session(to) }.into()
+}

@@ -1,0 +1,285 @@
+//! What the model remembers.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use sessile_core::{
+    Timestamp,
+    command::{SessionCommand, ThreadCommand},
+    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, UserId, Version},
+    model::{
+        Actor, CompletionMode, FailureMode, Labels, Message, ProjectConfig, ProjectStatus,
+        RunOutcome, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus, ThreadStatus,
+        Usage,
+    },
+};
+
+use super::keys::Producers;
+
+/// All tenants of one store.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// By name.
+    pub tenants: BTreeMap<TenantId, Tenant>,
+    /// Every minted id ever seen: none may come again.
+    pub minted: BTreeSet<u128>,
+    pub(super) max_skew: Duration,
+}
+
+/// One tenant.
+#[derive(Clone, Debug, Default)]
+pub struct Tenant {
+    /// Those that exist.
+    pub projects: BTreeMap<ProjectId, Project>,
+    /// Those that exist.
+    pub threads: BTreeMap<ThreadId, Thread>,
+    /// What was created under which key: projects have no journal to remember it in before they exist.
+    pub(super) project_keys: BTreeMap<(String, u64), (ThreadCommand, ProjectId)>,
+}
+
+/// A project.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields of the core's own type")]
+pub struct Project {
+    pub name: String,
+    pub status: ProjectStatus,
+    pub config: ProjectConfig,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub version: Version,
+    pub head: Version,
+    pub(super) keys: Producers<ThreadCommand, sessile_core::command::ThreadOutcome>,
+}
+
+/// Either side of the narrow waist, so that one thread remembers keys of both.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Any<T, S> {
+    Thread(T),
+    Session(S),
+}
+
+pub(super) type AnyCommand = Any<ThreadCommand, SessionCommand>;
+pub(super) type AnyOutcome =
+    Any<sessile_core::command::ThreadOutcome, sessile_core::command::SessionOutcome>;
+
+/// A thread, with all there ever was in it.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields of the core's own type")]
+pub struct Thread {
+    pub project: ProjectId,
+    pub title: String,
+    pub labels: Labels,
+    pub status: ThreadStatus,
+    pub created_by: Actor,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub version: Version,
+    pub head: Version,
+    pub sessions: BTreeMap<Version, Session>,
+    pub edges: BTreeMap<Version, Edge>,
+    /// Runs of deleted sessions too: what they cost stays.
+    pub runs: BTreeMap<Version, ModelRun>,
+    pub entries: BTreeMap<Version, LoggedEntry>,
+    /// Every task a session or run ever named.
+    pub tasks: BTreeSet<String>,
+    /// Who surely wrote in it (created it, appended), and who may count as having done so (any command).
+    pub writers: BTreeSet<UserId>,
+    pub(super) touched: BTreeSet<UserId>,
+    pub(super) keys: Producers<AnyCommand, AnyOutcome>,
+}
+
+/// A session.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields of the core's own type")]
+pub struct Session {
+    pub name: Option<String>,
+    pub labels: Labels,
+    pub task: Option<String>,
+    pub actor: Option<Actor>,
+    pub status: SessionStatus,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub version: Version,
+    pub lease: Option<HeldLease>,
+    /// The version after which runs count for the current activity.
+    pub activity: Version,
+}
+
+/// A current lease.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields of the core's own type")]
+pub struct HeldLease {
+    pub token: Version,
+    pub holder: Actor,
+    pub ttl: Duration,
+    pub written: Timestamp,
+}
+
+/// An edge.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields of the core's own type")]
+pub struct Edge {
+    pub parent: Version,
+    pub child: Version,
+    pub kind: SubSessionKind,
+    pub status: SubSessionStatus,
+    pub spawned_by: Actor,
+    pub spawned_by_run: Option<RunId>,
+    pub failure_mode: FailureMode,
+    pub completion_mode: CompletionMode,
+    pub purpose: Option<String>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub version: Version,
+}
+
+/// One booked call.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields of the core's own type")]
+pub struct Call {
+    pub version: Version,
+    pub at: Timestamp,
+    pub call: String,
+    pub usage: Usage,
+}
+
+/// A run.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields of the core's own type")]
+pub struct ModelRun {
+    pub session: Version,
+    pub iteration: u32,
+    pub retry_of: Option<RunId>,
+    pub task: Option<String>,
+    pub labels: Labels,
+    pub status: RunStatus,
+    pub outcome: Option<RunOutcome>,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub ended: Version,
+    pub version: Version,
+    pub calls: Vec<Call>,
+    /// Its session was deleted.
+    pub gone: bool,
+}
+
+/// An entry.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields of the core's own type")]
+pub struct LoggedEntry {
+    pub session: Version,
+    pub actor: Actor,
+    pub at: Timestamp,
+    pub run: Option<RunId>,
+    pub in_reply_to: Option<EntryId>,
+    pub message: Message,
+}
+
+impl Model {
+    /// An empty store whose leases may be claimed this long after they expired.
+    pub fn new(max_skew: Duration) -> Self {
+        Self { tenants: BTreeMap::new(), minted: BTreeSet::new(), max_skew }
+    }
+
+    /// A tenant; every name is one, with or without data.
+    pub fn tenant(&mut self, tenant: &TenantId) -> &mut Tenant {
+        self.tenants.entry(tenant.clone()).or_default()
+    }
+}
+
+impl Thread {
+    /// The head moves by one record.
+    pub(super) fn record(&mut self, at: Timestamp, by: &Actor) -> Version {
+        self.head += 1;
+        self.updated_at = self.updated_at.max(at);
+        self.touched.extend(by.user_id().cloned());
+        self.head
+    }
+
+    /// A record in one of a session's lanes, perhaps by the holder of its lease.
+    pub(super) fn record_in(
+        &mut self,
+        session: Version,
+        at: Timestamp,
+        by: &sessile_core::By,
+    ) -> Version {
+        let version = self.record(at, &by.actor);
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.updated_at = session.updated_at.max(at);
+        }
+        for session in self.sessions.values_mut() {
+            if let Some(lease) = session.lease.as_mut().filter(|l| Some(l.token) == by.lease) {
+                lease.written = at;
+            }
+        }
+        version
+    }
+
+    /// The edge above a session.
+    pub fn above(&self, child: Version) -> Option<(Version, &Edge)> {
+        self.edges.iter().find(|(_, e)| e.child == child).map(|(v, e)| (*v, e))
+    }
+
+    /// The edges below a session, in creation order.
+    pub fn below(&self, parent: Version) -> impl Iterator<Item = (Version, &Edge)> {
+        self.edges.iter().filter(move |(_, e)| e.parent == parent).map(|(v, e)| (*v, e))
+    }
+
+    /// Root to self.
+    pub fn ancestry(&self, session: Version) -> Vec<Version> {
+        let mut up = vec![session];
+        let mut at = session;
+        while let Some((_, edge)) = self.above(at) {
+            at = edge.parent;
+            up.push(at);
+        }
+        up.reverse();
+        up
+    }
+
+    /// Levels below a session.
+    pub fn height(&self, session: Version) -> u32 {
+        self.below(session).map(|(_, e)| 1 + self.height(e.child)).max().unwrap_or(0)
+    }
+
+    /// Live children of a session.
+    pub fn width(&self, session: Version) -> u64 {
+        self.below(session).filter(|(_, e)| e.status.is_live()).count() as u64
+    }
+
+    /// Runs of a session that live.
+    pub fn live_runs(&self, session: Version) -> impl Iterator<Item = (Version, &ModelRun)> {
+        self.runs
+            .iter()
+            .filter(move |(_, r)| r.session == session && !r.status.is_terminal() && !r.gone)
+            .map(|(v, r)| (*v, r))
+    }
+
+    /// Sessions that keep the thread from being archived.
+    pub fn at_work(&self) -> Vec<(Version, SessionStatus)> {
+        self.sessions
+            .iter()
+            .filter(|(v, s)| {
+                matches!(s.status, SessionStatus::Active | SessionStatus::AwaitingHitl)
+                    || s.lease.is_some()
+                    || self.live_runs(**v).next().is_some()
+            })
+            .map(|(v, s)| (*v, s.status))
+            .collect()
+    }
+}
+
+/// The text handed to an agent program for a run.
+pub fn external_id(run: RunId) -> String {
+    run.to_string().replacen("run_", "ext_", 1)
+}
+
+pub(super) const fn session_id(thread: ThreadId, version: Version) -> SessionId {
+    SessionId::new(thread, version)
+}
+
+pub(super) const fn edge_id(thread: ThreadId, version: Version) -> SubSessionId {
+    SubSessionId::new(thread, version)
+}

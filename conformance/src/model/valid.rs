@@ -1,0 +1,238 @@
+//! Requests that can never succeed, and those that name another tenant: decided before anything is read.
+
+use std::time::Duration;
+
+use sessile_core::{
+    By,
+    ErrorKind::{Capacity, Invalid, TenantIsolation},
+    command::{NewSubSession, SessionCommand, ThreadCommand},
+    id::{RunId, SessionId, ThreadId},
+    model::{Actor, Labels, Part, ProjectConfig, RunOutcome},
+};
+
+use super::{Predicted, Refusal, state::external_id};
+
+/// Collects what is wrong with a request; the malformed comes before the foreign.
+#[derive(Default)]
+pub(super) struct Check {
+    invalid: bool,
+    foreign: bool,
+}
+
+impl Check {
+    pub(super) fn require(&mut self, fine: bool) {
+        self.invalid |= !fine;
+    }
+
+    /// Outside strings: 1 to 128 bytes, no control characters.
+    pub(super) fn outside(&mut self, text: &str) {
+        self.require(!text.is_empty() && text.len() <= 128 && !text.chars().any(char::is_control));
+    }
+
+    /// Titles and names: 0 to 256 bytes, no control characters.
+    pub(super) fn text(&mut self, text: &str) {
+        self.require(text.len() <= 256 && !text.chars().any(char::is_control));
+    }
+
+    pub(super) fn labels(&mut self, labels: &Labels) {
+        self.require(labels.iter().count() <= 8);
+        self.require(labels.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>() <= 512);
+        for (key, value) in labels.iter() {
+            self.outside(key);
+            self.text(value);
+        }
+    }
+
+    pub(super) fn actor(&mut self, actor: &Actor, by: &By) {
+        let mut level = Some(actor);
+        let mut levels = 0;
+        while let Some(actor) = level {
+            levels += 1;
+            self.foreign |= *actor.tenant() != by.tenant;
+            level = if let Actor::Agent { parent, .. } = actor { parent.as_deref() } else { None };
+        }
+        self.require(levels <= 8);
+    }
+
+    pub(super) fn caller(&mut self, by: &By) {
+        if let Some(key) = &by.key {
+            self.outside(&key.producer);
+        }
+        self.actor(&by.actor, by);
+    }
+
+    pub(super) fn tag(&mut self, tag: u32, by: &By) {
+        self.foreign |= tag != by.tenant.tag();
+    }
+
+    fn thread(&mut self, thread: ThreadId, by: &By) {
+        self.tag(thread.tag(), by);
+    }
+
+    fn session(&mut self, session: SessionId, by: &By) {
+        self.thread(session.thread(), by);
+    }
+
+    fn run(&mut self, run: RunId, by: &By) {
+        self.thread(run.thread(), by);
+    }
+
+    fn config(&mut self, config: &ProjectConfig) {
+        self.require(config.max_delegation_depth <= 1000 && config.max_delegation_width <= 1000);
+    }
+
+    fn edge(&mut self, edge: &NewSubSession, by: &By) {
+        self.session(edge.parent, by);
+        if let Some(purpose) = &edge.purpose {
+            self.text(purpose);
+        }
+        if let Some(run) = edge.spawned_by_run {
+            self.run(run, by);
+        }
+    }
+
+    fn echo(&mut self, run: RunId, echo: Option<&String>) {
+        self.require(echo.is_none_or(|e| *e == external_id(run)));
+    }
+
+    fn ttl(&mut self, ttl: Duration) {
+        self.require(ttl >= Duration::from_millis(1) && ttl <= Duration::from_secs(24 * 60 * 60));
+    }
+
+    pub(super) fn verdict(self) -> Predicted<()> {
+        if self.invalid {
+            Err(Refusal::kind(Invalid))
+        } else if self.foreign {
+            Err(Refusal::kind(TenantIsolation))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn thread_command(by: &By, command: &ThreadCommand) -> Predicted<()> {
+    let mut check = Check::default();
+    check.caller(by);
+    check.require(by.lease.is_none());
+    match command {
+        ThreadCommand::CreateProject { name, config } => {
+            check.text(name);
+            check.config(config);
+        }
+        ThreadCommand::UpdateProject { project, update, .. } => {
+            check.tag(project.tag(), by);
+            update.name.iter().for_each(|n| check.text(n));
+            update.config.iter().for_each(|c| check.config(c));
+        }
+        ThreadCommand::ArchiveProject { project }
+        | ThreadCommand::ReopenProject { project }
+        | ThreadCommand::DeleteProject { project } => check.tag(project.tag(), by),
+        ThreadCommand::CreateThread { project, thread } => {
+            check.tag(project.tag(), by);
+            check.text(&thread.title);
+            check.labels(&thread.labels);
+        }
+        ThreadCommand::UpdateThread { thread, update, .. } => {
+            check.thread(*thread, by);
+            update.title.iter().for_each(|t| check.text(t));
+            update.labels.iter().for_each(|l| check.labels(l));
+        }
+        ThreadCommand::ArchiveThread { thread }
+        | ThreadCommand::ReopenThread { thread }
+        | ThreadCommand::DeleteThread { thread } => check.thread(*thread, by),
+        _ => check.require(false),
+    }
+    check.verdict()
+}
+
+pub(super) fn session_command(by: &By, command: &SessionCommand) -> Predicted<()> {
+    let mut check = Check::default();
+    check.caller(by);
+    match command {
+        SessionCommand::CreateSession { thread, session } => {
+            check.require(session.parent.is_some() || by.lease.is_none());
+            check.thread(*thread, by);
+            session.name.iter().for_each(|n| check.text(n));
+            session.task.iter().for_each(|t| check.outside(t));
+            check.labels(&session.labels);
+            session.actor.iter().for_each(|a| check.actor(a, by));
+            session.parent.iter().for_each(|e| check.edge(e, by));
+        }
+        SessionCommand::UpdateSession { session, update, .. } => {
+            check.session(*session, by);
+            update.name.iter().flatten().for_each(|n| check.text(n));
+            update.task.iter().flatten().for_each(|t| check.outside(t));
+            update.labels.iter().for_each(|l| check.labels(l));
+            update.actor.iter().for_each(|a| check.actor(a, by));
+        }
+        SessionCommand::SetStatus { session, .. }
+        | SessionCommand::ReopenSession { session }
+        | SessionCommand::DeleteSession { session }
+        | SessionCommand::ReleaseLease { session } => check.session(*session, by),
+        SessionCommand::LinkSessions(link) => {
+            check.session(link.child, by);
+            check.edge(&link.edge, by);
+        }
+        SessionCommand::UpdateEdge { edge, update, .. } => {
+            check.thread(edge.thread(), by);
+            update.purpose.iter().flatten().for_each(|p| check.text(p));
+        }
+        SessionCommand::DeleteEdge { edge } => check.thread(edge.thread(), by),
+        SessionCommand::Append { session, append } => {
+            check.session(*session, by);
+            check.require((1..=1000).contains(&append.entries.len()));
+            for entry in &append.entries {
+                entry.actor.iter().for_each(|a| check.actor(a, by));
+                entry.run.iter().for_each(|r| check.run(*r, by));
+                entry.in_reply_to.iter().for_each(|e| check.thread(e.thread(), by));
+            }
+        }
+        SessionCommand::StartRun { session, run } => {
+            check.session(*session, by);
+            run.task.iter().for_each(|t| check.outside(t));
+            check.labels(&run.labels);
+            run.retry_of.iter().for_each(|r| check.run(*r, by));
+        }
+        SessionCommand::SetRunStatus { run, .. } => check.run(*run, by),
+        SessionCommand::EndRun { run, outcome, echo } => {
+            check.run(*run, by);
+            check.echo(*run, echo.as_ref());
+            if let RunOutcome::Failed { reason } = outcome {
+                check.require(reason.len() <= 256);
+            }
+        }
+        SessionCommand::BookUsage { run, call, echo, .. } => {
+            check.run(*run, by);
+            check.outside(call);
+            check.echo(*run, echo.as_ref());
+        }
+        SessionCommand::ClaimLease { session, ttl }
+        | SessionCommand::RenewLease { session, ttl } => {
+            check.session(*session, by);
+            check.ttl(*ttl);
+        }
+        _ => check.require(false),
+    }
+    check.verdict()
+}
+
+/// The bytes of an entry's texts, for its bound of 32 MiB.
+pub(super) fn weight(parts: &[Part]) -> u64 {
+    parts
+        .iter()
+        .map(|part| match part {
+            Part::Text { text } | Part::Reasoning { text } => text.len(),
+            Part::ToolCall { name, arguments, .. } => name.len() + arguments.get().len(),
+            Part::ToolResult { text, .. } => text.len(),
+            Part::Json { kind, value } => kind.len() + value.get().len(),
+            Part::Artifact { reference, .. } => reference.len(),
+            _ => 0,
+        } as u64)
+        .sum()
+}
+
+/// The bound itself.
+pub(super) fn too_large(bytes: u64) -> Option<Refusal> {
+    const LIMIT: u64 = 32 << 20;
+    (bytes > LIMIT).then(|| Refusal::kind(Capacity))
+}
