@@ -49,3 +49,16 @@ pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
     let value = lock(&done.value).take();
     value.ok_or_else(|| Error::Unavailable { reason: "the work panicked".into(), source: None })
 }
+
+/// Lets the other tasks of this thread be polled once.
+pub(crate) async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return std::task::Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}

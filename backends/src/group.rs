@@ -9,7 +9,6 @@
 
 use std::{
     collections::VecDeque,
-    fmt,
     future::poll_fn,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     task::{Poll, Waker},
@@ -19,73 +18,15 @@ use std::{
 use sessile_core::{
     error::{Error, Result},
     id::Space,
-    journal::{Batch, BlobName, Commit, Position, Snapshot},
+    journal::Commit,
 };
 
 use crate::{
     blocking, check, clock,
+    engine::{Committed, Engine, Job},
     lock::lock,
     turn::{self, Alarm},
 };
-
-/// One write, owned: its caller may be gone when it is taken.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) space: Space,
-    pub(crate) write: Write,
-    /// When its caller stops waiting for other processes.
-    pub(crate) until: Instant,
-}
-
-/// What to write.
-#[derive(Debug)]
-pub(crate) enum Write {
-    /// Append a batch.
-    Batch { expected: Option<Position>, batch: Batch },
-    /// Drop the space.
-    Drop { expected: Option<Position> },
-    /// Keep a snapshot.
-    Snapshot(Snapshot),
-    /// Keep a blob.
-    Blob { name: BlobName, bytes: Arc<[u8]> },
-}
-
-impl Job {
-    fn weight(&self) -> usize {
-        match &self.write {
-            Write::Batch { batch, .. } => batch.weight(),
-            Write::Drop { .. } => 0,
-            Write::Snapshot(snapshot) => snapshot.bytes.len(),
-            Write::Blob { bytes, .. } => bytes.len(),
-        }
-    }
-}
-
-/// What an engine made of a group.
-#[derive(Debug)]
-pub(crate) struct Committed {
-    /// One for each job, in order.
-    pub(crate) answers: Vec<Result<Commit>>,
-    /// The job whose writer may go first next time: the engine has kept the right to write for it.
-    pub(crate) hold: Option<usize>,
-}
-
-/// The writing half of a transactional engine. Every method may block; one thread at a time calls them.
-pub(crate) trait Engine: Send + fmt::Debug {
-    /// Gets the right to write, if nobody else has it now: `false` means another process has. What was held stays held.
-    fn begin(&mut self) -> Result<bool>;
-
-    /// Writes a group in one transaction and makes it durable: the right to write ends, unless `hold` says otherwise.
-    /// A job that is refused contributes nothing. An error means that nothing of the group was applied: the group
-    /// then commits each job alone, once. `hold` is allowed only if `may_hold`.
-    fn commit(&mut self, jobs: &[&Job], may_hold: bool) -> Result<Committed>;
-
-    /// Gives up the right to write; nothing happens if it is not held.
-    fn release(&mut self);
-
-    /// Ends the engine: later calls are `Closed`.
-    fn close(&mut self) -> Result<()>;
-}
 
 /// Jobs in one transaction, at most.
 const GROUP_JOBS: usize = 256;
@@ -111,6 +52,8 @@ struct State {
     /// When the turn that is held, or was taken up by the leader, began.
     held_since: Option<Instant>,
     turns: u64,
+    /// The last group had several jobs.
+    crowded: bool,
     closed: bool,
 }
 
@@ -179,6 +122,7 @@ impl Group {
             lead: Lead::Free,
             held_since: None,
             turns: 0,
+            crowded: false,
             closed: false,
         };
         Arc::new(Self {
@@ -194,8 +138,10 @@ impl Group {
         enum Step {
             Answer(Result<Commit>),
             Lead(Leading),
+            Yield,
         }
         let waiting = self.enqueue(job)?;
+        let mut yielded = false;
         loop {
             let step = poll_fn(|cx| {
                 let mut state = lock(&self.state);
@@ -204,6 +150,10 @@ impl Group {
                     return Poll::Ready(Step::Answer(answer));
                 }
                 if state.may_lead() {
+                    // Those who were just answered may be about to come back: let them join.
+                    if state.crowded && !std::mem::replace(&mut yielded, true) {
+                        return Poll::Ready(Step::Yield);
+                    }
                     state.lead = Lead::Busy;
                     return Poll::Ready(Step::Lead(Leading::new(self)));
                 }
@@ -212,10 +162,11 @@ impl Group {
             });
             match step.await {
                 Step::Answer(answer) => return answer,
+                Step::Yield => blocking::yield_now().await,
                 Step::Lead(leading) if blocking::in_place() => {
                     tokio::task::block_in_place(|| leading.run(Some(&waiting.slot)));
                     if !lock(&waiting.slot).done {
-                        tokio::task::yield_now().await;
+                        blocking::yield_now().await;
                     }
                 }
                 Step::Lead(leading) => {
@@ -256,17 +207,20 @@ impl Group {
         if std::mem::replace(&mut state.closed, true) {
             return Err(check::closed());
         }
+        let mut queued = std::mem::take(&mut state.queue);
+        if state.lead == Lead::Busy {
+            // They need not wait for the leader. Nobody is woken under the lock: a waker may drop a caller.
+            drop(state);
+            refuse(&mut queued);
+            state = lock(&self.state);
+        }
         while state.lead == Lead::Busy {
-            for ticket in std::mem::take(&mut state.queue) {
-                ticket.answer(Err(check::closed()));
-            }
             state = self.idle.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.lead = Lead::Busy;
-        for ticket in std::mem::take(&mut state.queue) {
-            ticket.answer(Err(check::closed()));
-        }
+        queued.append(&mut state.queue);
         drop(state);
+        refuse(&mut queued);
         let leading = Leading::new(self);
         let closed = lock(&self.engine).close();
         drop(leading);
@@ -304,6 +258,7 @@ impl Group {
                 break;
             }
         }
+        state.crowded = tickets.len() > 1;
         Taken(tickets)
     }
 
@@ -325,6 +280,12 @@ impl Group {
 
     fn is_empty(&self) -> bool {
         lock(&self.state).queue.is_empty()
+    }
+}
+
+fn refuse(queued: &mut VecDeque<Ticket>) {
+    for ticket in queued.drain(..) {
+        ticket.answer(Err(check::closed()));
     }
 }
 
@@ -514,3 +475,6 @@ impl Drop for Waiting {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

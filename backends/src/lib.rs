@@ -30,6 +30,8 @@ mod blocking;
 mod check;
 pub mod clock;
 #[cfg(feature = "sqlite")]
+mod engine;
+#[cfg(feature = "sqlite")]
 mod group;
 #[cfg(any(feature = "memory", feature = "sqlite"))]
 mod lock;
@@ -41,7 +43,8 @@ pub mod sqlite;
 #[cfg(any(feature = "memory", feature = "sqlite"))]
 #[doc(hidden)]
 pub mod tamper;
-#[cfg(all(test, any(feature = "memory", feature = "sqlite")))]
+#[cfg(any(feature = "memory", feature = "sqlite"))]
+#[cfg(test)]
 mod testing;
 #[cfg(feature = "sqlite")]
 mod turn;

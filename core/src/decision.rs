@@ -89,6 +89,8 @@ pub(crate) struct Call {
     /// The entries of an append, sealed.
     pub(crate) bodies: Vec<SealedBody>,
     pub(crate) caps: Option<Caps>,
+    /// An id the command names that is of another thread than the one it writes to.
+    pub(crate) stranger: Option<String>,
     pub(crate) max_skew: Duration,
 }
 

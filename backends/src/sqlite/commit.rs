@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     check::{self, Verdict},
-    group::{Job, Write},
+    engine::{Job, Write},
 };
 
 /// What became of a job.

@@ -47,7 +47,8 @@ use self::{
 use crate::{
     bell::{self, Bell},
     blocking, check, clock,
-    group::{Group, Job, Write},
+    engine::{Job, Write},
+    group::Group,
     turn,
 };
 

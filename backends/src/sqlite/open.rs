@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, config::DbConfig,
+};
 use sessile_core::error::{Error, Result};
 
 use super::{
@@ -138,6 +140,8 @@ fn connect(path: &Path, create: OpenFlags) -> rusqlite::Result<Connection> {
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(std::time::Duration::ZERO)?;
     conn.set_prepared_statement_cache_capacity(64);
+    // Otherwise a cached statement is planned again whenever its parameters change.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.execute_batch(
         "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;",
     )?;
@@ -147,7 +151,7 @@ fn connect(path: &Path, create: OpenFlags) -> rusqlite::Result<Connection> {
 fn set_up_writer(conn: &Connection, options: &Options) -> rusqlite::Result<()> {
     let synchronous = options.synchronous.as_str();
     conn.execute_batch(&format!(
-        "PRAGMA synchronous = {synchronous}; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; \
+        "PRAGMA synchronous = {synchronous}; PRAGMA cache_size = -16384; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; \
          PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000; \
          PRAGMA journal_size_limit = 67108864;"
     ))

@@ -15,7 +15,7 @@ use super::{
     open,
     read::{self, Failure},
 };
-use crate::group::{Committed, Engine, Job, Write};
+use crate::engine::{Committed, Engine, Job, Write};
 
 #[derive(Debug)]
 pub(super) struct Writer {

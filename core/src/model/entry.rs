@@ -1,6 +1,6 @@
 //! Entries: the message log.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Actor;
 use crate::{
@@ -98,9 +98,14 @@ pub struct Message {
     pub name: Option<String>,
     /// Its pieces, in order; may be none.
     pub parts: Vec<Part>,
-    /// Whatever else the agent program wants back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Whatever else the agent program wants back; a JSON `null` is something, too.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub metadata: Option<Json>,
+}
+
+/// What is there is `Some`, be it `null`.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
 }
 
 impl Message {

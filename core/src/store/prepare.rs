@@ -79,8 +79,11 @@ pub(super) fn check_thread(by: &By, command: &ThreadCommand) -> Result<Target> {
     Ok(target)
 }
 
-/// Checks a session command, and tells its thread.
-pub(super) fn check_session(by: &By, command: &SessionCommand) -> Result<ThreadId> {
+/// Checks a session command, and tells its thread, and which id it names that is of another one.
+pub(super) fn check_session(
+    by: &By,
+    command: &SessionCommand,
+) -> Result<(ThreadId, Option<String>)> {
     let mut foreign = by.check();
     let mut actor = |field, actor: &Option<crate::model::Actor>| {
         if foreign.is_ok() {
@@ -162,12 +165,12 @@ pub(super) fn check_session(by: &By, command: &SessionCommand) -> Result<ThreadI
     };
     foreign?;
     by.owns(thread.tag(), thread)?;
-    check_named(by, thread, command)?;
-    Ok(thread)
+    let stranger = check_named(by, thread, command)?;
+    Ok((thread, stranger))
 }
 
-/// Every other id a command names is of the tenant, and then of the thread.
-fn check_named(by: &By, thread: ThreadId, command: &SessionCommand) -> Result<()> {
+/// Every other id a command names is of the tenant; the first that is not of the thread.
+fn check_named(by: &By, thread: ThreadId, command: &SessionCommand) -> Result<Option<String>> {
     let mut named: Vec<(ThreadId, String)> = Vec::new();
     let mut edge = |edge: &NewSubSession| {
         let run = edge.spawned_by_run.map(|r| (r.thread(), r.to_string()));
@@ -200,10 +203,7 @@ fn check_named(by: &By, thread: ThreadId, command: &SessionCommand) -> Result<()
     for (other, id) in &named {
         by.owns(other.tag(), id)?;
     }
-    match named.into_iter().find(|(other, _)| *other != thread) {
-        Some((_, what)) => Err(Error::WrongThread { what }),
-        None => Ok(()),
-    }
+    Ok(named.into_iter().find(|(other, _)| *other != thread).map(|(_, id)| id))
 }
 
 fn check_new_session(by: &By, session: &NewSession) -> Result<()> {
@@ -293,6 +293,7 @@ impl Shared {
             key,
             bodies,
             caps: None,
+            stranger: None,
             max_skew: self.options.max_skew,
         })
     }

@@ -83,12 +83,14 @@ impl Shared {
         let reply = filter.in_reply_to.map(|e| (e.thread(), e.version(), e.to_string()));
         for (thread, _, id) in run.iter().chain(&reply) {
             by.owns(thread.tag(), id)?;
-            if *thread != session.thread() {
-                return Err(Error::WrongThread { what: id.clone() });
-            }
         }
         let at = self.at_head(by, session.thread()).await?;
         at.has(session)?;
+        if let Some((_, _, id)) =
+            run.iter().chain(&reply).find(|(thread, _, _)| *thread != session.thread())
+        {
+            return Err(Error::WrongThread { what: id.clone() });
+        }
         let (head, tail) =
             (at.state()?.version(), at.state()?.session(session.version()).map_or(0, |s| s.tail));
         let space = session.thread().space(&by.tenant);

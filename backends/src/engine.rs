@@ -1,0 +1,68 @@
+//! What a transactional engine does for [`Group`](crate::group::Group), and the jobs it gets.
+
+use std::{fmt, sync::Arc, time::Instant};
+
+use sessile_core::{
+    error::Result,
+    id::Space,
+    journal::{Batch, BlobName, Commit, Position, Snapshot},
+};
+
+/// One write, owned: its caller may be gone when it is taken.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) space: Space,
+    pub(crate) write: Write,
+    /// When its caller stops waiting for other processes.
+    pub(crate) until: Instant,
+}
+
+/// What to write.
+#[derive(Debug)]
+pub(crate) enum Write {
+    /// Append a batch.
+    Batch { expected: Option<Position>, batch: Batch },
+    /// Drop the space.
+    Drop { expected: Option<Position> },
+    /// Keep a snapshot.
+    Snapshot(Snapshot),
+    /// Keep a blob.
+    Blob { name: BlobName, bytes: Arc<[u8]> },
+}
+
+impl Job {
+    pub(crate) fn weight(&self) -> usize {
+        match &self.write {
+            Write::Batch { batch, .. } => batch.weight(),
+            Write::Drop { .. } => 0,
+            Write::Snapshot(snapshot) => snapshot.bytes.len(),
+            Write::Blob { bytes, .. } => bytes.len(),
+        }
+    }
+}
+
+/// What an engine made of a group.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    /// One for each job, in order.
+    pub(crate) answers: Vec<Result<Commit>>,
+    /// The job whose writer may go first next time: the engine has kept the right to write for it.
+    pub(crate) hold: Option<usize>,
+}
+
+/// The writing half of a transactional engine. Every method may block; one thread at a time calls them.
+pub(crate) trait Engine: Send + fmt::Debug {
+    /// Gets the right to write, if nobody else has it now: `false` means another process has. What was held stays held.
+    fn begin(&mut self) -> Result<bool>;
+
+    /// Writes a group in one transaction and makes it durable: the right to write ends, unless `hold` says otherwise.
+    /// A job that is refused contributes nothing. An error means that nothing of the group was applied: the group
+    /// then commits each job alone, once. `hold` is allowed only if `may_hold`.
+    fn commit(&mut self, jobs: &[&Job], may_hold: bool) -> Result<Committed>;
+
+    /// Gives up the right to write; nothing happens if it is not held.
+    fn release(&mut self);
+
+    /// Ends the engine: later calls are `Closed`.
+    fn close(&mut self) -> Result<()>;
+}
