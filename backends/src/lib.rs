@@ -56,3 +56,8 @@ pub use clock::{OsIds, SystemClock, options};
 pub use memory::Memory;
 pub use open::{open, open_journal};
 pub use sessile_core::*;
+
+/// The example of the README is compiled and run.
+#[cfg(all(doctest, feature = "memory"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -65,7 +65,8 @@ impl Broken {
 }
 
 /// What an import did. `files`, `threads`, `sessions` and `entries` count what of these paths is in the store now,
-/// `added` the entries that were not before, `replaced` lone surrogates that became U+FFFD.
+/// `added` the entries that were not before (an entry that two imports at the same time bring counts for both, and is
+/// there once), `replaced` lone surrogates that became U+FFFD, `skipped` files that are no transcripts.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
     files: u64,

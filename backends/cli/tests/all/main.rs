@@ -1,0 +1,15 @@
+//! The command line as its users meet it, and the house it is built in.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test says what is wrong by failing"
+)]
+
+mod cli;
+mod demo;
+mod house;
+mod import;
+mod program;
+mod real;
