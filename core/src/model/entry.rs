@@ -98,9 +98,14 @@ pub struct Message {
     pub name: Option<String>,
     /// Its pieces, in order; may be none.
     pub parts: Vec<Part>,
-    /// Whatever else the agent program wants back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Whatever else the agent program wants back; a JSON `null` is something, too.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub metadata: Option<Json>,
+}
+
+/// What stands there was given, also where it is `null`.
+fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
 }
 
 impl Message {
