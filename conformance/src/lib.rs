@@ -31,6 +31,7 @@ pub mod history;
 pub mod hostile;
 mod judge;
 pub mod kit;
+pub mod machine;
 pub mod methods;
 pub mod model;
 pub mod mutant;

@@ -41,6 +41,7 @@ const MODULES: &[&[Clause]] = &[
     lea::CLAUSES,
     run::CLAUSES,
     usage::CLAUSES,
+    crate::machine::CLAUSES,
     lin::CLAUSES,
     crs::CLAUSES,
 ];

@@ -130,6 +130,7 @@ impl Model {
             updated_at: now,
             version: 1,
             head: 1,
+            last_at: now,
             keys,
         };
         let tenant = self.tenant(&by.tenant);
@@ -177,6 +178,7 @@ impl Model {
                     return Err(closed(Closure::ProjectArchived));
                 }
                 project.head += 1;
+                project.last_at = project.last_at.max(now);
                 let thread = match actual {
                     Some(ThreadOutcome::ThreadCreated(thread)) => *thread,
                     _ => return Ok(ThreadOutcome::ThreadCreated(ThreadId::from_bits(0))),
@@ -214,7 +216,8 @@ impl Project {
     fn changed(&mut self, now: Timestamp) -> ThreadOutcome {
         self.head += 1;
         self.version = self.head;
-        self.updated_at = self.updated_at.max(now);
+        self.last_at = self.last_at.max(now);
+        self.updated_at = self.last_at;
         ThreadOutcome::Changed(self.version)
     }
 }

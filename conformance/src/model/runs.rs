@@ -52,7 +52,7 @@ impl Thread {
             labels: new.labels.clone(),
             status: if new.queued { RunStatus::Queued } else { RunStatus::Running },
             outcome: None,
-            started_at: facts.now,
+            started_at: self.updated_at,
             ended_at: None,
             ended: 0,
             version,
@@ -61,7 +61,7 @@ impl Thread {
         };
         self.runs.insert(version, run);
         self.fan_in(v);
-        self.step_edge(facts, v, |s| s == SubSessionStatus::Pending, SubSessionStatus::Active);
+        self.step_edge(v, |s| s == SubSessionStatus::Pending, SubSessionStatus::Active);
         Ok(SessionOutcome::RunStarted(RunId::new(id, version)))
     }
 
@@ -112,16 +112,14 @@ impl Thread {
         let it = self.runs.get_mut(&run.version()).expect("it lives");
         it.status = outcome.status();
         it.outcome = Some(outcome.clone());
-        it.ended_at = Some(facts.now);
+        it.ended_at = Some(facts.now.max(it.started_at));
         it.ended = version;
         it.version = version;
         self.fan_in(session);
         let active = |s| s == SubSessionStatus::Active;
         match self.session(session).status {
-            SessionStatus::Idle => self.step_edge(facts, session, active, SubSessionStatus::Idle),
-            SessionStatus::Failed => {
-                self.step_edge(facts, session, active, SubSessionStatus::Failed)
-            }
+            SessionStatus::Idle => self.step_edge(session, active, SubSessionStatus::Idle),
+            SessionStatus::Failed => self.step_edge(session, active, SubSessionStatus::Failed),
             _ => {}
         }
         // A cancelled last run ends the activity.

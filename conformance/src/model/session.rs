@@ -161,11 +161,12 @@ impl Thread {
                 self.writable(facts, session_id(id, child))?;
                 stale(Counter::Version, *expected, self.edges[&v].version)?;
                 let version = self.record_in(child, facts.now, facts.by);
+                let now = self.updated_at;
                 let it = self.edges.get_mut(&v).ok_or(NotFound)?;
                 it.purpose = update.purpose.clone().unwrap_or_else(|| it.purpose.clone());
                 it.failure_mode = update.failure_mode.unwrap_or(it.failure_mode);
                 it.completion_mode = update.completion_mode.unwrap_or(it.completion_mode);
-                it.touch(version, facts.now);
+                it.touch(version, now);
                 Ok(SessionOutcome::Changed(version))
             }
             SessionCommand::DeleteEdge { edge } => {
@@ -278,8 +279,8 @@ impl Thread {
             task: new.task.clone(),
             actor: new.actor.clone(),
             status: SessionStatus::Idle,
-            created_at: facts.now,
-            updated_at: facts.now,
+            created_at: self.updated_at,
+            updated_at: self.updated_at,
             version,
             lease: None,
             activity: version,
@@ -347,8 +348,8 @@ impl Thread {
             failure_mode: new.failure_mode,
             completion_mode: new.completion_mode,
             purpose: new.purpose.clone(),
-            created_at: facts.now,
-            updated_at: facts.now,
+            created_at: self.updated_at,
+            updated_at: self.updated_at,
             version,
         };
         self.edges.insert(version, edge);
@@ -423,7 +424,7 @@ impl Thread {
         let outcome = self.changed(facts, v);
         self.session(v).status = to;
         if to == Failed {
-            self.step_edge(facts, v, |status| status.is_live(), SubSessionStatus::Failed);
+            self.step_edge(v, |status| status.is_live(), SubSessionStatus::Failed);
         }
         Ok(outcome)
     }
@@ -431,15 +432,14 @@ impl Thread {
     /// The edge above takes a step, if it stands where the step begins; the record is already counted.
     pub(super) fn step_edge(
         &mut self,
-        facts: &Facts<'_>,
         child: Version,
         from: impl Fn(SubSessionStatus) -> bool,
         to: SubSessionStatus,
     ) {
-        let version = self.head;
+        let (version, now) = (self.head, self.updated_at);
         if let Some(edge) = self.edges.values_mut().find(|e| e.child == child && from(e.status)) {
             edge.status = to;
-            edge.touch(version, facts.now);
+            edge.touch(version, now);
         }
     }
 
@@ -543,7 +543,7 @@ impl HeldLease {
 impl Edge {
     fn touch(&mut self, version: Version, now: Timestamp) {
         self.version = version;
-        self.updated_at = self.updated_at.max(now);
+        self.updated_at = now;
     }
 }
 

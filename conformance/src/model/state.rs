@@ -6,7 +6,7 @@ use std::{
 };
 
 use sessile_core::{
-    Timestamp,
+    By, Timestamp,
     command::{SessionCommand, ThreadCommand},
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, UserId, Version},
     model::{
@@ -50,6 +50,8 @@ pub struct Project {
     pub updated_at: Timestamp,
     pub version: Version,
     pub head: Version,
+    /// The time of its journal, which never goes back.
+    pub(super) last_at: Timestamp,
     pub(super) keys: Producers<ThreadCommand, sessile_core::command::ThreadOutcome>,
 }
 
@@ -189,8 +191,21 @@ impl Model {
     }
 }
 
+impl Model {
+    /// Whether the contract leaves the answer open: the key of a project that was deleted since.
+    pub fn forgotten(&self, by: &By, command: &ThreadCommand) -> bool {
+        let Some(tenant) = self.tenants.get(&by.tenant) else { return false };
+        let slot = by.key.as_ref().map(|k| (k.producer.clone(), k.n));
+        matches!(command, ThreadCommand::CreateProject { .. })
+            && slot
+                .and_then(|slot| tenant.project_keys.get(&slot))
+                .is_some_and(|(_, id)| !tenant.projects.contains_key(id))
+    }
+}
+
 impl Thread {
-    /// The head moves by one record.
+    /// The head moves by one record, and the thread's time, which never goes back: what is created, begins or changes
+    /// here carries it.
     pub(super) fn record(&mut self, at: Timestamp, by: &Actor) -> Version {
         self.head += 1;
         self.updated_at = self.updated_at.max(at);
@@ -207,7 +222,7 @@ impl Thread {
     ) -> Version {
         let version = self.record(at, &by.actor);
         if let Some(session) = self.sessions.get_mut(&session) {
-            session.updated_at = session.updated_at.max(at);
+            session.updated_at = self.updated_at;
         }
         for session in self.sessions.values_mut() {
             if let Some(lease) = session.lease.as_mut().filter(|l| Some(l.token) == by.lease) {
@@ -255,6 +270,11 @@ impl Thread {
             .iter()
             .filter(move |(_, r)| r.session == session && !r.status.is_terminal() && !r.gone)
             .map(|(v, r)| (*v, r))
+    }
+
+    /// Whether a list of this user's threads may name it: created by them, or touched in whatever way.
+    pub fn may_list(&self, user: &UserId) -> bool {
+        self.touched.contains(user)
     }
 
     /// Sessions that keep the thread from being archived.

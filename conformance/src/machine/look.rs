@@ -1,0 +1,228 @@
+//! Everything a tenant can read, compared with the model.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde_json::{Value, json};
+use sessile_core::{
+    By,
+    command::{Feed, RunScope, SessionFilter, ThreadFilter, ThreadScope, UsageScope},
+    id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, UserId, Version},
+    journal::Direction,
+    model::RollUp,
+    store::{AnyStore, SessionStore, SessionStoreExt, ThreadStoreExt},
+};
+
+use crate::{
+    kit::pages,
+    model::{
+        Model, Thread,
+        read::{entry_value, value},
+    },
+};
+
+fn same(what: impl std::fmt::Display, got: &Value, want: &Value) -> Result<(), String> {
+    if got == want { Ok(()) } else { Err(format!("{what} is\n  {got}\nand not\n  {want}")) }
+}
+
+fn answered<T>(what: &str, answer: sessile_core::Result<T>) -> Result<T, String> {
+    answer.map_err(|error| format!("{what}: {error:?}"))
+}
+
+/// All of one tenant.
+pub(super) async fn at_tenant(store: &dyn AnyStore, by: &By, model: &Model) -> Result<(), String> {
+    let Some(tenant) = model.tenants.get(&by.tenant) else { return Ok(()) };
+    let projects = pages(2, |page| store.projects(by, page)).await;
+    let want: Vec<_> =
+        tenant.projects.keys().map(|id| model.project_value(&by.tenant, *id)).collect();
+    same("the list of projects", &value(&projects), &value(&want))?;
+    for id in tenant.projects.keys() {
+        let got = answered("project", store.project(by, *id).await)?;
+        same(id, &value(&got), &value(&model.project_value(&by.tenant, *id)))?;
+        threads(store, by, model, ThreadScope::Project(*id), |t| t.project == *id).await?;
+        let usage = answered("project_usage", store.project_usage(by, *id).await)?;
+        let mut sum = RollUp::default();
+        let of = || tenant.threads.iter().filter(|(_, t)| t.project == *id);
+        of().for_each(|(_, t)| sum.add(&t.roll_up(|_| true)));
+        same(format!("the usage of {id}"), &value(&usage.roll_up), &value(&sum))?;
+        let heads: Vec<_> = of().map(|(id, t)| (*id, t.head)).collect();
+        let got: Vec<_> = usage.heads.into_iter().collect();
+        same("the heads of its threads", &value(&got), &value(&heads))?;
+    }
+    threads(store, by, model, ThreadScope::Tenant, |_| true).await?;
+    for name in ["ada", "bob", "' or 1=1 --", "nobody"] {
+        users(store, by, model, name).await?;
+    }
+    for (id, thread) in &tenant.threads {
+        let got = answered("thread", store.thread(by, *id).await)?;
+        same(id, &value(&got), &value(&model.thread_value(&by.tenant, *id)))?;
+        at_thread(store, by, model, *id, thread).await?;
+    }
+    Ok(())
+}
+
+async fn threads(
+    store: &dyn AnyStore,
+    by: &By,
+    model: &Model,
+    scope: ThreadScope,
+    wanted: impl Fn(&Thread) -> bool,
+) -> Result<(), String> {
+    let tenant = &model.tenants[&by.tenant];
+    let mut some: Vec<_> = tenant.threads.iter().filter(|(_, t)| wanted(t)).collect();
+    let row = |id: &ThreadId| model.thread_row(&by.tenant, *id);
+    let filter = ThreadFilter::of(scope.clone());
+    let got = pages(3, |page| store.threads(by, filter.clone(), page)).await;
+    let want: Vec<_> = some.iter().map(|(id, _)| row(id)).collect();
+    same(format!("threads of {scope:?} by id"), &value(&got), &value(&want))?;
+    some.sort_by_key(|(id, t)| std::cmp::Reverse((t.updated_at, id.bits())));
+    let newest = filter.clone().newest_first();
+    let got = pages(2, |page| store.threads(by, newest.clone(), page)).await;
+    let want: Vec<_> = some.iter().map(|(id, _)| row(id)).collect();
+    same(format!("threads of {scope:?} by updated"), &value(&got), &value(&want))?;
+    let labelled = filter.labelled("title", "a");
+    let got = pages(2, |page| store.threads(by, labelled.clone(), page)).await;
+    some.sort_by_key(|(id, _)| **id);
+    let blue = some.iter().filter(|(_, t)| t.labels.matches("title", "a"));
+    let want: Vec<_> = blue.map(|(id, _)| row(id)).collect();
+    same(format!("labelled threads of {scope:?}"), &value(&got), &value(&want))
+}
+
+/// Who surely wrote in a thread is listed, and nobody who never touched it.
+async fn users(store: &dyn AnyStore, by: &By, model: &Model, name: &str) -> Result<(), String> {
+    let user = UserId::new(name).expect("a user");
+    let filter = ThreadFilter::of(ThreadScope::User(user.clone()));
+    let got: BTreeSet<_> = pages(2, |page| store.threads(by, filter.clone(), page))
+        .await
+        .iter()
+        .map(|r| r.id)
+        .collect();
+    for (id, thread) in &model.tenants[&by.tenant].threads {
+        let listed = got.contains(id);
+        if listed && !thread.may_list(&user) || !listed && thread.writers.contains(&user) {
+            return Err(format!("threads of user {name:?}: {id} is listed: {listed}"));
+        }
+    }
+    Ok(())
+}
+
+async fn at_thread(
+    store: &dyn AnyStore,
+    by: &By,
+    model: &Model,
+    id: ThreadId,
+    thread: &Thread,
+) -> Result<(), String> {
+    for direction in [Direction::Forward, Direction::Backward] {
+        let filter = SessionFilter { direction, ..SessionFilter::default() };
+        let got = pages(2, |page| store.sessions(by, id, filter.clone(), page)).await;
+        let mut want: Vec<_> = thread.sessions.keys().map(|v| thread.session_row(id, *v)).collect();
+        if direction == Direction::Backward {
+            want.reverse();
+        }
+        same(format!("sessions of {id}, {direction:?}"), &value(&got), &value(&want))?;
+    }
+    for v in thread.sessions.keys() {
+        at_session(store, by, model, id, *v).await?;
+    }
+    for (v, run) in &thread.runs {
+        let got = answered("run", store.run(by, RunId::new(id, *v)).await)?;
+        same(format!("run {v} of {id}"), &value(&got), &value(&thread.run_value(id, *v)))?;
+        if run.gone {
+            let edge = answered("edge", store.edge(by, SubSessionId::new(id, *v)).await)?;
+            same("an edge that never was", &value(&edge), &Value::Null)?;
+        }
+    }
+    for v in thread.edges.keys() {
+        let got = answered("edge", store.edge(by, SubSessionId::new(id, *v)).await)?;
+        same(format!("edge {v} of {id}"), &value(&got), &value(&thread.edge_value(id, *v)))?;
+    }
+    let got = pages(2, |page| store.runs(by, RunScope::Thread(id), page)).await;
+    let want: Vec<_> = thread.sessions.keys().flat_map(|s| thread.runs_of(id, *s)).collect();
+    same(format!("runs of {id}"), &value(&got), &value(&want))?;
+    let usage = answered("usage", store.usage(by, UsageScope::Thread(id)).await)?;
+    same(format!("usage of {id}"), &value(&usage), &value(&thread.roll_up(|_| true)))?;
+    for task in ["red", "blue", "Red"] {
+        let got = store.usage(by, UsageScope::Task(id, task.into())).await;
+        let want = thread
+            .tasks
+            .contains(task)
+            .then(|| thread.roll_up(|run| run.task.as_deref() == Some(task)));
+        match (got, want) {
+            (Ok(got), Some(want)) => {
+                same(format!("usage of task {task}"), &value(&got), &value(&want))?
+            }
+            (Err(error), None) if error.kind() == sessile_core::ErrorKind::NotFound => {}
+            (got, want) => return Err(format!("usage of task {task} is {got:?} and not {want:?}")),
+        }
+    }
+    let verified = answered("verify", store.verify(by, id, None).await)?;
+    if !verified.problems.is_empty() || verified.records != thread.head {
+        return Err(format!("verify of {id} at {} found {verified:?}", thread.head));
+    }
+    feed(store, by, id, thread).await
+}
+
+async fn feed(store: &dyn AnyStore, by: &By, id: ThreadId, thread: &Thread) -> Result<(), String> {
+    let mut after = 0;
+    loop {
+        let from = Feed { thread: id, after, limit: 7, wait: Duration::ZERO };
+        let page = answered("feed", SessionStore::feed(store, by, from).await)?;
+        for event in &page.events {
+            if event.version != after + 1 {
+                return Err(format!("the feed of {id} goes from {after} to {}", event.version));
+            }
+            after = event.version;
+            let gone = event.session.is_some_and(|s| !thread.sessions.contains_key(&s.version()));
+            if gone && event.body.is_some() {
+                return Err(format!("the feed of {id} shows a deleted session at {after}"));
+            }
+        }
+        if page.events.is_empty() {
+            break;
+        }
+    }
+    same(format!("the end of the feed of {id}"), &json!(after), &json!(thread.head))
+}
+
+async fn at_session(
+    store: &dyn AnyStore,
+    by: &By,
+    model: &Model,
+    id: ThreadId,
+    v: Version,
+) -> Result<(), String> {
+    let thread = &model.tenants[&by.tenant].threads[&id];
+    let session = SessionId::new(id, v);
+    let want = model.session_value(&by.tenant, id, v);
+    let got = answered("session", store.session(by, session).await)?;
+    same(session, &value(&got), &value(&want))?;
+    let drill = answered("drill", store.drill(by, session).await)?;
+    let ancestry: Vec<_> = thread.ancestry(v).into_iter().map(|v| SessionId::new(id, v)).collect();
+    let want = json!({
+        "session": want, "ancestry": ancestry, "children": thread.children_values(id, v), "head": thread.head,
+    });
+    same(format!("drill of {session}"), &value(&drill), &want)?;
+    let got = pages(1, |page| store.children(by, session, page)).await;
+    same(format!("children of {session}"), &value(&got), &value(&thread.children_values(id, v)))?;
+    let mut log = thread.log(id, v);
+    for direction in [Direction::Forward, Direction::Backward] {
+        let got = pages(3, |page| store.entries(by, session, direction, page)).await;
+        let got: Vec<_> = got.iter().map(entry_value).collect();
+        same(format!("log of {session}, {direction:?}"), &value(&got), &value(&log))?;
+        log.reverse();
+    }
+    if let Some(tail) = Some(thread.tail(v)).filter(|tail| *tail > 0) {
+        let entry = answered("entry", store.entry(by, EntryId::new(id, tail)).await)?;
+        let entry = entry.as_ref().map(entry_value);
+        same(format!("entry {tail}"), &value(&entry), &value(&thread.entry_value(id, tail)))?;
+    }
+    let got = pages(2, |page| store.runs(by, RunScope::Session(session), page)).await;
+    same(format!("runs of {session}"), &value(&got), &value(&thread.runs_of(id, v)))?;
+    let usage = answered("usage", store.usage(by, UsageScope::Session(session)).await)?;
+    let want = thread.roll_up(|run| run.session == v);
+    same(format!("usage of {session}"), &value(&usage), &value(&want))?;
+    let got = pages(2, |page| store.ledger(by, session, page)).await;
+    same(format!("ledger of {session}"), &value(&got), &value(&thread.ledger(id, v)))?;
+    let lease = answered("lease", store.lease(by, session).await)?;
+    same(format!("lease of {session}"), &value(&lease), &value(&thread.lease_value(id, v)))
+}

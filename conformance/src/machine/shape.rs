@@ -1,0 +1,246 @@
+//! How cases are generated: enough of a shape to have something to act on, then everything.
+
+use proptest::{prelude::*, strategy::Union};
+use proptest_state_machine::ReferenceStateMachine;
+use sessile_core::model::{RunOutcome, RunStatus, SessionStatus};
+
+use super::step::{Act, Expected, KeyUse, Pick, Step, Text, Token, Under, Who};
+
+/// How much a case has asked for so far; the model itself is run beside the store.
+#[derive(Clone, Debug, Default)]
+pub struct Shape {
+    threads: u8,
+    sessions: u8,
+    runs: u8,
+}
+
+impl ReferenceStateMachine for Shape {
+    type State = Self;
+    type Transition = Step;
+
+    fn init_state() -> BoxedStrategy<Self> {
+        Just(Self::default()).boxed()
+    }
+
+    fn transitions(shape: &Self) -> BoxedStrategy<Step> {
+        let act = if shape.threads < 1 {
+            prop_oneof![1 => projects(), 2 => threads()].boxed()
+        } else if shape.sessions < 2 {
+            prop_oneof![1 => threads(), 4 => create_session()].boxed()
+        } else if shape.runs < 1 {
+            prop_oneof![1 => threads(), 1 => create_session(), 2 => sessions(), 2 => start_run()]
+                .boxed()
+        } else {
+            prop_oneof![
+                1 => projects(), 3 => threads(), 3 => create_session(), 6 => sessions(), 4 => edges(), 5 => log(),
+                3 => start_run(), 8 => runs(), 5 => leases(),
+            ]
+            .boxed()
+        };
+        prop_oneof![
+            40 => (who(), act).prop_map(|(who, act)| Step::Do(who, act)),
+            3 => (any::<u8>(), 0..3_u8).prop_map(|(which, handle)| Step::Again(which, handle)),
+            2 => (0..3_u8, jump()).prop_map(|(handle, by)| Step::Jump(handle, by)),
+            1 => Just(Step::Reopen),
+            1 => (0..3_u8).prop_map(Step::Look),
+        ]
+        .boxed()
+    }
+
+    fn apply(mut shape: Self, step: &Step) -> Self {
+        let count = match step {
+            Step::Do(_, Act::CreateThread { .. }) => &mut shape.threads,
+            Step::Do(_, Act::CreateSession { .. }) => &mut shape.sessions,
+            Step::Do(_, Act::StartRun { .. }) => &mut shape.runs,
+            _ => return shape,
+        };
+        *count = count.saturating_add(1);
+        shape
+    }
+}
+
+fn who() -> BoxedStrategy<Who> {
+    let tenant = prop_oneof![8 => Just(0_u8), 2 => Just(1), 1 => Just(2)];
+    let token = prop_oneof![
+        12 => Just(Token::Right),
+        2 => Just(Token::Missing),
+        1 => any::<u8>().prop_map(Token::Wrong),
+    ];
+    let key = prop_oneof![
+        6 => Just(KeyUse::None),
+        3 => (0..2_u8).prop_map(KeyUse::Next),
+        1 => (0..2_u8, 0..6_u8).prop_map(|(producer, back)| KeyUse::Earlier(producer, back)),
+    ];
+    (tenant, 0..3_u8, 0..3_u8, token, key)
+        .prop_map(|(tenant, user, handle, token, key)| Who { tenant, user, handle, token, key })
+        .boxed()
+}
+
+fn pick() -> BoxedStrategy<Pick> {
+    prop_oneof![
+        24 => any::<u8>().prop_map(Pick::Near),
+        6 => any::<u8>().prop_map(Pick::Own),
+        1 => any::<u8>().prop_map(Pick::Gone),
+        1 => any::<u8>().prop_map(Pick::Foreign),
+    ]
+    .boxed()
+}
+
+fn expected() -> BoxedStrategy<Expected> {
+    prop_oneof![5 => Just(Expected::Right), 1 => (-3..4_i8).prop_map(Expected::Off)].boxed()
+}
+
+fn text() -> BoxedStrategy<Text> {
+    prop_oneof![8 => 0..4_u16, 3 => 4..400_u16].boxed()
+}
+
+fn jump() -> BoxedStrategy<i32> {
+    prop_oneof![
+        3 => 0..5_i32,
+        2 => 25..45_i32,
+        1 => 100..4000_i32,
+        2 => -50..0_i32,
+        1 => -4000..0_i32,
+    ]
+    .boxed()
+}
+
+fn maybe<T: std::fmt::Debug + Clone + 'static>(it: BoxedStrategy<T>) -> BoxedStrategy<Option<T>> {
+    prop::option::weighted(0.3, it).boxed()
+}
+
+fn under() -> BoxedStrategy<Under> {
+    (pick(), maybe(pick()), 0..12_u8, maybe(text()))
+        .prop_map(|(parent, run, modes, purpose)| Under { parent, run, modes, purpose })
+        .boxed()
+}
+
+fn projects() -> BoxedStrategy<Act> {
+    prop_oneof![
+        4 => (text(), 0..4_u8).prop_map(|(name, caps)| Act::CreateProject { name, caps }),
+        4 => (pick(), expected(), maybe(text()), maybe((0..4_u8).boxed())).prop_map(
+            |(project, expected, name, caps)| Act::UpdateProject { project, expected, name, caps }
+        ),
+        2 => pick().prop_map(Act::ArchiveProject),
+        3 => pick().prop_map(Act::ReopenProject),
+        2 => pick().prop_map(Act::DeleteProject),
+    ]
+    .boxed()
+}
+
+fn threads() -> BoxedStrategy<Act> {
+    prop_oneof![
+        5 => (pick(), text()).prop_map(|(project, title)| Act::CreateThread { project, title }),
+        3 => (pick(), expected(), maybe(text()), maybe(text())).prop_map(
+            |(thread, expected, title, labels)| Act::UpdateThread { thread, expected, title, labels }
+        ),
+        2 => pick().prop_map(Act::ArchiveThread),
+        3 => pick().prop_map(Act::ReopenThread),
+        2 => pick().prop_map(Act::DeleteThread),
+    ]
+    .boxed()
+}
+
+fn create_session() -> BoxedStrategy<Act> {
+    let task = maybe((0..4_u8).boxed());
+    (pick(), maybe(text()), task, prop::bool::weighted(0.2), maybe(under()))
+        .prop_map(|(thread, name, task, owned, under)| Act::CreateSession {
+            thread,
+            name,
+            task,
+            owned,
+            under,
+        })
+        .boxed()
+}
+
+fn sessions() -> BoxedStrategy<Act> {
+    use SessionStatus::{Active, Archived, AwaitingHitl, Failed, Idle, Locked};
+    let status =
+        prop::sample::select(vec![Idle, Active, AwaitingHitl, Failed, Failed, Locked, Archived]);
+    let task = maybe(maybe((0..4_u8).boxed()));
+    prop_oneof![
+        3 => (pick(), expected(), maybe(maybe(text())), task, prop::bool::weighted(0.2)).prop_map(
+            |(session, expected, name, task, own)| Act::UpdateSession { session, expected, name, task, own }
+        ),
+        5 => (pick(), status).prop_map(|(session, to)| Act::SetStatus { session, to }),
+        3 => pick().prop_map(Act::ReopenSession),
+        3 => pick().prop_map(Act::DeleteSession),
+    ]
+    .boxed()
+}
+
+fn edges() -> BoxedStrategy<Act> {
+    prop_oneof![
+        5 => (pick(), under()).prop_map(|(child, under)| Act::Link { child, under }),
+        2 => (pick(), expected(), maybe(maybe(text())), maybe((0..12_u8).boxed())).prop_map(
+            |(edge, expected, purpose, modes)| Act::UpdateEdge { edge, expected, purpose, modes }
+        ),
+        3 => pick().prop_map(Act::DeleteEdge),
+    ]
+    .boxed()
+}
+
+fn log() -> BoxedStrategy<Act> {
+    let texts = prop::collection::vec(text(), 0..4);
+    (pick(), texts, maybe(pick()), maybe(pick()), maybe(expected()))
+        .prop_map(|(session, texts, run, reply, expected)| Act::Append {
+            session,
+            texts,
+            run,
+            reply,
+            expected,
+        })
+        .boxed()
+}
+
+fn start_run() -> BoxedStrategy<Act> {
+    (pick(), maybe(pick()), maybe((0..4_u8).boxed()), any::<bool>())
+        .prop_map(|(session, retry, task, queued)| Act::StartRun { session, retry, task, queued })
+        .boxed()
+}
+
+fn runs() -> BoxedStrategy<Act> {
+    use RunStatus::{AwaitingHitl, AwaitingHitlResolution, Queued, Running, Succeeded};
+    let status = prop::sample::select(vec![
+        Running,
+        Running,
+        AwaitingHitl,
+        AwaitingHitl,
+        AwaitingHitlResolution,
+        Queued,
+        Succeeded,
+    ]);
+    let outcome = prop::sample::select(vec![
+        RunOutcome::Succeeded,
+        RunOutcome::Cancelled,
+        RunOutcome::Failed { reason: "no luck".into() },
+        RunOutcome::Failed { reason: "x".repeat(300) },
+    ]);
+    let echo = || maybe(prop::bool::weighted(0.8).boxed());
+    Union::new_weighted(vec![
+        (4, (pick(), status).prop_map(|(run, to)| Act::SetRunStatus { run, to }).boxed()),
+        (
+            4,
+            (pick(), outcome, echo())
+                .prop_map(|(run, outcome, echo)| Act::EndRun { run, outcome, echo })
+                .boxed(),
+        ),
+        (
+            3,
+            (pick(), 0..5_u8, any::<u8>(), echo())
+                .prop_map(|(run, call, amount, echo)| Act::Book { run, call, amount, echo })
+                .boxed(),
+        ),
+    ])
+    .boxed()
+}
+
+fn leases() -> BoxedStrategy<Act> {
+    prop_oneof![
+        4 => (pick(), 0..5_u8).prop_map(|(session, ttl)| Act::Claim { session, ttl }),
+        1 => (pick(), 0..5_u8).prop_map(|(session, ttl)| Act::Renew { session, ttl }),
+        2 => pick().prop_map(Act::Release),
+    ]
+    .boxed()
+}

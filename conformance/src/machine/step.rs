@@ -1,0 +1,186 @@
+//! What a case is made of: steps that name things by number, so that any subsequence is a case too.
+
+use sessile_core::model::{RunOutcome, RunStatus, SessionStatus};
+
+/// Which of the things that exist: by number, modulo how many there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// One that exists in the caller's tenant, near what the command is about.
+    Near(u8),
+    /// One that exists anywhere in the caller's tenant.
+    Own(u8),
+    /// One that exists no more, or that never did.
+    Gone(u8),
+    /// One of another tenant.
+    Foreign(u8),
+}
+
+/// Which version the caller expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// The right one.
+    Right,
+    /// So far off it.
+    Off(i8),
+}
+
+/// Which token the caller brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// The right one, where a lease is current.
+    Right,
+    /// None.
+    Missing,
+    /// Another.
+    Wrong(u8),
+}
+
+/// Which key the caller brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyUse {
+    /// None.
+    None,
+    /// The next number of a producer.
+    Next(u8),
+    /// An earlier number of a producer.
+    Earlier(u8, u8),
+}
+
+/// Who acts, and through which handle.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "by number")]
+pub struct Who {
+    pub tenant: u8,
+    pub user: u8,
+    pub handle: u8,
+    pub token: Token,
+    pub key: KeyUse,
+}
+
+/// A text by number: mostly a name that many share, sometimes a hostile one, sometimes one that is refused.
+pub type Text = u16;
+
+/// The edge of a new child.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "by number")]
+pub struct Under {
+    pub parent: Pick,
+    pub run: Option<Pick>,
+    pub modes: u8,
+    pub purpose: Option<Text>,
+}
+
+/// A command.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "named after the commands")]
+pub enum Act {
+    CreateProject {
+        name: Text,
+        caps: u8,
+    },
+    UpdateProject {
+        project: Pick,
+        expected: Expected,
+        name: Option<Text>,
+        caps: Option<u8>,
+    },
+    ArchiveProject(Pick),
+    ReopenProject(Pick),
+    DeleteProject(Pick),
+    CreateThread {
+        project: Pick,
+        title: Text,
+    },
+    UpdateThread {
+        thread: Pick,
+        expected: Expected,
+        title: Option<Text>,
+        labels: Option<Text>,
+    },
+    ArchiveThread(Pick),
+    ReopenThread(Pick),
+    DeleteThread(Pick),
+    CreateSession {
+        thread: Pick,
+        name: Option<Text>,
+        task: Option<u8>,
+        owned: bool,
+        under: Option<Under>,
+    },
+    UpdateSession {
+        session: Pick,
+        expected: Expected,
+        name: Option<Option<Text>>,
+        task: Option<Option<u8>>,
+        own: bool,
+    },
+    SetStatus {
+        session: Pick,
+        to: SessionStatus,
+    },
+    ReopenSession(Pick),
+    DeleteSession(Pick),
+    Link {
+        child: Pick,
+        under: Under,
+    },
+    UpdateEdge {
+        edge: Pick,
+        expected: Expected,
+        purpose: Option<Option<Text>>,
+        modes: Option<u8>,
+    },
+    DeleteEdge(Pick),
+    Append {
+        session: Pick,
+        texts: Vec<Text>,
+        run: Option<Pick>,
+        reply: Option<Pick>,
+        expected: Option<Expected>,
+    },
+    StartRun {
+        session: Pick,
+        retry: Option<Pick>,
+        task: Option<u8>,
+        queued: bool,
+    },
+    SetRunStatus {
+        run: Pick,
+        to: RunStatus,
+    },
+    EndRun {
+        run: Pick,
+        outcome: RunOutcome,
+        echo: Option<bool>,
+    },
+    Book {
+        run: Pick,
+        call: u8,
+        amount: u8,
+        echo: Option<bool>,
+    },
+    Claim {
+        session: Pick,
+        ttl: u8,
+    },
+    Renew {
+        session: Pick,
+        ttl: u8,
+    },
+    Release(Pick),
+}
+
+/// One step of a case.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A command.
+    Do(Who, Act),
+    /// An earlier command that had a key, sent once more through a handle.
+    Again(u8, u8),
+    /// The clock of a handle jumps, by seconds.
+    Jump(u8, i32),
+    /// Every handle is closed and opened again.
+    Reopen,
+    /// Everything is read, through a handle, and compared.
+    Look(u8),
+}
