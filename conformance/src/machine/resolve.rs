@@ -59,7 +59,7 @@ fn modes(n: u8) -> (SubSessionKind, FailureMode, CompletionMode) {
     use SubSessionKind::{AgentSpawn, Intervention, UserHandoff};
     (
         [AgentSpawn, UserHandoff, Intervention][usize::from(n) % 3],
-        if n % 2 == 0 { FailureMode::Delegate } else { FailureMode::FailFast },
+        if n.is_multiple_of(2) { FailureMode::Delegate } else { FailureMode::FailFast },
         if n % 4 < 2 { CompletionMode::SummaryRef } else { CompletionMode::MergeBack },
     )
 }
