@@ -1,6 +1,6 @@
 //! What many clauses do: read all pages, look at a head, check that a refusal harmed nobody.
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, task::Poll};
 
 use sessile_core::{
     By, Error, ErrorKind, Result,
@@ -103,4 +103,23 @@ pub async fn harmless<T: fmt::Debug>(
 /// A named session in a thread.
 pub async fn named(store: &dyn AnyStore, by: &By, thread: ThreadId, name: &str) -> SessionId {
     store.create_session(by, thread, NewSession::named(name)).await.expect("a session").0
+}
+
+/// Asks for all of these at once, in this order, and waits for all answers.
+pub async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.into_iter().map(|f| (Box::pin(f), None)).collect();
+    std::future::poll_fn(|cx| {
+        let mut all = Poll::Ready(());
+        for (future, answer) in &mut waiting {
+            if answer.is_none() {
+                match future.as_mut().poll(cx) {
+                    Poll::Ready(it) => *answer = Some(it),
+                    Poll::Pending => all = Poll::Pending,
+                }
+            }
+        }
+        all
+    })
+    .await;
+    waiting.into_iter().filter_map(|(_, answer)| answer).collect()
 }

@@ -80,17 +80,20 @@ pub(crate) struct CallKey {
     pub(crate) command: String,
 }
 
+/// Bytes of one entry, before encoding.
+pub(crate) const ENTRY_BYTES: usize = 32 << 20;
+
 /// One call, prepared: checked as far as it can be without state, its bodies sealed.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) by: By,
     pub(crate) request: Request,
     pub(crate) key: Option<CallKey>,
-    /// The entries of an append, sealed.
+    /// The entries of an append, sealed; none of them when one is too large.
     pub(crate) bodies: Vec<SealedBody>,
+    /// The bytes of the first entry that has more than [`ENTRY_BYTES`].
+    pub(crate) oversize: Option<u64>,
     pub(crate) caps: Option<Caps>,
-    /// An id the command names that is of another thread than the one it writes to.
-    pub(crate) stranger: Option<String>,
     pub(crate) max_skew: Duration,
 }
 

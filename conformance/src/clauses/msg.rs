@@ -313,10 +313,12 @@ async fn remembered(cx: &Cx, store: &dyn AnyStore, by: &By, project: sessile_cor
         store.create_thread(by, project, NewThread::titled("many")).await.expect("a thread");
     let session = named(store, by, thread, "s").await;
     let keyed = |n| by.with_key(Key::new("counter", n));
-    let mut first = None;
-    for n in 1..=1030_u64 {
-        let said = store.append(&keyed(n), session, says(n.to_string())).await.expect("an entry");
-        first.get_or_insert(said);
+    let appends = (1..=1030_u64).map(|n| async move {
+        let by = by.with_key(Key::new("counter", n));
+        store.append(&by, session, says(n.to_string())).await
+    });
+    for said in kit::together(appends).await {
+        said.expect("an entry");
     }
     let head = kit::head(store, by, thread).await;
     for store in [store, &cx.store().await as &dyn AnyStore] {

@@ -213,6 +213,7 @@ pub async fn sub5(cx: Cx) -> Verdict {
             loop {
                 let edge = store.link_sessions(&by, link(s[0], s[1])).await.expect("an edge");
                 store.append(&by, s[1], says("under")).await.expect("an entry");
+                tokio::task::yield_now().await;
                 let (child, below) = child_of(&*store, &by, s[1]).await;
                 store.delete_edge(&by, below).await.expect("it goes");
                 store.delete_session(&by, child).await.expect("it goes");

@@ -454,6 +454,17 @@ pub async fn ten8(cx: Cx) -> Verdict {
     // Capacity, Stale.
     let huge = Append { entries: vec![says("x".repeat((32 << 20) + 1))], expect: Expect::Tail(1) };
     harmless(&store, &by, thread, ErrorKind::Capacity, store.append(&by, held, huge)).await;
+    // NotFound, WrongThread: of two ids, one names nothing and one is another thread's.
+    let nothing = own.nothing();
+    let both = vec![says("x").in_reply_to(other.entry), says("y").in_reply_to(nothing.entry)];
+    let refusal = store.append(&by, held, both);
+    harmless(&store, &by, thread, ErrorKind::NotFound, refusal).await;
+    // NotFound, Capacity; Fenced, Capacity.
+    let huge = || says("x".repeat((32 << 20) + 1));
+    let refusal = store.append(&by, nothing.session, huge());
+    harmless(&store, &by, thread, ErrorKind::NotFound, refusal).await;
+    let refusal = store.append(&wrong, held, huge());
+    harmless(&store, &by, thread, ErrorKind::Fenced, refusal).await;
     // NotFound, Closed; Closed, WrongThread; Closed, Fenced; replay, Closed.
     let quiet = Ids::make(&store, &by).await;
     store.end_run(&by, quiet.run, RunOutcome::Succeeded).await.expect("it ends");

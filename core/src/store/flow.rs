@@ -37,7 +37,7 @@ impl Shared {
         by: &By,
         command: SessionCommand,
     ) -> Result<SessionOutcome> {
-        let (thread, stranger) = check_session(by, &command)?;
+        let thread = check_session(by, &command)?;
         let space = thread.space(&by.tenant);
         let needs_caps = matches!(
             command,
@@ -50,7 +50,6 @@ impl Shared {
         }
         let mut call = self.prepare(by, &space, Request::Session(command)).await?;
         call.caps = caps;
-        call.stranger = stranger;
         match self.submit(&space, call).await? {
             Reply::Session(outcome) => Ok(outcome),
             Reply::Thread(_) | Reply::Reserved { .. } => Err(misplaced()),

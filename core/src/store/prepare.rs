@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::shared::Shared;
 use crate::{
     command::{By, NewSession, NewSubSession, SessionCommand, ThreadCommand},
-    decision::{Call, CallKey, Request},
+    decision::{Call, CallKey, ENTRY_BYTES, Request},
     error::{Error, Result},
     id::{ProjectId, RunId, Space, SpaceKind, ThreadId, check_outside},
     journal::RecordBody,
@@ -23,8 +23,6 @@ const BLOB_FROM_TIGHT: usize = 4 << 10;
 const TURN_BYTES: usize = 6 << 20;
 /// Entries of one append.
 const TURN_ENTRIES: usize = 1000;
-/// Bytes of one entry, before encoding.
-const ENTRY_BYTES: usize = 32 << 20;
 /// The longest lease.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -79,11 +77,8 @@ pub(super) fn check_thread(by: &By, command: &ThreadCommand) -> Result<Target> {
     Ok(target)
 }
 
-/// Checks a session command, and tells its thread, and which id it names that is of another one.
-pub(super) fn check_session(
-    by: &By,
-    command: &SessionCommand,
-) -> Result<(ThreadId, Option<String>)> {
+/// Checks a session command, and tells its thread.
+pub(super) fn check_session(by: &By, command: &SessionCommand) -> Result<ThreadId> {
     let mut foreign = by.check();
     let mut actor = |field, actor: &Option<crate::model::Actor>| {
         if foreign.is_ok() {
@@ -165,12 +160,13 @@ pub(super) fn check_session(
     };
     foreign?;
     by.owns(thread.tag(), thread)?;
-    let stranger = check_named(by, thread, command)?;
-    Ok((thread, stranger))
+    check_named(by, thread, command)?;
+    Ok(thread)
 }
 
-/// Every other id a command names is of the tenant; the first that is not of the thread.
-fn check_named(by: &By, thread: ThreadId, command: &SessionCommand) -> Result<Option<String>> {
+/// Every other id a command names is of the tenant. Whether it is of the thread is decided later: what does not exist
+/// and what is closed come before (TEN8).
+fn check_named(by: &By, thread: ThreadId, command: &SessionCommand) -> Result<()> {
     let mut named: Vec<(ThreadId, String)> = Vec::new();
     let mut edge = |edge: &NewSubSession| {
         let run = edge.spawned_by_run.map(|r| (r.thread(), r.to_string()));
@@ -203,7 +199,7 @@ fn check_named(by: &By, thread: ThreadId, command: &SessionCommand) -> Result<Op
     for (other, id) in &named {
         by.owns(other.tag(), id)?;
     }
-    Ok(named.into_iter().find(|(other, _)| *other != thread).map(|(_, id)| id))
+    Ok(())
 }
 
 fn check_new_session(by: &By, session: &NewSession) -> Result<()> {
@@ -250,11 +246,14 @@ impl Shared {
     /// Makes a call of a checked request: seals bodies, writes large ones to blobs, marks the key.
     pub(super) async fn prepare(&self, by: &By, space: &Space, request: Request) -> Result<Call> {
         let ids = &self.options.ids;
-        let bodies = match &request {
+        let (bodies, oversize) = match &request {
             Request::Session(SessionCommand::Append { append, .. }) => {
-                self.seal_entries(by, space, &append.entries).await?
+                match append.entries.iter().map(entry_bytes).find(|bytes| *bytes > ENTRY_BYTES) {
+                    Some(bytes) => (Vec::new(), Some(bytes as u64)),
+                    None => (self.seal_entries(by, space, &append.entries).await?, None),
+                }
             }
-            _ => Vec::new(),
+            _ => (Vec::new(), None),
         };
         let key = match &by.key {
             Some(key) => {
@@ -292,8 +291,8 @@ impl Shared {
             request,
             key,
             bodies,
+            oversize,
             caps: None,
-            stranger: None,
             max_skew: self.options.max_skew,
         })
     }
@@ -306,11 +305,6 @@ impl Shared {
     ) -> Result<Vec<SealedBody>> {
         let mut texts = Vec::with_capacity(entries.len());
         for entry in entries {
-            let actual = entry_bytes(entry);
-            if actual > ENTRY_BYTES {
-                let (limit, actual) = (ENTRY_BYTES as u64, actual as u64);
-                return Err(Error::Capacity { what: "bytes of an entry", limit, actual });
-            }
             let text = Body::encode_entry(&by.actor, entry.actor.as_ref(), &entry.message);
             texts.push(text.map_err(|e| Error::invalid("entries", e.to_string()))?);
         }

@@ -8,7 +8,7 @@ use crate::{
     id::{SubSessionId, Version},
     model::SubSessionStatus,
     record::{Body, EdgeBody, Kind, Lane},
-    thread::state::EdgeState,
+    thread::state::{EdgeState, SessionState},
 };
 
 impl View<'_> {
@@ -27,19 +27,34 @@ impl View<'_> {
         Ok(())
     }
 
-    /// Whose run asks for a child, live or ended: `None` when none does, `NotFound` when there is no such run.
+    /// The session above, as far as this thread can know: `NotFound` when it is one of its own that does not exist.
+    pub(super) fn parent(&self, edge: &NewSubSession) -> Result<Option<&SessionState>> {
+        let parent = self.state.session(edge.parent.version());
+        if edge.parent.thread() == self.id && parent.is_none() {
+            return Err(Error::not_found(edge.parent));
+        }
+        Ok(parent)
+    }
+
+    /// Whose run asks for a child, live or ended: `None` when none of this thread does, `NotFound` when there is no such
+    /// run.
     pub(super) fn spawner(&self, ask: &Ask<'_>, edge: &NewSubSession) -> Result<Option<Version>> {
-        let Some(id) = edge.spawned_by_run else { return Ok(None) };
+        let Some(id) = edge.spawned_by_run.filter(|run| run.thread() == self.id) else {
+            return Ok(None);
+        };
         let live = self.state.run(id.version()).map(|r| r.session);
         live.or_else(|| self.ended_run(ask, id)).map(Some).ok_or_else(|| Error::not_found(id))
     }
 
-    /// The run that asks for a child is one of the parent's.
+    /// The parent is of this thread, and the run that asks for a child is one of the parent's.
     pub(super) fn spawner_is_parent(
         &self,
         edge: &NewSubSession,
         spawner: Option<Version>,
     ) -> Result<()> {
+        if edge.parent.thread() != self.id {
+            return Err(Error::WrongThread { what: edge.parent.to_string() });
+        }
         match edge.spawned_by_run {
             Some(id) if spawner != Some(edge.parent.version()) => {
                 Err(Error::WrongThread { what: id.to_string() })
@@ -81,7 +96,7 @@ impl View<'_> {
 
     pub(super) fn link(&self, ask: &Ask<'_>, link: &LinkSessions) -> Result<Decision> {
         let parent = link.edge.parent.version();
-        self.state.session(parent).ok_or_else(|| Error::not_found(link.edge.parent))?;
+        self.parent(&link.edge)?;
         let child = link.child.version();
         let session = self.state.session(child).ok_or_else(|| Error::not_found(link.child))?;
         let spawner = self.spawner(ask, &link.edge)?;

@@ -3,7 +3,7 @@
 use super::View;
 use crate::{
     command::{Append, Appended, Expect, SessionOutcome},
-    decision::{Ask, Decision, Drafts, Reply},
+    decision::{Ask, Decision, Drafts, ENTRY_BYTES, Reply},
     error::{Counter, Error, Result},
     id::{EntryId, SessionId},
     record::{Body, Kind, Lane},
@@ -14,23 +14,31 @@ impl View<'_> {
         let version = id.version();
         let session = self.state.session(version).ok_or_else(|| Error::not_found(id))?;
         for entry in &append.entries {
-            if let Some(to) = entry.in_reply_to {
+            if let Some(to) = entry.in_reply_to
+                && to.thread() == self.id
+            {
                 self.entry_exists(ask, to)?;
             }
             if let Some(run) = entry.run
+                && run.thread() == self.id
                 && self.state.run(run.version()).is_none()
             {
                 self.ended_run(ask, run).ok_or_else(|| Error::not_found(run))?;
             }
         }
         self.open()?;
+        let far =
+            append.entries.iter().filter_map(|e| e.in_reply_to).find(|e| e.thread() != self.id);
+        if let Some(entry) = far {
+            return Err(Error::WrongThread { what: entry.to_string() });
+        }
         for run in append.entries.iter().filter_map(|e| e.run) {
             let owner = self
                 .state
                 .run(run.version())
                 .map(|r| r.session)
                 .or_else(|| self.ended_run(ask, run));
-            if owner != Some(version) {
+            if run.thread() != self.id || owner != Some(version) {
                 return Err(Error::WrongThread { what: run.to_string() });
             }
         }
@@ -42,6 +50,10 @@ impl View<'_> {
             .find(|r| self.state.run(r.version()).is_none())
         {
             return Err(Error::RunEnded { run: run.to_string() });
+        }
+        if let Some(actual) = ask.call.oversize {
+            let limit = ENTRY_BYTES as u64;
+            return Err(Error::Capacity { what: "bytes of an entry", limit, actual });
         }
         if let Expect::Tail(expected) = append.expect
             && expected != session.tail

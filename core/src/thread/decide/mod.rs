@@ -108,33 +108,7 @@ impl<'a> View<'a> {
         if current == given { Ok(current) } else { Err(Error::Fenced { current, given }) }
     }
 
-    /// A command that names something of another thread: refused as such, once what it writes to is known to exist and to
-    /// be open.
-    fn strange(&self, ask: &Ask<'_>, command: &SessionCommand, what: &str) -> Result<Decision> {
-        let subject = match command {
-            SessionCommand::LinkSessions(link) => Some(link.child),
-            SessionCommand::Append { session, .. } | SessionCommand::StartRun { session, .. } => {
-                Some(*session)
-            }
-            _ => None,
-        };
-        match subject {
-            Some(session) => {
-                self.session(session)?;
-            }
-            None => {
-                self.thread()?;
-                ask.call.caps.as_ref().map_or(Ok(()), |caps| closed_project(caps.status))?;
-                self.open()?;
-            }
-        }
-        Err(Error::WrongThread { what: what.to_owned() })
-    }
-
     fn decide_session(&self, ask: &Ask<'_>, command: &SessionCommand) -> Result<Decision> {
-        if let Some(what) = &ask.call.stranger {
-            return self.strange(ask, command, what);
-        }
         match command {
             SessionCommand::CreateSession { session, .. } => self.create_session(ask, session),
             SessionCommand::UpdateSession { session, expected, update } => {

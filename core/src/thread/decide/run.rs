@@ -101,7 +101,7 @@ impl View<'_> {
     pub(super) fn start_run(&self, ask: &Ask<'_>, id: SessionId, new: &NewRun) -> Result<Decision> {
         let version = id.version();
         let session = self.state.session(version).ok_or_else(|| Error::not_found(id))?;
-        let retried = match new.retry_of {
+        let retried = match new.retry_of.filter(|run| run.thread() == self.id) {
             Some(run) => {
                 let live = self.state.run(run.version());
                 let owner = live.map(|r| r.session).or_else(|| self.ended_run(ask, run));
@@ -110,8 +110,8 @@ impl View<'_> {
             None => None,
         };
         self.open()?;
-        if let Some((run, owner, _)) = retried
-            && owner != version
+        if let Some(run) = new.retry_of
+            && retried.is_none_or(|(_, owner, _)| owner != version)
         {
             return Err(Error::WrongThread { what: run.to_string() });
         }

@@ -17,11 +17,7 @@ impl View<'_> {
     pub(super) fn create_session(&self, ask: &Ask<'_>, new: &NewSession) -> Result<Decision> {
         self.thread()?;
         let parent = match &new.parent {
-            Some(edge) => {
-                let parent = self.state.session(edge.parent.version());
-                let parent = parent.ok_or_else(|| Error::not_found(edge.parent))?;
-                Some((edge, parent, self.spawner(ask, edge)?))
-            }
+            Some(edge) => Some((edge, self.parent(edge)?, self.spawner(ask, edge)?)),
             None => None,
         };
         let caps = ask.call.caps.as_ref().ok_or_else(super::misplaced)?;
@@ -30,6 +26,7 @@ impl View<'_> {
         let lease = match parent {
             Some((edge, parent, spawner)) => {
                 self.spawner_is_parent(edge, spawner)?;
+                let parent = parent.ok_or_else(|| Error::not_found(edge.parent))?;
                 let lease = self.fence(ask, parent)?;
                 self.spawner_lives(edge)?;
                 self.caps(caps, edge.parent.version(), 0)?;
