@@ -52,10 +52,15 @@ async fn judge(
 ) {
     let calm = cx.store().await;
     let ground = ground(cx, &calm).await;
+    // The first store keeps next to nothing in memory, so that its states come and go.
+    let memory = |at: usize| if at == 0 { 1 } else { 64 << 20 };
     let stores: Vec<Arc<dyn AnyStore>> = journals
         .iter()
-        .map(|journal| {
-            Arc::new(cx.store_over(Arc::clone(journal), Arc::default(), |o| o)) as Arc<dyn AnyStore>
+        .enumerate()
+        .map(|(at, journal)| {
+            let store =
+                cx.store_over(Arc::clone(journal), Arc::default(), |o| o.with_memory(memory(at)));
+            Arc::new(store) as Arc<dyn AnyStore>
         })
         .collect();
     let by = cx.by().within(Duration::from_secs(10));

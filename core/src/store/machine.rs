@@ -92,8 +92,14 @@ impl Machine {
         Ok(true)
     }
 
-    /// What lists show.
-    pub(crate) fn card(&self) -> Result<Card> {
+    /// What lists show. `before` is the state that `last` was made of: where nothing on the card has changed since, only
+    /// its time is new.
+    pub(crate) fn card(&self, before: &Self, last: Option<&Card>) -> Result<Card> {
+        if let (Self::Thread(now), Self::Thread(before), Some(last)) = (self, before, last)
+            && now.looks_like(before)
+        {
+            return Ok(Card { updated_at: now.last_at, json: last.json.clone() });
+        }
         match self {
             Self::Project(state) => card::of_project(state),
             Self::Thread(state) => card::of_thread(state),

@@ -24,7 +24,7 @@ use crate::{
     error::{Error, Result},
     fold::Event,
     id::{Space, Version},
-    journal::{Batch, Commit, Direction, Head, Position, ReadRange, Record, Snapshot, Turn},
+    journal::{Batch, Card, Commit, Direction, Head, Position, ReadRange, Record, Snapshot, Turn},
     record::{Draft, open, seal},
 };
 
@@ -59,6 +59,8 @@ struct Led {
     /// Taken from the queue, not yet answered.
     taken: VecDeque<Arc<Slot>>,
     in_flight: Option<InFlight>,
+    /// The card of `machine`, if this sequencer committed it.
+    card: Option<Card>,
     /// Bytes of records since the last snapshot, and that snapshot's own.
     tail_bytes: usize,
     snapshot_bytes: usize,
@@ -107,6 +109,7 @@ impl Sequencer {
             machine: Arc::clone(&machine),
             taken: VecDeque::new(),
             in_flight: None,
+            card: None,
             tail_bytes: 0,
             snapshot_bytes: 0,
         };
@@ -383,8 +386,8 @@ impl Sequencer {
         let Round { drafts, mut after, answers, .. } = round;
         let expected = led.machine.head();
         let nonce = shared.options.ids.random();
-        let sealed =
-            seal(expected, nonce, &drafts).and_then(|records| Ok((records, after.card()?)));
+        let sealed = seal(expected, nonce, &drafts)
+            .and_then(|records| Ok((records, after.card(&led.machine, led.card.as_ref())?)));
         let (records, card) =
             sealed.inspect_err(|_| answers.iter().for_each(|due| due.slot.touch_down()))?;
         let project = if expected.is_none() { after.project() } else { None };
@@ -411,6 +414,7 @@ impl Sequencer {
         let Some(flight) = led.in_flight.take() else { return };
         led.tail_bytes += flight.batch.weight();
         self.publish(shared, led, flight.after);
+        led.card = flight.batch.card;
         finish(led, flight.answers);
     }
 
@@ -581,6 +585,7 @@ impl Sequencer {
         let before = self.weight.swap(weight, Ordering::Relaxed);
         shared.registry.reweigh(before, weight);
         led.machine = Arc::clone(&machine);
+        led.card = None;
         *lock(&self.published) = machine;
         if led.in_flight.is_none() {
             self.unsettled.store(false, Ordering::Release);

@@ -193,6 +193,17 @@ impl ThreadState {
         }
     }
 
+    /// Whether nothing has changed that a list of threads shows: what did not change is still shared.
+    pub(crate) fn looks_like(&self, before: &Self) -> bool {
+        let same_thread = match (&self.thread, &before.thread) {
+            (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+            _ => false,
+        };
+        same_thread
+            && Arc::ptr_eq(&self.roll_up, &before.roll_up)
+            && self.sessions.size() == before.sessions.size()
+    }
+
     /// Bytes it takes in memory, about.
     pub(crate) fn weight(&self) -> usize {
         1024 + self.sessions.size() * 512
