@@ -29,7 +29,7 @@ fn decode_version(text: &str) -> Option<Version> {
 }
 
 macro_rules! derived {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $word:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name {
@@ -76,7 +76,7 @@ macro_rules! derived {
                     let thread = ThreadId::from_bits(minted::decode(thread)?);
                     Some(Self { thread, version: decode_version(rest.strip_prefix('_')?)? })
                 };
-                parts().ok_or_else(|| invalid_id(stringify!($name), text))
+                parts().ok_or_else(|| invalid_id($word, text))
             }
         }
 
@@ -97,19 +97,19 @@ macro_rules! derived {
 
 derived!(
     /// A session of a thread: `ses_…_…`.
-    SessionId, "ses_"
+    SessionId, "ses_", "session"
 );
 derived!(
     /// An edge from a parent session to its child: `sub_…_…`.
-    SubSessionId, "sub_"
+    SubSessionId, "sub_", "sub-session"
 );
 derived!(
     /// A run of a session: `run_…_…`.
-    RunId, "run_"
+    RunId, "run_", "run"
 );
 derived!(
     /// An entry of a session's log: `msg_…_…`.
-    EntryId, "msg_"
+    EntryId, "msg_", "entry"
 );
 
 #[cfg(test)]

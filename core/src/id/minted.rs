@@ -31,11 +31,11 @@ pub(super) fn decode(text: &str) -> Option<u128> {
 
 pub(super) fn invalid_id(kind: &'static str, text: &str) -> Error {
     let shown: String = text.chars().take(64).collect();
-    Error::invalid("id", format!("{shown:?} is not a {kind}"))
+    Error::invalid("id", format!("{shown:?} is not the id of a {kind}"))
 }
 
 macro_rules! minted {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:expr) => {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $word:literal, $kind:expr) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(u128);
@@ -89,7 +89,7 @@ macro_rules! minted {
                 text.strip_prefix($prefix)
                     .and_then(decode)
                     .map(Self)
-                    .ok_or_else(|| invalid_id(stringify!($name), text))
+                    .ok_or_else(|| invalid_id($word, text))
             }
         }
 
@@ -110,9 +110,9 @@ macro_rules! minted {
 
 minted!(
     /// A project of a tenant: `prj_` and 26 characters.
-    ProjectId, "prj_", SpaceKind::Project
+    ProjectId, "prj_", "project", SpaceKind::Project
 );
 minted!(
     /// A thread of a project: `thd_` and 26 characters.
-    ThreadId, "thd_", SpaceKind::Thread
+    ThreadId, "thd_", "thread", SpaceKind::Thread
 );

@@ -30,9 +30,9 @@ fn bad_input_is_status_2_and_one_line() {
     let store = store.as_str();
     let show = |id: &str| sessile(["show", store, id]);
     refused(&show("nonsense"), "is no id");
-    refused(&show("ses_x"), "is not a SessionId id");
+    refused(&show("ses_x"), "is not the id of a session");
     refused(&show(&session.to_uppercase()), "is no id");
-    refused(&show(&format!("{session}0")), "is not a SessionId id");
+    refused(&show(&format!("{session}0")), "is not the id of a session");
     let unknown = session.rsplit_once('_').unwrap().0.to_owned() + "_3zzz";
     refused(&show(&unknown), "does not exist");
     refused(&sessile(["show", store, &session, "--tenant", "other"]), "belongs to another tenant");
