@@ -24,7 +24,7 @@ use crate::{hostile, model::external_id};
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Command {
     Thread(ThreadCommand),
-    Session(SessionCommand, Option<SessionId>),
+    Session(Box<SessionCommand>, Option<SessionId>),
 }
 
 /// Names that many share, then hostile ones, then ones that are refused here or there.
@@ -59,7 +59,7 @@ fn modes(n: u8) -> (SubSessionKind, FailureMode, CompletionMode) {
     use SubSessionKind::{AgentSpawn, Intervention, UserHandoff};
     (
         [AgentSpawn, UserHandoff, Intervention][usize::from(n) % 3],
-        if n % 2 == 0 { FailureMode::Delegate } else { FailureMode::FailFast },
+        if n.is_multiple_of(2) { FailureMode::Delegate } else { FailureMode::FailFast },
         if n % 4 < 2 { CompletionMode::SummaryRef } else { CompletionMode::MergeBack },
     )
 }
@@ -82,7 +82,7 @@ impl Names<'_> {
         self.thread_act(act).map_or_else(
             || {
                 let (command, session) = self.session_act(act);
-                Command::Session(command, session)
+                Command::Session(Box::new(command), session)
             },
             Command::Thread,
         )
