@@ -31,7 +31,7 @@ pub(super) fn decode(text: &str) -> Option<u128> {
 
 pub(super) fn invalid_id(kind: &'static str, text: &str) -> Error {
     let shown: String = text.chars().take(64).collect();
-    Error::invalid("id", format!("{shown:?} is not a {kind} id"))
+    Error::invalid("id", format!("{shown:?} is not a {kind}"))
 }
 
 macro_rules! minted {
