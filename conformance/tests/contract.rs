@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sessile_conformance::clauses;
+use sessile_conformance::{clauses, machine};
 
 /// The parts of the project that have come.
 const CAME: &[&str] = &["foundation"];
@@ -47,7 +47,9 @@ fn every_clause_that_is_due_has_a_test() {
 fn every_test_is_of_the_contract() {
     let contract: BTreeMap<_, _> = contract().into_iter().collect();
     let mut seen = BTreeSet::new();
-    for clause in clauses::all() {
+    // The machine has no number of its own: it tries the clauses of a store against the model, all at once.
+    let machine: Vec<_> = machine::CLAUSES.iter().map(|clause| clause.id).collect();
+    for clause in clauses::all().filter(|clause| !machine.contains(&clause.id)) {
         assert!(contract.contains_key(clause.id), "{} is not in CONTRACT.md", clause.id);
         assert!(seen.insert(clause.id), "{} is registered twice", clause.id);
     }

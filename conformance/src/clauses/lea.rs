@@ -203,6 +203,12 @@ pub async fn lea3(cx: Cx) -> Verdict {
     assert!(renewed > token);
     let lease = the_lease(&store, &by, session).await;
     assert_eq!((lease.token, lease.expires_at), (token, clocks[0].now().plus(TTL * 2)));
+    // So does creating a child, which is under the parent's lease.
+    clocks[0].advance(Duration::from_secs(1));
+    let child = NewSession::named("child").under(NewSubSession::under(session));
+    store.create_session(&held, session.thread(), child).await.expect("a child");
+    let lease = the_lease(&store, &by, session).await;
+    assert_eq!((lease.token, lease.expires_at), (token, clocks[0].now().plus(TTL * 2)));
     // Long expired, and not claimed: the holder may write.
     clocks[0].advance(Duration::from_secs(3600));
     store.append(&held, session, says("late, and mine")).await.expect("a write");

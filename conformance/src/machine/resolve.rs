@@ -24,7 +24,7 @@ use crate::{hostile, model::external_id};
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Command {
     Thread(ThreadCommand),
-    Session(SessionCommand, Option<SessionId>),
+    Session(Box<SessionCommand>, Option<SessionId>),
 }
 
 /// Names that many share, then hostile ones, then ones that are refused here or there.
@@ -82,7 +82,7 @@ impl Names<'_> {
         self.thread_act(act).map_or_else(
             || {
                 let (command, session) = self.session_act(act);
-                Command::Session(command, session)
+                Command::Session(Box::new(command), session)
             },
             Command::Thread,
         )

@@ -182,7 +182,7 @@ impl World<'_> {
                 got.iter().for_each(|outcome| self.known[tenant].learn_thread(outcome));
             }
             Command::Session(command, _) => {
-                let got = store.apply(by, command.clone()).await;
+                let got = store.apply(by, (*command).clone()).await;
                 self.trace.push(line(handle, by, &command, &got));
                 let want = self.model.session_command(by, &command, now);
                 compare(&got, &want)?;

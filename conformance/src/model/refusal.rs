@@ -8,7 +8,7 @@ use sessile_core::{Error, ErrorKind};
 #[derive(Clone, Debug)]
 pub struct Refusal {
     kinds: Vec<ErrorKind>,
-    exact: Option<Error>,
+    exact: Option<Box<Error>>,
 }
 
 impl Refusal {
@@ -24,7 +24,7 @@ impl Refusal {
 
     /// Exactly this error.
     pub fn exactly(error: Error) -> Self {
-        Self { kinds: vec![error.kind()], exact: Some(error) }
+        Self { kinds: vec![error.kind()], exact: Some(Box::new(error)) }
     }
 
     /// Why an actual error is not the predicted one.

@@ -35,11 +35,22 @@ impl ThreadState {
         Ok(())
     }
 
-    /// What every record of a session does: time, and the lease of whoever wrote it with its token.
+    /// What every record of a session does: time, and the lease of whoever wrote it with its token. A child is created
+    /// under its parent's.
     fn touch(&mut self, session: Version, event: &Event<'_>) {
         let now = self.last_at;
+        self.with_session(session, |s| s.updated_at = now);
+        self.renew(session, event);
+        if let Kind::EdgeCreated { parent, .. } = event.kind {
+            self.renew(*parent, event);
+        }
+    }
+
+    fn renew(&mut self, session: Version, event: &Event<'_>) {
+        if event.lease.is_none() {
+            return;
+        }
         self.with_session(session, |s| {
-            s.updated_at = now;
             if let Some(lease) = &mut s.lease
                 && event.lease == Some(lease.token)
             {
