@@ -2,6 +2,7 @@
 
 use crate::{
     clock::Timestamp,
+    flaw::{self, Flaw},
     id::Version,
     journal::Stream,
     record::{Body, Draft, KeyMark, Kind, Opened},
@@ -52,7 +53,7 @@ impl<'a> Event<'a> {
             at: head.at,
             kind: &head.is,
             body: (*body != Body::Erased).then_some(body),
-            key: head.key,
+            key: head.key.filter(|_| !flaw::is(Flaw::ForgetsKeys)),
             count: head.count.unwrap_or(1),
             lease: head.lease,
             salt: opened.salt,

@@ -9,6 +9,8 @@ pub mod clock;
 pub mod command;
 mod decision;
 pub mod error;
+#[doc(hidden)]
+pub mod flaw;
 mod fold;
 pub mod id;
 pub mod journal;

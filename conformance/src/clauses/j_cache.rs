@@ -58,7 +58,11 @@ pub async fn j14(cx: Cx) -> Verdict {
         let with = |bytes: Vec<u8>| Snapshot { position: real.position, bytes };
         let half = real.bytes.len() / 2;
         cases.push(("a truncated one", with(real.bytes[..half].to_vec())));
-        for place in [0, half, real.bytes.len() - 1] {
+        // A digit with its lowest bit flipped is another digit: the damage that reads as well as what was there.
+        let digits: Vec<usize> =
+            (half..real.bytes.len()).filter(|i| real.bytes[*i].is_ascii_digit()).collect();
+        let spread = digits.iter().copied().step_by(digits.len() / 12 + 1);
+        for place in [0, half, real.bytes.len() - 1].into_iter().chain(spread) {
             let mut bytes = real.bytes.clone();
             bytes[place] ^= 1;
             cases.push(("a flipped bit", with(bytes)));

@@ -6,6 +6,7 @@ use super::{Body, Hash, Kind, body::digest, hex128};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
+    flaw::{self, Flaw},
     id::{Space, Version},
     journal::{Position, Record, RecordBody, Stream},
 };
@@ -202,7 +203,7 @@ pub(crate) fn open(space: &Space, record: &Record) -> Result<Opened> {
             serde_json::from_str::<Level>(&record.head).map_err(|e| corrupt(e.to_string()))?.r
         }
     };
-    if level > READER_LEVEL {
+    if level > READER_LEVEL && !flaw::is(Flaw::SkipsNewerRecords) {
         return Err(Error::NewerFormat {
             what: format!("record {} of {space}", record.version),
             needs: u64::from(level),

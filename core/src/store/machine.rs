@@ -7,6 +7,7 @@ use crate::{
     command::{SessionCommand, ThreadCommand},
     decision::{Ask, Decision, Request},
     error::{Error, Result},
+    flaw::{self, Flaw},
     fold::{Event, Folded},
     id::{ProjectId, Space, SpaceKind, ThreadId, Version},
     journal::{Card, Position, Record},
@@ -136,7 +137,7 @@ impl Machine {
     pub(crate) fn decode(space: &Space, position: Position, bytes: &[u8]) -> Option<Self> {
         let (digest, json) = bytes.split_at_checked(64)?;
         let json = json.strip_prefix(b"\n")?;
-        if Hash::of(&[json]).to_string().as_bytes() != digest {
+        if Hash::of(&[json]).to_string().as_bytes() != digest && !flaw::is(Flaw::TrustsSnapshots) {
             return None;
         }
         let image: Image = serde_json::from_slice(json).ok()?;

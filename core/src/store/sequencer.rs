@@ -22,6 +22,7 @@ use super::{
 use crate::{
     decision::{Ask, Call, Decision, Facts, Reply},
     error::{Error, Result},
+    flaw::{self, Flaw},
     fold::Event,
     id::{Space, Version},
     journal::{Batch, Card, Commit, Direction, Head, Position, ReadRange, Record, Snapshot, Turn},
@@ -156,8 +157,11 @@ impl Sequencer {
 
     /// The state as of now, by the journal's own word.
     pub(super) async fn fresh(&self, shared: &Shared) -> Result<Arc<Machine>> {
-        let head = shared.journal.head(&self.space).await?;
         let seen = self.cached();
+        if flaw::is(Flaw::ReadsFromCache) && seen.head().is_some() {
+            return Ok(seen);
+        }
+        let head = shared.journal.head(&self.space).await?;
         if !self.unsettled.load(Ordering::Acquire)
             && seen.head() == head.as_ref().map(|h| h.position)
         {
@@ -219,7 +223,7 @@ impl Sequencer {
         own: &Slot,
         turn: &mut Option<Turn>,
     ) -> Result<()> {
-        let mut checked = false;
+        let mut checked = flaw::is(Flaw::RefusesFromStaleCache);
         if led.machine.head().is_none() {
             self.refresh(shared, led).await?;
             checked = true;
@@ -230,7 +234,7 @@ impl Sequencer {
                 return Ok(());
             }
             let facts = self.facts(shared, led).await?;
-            let round = self.decide(shared, led, &facts);
+            let mut round = self.decide(shared, led, &facts);
             if round.drafts.is_empty() && !round.drop {
                 if !checked {
                     let before = led.machine.head();
@@ -242,6 +246,12 @@ impl Sequencer {
                 }
                 finish(led, round.answers);
                 return Ok(());
+            }
+            if flaw::is(Flaw::RefusesFromOverlay) {
+                for due in round.answers.iter().filter(|due| !due.wrote) {
+                    due.slot.answer(due.answer.clone());
+                }
+                round.answers.retain(|due| due.wrote);
             }
             if !round.answers.iter().all(|due| due.slot.take_off()) {
                 round.answers.iter().for_each(|due| due.slot.touch_down());
@@ -267,6 +277,11 @@ impl Sequencer {
                         self.landed(shared, led);
                         self.snapshot(shared, led).await;
                         return Ok(());
+                    }
+                    Ok(Commit::Indeterminate { .. }) if flaw::is(Flaw::TrustsAbsent) => {
+                        drop(self.returned(led));
+                        self.refresh(shared, led).await?;
+                        continue;
                     }
                     Ok(Commit::Indeterminate { .. }) => return self.settle(shared, led).await,
                     sent => (sent, self.returned(led)),
@@ -322,7 +337,8 @@ impl Sequencer {
         let mut bytes = 0;
         for slot in &led.taken {
             let ask = Ask { call: &slot.call, now, facts };
-            match round.after.decide(&self.space, &ask) {
+            let state = if flaw::is(Flaw::DecidesOnBase) { &*led.machine } else { &round.after };
+            match state.decide(&self.space, &ask) {
                 Ok(Decision::Write(drafts, reply)) => {
                     bytes += drafts.len() * 512
                         + slot.call.bodies.iter().map(|b| b.weight()).sum::<usize>();
@@ -430,6 +446,9 @@ impl Sequencer {
     /// not say, the same batch with the same nonce is sent again: an absent record proves nothing.
     async fn settle(&self, shared: &Shared, led: &mut Led) -> Result<()> {
         let mut pause = Duration::from_millis(1);
+        if flaw::is(Flaw::ForgetsFlight) {
+            drop(self.returned(led));
+        }
         while let Some(flight) = &led.in_flight {
             match shared.journal.commit(&self.space, flight.expected, &flight.batch).await {
                 Ok(Commit::Done) => self.landed(shared, led),

@@ -4,6 +4,7 @@ use super::{AtHead, BUDGET};
 use crate::{
     command::{By, Cursor, Page, Paging},
     error::{Error, Result},
+    flaw::{self, Flaw},
     id::{EntryId, RunId, SessionId, Space, Version},
     journal::{Direction, ReadRange, Stream},
     model::{Entry, LedgerRow, Message},
@@ -120,7 +121,8 @@ impl Shared {
                 let wanted = run.as_ref().is_none_or(|r| of_run == Some(r.1))
                     && reply.as_ref().is_none_or(|r| answers == Some(r.1));
                 if wanted && items.len() == page.limit {
-                    let next = items.last().map(|e| Cursor { a: bound.into(), b: e.version });
+                    let gap = u64::from(flaw::is(Flaw::LeavesPageGap));
+                    let next = items.last().map(|e| Cursor { a: bound.into(), b: e.version + gap });
                     return Ok(Page { items, next });
                 }
                 if wanted {

@@ -5,6 +5,7 @@ use crate::{
     command::{LinkSessions, NewSubSession, SessionOutcome, UpdateEdge},
     decision::{Ask, Caps, Decision, Drafts, Reply},
     error::{Error, Result},
+    flaw::{self, Flaw},
     id::{SubSessionId, Version},
     model::SubSessionStatus,
     record::{Body, EdgeBody, Kind, Lane},
@@ -16,12 +17,12 @@ impl View<'_> {
     pub(super) fn caps(&self, caps: &Caps, parent: Version, height: u32) -> Result<()> {
         let depth = u64::from(self.state.depth(parent)) + 1 + u64::from(height);
         let limit = u64::from(caps.config.max_delegation_depth);
-        if depth > limit {
+        if depth > limit && !flaw::is(Flaw::IgnoresCaps) {
             return Err(Error::Capacity { what: "delegation depth", limit, actual: depth });
         }
         let width = self.state.session(parent).map_or(0, |s| u64::from(s.live_children)) + 1;
         let limit = u64::from(caps.config.max_delegation_width);
-        if width > limit {
+        if width > limit && !flaw::is(Flaw::IgnoresCaps) {
             return Err(Error::Capacity { what: "delegation width", limit, actual: width });
         }
         Ok(())
@@ -110,7 +111,7 @@ impl View<'_> {
         if session.parent.is_some() {
             return Err(Error::NotAForest { reason: "the child has a parent" });
         }
-        if self.state.upwards(parent).any(|s| s == child) {
+        if self.state.upwards(parent).any(|s| s == child && !flaw::is(Flaw::AllowsCycles)) {
             return Err(Error::NotAForest { reason: "the parent stands below the child" });
         }
         let caps = ask.call.caps.as_ref().ok_or_else(super::misplaced)?;

@@ -5,6 +5,7 @@ use crate::{
     command::{NewRun, SessionOutcome},
     decision::{Ask, Decision, Drafts, Reply},
     error::{Error, Result, State},
+    flaw::{self, Flaw},
     id::{RunId, SessionId, Version},
     model::{RunOutcome, RunStatus, SessionStatus, SubSessionStatus, Usage},
     record::{Body, Consequence, EdgeStep, Hash, Kind, Lane, RunBody, RunEndBody, UsageBody},
@@ -224,7 +225,7 @@ impl View<'_> {
                 late.find(|c| c.run == id.version() && c.call == hash).map(|c| c.version)
             }
         };
-        if let Some(version) = booked {
+        if let Some(version) = booked.filter(|_| !flaw::is(Flaw::BooksTwice)) {
             return Ok(Decision::Answer(Reply::changed(version)));
         }
         let (run, session, lease) = self.live_run(ask, id)?;
