@@ -123,6 +123,11 @@ impl Cx {
         if nightly { normal * 50 } else { normal }
     }
 
+    /// How often to do what a proof asks for in numbers: a few times, or all of them in the proof profile.
+    pub fn scale(&self, normal: usize, proof: usize) -> usize {
+        if std::env::var("SESSILE_PROFILE").is_ok_and(|p| p == "proof") { proof } else { normal }
+    }
+
     /// Says something in the summary of the run.
     pub fn note(&self, text: impl Into<String>) {
         let text = text.into();

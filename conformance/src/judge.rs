@@ -60,7 +60,11 @@ pub fn judge(clause: &Clause, backend: &Backend) -> Judged {
 }
 
 fn nightly(limit: Duration) -> Duration {
-    if std::env::var("SESSILE_PROFILE").is_ok_and(|p| p == "nightly") { limit * 60 } else { limit }
+    if std::env::var("SESSILE_PROFILE").is_ok_and(|p| p == "nightly" || p == "proof") {
+        limit * 60
+    } else {
+        limit
+    }
 }
 
 async fn run(clause: Clause, backend: Backend) -> Judged {

@@ -108,10 +108,7 @@ pub async fn crs2(cx: Cx) -> Verdict {
     let session = cx.session(&store, &by).await;
     let mut rng = StdRng::seed_from_u64(cx.seed());
     let mut acknowledged = BTreeMap::new();
-    let kills = std::env::var("SESSILE_KILLS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or_else(|| cx.times(3));
+    let kills = cx.scale(cx.times(3), 100);
     for round in 0..kills {
         let args = json!({ "session": session.to_string(), "round": round });
         for (index, said) in

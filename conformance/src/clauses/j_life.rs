@@ -118,7 +118,7 @@ async fn write(cx: Cx, index: usize, _args: serde_json::Value) -> String {
 pub async fn j16(cx: Cx) -> Verdict {
     closed(&cx).await;
     under_way(&cx.another().await).await;
-    for _ in 0..cx.times(2) {
+    for _ in 0..cx.scale(cx.times(2), 100) {
         opens(&cx.another().await).await;
     }
     Verdict::Passed
@@ -207,7 +207,7 @@ async fn under_way(cx: &Cx) {
 
 /// Tasks and processes open a store that does not exist yet, at once.
 async fn opens(cx: &Cx) {
-    let children = cx.start_processes("j16_open", 2, &serde_json::Value::Null).await;
+    let children = cx.start_processes("j16_open", cx.scale(2, 4), &serde_json::Value::Null).await;
     let mut openers = Vec::new();
     for _ in 0..4 {
         let cx = cx.clone();

@@ -13,6 +13,7 @@ pub mod lea;
 pub mod lin;
 pub mod msg;
 pub mod prj;
+pub mod rounds;
 pub mod run;
 pub mod ses;
 pub mod sub;
@@ -48,6 +49,7 @@ const MODULES: &[&[Clause]] = &[
 
 /// What other processes do in the clauses of each module.
 pub(crate) const ROLES: &[&[crate::roles::Role]] = &[
+    rounds::ROLES,
     j_commit::ROLES,
     j_read::ROLES,
     j_drop::ROLES,

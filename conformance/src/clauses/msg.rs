@@ -347,21 +347,25 @@ async fn append_role(cx: Cx, index: usize, args: Value) -> String {
         .map(|task| {
             let (store, by) = (store.clone(), by.clone());
             tokio::spawn(async move {
-                let mut said = Vec::new();
+                let (mut said, mut took) = (Vec::new(), Vec::new());
                 for n in 0..turns {
                     let turn: Vec<_> =
                         (0..3).map(|i| says(format!("{index}/{task} {n}.{i}"))).collect();
+                    let began = tokio::time::Instant::now();
                     said.push(store.append(&by, session, turn).await.expect("a turn").first);
+                    took.push(began.elapsed().as_micros() as u64);
                 }
-                said
+                (said, took)
             })
         })
         .collect();
-    let mut said: Vec<EntryId> = Vec::new();
+    let (mut said, mut took) = (Vec::<EntryId>::new(), Vec::<u64>::new());
     for writer in writers {
-        said.extend(writer.await.expect("no panic"));
+        let (ids, times) = writer.await.expect("no panic");
+        said.extend(ids);
+        took.extend(times);
     }
-    serde_json::to_string(&said).expect("ids")
+    serde_json::to_string(&(said, took)).expect("ids and times")
 }
 
 /// 16 writers of any kind: nothing lost, doubled or torn.
@@ -369,16 +373,26 @@ pub async fn msg5(cx: Cx) -> Verdict {
     let store = cx.store().await;
     let by = cx.by();
     let session = cx.session(&store, &by).await;
-    // 4 processes with 4 tasks each.
-    let turns = cx.times(8);
-    let args = json!({ "session": session, "turns": turns, "tasks": 4 });
-    let said = cx.processes("msg append", 4, &args).await;
+    // 4 processes with 4 tasks each; for the proof, 16 processes with 1,000 turns each.
+    let (processes, tasks) = (cx.scale(4, 16), cx.scale(4, 1));
+    let turns = cx.scale(cx.times(8), 1000);
+    let args = json!({ "session": session, "turns": turns, "tasks": tasks });
+    let said = cx.processes("msg append", processes, &args).await;
+    let said: Vec<(Vec<EntryId>, Vec<u64>)> =
+        said.iter().map(|said| serde_json::from_str(said).expect("ids and times")).collect();
+    let mut took: Vec<u64> = said.iter().flat_map(|(_, took)| took.iter().copied()).collect();
+    took.sort_unstable();
+    let at = |thousandths: usize| took[(took.len() - 1) * thousandths / 1000] / 1000;
+    cx.note(format!(
+        "{} turns of 3 by {processes} processes, ms p50 {} p99 {} p99.9 {}",
+        took.len(),
+        at(500),
+        at(990),
+        at(999)
+    ));
     let entries = log(&store, &by, session, 1000).await;
     assert_eq!(entries.len(), 4 * 4 * turns * 3, "nothing lost, nothing doubled");
-    let firsts: BTreeSet<EntryId> = said
-        .iter()
-        .flat_map(|ids| serde_json::from_str::<Vec<EntryId>>(ids).expect("ids"))
-        .collect();
+    let firsts: BTreeSet<EntryId> = said.into_iter().flat_map(|(ids, _)| ids).collect();
     let mut next: std::collections::BTreeMap<String, usize> = Default::default();
     for turn in entries.chunks(3) {
         let (writer, n) = kit::text(&turn[0]).split_once(' ').expect("a text");

@@ -192,6 +192,7 @@ pub async fn prj3(cx: Cx) -> Verdict {
         made.len() - acknowledged.len().min(made.len()) <= 3,
         "threads began after the archive"
     );
+    super::rounds::archive_against_create_thread(&cx, cx.scale(20, 1000)).await;
     Verdict::Passed
 }
 
@@ -260,6 +261,7 @@ pub async fn prj4(cx: Cx) -> Verdict {
             assert_eq!(open.status, ProjectStatus::Open, "an undone deletion leaves it open");
         }
     }
+    super::rounds::delete_against_create_thread(&cx, cx.scale(20, 1000)).await;
     Verdict::Passed
 }
 

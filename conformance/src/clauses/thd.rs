@@ -384,6 +384,7 @@ pub async fn thd7(cx: Cx) -> Verdict {
     refused(store.reopen_session(&by, failed).await, ErrorKind::Closed);
     refused(store.claim_lease(&by, failed, Duration::from_secs(1)).await, ErrorKind::Closed);
     refused(store.start_run(&by, failed, NewRun::default()).await, ErrorKind::Closed);
+    super::rounds::archive_against_create_session(&cx, cx.scale(20, 1000)).await;
     Verdict::Passed
 }
 
