@@ -504,22 +504,44 @@ impl Sequencer {
         self.catch_up(shared, led, head, Vec::new()).await
     }
 
-    /// Folds what lies between the state and `head`; `since` is the beginning of it, if it came along. A chain that does
-    /// not continue the state's own is another history: the state is made anew.
+    /// Brings the state to `head`. Between hearing of a head and reading up to it a space may be dropped, or replaced: records
+    /// that do not lead there are damage only if the head is still the same.
     async fn catch_up(
         &self,
         shared: &Shared,
         led: &mut Led,
-        head: Option<Head>,
+        mut head: Option<Head>,
+        mut since: Vec<Record>,
+    ) -> Result<()> {
+        loop {
+            let position = head.as_ref().map(|h| h.position);
+            match self.fold_to(shared, led, position, std::mem::take(&mut since)).await {
+                Err(Error::Corrupt { space, version, reason }) => {
+                    head = shared.journal.head(&self.space).await?;
+                    if head.as_ref().map(|h| h.position) == position {
+                        return Err(Error::Corrupt { space, version, reason });
+                    }
+                }
+                folded => return folded,
+            }
+        }
+    }
+
+    /// Folds what lies between the state and `target`; `since` is the beginning of it, if it came along. A chain that does
+    /// not continue the state's own is another history: the state is made anew.
+    async fn fold_to(
+        &self,
+        shared: &Shared,
+        led: &mut Led,
+        target: Option<Position>,
         since: Vec<Record>,
     ) -> Result<()> {
-        let Some(head) = head else {
+        let Some(target) = target else {
             if led.machine.head().is_some() {
                 self.reset(shared, led);
             }
             return Ok(());
         };
-        let target = head.position;
         let mut machine = (*led.machine).clone();
         let mut since = Some(since).filter(|s| !s.is_empty());
         let mut anew = false;

@@ -93,7 +93,10 @@ impl Shared {
                 format!("the journal ends before the expected version {}", expected.version),
             );
         }
-        Ok(check.found)
+        let dropped = head.is_some()
+            && !check.found.problems.is_empty()
+            && self.journal.head(&space).await?.is_none();
+        if dropped { Err(Error::not_found(thread)) } else { Ok(check.found) }
     }
 
     async fn check(&self, space: &Space, record: &Record, check: &mut Check) -> Result<()> {
