@@ -5,6 +5,9 @@
 //! takes both up. No answer is given on anything that did not commit, and none that writes nothing is given unless the
 //! head was checked after the call arrived.
 
+mod flight;
+mod follow;
+
 use std::{
     collections::VecDeque,
     sync::{
@@ -15,7 +18,7 @@ use std::{
 };
 
 use super::{
-    machine::{Machine, named},
+    machine::Machine,
     shared::Shared,
     slot::{Slot, lock},
 };
@@ -24,9 +27,9 @@ use crate::{
     error::{Error, Result},
     flaw::{self, Flaw},
     fold::Event,
-    id::{Space, Version},
-    journal::{Batch, Card, Commit, Direction, Head, Position, ReadRange, Record, Snapshot, Turn},
-    record::{Draft, open, seal},
+    id::Space,
+    journal::{Batch, Card, Commit, Position, Turn},
+    record::Draft,
 };
 
 /// A snapshot is not worth its write below this many bytes of records.
@@ -391,236 +394,6 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Seals the round and puts it in flight.
-    fn launch(
-        &self,
-        shared: &Shared,
-        led: &mut Led,
-        round: Round,
-        patience: Duration,
-    ) -> Result<()> {
-        let Round { drafts, mut after, answers, .. } = round;
-        let expected = led.machine.head();
-        let nonce = shared.options.ids.random();
-        let sealed = seal(expected, nonce, &drafts)
-            .and_then(|records| Ok((records, after.card(&led.machine, led.card.as_ref())?)));
-        let (records, card) =
-            sealed.inspect_err(|_| answers.iter().for_each(|due| due.slot.touch_down()))?;
-        let project = if expected.is_none() { after.project() } else { None };
-        let batch = Batch { records, card: Some(card), project, patience };
-        if let Some(end) = batch.end() {
-            after.set_head(end);
-        }
-        led.in_flight = Some(InFlight { expected, batch, nonce, after: Arc::new(after), answers });
-        self.unsettled.store(true, Ordering::Release);
-        Ok(())
-    }
-
-    async fn send(&self, shared: &Shared, led: &Led) -> Result<Commit> {
-        match &led.in_flight {
-            Some(flight) => {
-                shared.journal.commit(&self.space, flight.expected, &flight.batch).await
-            }
-            None => Ok(Commit::Done),
-        }
-    }
-
-    /// The batch in flight is in the journal.
-    fn landed(&self, shared: &Shared, led: &mut Led) {
-        let Some(flight) = led.in_flight.take() else { return };
-        led.tail_bytes += flight.batch.weight();
-        self.publish(shared, led, flight.after);
-        led.card = flight.batch.card;
-        finish(led, flight.answers);
-    }
-
-    /// The batch in flight is not in the journal and never will be.
-    fn returned(&self, led: &mut Led) -> Vec<Due> {
-        let answers = led.in_flight.take().map(|f| f.answers).unwrap_or_default();
-        answers.iter().for_each(|due| due.slot.touch_down());
-        self.unsettled.store(false, Ordering::Release);
-        answers
-    }
-
-    /// Finds out what became of a batch whose leader was dropped or whose reply was lost. As long as the journal does
-    /// not say, the same batch with the same nonce is sent again: an absent record proves nothing.
-    async fn settle(&self, shared: &Shared, led: &mut Led) -> Result<()> {
-        let mut pause = Duration::from_millis(1);
-        if flaw::is(Flaw::ForgetsFlight) {
-            drop(self.returned(led));
-        }
-        while let Some(flight) = &led.in_flight {
-            match shared.journal.commit(&self.space, flight.expected, &flight.batch).await {
-                Ok(Commit::Done) => self.landed(shared, led),
-                Ok(Commit::HeadMoved { head, since, turn }) => {
-                    drop(turn);
-                    if self.is_ours(shared, flight, &since).await? {
-                        self.landed(shared, led);
-                    } else {
-                        drop(self.returned(led));
-                    }
-                    self.catch_up(shared, led, head, Vec::new()).await?;
-                }
-                Ok(Commit::Diverged { head }) => {
-                    drop(self.returned(led));
-                    self.reset(shared, led);
-                    self.catch_up(shared, led, head, Vec::new()).await?;
-                }
-                Ok(Commit::Indeterminate { .. }) => {
-                    shared.options.clock.sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_millis(200));
-                }
-                // The first try may have landed, so an error now proves nothing about it.
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the record right after `expected` bears the nonce of the batch in flight.
-    async fn is_ours(&self, shared: &Shared, flight: &InFlight, since: &[Record]) -> Result<bool> {
-        let after = flight.expected.map_or(0, |p| p.version);
-        let read;
-        let first = match since.first() {
-            Some(first) => first,
-            None => {
-                read = self.read(shared, after, after + 1).await?;
-                let Some(first) = read.first() else { return Ok(false) };
-                first
-            }
-        };
-        Ok(open(&self.space, first)?.head.nonce == flight.nonce)
-    }
-
-    async fn read(&self, shared: &Shared, after: Version, upto: Version) -> Result<Vec<Record>> {
-        let range =
-            ReadRange { stream: None, after, upto, direction: Direction::Forward, limit: 1024 };
-        shared.journal.read(&self.space, &range).await
-    }
-
-    /// Brings the state to the journal's head.
-    async fn refresh(&self, shared: &Shared, led: &mut Led) -> Result<()> {
-        let head = shared.journal.head(&self.space).await?;
-        self.catch_up(shared, led, head, Vec::new()).await
-    }
-
-    /// Brings the state to `head`. Between hearing of a head and reading up to it a space may be dropped, or replaced: records
-    /// that do not lead there are damage only if the head is still the same.
-    async fn catch_up(
-        &self,
-        shared: &Shared,
-        led: &mut Led,
-        mut head: Option<Head>,
-        mut since: Vec<Record>,
-    ) -> Result<()> {
-        loop {
-            let position = head.as_ref().map(|h| h.position);
-            match self.fold_to(shared, led, position, std::mem::take(&mut since)).await {
-                Err(Error::Corrupt { space, version, reason }) => {
-                    head = shared.journal.head(&self.space).await?;
-                    if head.as_ref().map(|h| h.position) == position {
-                        return Err(Error::Corrupt { space, version, reason });
-                    }
-                }
-                folded => return folded,
-            }
-        }
-    }
-
-    /// Folds what lies between the state and `target`; `since` is the beginning of it, if it came along. A chain that does
-    /// not continue the state's own is another history: the state is made anew.
-    async fn fold_to(
-        &self,
-        shared: &Shared,
-        led: &mut Led,
-        target: Option<Position>,
-        since: Vec<Record>,
-    ) -> Result<()> {
-        let Some(target) = target else {
-            if led.machine.head().is_some() {
-                self.reset(shared, led);
-            }
-            return Ok(());
-        };
-        let mut machine = (*led.machine).clone();
-        let mut since = Some(since).filter(|s| !s.is_empty());
-        let mut anew = false;
-        while machine.head() != Some(target) {
-            if machine.version() >= target.version
-                || (machine.head().is_none() && since.is_none() && !anew)
-            {
-                if anew {
-                    return Err(Error::corrupt(
-                        &self.space,
-                        target.version,
-                        "the records do not lead to the head",
-                    ));
-                }
-                anew = true;
-                since = None;
-                machine = self.restore(shared, led, target.version).await?;
-                continue;
-            }
-            let records = match since.take() {
-                Some(records) => records,
-                None => self.read(shared, machine.version(), target.version).await?,
-            };
-            if records.is_empty() {
-                return Err(Error::corrupt(
-                    &self.space,
-                    machine.version() + 1,
-                    "the record is missing",
-                ));
-            }
-            for record in &records {
-                if record.version > target.version {
-                    break;
-                }
-                led.tail_bytes += record.weight();
-                if !machine.fold(&self.space, record)? {
-                    if anew {
-                        return Err(Error::corrupt(
-                            &self.space,
-                            record.version,
-                            "the record does not follow in the chain",
-                        ));
-                    }
-                    anew = true;
-                    machine = self.restore(shared, led, target.version).await?;
-                    break;
-                }
-            }
-        }
-        self.publish(shared, led, Arc::new(machine));
-        Ok(())
-    }
-
-    /// The state of the snapshot, if there is one and the journal's record at its version bears it out; else empty.
-    async fn restore(&self, shared: &Shared, led: &mut Led, upto: Version) -> Result<Machine> {
-        led.tail_bytes = 0;
-        led.snapshot_bytes = 0;
-        let Ok(Some(snapshot)) = shared.journal.load_snapshot(&self.space).await else {
-            return Ok(Machine::empty(&self.space));
-        };
-        let position = snapshot.position;
-        if position.version > upto || position.version == 0 {
-            return Ok(Machine::empty(&self.space));
-        }
-        let record = self.read(shared, position.version - 1, position.version).await?;
-        let borne_out = record.first().is_some_and(|r| r.link == position.hash);
-        match Machine::decode(&self.space, position, &snapshot.bytes) {
-            Some(machine) if borne_out => {
-                led.snapshot_bytes = snapshot.bytes.len();
-                Ok(machine)
-            }
-            _ => Ok(Machine::empty(&self.space)),
-        }
-    }
-
-    fn reset(&self, shared: &Shared, led: &mut Led) {
-        self.publish(shared, led, Arc::new(Machine::empty(&self.space)));
-    }
-
     fn publish(&self, shared: &Shared, led: &mut Led, machine: Arc<Machine>) {
         let weight = machine.weight();
         let before = self.weight.swap(weight, Ordering::Relaxed);
@@ -631,39 +404,6 @@ impl Sequencer {
         if led.in_flight.is_none() {
             self.unsettled.store(false, Ordering::Release);
         }
-    }
-
-    /// Keeps a snapshot when the tail has grown past half of the last one: the cost stays proportional. It is a cache:
-    /// that it could not be kept is no error.
-    async fn snapshot(&self, shared: &Shared, led: &mut Led) {
-        if led.tail_bytes < SNAPSHOT_FROM.max(led.snapshot_bytes / 2) {
-            return;
-        }
-        let (Some(position), Ok(bytes)) = (led.machine.head(), led.machine.encode()) else {
-            return;
-        };
-        led.tail_bytes = 0;
-        led.snapshot_bytes = bytes.len();
-        let _ = shared.journal.save_snapshot(&self.space, &Snapshot { position, bytes }).await;
-    }
-
-    /// Reads the immutable records that the taken calls name and the state does not hold.
-    async fn facts(&self, shared: &Shared, led: &Led) -> Result<Facts> {
-        let mut facts = Facts::new();
-        let head = led.machine.version();
-        for slot in &led.taken {
-            for version in named(&slot.call.request) {
-                if version == 0 || version > head || facts.contains_key(&version) {
-                    continue;
-                }
-                let kind = match self.read(shared, version - 1, version).await?.first() {
-                    Some(record) => Some(open(&self.space, record)?.head.is),
-                    None => None,
-                };
-                facts.insert(version, kind);
-            }
-        }
-        Ok(facts)
     }
 }
 
