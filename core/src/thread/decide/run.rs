@@ -34,19 +34,25 @@ impl View<'_> {
         }
     }
 
+    /// The session of a run, live or ended, in an open thread, and the token held on it.
+    fn owner(&self, ask: &Ask<'_>, id: RunId) -> Result<(&SessionState, Option<Version>)> {
+        let live = self.state.run(id.version()).map(|r| r.session);
+        let owner = live.or_else(|| self.ended_run(ask, id));
+        let owner =
+            owner.and_then(|s| self.state.session(s)).ok_or_else(|| Error::not_found(id))?;
+        self.open()?;
+        Ok((owner, self.fence(ask, owner)?))
+    }
+
     /// A live run of an open thread, with its session and the token held on it.
     fn live_run(
         &self,
         ask: &Ask<'_>,
         id: RunId,
     ) -> Result<(&RunState, &SessionState, Option<Version>)> {
-        let run = self.state.run(id.version());
-        let owner = run.map(|r| r.session).or_else(|| self.ended_run(ask, id));
-        let owner =
-            owner.and_then(|s| self.state.session(s)).ok_or_else(|| Error::not_found(id))?;
-        self.open()?;
-        let lease = self.fence(ask, owner)?;
-        let run = run.ok_or_else(|| Error::RunEnded { run: id.to_string() })?;
+        let (owner, lease) = self.owner(ask, id)?;
+        let run =
+            self.state.run(id.version()).ok_or_else(|| Error::RunEnded { run: id.to_string() })?;
         Ok((run, owner, lease))
     }
 
@@ -217,6 +223,7 @@ impl View<'_> {
         usage: &Usage,
     ) -> Result<Decision> {
         let hash = call_hash(call);
+        self.owner(ask, id)?;
         let live = self.state.run(id.version());
         let booked = match live {
             Some(run) => run.calls.get(&hash).copied(),
