@@ -4,7 +4,7 @@
 //! asks of it; yours keeps the records somewhere. The laws it must obey stand at the trait, and the suite judges it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     ops::Range,
     sync::{Arc, Mutex},
     time::Duration,
@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use sessile::journal::{
     Batch, BlobName, Blobs, Commit, Head, Journal, JournalInfo, ListQuery, ListRow, Position,
-    ReadRange, Record, Snapshot,
+    ReadRange, Record, Scrub, Snapshot,
 };
 use sessile::store::{SessionStoreExt, Store, ThreadStoreExt};
 use sessile::{By, Memory, Result, command::*, id::*, model::*};
@@ -88,6 +88,16 @@ impl Journal for Counting {
         self.below.drop_space(space, expected).await
     }
 
+    async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
+        self.count("erase");
+        self.below.erase(space, versions).await
+    }
+
+    async fn scrub(&self) -> Result<Scrub> {
+        self.count("scrub");
+        self.below.scrub().await
+    }
+
     async fn close(&self) -> Result<()> {
         self.count("close");
         self.below.close().await
@@ -109,6 +119,16 @@ impl Blobs for Counting {
     ) -> Result<Vec<u8>> {
         self.count("get_blob");
         self.below.get_blob(space, name, range).await
+    }
+
+    async fn collect_blobs(
+        &self,
+        space: &Space,
+        in_use: &HashSet<BlobName>,
+        older_than: Duration,
+    ) -> Result<u64> {
+        self.count("collect_blobs");
+        self.below.collect_blobs(space, in_use, older_than).await
     }
 }
 

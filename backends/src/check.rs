@@ -1,6 +1,9 @@
 //! What every journal checks before it writes: the bounds it states, and the head a writer expects.
 
+use std::time::Duration;
+
 use sessile_core::{
+    clock::Timestamp,
     error::{Closure, Error, Result},
     journal::{Batch, BlobName, Limits, Position, Record, RecordBody},
 };
@@ -85,6 +88,12 @@ pub(crate) fn clamp(size: u64, range: Option<std::ops::Range<u64>>) -> (u64, u64
     let range = range.unwrap_or(0..size);
     let start = range.start.min(size);
     (start, range.end.min(size).saturating_sub(start))
+}
+
+/// A time this long before `now`, or the first there is.
+pub(crate) fn before(now: Timestamp, time: Duration) -> Timestamp {
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Timestamp::from_millis(now.millis().saturating_sub(millis))
 }
 
 /// The handle was closed (J16).

@@ -1,10 +1,16 @@
 //! What a transactional engine does for [`Group`](crate::group::Group), and the jobs it gets.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Arc, atomic::AtomicU64},
+    time::Instant,
+};
 
 use sessile_core::{
+    clock::Timestamp,
     error::Result,
-    id::Space,
+    id::{Space, Version},
     journal::{Batch, BlobName, Commit, Position, Snapshot},
 };
 
@@ -26,15 +32,19 @@ pub(crate) enum Write {
     Drop { expected: Option<Position> },
     /// Keep a snapshot.
     Snapshot(Snapshot),
-    /// Keep a blob.
-    Blob { name: BlobName, bytes: Arc<[u8]> },
+    /// Keep a blob, put at this time.
+    Blob { name: BlobName, bytes: Arc<[u8]>, at: Timestamp },
+    /// Erase the payload of records.
+    Erase { versions: Vec<Version> },
+    /// Delete blobs that are not in use and were put at this time or before; counts them.
+    Collect { in_use: HashSet<BlobName>, upto: Timestamp, count: Arc<AtomicU64> },
 }
 
 impl Job {
     pub(crate) fn weight(&self) -> usize {
         match &self.write {
             Write::Batch { batch, .. } => batch.weight(),
-            Write::Drop { .. } => 0,
+            Write::Drop { .. } | Write::Erase { .. } | Write::Collect { .. } => 0,
             Write::Snapshot(snapshot) => snapshot.bytes.len(),
             Write::Blob { bytes, .. } => bytes.len(),
         }

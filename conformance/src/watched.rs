@@ -1,6 +1,7 @@
 //! A journal that counts what is asked of the one below.
 
 use std::{
+    collections::HashSet,
     ops::Range,
     sync::{
         Arc,
@@ -15,7 +16,7 @@ use sessile_core::{
     id::{Space, Version},
     journal::{
         Batch, BlobName, Blobs, Commit, Head, Journal, JournalInfo, ListQuery, ListRow, Position,
-        ReadRange, Record, Snapshot,
+        ReadRange, Record, Scrub, Snapshot,
     },
 };
 
@@ -94,6 +95,14 @@ impl Journal for Watched {
         self.count().drop_space(space, expected).await
     }
 
+    async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
+        self.count().erase(space, versions).await
+    }
+
+    async fn scrub(&self) -> Result<Scrub> {
+        self.count().scrub().await
+    }
+
     async fn close(&self) -> Result<()> {
         self.count().close().await
     }
@@ -112,5 +121,14 @@ impl Blobs for Watched {
         range: Option<Range<u64>>,
     ) -> Result<Vec<u8>> {
         self.count().get_blob(space, name, range).await
+    }
+
+    async fn collect_blobs(
+        &self,
+        space: &Space,
+        in_use: &HashSet<BlobName>,
+        older_than: Duration,
+    ) -> Result<u64> {
+        self.count().collect_blobs(space, in_use, older_than).await
     }
 }

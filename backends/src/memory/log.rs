@@ -1,8 +1,9 @@
 //! One space: its records, and what lies beside them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 use sessile_core::{
@@ -10,13 +11,15 @@ use sessile_core::{
     error::{Error, Result},
     id::{ProjectId, Space, Version},
     journal::{
-        Batch, BlobName, Commit, Direction, Head, Position, ReadRange, Record, Snapshot, Stream,
+        Batch, BlobName, Commit, Direction, Head, Position, ReadRange, Record, RecordBody,
+        Snapshot, Stream,
     },
 };
 
 use super::index::Index;
 use crate::{
     check::{self, Verdict},
+    clock,
     lock::lock,
 };
 
@@ -38,7 +41,7 @@ pub(super) struct Log {
     pub(super) records: Vec<Option<Record>>,
     streams: HashMap<Stream, Vec<Version>>,
     snapshot: Option<Snapshot>,
-    pub(super) blobs: HashMap<BlobName, Arc<[u8]>>,
+    pub(super) blobs: HashMap<BlobName, (Instant, Arc<[u8]>)>,
 }
 
 impl Cell {
@@ -166,12 +169,34 @@ impl Cell {
         let bytes = bytes.into();
         let mut log = lock(&self.log);
         if !log.dropped {
-            log.blobs.insert(name.clone(), bytes);
+            log.blobs.insert(name.clone(), (clock::instant(), bytes));
         }
     }
 
     pub(super) fn blob(&self, name: &BlobName) -> Option<Arc<[u8]>> {
-        lock(&self.log).blobs.get(name).cloned()
+        lock(&self.log).blobs.get(name).map(|(_, bytes)| bytes.clone())
+    }
+
+    pub(super) fn erase(&self, versions: &[Version]) {
+        let mut log = lock(&self.log);
+        log.snapshot = None;
+        for version in versions {
+            let Some(Some(record)) = log.slot(*version) else { continue };
+            record.salt = [0; 16];
+            if let RecordBody::Blob(name) = std::mem::replace(&mut record.body, RecordBody::None) {
+                log.blobs.remove(&name);
+            }
+        }
+    }
+
+    pub(super) fn collect(&self, in_use: &HashSet<BlobName>, older_than: Duration) -> u64 {
+        let now = clock::instant();
+        let mut log = lock(&self.log);
+        let before = log.blobs.len();
+        log.blobs.retain(|name, (put, _)| {
+            in_use.contains(name) || now.saturating_duration_since(*put) < older_than
+        });
+        (before - log.blobs.len()) as u64
     }
 }
 

@@ -5,7 +5,7 @@ mod log;
 mod tamper;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     ops::Range,
     sync::{
@@ -21,7 +21,7 @@ use sessile_core::{
     id::{Space, Version},
     journal::{
         Batch, BlobName, Blobs, Commit, Durability, Head, Journal, JournalInfo, ListQuery, ListRow,
-        Position, ReadRange, Record, Sharing, Snapshot,
+        Position, ReadRange, Record, Scrub, Sharing, Snapshot,
     },
 };
 
@@ -172,6 +172,20 @@ impl Journal for Memory {
         commit
     }
 
+    async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
+        self.check_open()?;
+        if let Some(cell) = self.find(space) {
+            cell.erase(versions);
+        }
+        Ok(())
+    }
+
+    /// Nothing to do: what is erased has no copy. (Freed memory is not overwritten.)
+    async fn scrub(&self) -> Result<Scrub> {
+        self.check_open()?;
+        Ok(Scrub::Done)
+    }
+
     async fn close(&self) -> Result<()> {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Err(check::closed());
@@ -203,6 +217,16 @@ impl Blobs for Memory {
         let (start, length) = check::clamp(blob.len() as u64, range);
         let (start, length) = (start as usize, length as usize);
         Ok(blob.get(start..start.saturating_add(length)).unwrap_or_default().to_vec())
+    }
+
+    async fn collect_blobs(
+        &self,
+        space: &Space,
+        in_use: &HashSet<BlobName>,
+        older_than: Duration,
+    ) -> Result<u64> {
+        self.check_open()?;
+        Ok(self.find(space).map_or(0, |cell| cell.collect(in_use, older_than)))
     }
 }
 

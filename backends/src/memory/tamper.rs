@@ -38,7 +38,7 @@ fn tamper(log: &mut Log, version: Version, damage: Damage) -> Option<()> {
                 let body = RecordBody::Inline(flip(text).into());
                 *log.slot(version)? = Some(Record { body, ..record });
             }
-            RecordBody::Blob(name) => flip_bytes(Arc::make_mut(log.blobs.get_mut(name)?)),
+            RecordBody::Blob(name) => flip_bytes(Arc::make_mut(&mut log.blobs.get_mut(name)?.1)),
         },
         Damage::Swap(with) => {
             let other = log.slot(with)?.clone()?;

@@ -1,7 +1,10 @@
 //! One job inside a transaction: checked first, then written.
 
+use std::{collections::HashSet, sync::atomic::Ordering};
+
 use rusqlite::{Connection, params};
 use sessile_core::{
+    clock::Timestamp,
     id::{Space, Version},
     journal::{
         Batch, BlobName, Commit, Direction, Position, ReadRange, Record, RecordBody, Snapshot,
@@ -44,7 +47,13 @@ pub(super) fn apply(conn: &Connection, job: &Job) -> Found<Applied> {
         Write::Snapshot(snapshot) => save_snapshot(conn, row, snapshot),
         // No record can ever name a blob of a dropped space: it is collected before it is kept.
         Write::Blob { .. } if is_dropped => Ok(Applied::Answer(Commit::Done)),
-        Write::Blob { name, bytes } => put_blob(conn, space, row, name, bytes),
+        Write::Blob { name, bytes, at } => put_blob(conn, space, row, name, bytes, *at),
+        Write::Erase { versions } => erase(conn, row, versions),
+        Write::Collect { in_use, upto, count } => {
+            let collected = collect(conn, row, in_use, *upto)?;
+            count.store(collected, Ordering::Relaxed);
+            Ok(wrote(collected > 0))
+        }
     }
 }
 
@@ -229,12 +238,61 @@ fn put_blob(
     row: Option<SpaceRow>,
     name: &BlobName,
     bytes: &[u8],
+    at: Timestamp,
 ) -> Found<Applied> {
     let id = match row {
         Some(row) => row.id,
         None => create(conn, space, schema::PROSPECT)?,
     };
-    conn.prepare_cached("INSERT INTO blob(space, name, content) VALUES (?1, ?2, ?3)")?
-        .execute(params![id, &*name.0, bytes])?;
+    conn.prepare_cached("INSERT INTO blob(space, name, put, content) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![id, &*name.0, read::version(at.millis()), bytes])?;
     Ok(Applied::Wrote)
+}
+
+fn wrote(is_changed: bool) -> Applied {
+    if is_changed { Applied::Wrote } else { Applied::Answer(Commit::Done) }
+}
+
+fn erase(conn: &Connection, row: Option<SpaceRow>, versions: &[Version]) -> Found<Applied> {
+    let Some(SpaceRow { id, .. }) = row else { return Ok(wrote(false)) };
+    let mut changed =
+        conn.prepare_cached("DELETE FROM snapshot WHERE space = ?1")?.execute([id])?;
+    let mut blob = conn.prepare_cached(
+        "DELETE FROM blob WHERE space = ?1 \
+         AND name = (SELECT blob FROM record WHERE space = ?1 AND version = ?2)",
+    )?;
+    let mut record = conn.prepare_cached(
+        "UPDATE record SET body = NULL, blob = NULL, salt = zeroblob(16) \
+         WHERE space = ?1 AND version = ?2 AND (body IS NOT NULL OR blob IS NOT NULL)",
+    )?;
+    for version in versions {
+        let version = read::version(*version);
+        changed += blob.execute(params![id, version])?;
+        changed += record.execute(params![id, version])?;
+    }
+    Ok(wrote(changed > 0))
+}
+
+fn collect(
+    conn: &Connection,
+    row: Option<SpaceRow>,
+    in_use: &HashSet<BlobName>,
+    upto: Timestamp,
+) -> Found<u64> {
+    let Some(SpaceRow { id, .. }) = row else { return Ok(0) };
+    let mut old =
+        conn.prepare_cached("SELECT id, name FROM blob WHERE space = ?1 AND put <= ?2")?;
+    let mut delete = conn.prepare_cached("DELETE FROM blob WHERE id = ?1")?;
+    let mut rows = old.query(params![id, read::version(upto.millis())])?;
+    let mut unused = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(1)?;
+        if !in_use.contains(&BlobName(name.into())) {
+            unused.push(row.get::<_, i64>(0)?);
+        }
+    }
+    for id in &unused {
+        delete.execute([id])?;
+    }
+    Ok(unused.len() as u64)
 }

@@ -9,16 +9,18 @@ mod options;
 mod pool;
 mod read;
 mod schema;
+mod scrub;
 mod tamper;
 mod watch;
 mod write;
 
 use std::{
+    collections::HashSet,
     ops::Range,
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -30,7 +32,7 @@ use sessile_core::{
     id::{Space, Version},
     journal::{
         Batch, BlobName, Blobs, Commit, Durability, Head, Journal, JournalInfo, ListQuery, ListRow,
-        Position, ReadRange, Record, Sharing, Snapshot,
+        Position, ReadRange, Record, Scrub, Sharing, Snapshot,
     },
 };
 
@@ -46,7 +48,9 @@ use self::{
 };
 use crate::{
     bell::{self, Bell},
-    blocking, check, clock, coop,
+    blocking, check,
+    clock::{self, Clock as _, SystemClock},
+    coop,
     engine::{Job, Write},
     group::Group,
     turn,
@@ -83,9 +87,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// # Not promised
 ///
 /// - Safety on a network file system, or if a program other than SQLite touches the file.
-/// - That records, snapshots and blobs of dropped spaces leave the file at once: they are overwritten with zeros, but copies
-///   stay in the write-ahead log until it is checkpointed.
-/// - That a blob no record names is ever removed.
+/// - That what was erased or dropped leaves the disk at once: it is overwritten with zeros in the file, but copies stay in
+///   the write-ahead log until [`scrub`](sessile_core::journal::Journal::scrub) is done; it is `Pending` while another
+///   process is in the middle of a read. Copies that the file system or the device keeps are out of reach.
 #[derive(Debug)]
 pub struct Sqlite {
     shared: Arc<Shared>,
@@ -309,6 +313,16 @@ impl Journal for Sqlite {
         self.submit(space, Write::Drop { expected }, PATIENCE).await
     }
 
+    async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
+        self.keep(space, Write::Erase { versions: versions.to_vec() }).await
+    }
+
+    async fn scrub(&self) -> Result<Scrub> {
+        self.shared.check()?;
+        let shared = self.shared.clone();
+        blocking::run(move || scrub::scrub(&shared)).await?
+    }
+
     async fn close(&self) -> Result<()> {
         let (shared, group) = (self.shared.clone(), self.group.clone());
         if shared.closed.swap(true, Ordering::AcqRel) {
@@ -330,7 +344,8 @@ impl Blobs for Sqlite {
         self.shared.check()?;
         check::within("bytes of one blob", self.shared.info.limits.blob_bytes, bytes.len())?;
         let name = check::new_blob_name();
-        self.keep(space, Write::Blob { name: name.clone(), bytes: bytes.into() }).await?;
+        let write = Write::Blob { name: name.clone(), bytes: bytes.into(), at: SystemClock.now() };
+        self.keep(space, write).await?;
         Ok(name)
     }
 
@@ -342,6 +357,19 @@ impl Blobs for Sqlite {
     ) -> Result<Vec<u8>> {
         let (space, name) = (space.clone(), name.clone());
         self.query(false, move |conn| blobs::get(conn, &space, &name, range.clone())).await
+    }
+
+    async fn collect_blobs(
+        &self,
+        space: &Space,
+        in_use: &HashSet<BlobName>,
+        older_than: Duration,
+    ) -> Result<u64> {
+        let count = Arc::new(AtomicU64::new(0));
+        let upto = check::before(SystemClock.now(), older_than);
+        let write = Write::Collect { in_use: in_use.clone(), upto, count: Arc::clone(&count) };
+        self.keep(space, write).await?;
+        Ok(count.load(Ordering::Relaxed))
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) const DROPPED: i64 = 2;
 ///
 /// `space.name` is the 26 characters of the id, which sort as its bits do. `space.updated` is the card's time, moved down
 /// by 2^63 so that every time fits and sorts. `record.prev` is the version of the record before it in its stream: a record
-/// that is gone leaves a gap that a read of the stream sees. `stream` and `sum` are unsigned, kept bit for bit.
+/// that is gone leaves a gap that a read of the stream sees. `blob.put` is in milliseconds since 1970. `stream` and `sum` are unsigned, kept bit for bit.
 ///
 /// Records are appended to one table in the order of commits, because a table in the order of spaces would touch a page of
 /// its own for each of many writers; the two indexes are small.
@@ -42,7 +42,8 @@ CREATE TABLE snapshot(
   space INTEGER PRIMARY KEY, version INTEGER NOT NULL, hash BLOB NOT NULL, bytes BLOB NOT NULL
 ) STRICT;
 CREATE TABLE blob(
-  id INTEGER PRIMARY KEY, space INTEGER NOT NULL, name TEXT NOT NULL, content BLOB NOT NULL
+  id INTEGER PRIMARY KEY, space INTEGER NOT NULL, name TEXT NOT NULL, put INTEGER NOT NULL,
+  content BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX blob_name ON blob(space, name);
 ";

@@ -152,7 +152,11 @@ async fn closed(cx: &Cx) {
         refused(journal.list(&query).await, ErrorKind::Closed);
         refused(journal.wait(&space, 0, Duration::from_secs(9)).await, ErrorKind::Closed);
         refused(journal.drop_space(&space, at).await, ErrorKind::Closed);
+        refused(journal.erase(&space, &[1]).await, ErrorKind::Closed);
+        refused(journal.scrub().await, ErrorKind::Closed);
         refused(journal.put_blob(&space, b"late").await, ErrorKind::Closed);
+        let none = std::collections::HashSet::new();
+        refused(journal.collect_blobs(&space, &none, Duration::ZERO).await, ErrorKind::Closed);
         refused(journal.get_blob(&space, &name, None).await, ErrorKind::Closed);
         let project = sessile_core::id::ProjectId::mint(space.tenant(), 1, 1);
         refused(store.project(&cx.by(), project).await, ErrorKind::Closed);

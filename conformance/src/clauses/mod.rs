@@ -6,6 +6,7 @@ pub mod j_cancel;
 pub mod j_commit;
 pub mod j_damage;
 pub mod j_drop;
+pub mod j_erase;
 pub mod j_life;
 pub mod j_read;
 pub mod j_space;
@@ -29,6 +30,7 @@ const MODULES: &[&[Clause]] = &[
     j_read::CLAUSES,
     j_space::CLAUSES,
     j_drop::CLAUSES,
+    j_erase::CLAUSES,
     j_cancel::CLAUSES,
     j_life::CLAUSES,
     j_cache::CLAUSES,

@@ -5,6 +5,7 @@
 //! happens follows from a seed and the order of calls: one seed, one order, one [trace](Faulty::trace).
 
 use std::{
+    collections::HashSet,
     ops::Range,
     sync::{Arc, Mutex},
     time::Duration,
@@ -17,7 +18,7 @@ use sessile_core::{
     id::{Space, Version},
     journal::{
         Batch, BlobName, Blobs, Commit, Head, Journal, JournalInfo, ListQuery, ListRow, Position,
-        ReadRange, Record, Snapshot,
+        ReadRange, Record, Scrub, Snapshot,
     },
 };
 
@@ -260,6 +261,15 @@ impl Journal for Faulty {
         self.inner.drop_space(space, expected).await
     }
 
+    async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
+        self.tick().await;
+        self.inner.erase(space, versions).await
+    }
+
+    async fn scrub(&self) -> Result<Scrub> {
+        self.inner.scrub().await
+    }
+
     async fn close(&self) -> Result<()> {
         self.inner.close().await
     }
@@ -278,5 +288,14 @@ impl Blobs for Faulty {
         range: Option<Range<u64>>,
     ) -> Result<Vec<u8>> {
         self.inner.get_blob(space, name, range).await
+    }
+
+    async fn collect_blobs(
+        &self,
+        space: &Space,
+        in_use: &HashSet<BlobName>,
+        older_than: Duration,
+    ) -> Result<u64> {
+        self.inner.collect_blobs(space, in_use, older_than).await
     }
 }

@@ -1,6 +1,6 @@
 //! A journal over another that bends what passes through.
 
-use std::{future::Future, ops::Range, sync::Arc, time::Duration};
+use std::{collections::HashSet, future::Future, ops::Range, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sessile_core::{
@@ -8,7 +8,7 @@ use sessile_core::{
     id::{Space, Version},
     journal::{
         Batch, BlobName, Blobs, Commit, Head, Journal, JournalInfo, ListQuery, ListRow, Position,
-        ReadRange, Record, Snapshot,
+        ReadRange, Record, Scrub, Snapshot,
     },
 };
 
@@ -91,6 +91,14 @@ impl Journal for Bent {
         self.pass(self.inner.drop_space(space, expected)).await
     }
 
+    async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
+        self.pass(self.inner.erase(space, versions)).await
+    }
+
+    async fn scrub(&self) -> Result<Scrub> {
+        self.pass(self.inner.scrub()).await
+    }
+
     async fn close(&self) -> Result<()> {
         self.pass(self.inner.close()).await
     }
@@ -116,5 +124,14 @@ impl Blobs for Bent {
             *byte ^= 1;
         }
         Ok(bytes)
+    }
+
+    async fn collect_blobs(
+        &self,
+        space: &Space,
+        in_use: &HashSet<BlobName>,
+        older_than: Duration,
+    ) -> Result<u64> {
+        self.pass(self.inner.collect_blobs(space, in_use, older_than)).await
     }
 }

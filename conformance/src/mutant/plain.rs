@@ -1,7 +1,7 @@
 //! The smallest right journal: maps under one lock. What the wrong ones start from.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap, HashSet},
     ops::Range,
     sync::{
         Mutex, MutexGuard,
@@ -17,10 +17,11 @@ use sessile_core::{
     id::{ProjectId, Space, Version},
     journal::{
         Batch, BlobName, Blobs, Card, Commit, Direction, Durability, Head, Journal, JournalInfo,
-        ListOrder, ListQuery, ListRow, Position, ReadRange, Record, Sharing, Snapshot,
+        ListOrder, ListQuery, ListRow, Position, ReadRange, Record, RecordBody, Scrub, Sharing,
+        Snapshot,
     },
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 /// One space: its records, and what stands beside them.
 #[derive(Debug, Default)]
@@ -29,7 +30,10 @@ struct Shelf {
     card: Option<Card>,
     project: Option<ProjectId>,
     snapshot: Option<Snapshot>,
-    blobs: Vec<Vec<u8>>,
+    /// When each was put, and its bytes.
+    blobs: HashMap<BlobName, (Instant, Vec<u8>)>,
+    /// Blobs ever put: the next one's name.
+    put: u64,
     dropped: bool,
 }
 
@@ -215,6 +219,24 @@ impl Journal for Plain {
         }
     }
 
+    async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
+        let mut shelves = self.shelves()?;
+        let Some(shelf) = shelves.get_mut(space) else { return Ok(()) };
+        shelf.snapshot = None;
+        for record in shelf.records.iter_mut().filter(|r| versions.contains(&r.version)) {
+            record.salt = [0; 16];
+            if let RecordBody::Blob(name) = std::mem::replace(&mut record.body, RecordBody::None) {
+                shelf.blobs.remove(&name);
+            }
+        }
+        Ok(())
+    }
+
+    async fn scrub(&self) -> Result<Scrub> {
+        drop(self.shelves()?);
+        Ok(Scrub::Done)
+    }
+
     async fn close(&self) -> Result<()> {
         self.closed.store(true, Ordering::SeqCst);
         Ok(())
@@ -229,9 +251,11 @@ impl Blobs for Plain {
             return Err(Error::Capacity { what: "bytes of a blob", limit, actual });
         }
         let mut shelves = self.shelves()?;
-        let blobs = &mut shelves.entry(space.clone()).or_default().blobs;
-        blobs.push(bytes.to_vec());
-        Ok(BlobName(format!("{}", blobs.len() - 1).into()))
+        let shelf = shelves.entry(space.clone()).or_default();
+        let name = BlobName(shelf.put.to_string().into());
+        shelf.put += 1;
+        shelf.blobs.insert(name.clone(), (Instant::now(), bytes.to_vec()));
+        Ok(name)
     }
 
     async fn get_blob(
@@ -241,16 +265,25 @@ impl Blobs for Plain {
         range: Option<Range<u64>>,
     ) -> Result<Vec<u8>> {
         let shelves = self.shelves()?;
-        let blob = name
-            .0
-            .parse::<usize>()
-            .ok()
-            .and_then(|at| shelves.get(space)?.blobs.get(at))
-            .ok_or_else(|| Error::not_found(&name.0))?;
+        let blob = shelves.get(space).and_then(|shelf| shelf.blobs.get(name));
+        let (_, blob) = blob.ok_or_else(|| Error::not_found(&name.0))?;
         let end = blob.len() as u64;
         let range = range.unwrap_or(0..end);
         let clamp = |at: u64| at.min(end) as usize;
         Ok(blob.get(clamp(range.start)..clamp(range.end)).unwrap_or_default().to_vec())
+    }
+
+    async fn collect_blobs(
+        &self,
+        space: &Space,
+        in_use: &HashSet<BlobName>,
+        older_than: Duration,
+    ) -> Result<u64> {
+        let mut shelves = self.shelves()?;
+        let Some(shelf) = shelves.get_mut(space) else { return Ok(0) };
+        let before = shelf.blobs.len();
+        shelf.blobs.retain(|name, (put, _)| in_use.contains(name) || put.elapsed() < older_than);
+        Ok((before - shelf.blobs.len()) as u64)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Journals with one flaw each.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     ops::Range,
     sync::{
         Arc, Mutex,
@@ -16,7 +16,7 @@ use sessile_core::{
     id::{Space, TenantId, Version},
     journal::{
         Batch, BlobName, Blobs, Commit, Direction, Head, Journal, JournalInfo, ListQuery, ListRow,
-        Position, ReadRange, Record, RecordBody, Snapshot, Stream,
+        Position, ReadRange, Record, RecordBody, Scrub, Snapshot, Stream,
     },
 };
 
@@ -77,6 +77,10 @@ flaws! {
     ShortensRanges => "J18",
     /// Gives two blobs one name.
     ReusesNames => "J18",
+    /// Says that it erased.
+    KeepsErased => "J13",
+    /// Collects blobs that records name.
+    CollectsNamed => "J19",
 }
 
 /// A journal with a flaw.
@@ -285,6 +289,17 @@ impl Journal for Wrong {
         Ok(answer)
     }
 
+    async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
+        if self.is(Flaw::KeepsErased) {
+            return Ok(());
+        }
+        self.inner.erase(&self.place(space), versions).await
+    }
+
+    async fn scrub(&self) -> Result<Scrub> {
+        self.inner.scrub().await
+    }
+
     async fn close(&self) -> Result<()> {
         if self.is(Flaw::StaysOpen) { Ok(()) } else { self.inner.close().await }
     }
@@ -309,5 +324,16 @@ impl Blobs for Wrong {
             Err(Error::NotFound { .. }) if self.is(Flaw::LeaksPrefixes) => Ok(Vec::new()),
             answer => answer,
         }
+    }
+
+    async fn collect_blobs(
+        &self,
+        space: &Space,
+        in_use: &HashSet<BlobName>,
+        older_than: Duration,
+    ) -> Result<u64> {
+        let nothing = HashSet::new();
+        let in_use = if self.is(Flaw::CollectsNamed) { &nothing } else { in_use };
+        self.inner.collect_blobs(&self.place(space), in_use, older_than).await
     }
 }

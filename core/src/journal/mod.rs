@@ -8,13 +8,14 @@
 
 mod types;
 
-use std::{fmt, time::Duration};
+use std::{collections::HashSet, fmt, time::Duration};
 
 use async_trait::async_trait;
 
 pub use types::{
     Batch, BlobName, Card, Commit, Direction, Durability, Head, JournalInfo, Limits, ListOrder,
-    ListQuery, ListRow, Position, ReadRange, Record, RecordBody, Sharing, Snapshot, Stream, Turn,
+    ListQuery, ListRow, Position, ReadRange, Record, RecordBody, Scrub, Sharing, Snapshot, Stream,
+    Turn,
 };
 
 use crate::{
@@ -33,6 +34,7 @@ use crate::{
 /// - J8 bytes come back equal, up to [`Limits`]; J9 spaces never observe each other.
 /// - J10 any future may be dropped at any await.
 /// - J12 damage is [`Error::Corrupt`](crate::Error::Corrupt), never skipped; J16 after `close` everything is `Closed`.
+/// - J13 what was erased is read by nobody, and after a scrub that is done it is nowhere.
 ///
 /// # What does not
 ///
@@ -85,6 +87,18 @@ pub trait Journal: Blobs + Send + Sync + fmt::Debug + 'static {
     /// creator that slept loses. Repeated on a dropped space it is `Done`, whatever is expected (J20).
     async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit>;
 
+    /// Removes the payload of these records for ever: body, salt, the blob a body lies in, and every snapshot of the
+    /// space, which may hold what is erased (J13). From then on they read with [`RecordBody::None`] and a salt of zeros;
+    /// version, stream, kind, head, sum and link stay. Versions past the head and unknown or dropped spaces are ignored.
+    ///
+    /// Repeating it changes nothing. After an error, or when the future was dropped, a part may be done: call it again.
+    /// Bytes may stay on the medium until [`scrub`](Self::scrub).
+    async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()>;
+
+    /// Removes from the medium what was erased, dropped or replaced. `Unsupported` if the engine cannot; it may take as
+    /// long as a copy of the store.
+    async fn scrub(&self) -> Result<Scrub>;
+
     /// Ends the handle: every later call answers `Closed` (J16). Calls under way finish or answer `Closed`.
     async fn close(&self) -> Result<()>;
 }
@@ -104,6 +118,16 @@ pub trait Blobs {
         name: &BlobName,
         range: Option<std::ops::Range<u64>>,
     ) -> Result<Vec<u8>>;
+
+    /// Deletes the blobs of a space that are not `in_use` and were put at least `older_than` ago, by the time of the
+    /// medium; says how many. The core names what every record up to the head uses and asks with 24 hours, and commits
+    /// no name whose blob it put more than 12 hours before: what is not named then never will be (J19).
+    async fn collect_blobs(
+        &self,
+        space: &Space,
+        in_use: &HashSet<BlobName>,
+        older_than: Duration,
+    ) -> Result<u64>;
 }
 
 /// Object safety is part of the contract.

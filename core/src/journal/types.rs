@@ -128,7 +128,7 @@ pub struct Stream(pub u64);
 /// The body of a record as a journal keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordBody {
-    /// No body.
+    /// No body: it was erased. (The core gives every record a body.)
     None,
     /// JSON text, in the record itself.
     Inline(Arc<str>),
@@ -231,6 +231,20 @@ pub enum Commit {
     Indeterminate {
         /// What the engine said.
         source: Option<Source>,
+    },
+}
+
+/// What is left on the medium of what was erased, dropped or replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub enum Scrub {
+    /// Nothing, in any file or object that the journal can reach.
+    Done,
+    /// Maybe something: try again later.
+    Pending {
+        /// What stands in the way.
+        why: String,
     },
 }
 
