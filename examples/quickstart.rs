@@ -16,7 +16,7 @@ async fn main() -> sessile::Result<()> {
     let turn = vec![NewEntry::text(Role::User, "Why?"), NewEntry::text(Role::Assistant, "A typo.")];
     store.append(&by, session, turn).await?; // both or none, and durable when it returns
     for entry in store.entries(&by, session, Direction::Forward, Paging::default()).await?.items {
-        println!("{:?}: {:?}", entry.message.role, entry.message.parts);
+        println!("{:?}", entry.message);
     }
     store.close().await
 }

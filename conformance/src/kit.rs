@@ -55,7 +55,7 @@ pub async fn log(store: &dyn AnyStore, by: &By, session: SessionId, limit: usize
 
 /// The text of an entry whose only part is one.
 pub fn text(entry: &Entry) -> &str {
-    match &entry.message.parts[..] {
+    match entry.parts() {
         [Part::Text { text }] => text,
         other => panic!("not one text: {other:?}"),
     }

@@ -144,7 +144,7 @@ pub struct Method {
 
 /// Every place where a method takes an id, filled from `it`; all other places are filled from `own`.
 pub fn methods(own: &Ids, it: &Ids) -> Vec<Method> {
-    let mut all = commands_to_threads(it);
+    let mut all = commands_to_threads(own, it);
     all.extend(thread_queries(it));
     all.extend(commands(own, it));
     all.extend(queries(own, it));
@@ -155,7 +155,7 @@ fn method(name: &'static str, request: Request, unknown: Unknown) -> Method {
     Method { name, request, unknown }
 }
 
-fn commands_to_threads(it: &Ids) -> Vec<Method> {
+fn commands_to_threads(own: &Ids, it: &Ids) -> Vec<Method> {
     use ThreadCommand as C;
     use Unknown::{Deleted, NotFound};
     let (project, thread) = (it.project, it.thread);
@@ -182,6 +182,14 @@ fn commands_to_threads(it: &Ids) -> Vec<Method> {
         command("archive_thread", C::ArchiveThread { thread }, NotFound),
         command("reopen_thread", C::ReopenThread { thread }, NotFound),
         command("delete_thread", C::DeleteThread { thread }, Deleted),
+        command("purge_thread", C::PurgeThread { thread }, Deleted),
+        command("erase_entries", C::EraseEntries { thread, entries: vec![it.entry] }, NotFound),
+        command(
+            "erase_entries entries",
+            C::EraseEntries { thread: own.thread, entries: vec![it.entry] },
+            NotFound,
+        ),
+        command("vacuum_thread", C::VacuumThread { thread }, NotFound),
     ]
 }
 

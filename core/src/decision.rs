@@ -93,6 +93,8 @@ pub(crate) struct Call {
     pub(crate) bodies: Vec<SealedBody>,
     /// The bytes of the first entry that has more than [`ENTRY_BYTES`].
     pub(crate) oversize: Option<u64>,
+    /// When its blobs are too old to be named in a record, on the store's elapsed clock.
+    pub(crate) until: Option<Duration>,
     pub(crate) caps: Option<Caps>,
     pub(crate) max_skew: Duration,
 }

@@ -95,7 +95,7 @@ impl fmt::Display for State {
     }
 }
 
-/// What kept a thread from being archived or deleted.
+/// What a thread was kept from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ThreadAction {
@@ -103,6 +103,8 @@ pub enum ThreadAction {
     Archive,
     /// Any session at all.
     Delete,
+    /// Sessions at work, live runs or leases.
+    Purge,
 }
 
 /// A refusal, a failure or a doubt. "Refused" means: nothing was written and nothing is locked.
@@ -180,7 +182,7 @@ pub enum Error {
         to: State,
     },
     /// The thread still holds sessions that forbid this.
-    #[error("thread is not empty: {total} sessions forbid to {}", match action { ThreadAction::Archive => "archive", ThreadAction::Delete => "delete" })]
+    #[error("thread is not empty: {total} sessions forbid to {}", match action { ThreadAction::Archive => "archive", ThreadAction::Delete => "delete", ThreadAction::Purge => "purge" })]
     ThreadNotEmpty {
         /// What was asked.
         action: ThreadAction,

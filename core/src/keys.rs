@@ -103,6 +103,20 @@ impl Keys {
         }
     }
 
+    /// Forgets the answers whose first record was erased: with it went the salt that told one command from another.
+    /// Their keys are expired from then on.
+    pub(crate) fn erase(&mut self, is_erased: impl Fn(Version) -> bool) {
+        let is_hit = |producer: &Producer| producer.answers.iter().any(|a| is_erased(a.first));
+        let producers = self.producers.iter();
+        let hit: Vec<u128> =
+            producers.filter(|(_, producer)| is_hit(producer)).map(|(mark, _)| *mark).collect();
+        for mark in hit {
+            if let Some(producer) = self.producers.get_mut(&mark) {
+                Arc::make_mut(producer).answers.retain(|answer| !is_erased(answer.first));
+            }
+        }
+    }
+
     /// Bytes it takes in memory, about.
     pub(crate) fn weight(&self) -> usize {
         self.producers.size() * 256

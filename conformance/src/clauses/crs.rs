@@ -85,9 +85,7 @@ async fn texts(store: &Store, cx: &Cx, session: SessionId) -> BTreeMap<u64, Stri
     loop {
         let read = store.entries(&cx.by(), session, Direction::Forward, page).await.unwrap();
         for entry in read.items {
-            let [Part::Text { text }] = &entry.message.parts[..] else {
-                panic!("one text was appended")
-            };
+            let [Part::Text { text }] = entry.parts() else { panic!("one text was appended") };
             assert!(all.insert(entry.version, text.clone()).is_none(), "an entry comes once");
         }
         match read.next {

@@ -183,9 +183,7 @@ async fn others(cx: &Cx) {
                 j.get_blob(space, &name, Some(1..9)).await.is_ok_and(|b| b == [7; 8])
             })
         }),
-        ("erase", |j, space, _| {
-            Box::pin(async move { j.erase(space, &[1]).await.is_ok() })
-        }),
+        ("erase", |j, space, _| Box::pin(async move { j.erase(space, &[1]).await.is_ok() })),
         ("drop_space", |j, _, at| {
             Box::pin(async move {
                 let bits = 1000 + u128::from(at.map_or(0, |p| p.version));
@@ -310,7 +308,7 @@ async fn stores(cx: &Cx) {
 }
 
 fn text(entry: &Entry) -> String {
-    match entry.message.parts.as_slice() {
+    match entry.parts() {
         [Part::Text { text }] => text.clone(),
         other => panic!("an entry of the suite, but {other:?}"),
     }

@@ -97,6 +97,7 @@ pub async fn j13(cx: Cx) -> Verdict {
     assert_eq!(all[..10], erased, "also after it is opened again");
     gone(&*journal, &space, &records, &erased).await;
     racing(&cx).await;
+    super::purge::erased_entries(&cx).await;
     Verdict::Passed
 }
 

@@ -164,7 +164,7 @@ pub async fn clk1(cx: Cx) -> Verdict {
     }
     let page =
         stores[1].entries(&by, session, Direction::Forward, Paging::first(100)).await.unwrap();
-    let read: Vec<String> = page.items.iter().map(|e| format!("{:?}", e.message.parts)).collect();
+    let read: Vec<String> = page.items.iter().map(|e| format!("{:?}", e.parts())).collect();
     assert_eq!(read.len(), texts.len());
     assert!(
         read.iter().zip(&texts).all(|(part, text)| part.contains(text.as_str())),

@@ -14,6 +14,7 @@ pub mod lea;
 pub mod lin;
 pub mod msg;
 pub mod prj;
+pub mod purge;
 pub mod rounds;
 pub mod run;
 pub mod ses;
@@ -38,6 +39,7 @@ const MODULES: &[&[Clause]] = &[
     ten::CLAUSES,
     prj::CLAUSES,
     thd::CLAUSES,
+    purge::CLAUSES,
     ses::CLAUSES,
     sub::CLAUSES,
     msg::CLAUSES,

@@ -129,7 +129,7 @@ pub async fn ten3(cx: Cx) -> Verdict {
     let deep = chain(&by, None, 8);
     let said = store.append(&by, ids.session, says("x").by(deep.clone())).await.expect("8 levels");
     let entry = store.entry(&by, said.first).await.expect("an answer").expect("the entry");
-    assert_eq!(entry.actor, deep, "the whole chain comes back");
+    assert_eq!(entry.actor, Some(deep), "the whole chain comes back");
     Verdict::Passed
 }
 

@@ -86,7 +86,7 @@ struct Dice {
 #[derive(Debug)]
 pub struct Faulty {
     inner: Arc<dyn Journal>,
-    faults: Faults,
+    faults: Mutex<Faults>,
     dice: Mutex<Dice>,
 }
 
@@ -104,7 +104,16 @@ impl Faulty {
     /// Over a journal, by a seed.
     pub fn over(inner: Arc<dyn Journal>, faults: Faults, seed: u64) -> Self {
         let dice = Dice { rng: StdRng::seed_from_u64(seed), late: Vec::new(), trace: Vec::new() };
-        Self { inner, faults, dice: Mutex::new(dice) }
+        Self { inner, faults: Mutex::new(faults), dice: Mutex::new(dice) }
+    }
+
+    /// Fails like this from now on.
+    pub fn set(&self, faults: Faults) {
+        *self.faults.lock().unwrap() = faults;
+    }
+
+    fn faults(&self) -> Faults {
+        *self.faults.lock().unwrap()
     }
 
     /// What struck, call by call.
@@ -132,7 +141,7 @@ impl Faulty {
             let mut dice = self.dice.lock().unwrap();
             dice.late.iter_mut().for_each(|late| late.calls = late.calls.saturating_sub(1));
             let due: Vec<Late> = dice.late.extract_if(.., |late| late.calls == 0).collect();
-            (due, dice.rng.random_range(0..=self.faults.yields))
+            (due, dice.rng.random_range(0..=self.faults().yields))
         };
         for late in due {
             self.land(late).await;
@@ -149,7 +158,7 @@ impl Faulty {
     fn strike(&self) -> Strike {
         let mut dice = self.dice.lock().unwrap();
         let (roll, calls) = (dice.rng.random_range(0..1000_u16), dice.rng.random_range(1..6));
-        let faults = &self.faults;
+        let faults = self.faults();
         let mut below = 0;
         let mut in_range = |width: u16| {
             below += width;
@@ -172,7 +181,7 @@ impl Faulty {
 
     async fn read_call(&self, what: &'static str) -> Result<()> {
         self.tick().await;
-        if self.roll(self.faults.read_error) {
+        if self.roll(self.faults().read_error) {
             self.dice.lock().unwrap().trace.push(format!("{what}: failed"));
             return Err(Error::Unavailable {
                 reason: format!("{what} failed on purpose"),
@@ -233,7 +242,7 @@ impl Journal for Faulty {
 
     async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
         self.tick().await;
-        if self.roll(self.faults.lost_snapshot) {
+        if self.roll(self.faults().lost_snapshot) {
             return Ok(());
         }
         self.inner.save_snapshot(space, snapshot).await
@@ -241,7 +250,7 @@ impl Journal for Faulty {
 
     async fn load_snapshot(&self, space: &Space) -> Result<Option<Snapshot>> {
         self.tick().await;
-        if self.roll(self.faults.lost_snapshot) {
+        if self.roll(self.faults().lost_snapshot) {
             return Ok(None);
         }
         self.inner.load_snapshot(space).await
@@ -299,3 +308,6 @@ impl Blobs for Faulty {
         self.inner.collect_blobs(space, in_use, older_than).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,6 +117,13 @@ impl Names<'_> {
             Act::ArchiveThread(t) => ThreadCommand::ArchiveThread { thread: self.thread(*t) },
             Act::ReopenThread(t) => ThreadCommand::ReopenThread { thread: self.thread(*t) },
             Act::DeleteThread(t) => ThreadCommand::DeleteThread { thread: self.thread(*t) },
+            Act::PurgeThread(t) => ThreadCommand::PurgeThread { thread: self.thread(*t) },
+            Act::Erase { thread, entries } => {
+                let thread = self.thread(*thread);
+                let entries = entries.iter().map(|entry| self.entry(*entry, thread)).collect();
+                ThreadCommand::EraseEntries { thread, entries }
+            }
+            Act::Vacuum(t) => ThreadCommand::VacuumThread { thread: self.thread(*t) },
             _ => return None,
         })
     }

@@ -137,6 +137,10 @@ fn threads() -> BoxedStrategy<Act> {
         2 => pick().prop_map(Act::ArchiveThread),
         3 => pick().prop_map(Act::ReopenThread),
         2 => pick().prop_map(Act::DeleteThread),
+        1 => pick().prop_map(Act::PurgeThread),
+        4 => (pick(), prop::collection::vec(pick(), 0..4))
+            .prop_map(|(thread, entries)| Act::Erase { thread, entries }),
+        1 => pick().prop_map(Act::Vacuum),
     ]
     .boxed()
 }

@@ -100,6 +100,12 @@ pub enum Act {
     ArchiveThread(Pick),
     ReopenThread(Pick),
     DeleteThread(Pick),
+    PurgeThread(Pick),
+    Erase {
+        thread: Pick,
+        entries: Vec<Pick>,
+    },
+    Vacuum(Pick),
     CreateSession {
         thread: Pick,
         name: Option<Text>,

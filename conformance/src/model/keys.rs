@@ -10,7 +10,7 @@ const REMEMBERED: usize = 1024;
 
 /// What one journal remembers of its producers.
 #[derive(Clone, Debug)]
-pub(super) struct Producers<C, O>(BTreeMap<String, BTreeMap<u64, (C, O)>>);
+pub(super) struct Producers<C, O>(BTreeMap<String, BTreeMap<u64, Option<(C, O)>>>);
 
 impl<C, O> Default for Producers<C, O> {
     fn default() -> Self {
@@ -23,7 +23,7 @@ impl<C: PartialEq, O: Clone> Producers<C, O> {
     pub(super) fn known(&self, key: Option<&Key>, command: &C) -> Result<Option<O>, Refusal> {
         let Some(key) = key else { return Ok(None) };
         let Some(answers) = self.0.get(&key.producer) else { return Ok(None) };
-        if let Some((first, answer)) = answers.get(&key.n) {
+        if let Some(Some((first, answer))) = answers.get(&key.n) {
             return if first == command {
                 Ok(Some(answer.clone()))
             } else {
@@ -37,11 +37,20 @@ impl<C: PartialEq, O: Clone> Producers<C, O> {
         Ok(None)
     }
 
+    /// Forgets answers whose records were erased; their keys are expired.
+    pub(super) fn forget(&mut self, is_erased: impl Fn(&O) -> bool) {
+        for answer in self.0.values_mut().flat_map(BTreeMap::values_mut) {
+            if answer.as_ref().is_some_and(|(_, outcome)| is_erased(outcome)) {
+                *answer = None;
+            }
+        }
+    }
+
     /// Remembers an answer that wrote something.
     pub(super) fn remember(&mut self, key: Option<&Key>, command: C, answer: O) {
         let Some(key) = key else { return };
         let answers = self.0.entry(key.producer.clone()).or_default();
-        answers.insert(key.n, (command, answer));
+        answers.insert(key.n, Some((command, answer)));
         while answers.len() > REMEMBERED {
             answers.pop_first();
         }

@@ -2,12 +2,12 @@
 
 use sessile_core::{
     By, Error,
-    ErrorKind::NotFound,
+    ErrorKind::{NotFound, Precondition},
     Timestamp,
-    command::{ThreadCommand, ThreadOutcome, UpdateProject, UpdateThread},
+    command::{SessionOutcome, ThreadCommand, ThreadOutcome, UpdateProject, UpdateThread},
     error::{Closure, Counter, ThreadAction},
-    id::{ProjectId, ThreadId, Version},
-    model::{ProjectStatus, SessionSample, ThreadStatus},
+    id::{EntryId, ProjectId, ThreadId, Version},
+    model::{Actor, ProjectStatus, SessionSample, ThreadStatus},
 };
 
 use super::{Model, Predicted, Refusal, keys::Producers, state::*, valid};
@@ -60,19 +60,24 @@ impl Model {
                 }
                 Ok(outcome)
             }
-            ThreadCommand::DeleteThread { thread } => {
+            ThreadCommand::DeleteThread { thread } | ThreadCommand::PurgeThread { thread } => {
                 let tenant = self.tenant(&by.tenant);
                 let Some(known) = tenant.threads.get(thread) else {
                     return Ok(ThreadOutcome::Deleted);
                 };
-                let all = known.sessions.iter().map(|(v, s)| (*v, s.status)).collect();
-                not_empty(*thread, ThreadAction::Delete, all)?;
+                if matches!(command, ThreadCommand::PurgeThread { .. }) {
+                    not_empty(*thread, ThreadAction::Purge, known.at_work())?;
+                } else {
+                    let all = known.sessions.iter().map(|(v, s)| (*v, s.status)).collect();
+                    not_empty(*thread, ThreadAction::Delete, all)?;
+                }
                 tenant.threads.remove(thread);
                 Ok(ThreadOutcome::Deleted)
             }
             ThreadCommand::UpdateThread { thread, .. }
             | ThreadCommand::ArchiveThread { thread }
-            | ThreadCommand::ReopenThread { thread } => {
+            | ThreadCommand::ReopenThread { thread }
+            | ThreadCommand::EraseEntries { thread, .. } => {
                 let known = self.tenant(&by.tenant).threads.get_mut(thread).ok_or(NotFound)?;
                 let asked = Any::Thread(command.clone());
                 match known.keys.known(by.key.as_ref(), &asked)? {
@@ -86,6 +91,10 @@ impl Model {
                     known.keys.remember(by.key.as_ref(), asked, Any::Thread(outcome));
                 }
                 Ok(outcome)
+            }
+            ThreadCommand::VacuumThread { thread } => {
+                self.tenant(&by.tenant).threads.get(thread).ok_or(NotFound)?;
+                Ok(ThreadOutcome::Vacuumed(0))
             }
             _ => unreachable!("refused as invalid"),
         }
@@ -199,6 +208,8 @@ impl Model {
                     edges: Default::default(),
                     runs: Default::default(),
                     entries: Default::default(),
+                    unread: Default::default(),
+                    erased: Default::default(),
                     tasks: Default::default(),
                     writers: user.iter().cloned().collect(),
                     touched: user.into_iter().collect(),
@@ -260,9 +271,43 @@ impl Thread {
                 self.status = ThreadStatus::Archived;
             }
             ThreadCommand::ReopenThread { .. } if archived => self.status = ThreadStatus::Open,
+            ThreadCommand::EraseEntries { entries, .. } => {
+                return self.erase(id, entries, now, &by.actor);
+            }
             _ => return Ok(ThreadOutcome::Changed(self.version)),
         }
         self.version = self.record(now, &by.actor);
         Ok(ThreadOutcome::Changed(self.version))
+    }
+
+    fn erase(
+        &mut self,
+        id: ThreadId,
+        entries: &[EntryId],
+        now: Timestamp,
+        by: &Actor,
+    ) -> Predicted<ThreadOutcome> {
+        let here: Vec<_> =
+            entries.iter().filter(|e| e.thread() == id).map(|e| e.version()).collect();
+        let known = |v: &Version| self.entries.contains_key(v) || self.unread.contains(v);
+        if !here.iter().all(known) {
+            return Err(NotFound.into());
+        }
+        if here.len() < entries.len() {
+            return Err(Refusal::kind(Precondition));
+        }
+        if let Some(last) = here.iter().map(|v| self.erased.get(v)).collect::<Option<Vec<_>>>() {
+            return Ok(ThreadOutcome::Changed(*last.into_iter().max().expect("one at least")));
+        }
+        let version = self.record(now, by);
+        for v in here {
+            self.erased.entry(v).or_insert(version);
+        }
+        let erased = &self.erased;
+        self.keys.forget(|outcome| {
+            matches!(outcome, Any::Session(SessionOutcome::Appended(first))
+                if erased.contains_key(&first.first.version()))
+        });
+        Ok(ThreadOutcome::Changed(version))
     }
 }

@@ -115,10 +115,12 @@ impl Thread {
     /// One entry.
     pub fn entry_value(&self, id: ThreadId, v: Version) -> Option<Value> {
         let e = self.entries.get(&v)?;
+        let is_left = !self.erased.contains_key(&v);
+        let (actor, message) = (is_left.then_some(&e.actor), is_left.then_some(&e.message));
         Some(json!({
-            "id": EntryId::new(id, v), "session": session_id(id, e.session), "version": v, "actor": e.actor,
+            "id": EntryId::new(id, v), "session": session_id(id, e.session), "version": v, "actor": actor,
             "at": e.at, "run": e.run, "in_reply_to": e.in_reply_to,
-            "message": serde_json::to_string(&e.message).expect("a message serialises"),
+            "message": serde_json::to_string(&message).expect("a message serialises"),
         }))
     }
 

@@ -150,7 +150,11 @@ impl Thread {
                 }
                 self.record_in(v, facts.now, facts.by);
                 self.sessions.remove(&v);
-                self.entries.retain(|_, e| e.session != v);
+                let (gone, kept) = std::mem::take(&mut self.entries)
+                    .into_iter()
+                    .partition(|(_, e): &(Version, LoggedEntry)| e.session == v);
+                self.entries = kept;
+                self.unread.extend(std::collections::BTreeMap::into_keys(gone));
                 self.runs.values_mut().filter(|r| r.session == v).for_each(|r| r.gone = true);
                 Ok(SessionOutcome::Deleted)
             }

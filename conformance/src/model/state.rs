@@ -84,6 +84,10 @@ pub struct Thread {
     /// Runs of deleted sessions too: what they cost stays.
     pub runs: BTreeMap<Version, ModelRun>,
     pub entries: BTreeMap<Version, LoggedEntry>,
+    /// Entries of deleted sessions: nobody reads them, but they can be erased.
+    pub(super) unread: BTreeSet<Version>,
+    /// Entries without message, and the record that erased each.
+    pub(super) erased: BTreeMap<Version, Version>,
     /// Every task a session or run ever named.
     pub tasks: BTreeSet<String>,
     /// Who surely wrote in it (created it, appended), and who may count as having done so (any command).

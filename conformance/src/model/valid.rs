@@ -139,7 +139,14 @@ pub(super) fn thread_command(by: &By, command: &ThreadCommand) -> Predicted<()> 
         }
         ThreadCommand::ArchiveThread { thread }
         | ThreadCommand::ReopenThread { thread }
-        | ThreadCommand::DeleteThread { thread } => check.thread(*thread, by),
+        | ThreadCommand::DeleteThread { thread }
+        | ThreadCommand::PurgeThread { thread }
+        | ThreadCommand::VacuumThread { thread } => check.thread(*thread, by),
+        ThreadCommand::EraseEntries { thread, entries } => {
+            check.require((1..=256).contains(&entries.len()));
+            check.thread(*thread, by);
+            entries.iter().for_each(|entry| check.thread(entry.thread(), by));
+        }
         _ => check.require(false),
     }
     check.verdict()

@@ -519,8 +519,10 @@ pub struct Event {
     pub kind: String,
     /// The facts: ids, numbers, states.
     pub facts: Json,
-    /// Names, texts, messages. `None` where the session was deleted since.
+    /// Names, texts, messages. `None` where the session was deleted since, or the body was erased.
     pub body: Option<Json>,
+    /// The body was erased.
+    pub erased: bool,
 }
 
 /// Events in order, without a gap.

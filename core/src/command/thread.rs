@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Page, Paging};
 use crate::{
-    id::{ProjectId, ThreadId, UserId, Version},
+    id::{EntryId, ProjectId, ThreadId, UserId, Version},
     journal::ListOrder,
     model::{Labels, Project, ProjectConfig, RollUp, Thread, ThreadRow},
 };
@@ -119,6 +119,28 @@ pub enum ThreadCommand {
         /// Which.
         thread: ThreadId,
     },
+    /// Deletes a thread with everything in it, if nothing in it is at work (THD13). Idempotent. Its bytes may stay on the
+    /// medium until the journal is scrubbed.
+    PurgeThread {
+        /// Which.
+        thread: ThreadId,
+    },
+    /// Removes the messages and authors of these entries for ever (J13), deleted sessions' entries too, in archived
+    /// threads too; their places, times and links stay, and the people the thread's card names. 1 to 256 entries of the
+    /// thread. Erasing again writes nothing, and finishes what was cut off. Bytes may stay on the medium until the journal
+    /// is scrubbed. The key of a command whose first entry is erased counts as expired.
+    EraseEntries {
+        /// Which thread.
+        thread: ThreadId,
+        /// Which entries.
+        entries: Vec<EntryId>,
+    },
+    /// Finishes erasures that were cut off, and collects blobs that no record names and that are older than a day
+    /// (J19). Reads the whole thread; writes no record.
+    VacuumThread {
+        /// Which.
+        thread: ThreadId,
+    },
 }
 
 /// What a [`ThreadCommand`] did.
@@ -133,6 +155,8 @@ pub enum ThreadOutcome {
     Changed(Version),
     /// It is gone, or never was.
     Deleted,
+    /// This many blobs were collected.
+    Vacuumed(u64),
 }
 
 /// Where to list threads.

@@ -194,14 +194,21 @@ pub struct Entry {
     pub session: SessionId,
     /// Its version: the order of the log.
     pub version: Version,
-    /// Who wrote it.
-    pub actor: Actor,
+    /// Who wrote it; `None` if it was erased.
+    pub actor: Option<Actor>,
     /// When.
     pub at: Timestamp,
     /// The run it belongs to.
     pub run: Option<RunId>,
     /// The entry it answers.
     pub in_reply_to: Option<EntryId>,
-    /// The message.
-    pub message: Message,
+    /// The message; `None` if it was erased.
+    pub message: Option<Message>,
+}
+
+impl Entry {
+    /// The pieces of its message; none if it was erased.
+    pub fn parts(&self) -> &[Part] {
+        self.message.as_ref().map_or(&[], |message| &message.parts)
+    }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::Kind;
 use crate::{
+    id::UserId,
     model::{Actor, Labels, Message, ProjectConfig, RunOutcome},
     record::hash::Hash,
 };
@@ -77,6 +78,14 @@ pub(crate) struct RunEndBody {
     pub(crate) by: Actor,
 }
 
+/// The people the thread's card names stay as they are: who replays the journal cannot read the authors any more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ErasureBody {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) users: Vec<UserId>,
+    pub(crate) by: Actor,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct UsageBody {
     pub(crate) call: String,
@@ -107,6 +116,8 @@ pub(crate) enum Body {
     RunEnd(RunEndBody),
     /// Of `usage_booked`.
     Usage(UsageBody),
+    /// Of `entries_erased`.
+    Erasure(ErasureBody),
 }
 
 impl Body {
@@ -127,6 +138,7 @@ impl Body {
             Kind::RunStarted { .. } => Self::Run(of(text)?),
             Kind::RunEnded { .. } => Self::RunEnd(of(text)?),
             Kind::UsageBooked { .. } => Self::Usage(of(text)?),
+            Kind::EntriesErased { .. } => Self::Erasure(of(text)?),
             Kind::ProjectArchived { .. }
             | Kind::ProjectReopened { .. }
             | Kind::ProjectDeleting { .. }
@@ -157,6 +169,7 @@ impl Body {
             Self::Run(body) => serde_json::to_string(body),
             Self::RunEnd(body) => serde_json::to_string(body),
             Self::Usage(body) => serde_json::to_string(body),
+            Self::Erasure(body) => serde_json::to_string(body),
         }
     }
 

@@ -118,6 +118,11 @@ kinds! {
     ThreadArchived = "thread_archived" {}
     /// It takes work again.
     ThreadReopened = "thread_reopened" {}
+    /// The messages of these entries are gone: ranges of versions, both ends included.
+    EntriesErased = "entries_erased" {
+        /// The ranges, ascending.
+        versions: Vec<(Version, Version)>,
+    }
     /// A session begins to exist.
     SessionCreated = "session_created" {}
     /// Name, labels, task and actor, whole.

@@ -15,8 +15,8 @@ mod tests;
 
 pub(crate) use body::Body;
 pub(crate) use body::{
-    ByBody, EdgeBody, EntryBody, ProjectBody, RunBody, RunEndBody, SessionBody, ThreadBody,
-    UsageBody,
+    ByBody, EdgeBody, EntryBody, ErasureBody, ProjectBody, RunBody, RunEndBody, SessionBody,
+    ThreadBody, UsageBody,
 };
 pub use hash::{Hash, hex128};
 pub use kind::{Consequence, EdgeStep, KIND_NAMES, Kind, Lane};

@@ -238,7 +238,12 @@ impl Opened {
                 Body::decode(&self.head.is, text)
                     .map_err(|e| Error::corrupt(space, self.head.version, e.to_string()))
             }
-            RecordBody::Blob(_) | RecordBody::None => Ok(Body::Erased),
+            RecordBody::Blob(_) => Ok(Body::Erased),
+            // Only what may be erased may be missing; whether it was is known at the end of the fold.
+            RecordBody::None if matches!(self.head.is, Kind::Entry { .. }) => Ok(Body::Erased),
+            RecordBody::None => {
+                Err(Error::corrupt(space, self.head.version, "the body is missing"))
+            }
         }
     }
 }

@@ -45,6 +45,7 @@ fn samples() -> Vec<Kind> {
         Kind::ThreadUpdated {},
         Kind::ThreadArchived {},
         Kind::ThreadReopened {},
+        Kind::EntriesErased { versions: vec![(2, 2), (4, u64::MAX)] },
         Kind::SessionCreated {},
         Kind::SessionUpdated { session: 2 },
         Kind::SessionStatusSet { session: 2, then },

@@ -188,6 +188,47 @@ pub trait ThreadStoreExt: ThreadStore {
         }
     }
 
+    /// Deletes a thread with everything in it, if nothing in it is at work (THD13). Idempotent.
+    fn purge_thread(&self, by: &By, thread: ThreadId) -> impl Future<Output = Result<()>> + Send {
+        let request = ThreadCommand::PurgeThread { thread };
+        async move {
+            if let ThreadOutcome::Deleted = self.apply_thread(by, request).await? {
+                Ok(())
+            } else {
+                Err(mismatch("purge_thread"))
+            }
+        }
+    }
+
+    /// Removes the messages of these entries for ever; see [`ThreadCommand::EraseEntries`]. After an error call it again.
+    fn erase_entries(
+        &self,
+        by: &By,
+        thread: ThreadId,
+        entries: Vec<EntryId>,
+    ) -> impl Future<Output = Result<Version>> + Send {
+        let request = ThreadCommand::EraseEntries { thread, entries };
+        async move {
+            if let ThreadOutcome::Changed(version) = self.apply_thread(by, request).await? {
+                Ok(version)
+            } else {
+                Err(mismatch("erase_entries"))
+            }
+        }
+    }
+
+    /// Finishes erasures that were cut off and collects unnamed blobs; how many. See [`ThreadCommand::VacuumThread`].
+    fn vacuum_thread(&self, by: &By, thread: ThreadId) -> impl Future<Output = Result<u64>> + Send {
+        let request = ThreadCommand::VacuumThread { thread };
+        async move {
+            if let ThreadOutcome::Vacuumed(blobs) = self.apply_thread(by, request).await? {
+                Ok(blobs)
+            } else {
+                Err(mismatch("vacuum_thread"))
+            }
+        }
+    }
+
     /// One project.
     fn project(
         &self,

@@ -27,7 +27,7 @@ pub(super) fn project_of(machine: &Machine) -> Result<&ProjectState> {
     if let Machine::Project(state) = machine { Ok(state) } else { Err(misplaced()) }
 }
 
-fn thread_outcome(reply: Reply) -> Result<ThreadOutcome> {
+pub(super) fn thread_outcome(reply: Reply) -> Result<ThreadOutcome> {
     if let Reply::Thread(outcome) = reply { Ok(outcome) } else { Err(misplaced()) }
 }
 
@@ -79,6 +79,12 @@ impl Shared {
             (Target::Project(project), command @ ThreadCommand::DeleteProject { .. }) => {
                 self.delete_project(by, project, command).await
             }
+            (Target::Thread(thread), command @ ThreadCommand::EraseEntries { .. }) => {
+                self.erase(by, thread, command).await
+            }
+            (Target::Thread(thread), ThreadCommand::VacuumThread { .. }) => {
+                self.vacuum(by, thread).await
+            }
             (Target::Project(project), command) => thread_outcome(
                 self.call(by, &project.space(&by.tenant), Request::Thread(command)).await?,
             ),
@@ -88,7 +94,7 @@ impl Shared {
         }
     }
 
-    async fn call(&self, by: &By, space: &Space, request: Request) -> Result<Reply> {
+    pub(super) async fn call(&self, by: &By, space: &Space, request: Request) -> Result<Reply> {
         let call = self.prepare(by, space, request).await?;
         self.submit(space, call).await
     }

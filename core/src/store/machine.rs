@@ -154,9 +154,12 @@ impl Machine {
 
 /// Versions of immutable records a request names: the decision may ask what they say.
 pub(crate) fn named(request: &Request) -> Vec<Version> {
-    let Request::Session(command) = request else {
-        debug_assert!(!matches!(request, Request::Thread(ThreadCommand::CreateThread { .. })));
-        return Vec::new();
+    let command = match request {
+        Request::Session(command) => command,
+        Request::Thread(ThreadCommand::EraseEntries { entries, .. }) => {
+            return entries.iter().map(|e| e.version()).collect();
+        }
+        _ => return Vec::new(),
     };
     match command {
         SessionCommand::CreateSession { session, .. } => {

@@ -11,6 +11,7 @@ mod prepare;
 mod sequencer;
 mod shared;
 mod slot;
+mod vacuum;
 mod waist;
 
 pub use engine::Store;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::shared::Shared;
+use super::{shared::Shared, vacuum};
 use crate::{
     command::{By, NewSession, NewSubSession, SessionCommand, ThreadCommand},
     decision::{Call, CallKey, ENTRY_BYTES, Request},
@@ -23,6 +23,8 @@ const BLOB_FROM_TIGHT: usize = 4 << 10;
 const TURN_BYTES: usize = 6 << 20;
 /// Entries of one append.
 const TURN_ENTRIES: usize = 1000;
+/// Entries of one erasure.
+const ERASE_ENTRIES: usize = 256;
 /// The longest lease.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -67,12 +69,25 @@ pub(super) fn check_thread(by: &By, command: &ThreadCommand) -> Result<Target> {
         }
         ThreadCommand::ArchiveThread { thread }
         | ThreadCommand::ReopenThread { thread }
-        | ThreadCommand::DeleteThread { thread } => Target::Thread(*thread),
+        | ThreadCommand::DeleteThread { thread }
+        | ThreadCommand::PurgeThread { thread }
+        | ThreadCommand::VacuumThread { thread } => Target::Thread(*thread),
+        ThreadCommand::EraseEntries { thread, entries } => {
+            let count = entries.len();
+            if !(1..=ERASE_ENTRIES).contains(&count) {
+                let reason = format!("{count} entries, where 1 to {ERASE_ENTRIES} are allowed");
+                return Err(Error::invalid("entries", reason));
+            }
+            Target::Thread(*thread)
+        }
     };
     match target {
         Target::NewProject => {}
         Target::Project(project) => by.owns(project.tag(), project)?,
         Target::Thread(thread) => by.owns(thread.tag(), thread)?,
+    }
+    if let ThreadCommand::EraseEntries { entries, .. } = command {
+        entries.iter().try_for_each(|entry| by.owns(entry.thread().tag(), entry))?;
     }
     Ok(target)
 }
@@ -246,6 +261,7 @@ impl Shared {
     /// Makes a call of a checked request: seals bodies, writes large ones to blobs, marks the key.
     pub(super) async fn prepare(&self, by: &By, space: &Space, request: Request) -> Result<Call> {
         let ids = &self.options.ids;
+        let began = self.options.clock.elapsed();
         let (bodies, oversize) = match &request {
             Request::Session(SessionCommand::Append { append, .. }) => {
                 match append.entries.iter().map(entry_bytes).find(|bytes| *bytes > ENTRY_BYTES) {
@@ -279,19 +295,23 @@ impl Shared {
                 | Request::UndoDelete
                 | Request::FinishDelete
                 | Request::Thread(
-                    ThreadCommand::DeleteProject { .. } | ThreadCommand::DeleteThread { .. }
+                    ThreadCommand::DeleteProject { .. }
+                        | ThreadCommand::DeleteThread { .. }
+                        | ThreadCommand::PurgeThread { .. }
                 )
                 | Request::Session(
                     SessionCommand::DeleteSession { .. } | SessionCommand::DeleteEdge { .. }
                 )
         );
         let key = key.filter(|_| keyed);
+        let has_blobs = bodies.iter().any(|b| matches!(b.body, RecordBody::Blob(_)));
         Ok(Call {
             by: by.clone(),
             request,
             key,
             bodies,
             oversize,
+            until: has_blobs.then(|| began.saturating_add(vacuum::NAMED_WITHIN)),
             caps: None,
             max_skew: self.options.max_skew,
         })

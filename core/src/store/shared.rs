@@ -80,4 +80,9 @@ impl Shared {
         }
         sequencer.fresh(self).await
     }
+
+    /// The state of a space as of now, whatever the caller is content with.
+    pub(super) async fn fresh(&self, space: &Space) -> Result<Arc<Machine>> {
+        self.registry.get(space, self.options.memory).fresh(self).await
+    }
 }

@@ -91,6 +91,16 @@ impl ThreadState {
                 thread.status = if archived { ThreadStatus::Archived } else { ThreadStatus::Open };
                 thread.version = version;
             }),
+            Kind::EntriesErased { versions } => {
+                self.erased.add(versions, version);
+                let erased = self.erased.clone();
+                self.keys.erase(|first| erased.by(first) == Some(version));
+                self.with_thread(|thread| {
+                    if let Some(Body::Erasure(body)) = event.body {
+                        thread.users.clone_from(&body.users);
+                    }
+                })
+            }
             Kind::SessionCreated {} => {
                 let mut session = SessionState::born(version, now);
                 self.describe(&mut session, event.body);

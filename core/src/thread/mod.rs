@@ -1,6 +1,7 @@
 //! The rules of a thread: one pure state machine over its records.
 
 mod decide;
+mod erased;
 mod evolve;
 mod state;
 mod view;
@@ -8,4 +9,5 @@ mod view;
 pub use state::ThreadState;
 
 pub(crate) use decide::{closed_project, external_id, misplaced, stale};
+pub(crate) use erased::Erased;
 pub(crate) use view::Reading;

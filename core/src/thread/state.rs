@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rpds::{QueueSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
 use serde::{Deserialize, Serialize};
 
+use super::erased::Erased;
 use crate::{
     clock::Timestamp,
     id::{ProjectId, UserId, Version},
@@ -37,6 +38,8 @@ pub struct ThreadState {
     /// The last calls of ended runs.
     pub(crate) late_calls: QueueSync<LateCall>,
     pub(crate) keys: Keys,
+    /// Entries without message.
+    pub(crate) erased: Erased,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -212,5 +215,6 @@ impl ThreadState {
             + self.tasks.size() * 384
             + self.late_calls.len() * 64
             + self.keys.weight()
+            + self.erased.weight()
     }
 }

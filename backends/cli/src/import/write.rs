@@ -139,9 +139,11 @@ async fn stored(target: &Target<'_>, session: SessionId, items: &[Item]) -> Resu
     }
 }
 
+/// What was erased is nobody's conflict, and is not brought back.
 fn equal(entry: &Entry, item: &Item, importer: &sessile::model::Actor) -> bool {
-    entry.message == item.entry.message
-        && entry.actor == *item.entry.actor.as_ref().unwrap_or(importer)
+    let author = item.entry.actor.as_ref().unwrap_or(importer);
+    entry.message.as_ref().is_none_or(|message| *message == item.entry.message)
+        && entry.actor.as_ref().is_none_or(|actor| actor == author)
 }
 
 fn conflict(line: u64, ordinal: usize) -> Fault {

@@ -14,7 +14,11 @@ const COLUMNS: usize = 160;
 
 /// Prints an entry, at most `lines` lines of each part of it.
 pub(super) fn print(out: &mut Out, entry: &Entry, lines: Option<usize>) -> Result<()> {
-    let message = &entry.message;
+    let (Some(message), Some(actor)) = (&entry.message, &entry.actor) else {
+        out.line("")?;
+        let about = format!("{}  {}", entry.id, stamp(entry.at));
+        return out.line(format!("{}  {}", out.strong("erased"), out.faint(&about)));
+    };
     let role = match message.role {
         Role::System => "system",
         Role::User => "user",
@@ -23,7 +27,7 @@ pub(super) fn print(out: &mut Out, entry: &Entry, lines: Option<usize>) -> Resul
         _ => "other",
     };
     let name = message.name.as_deref().map_or(String::new(), |name| format!(" {}", clean(name)));
-    let by = clean(entry.actor.name());
+    let by = clean(actor.name());
     let about = format!("{}  by {by}, {}", entry.id, stamp(entry.at));
     out.line("")?;
     out.line(format!("{}  {}", out.strong(&format!("{role}{name}")), out.faint(&about)))?;

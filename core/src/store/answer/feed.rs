@@ -52,13 +52,15 @@ impl Shared {
             let opened = open(space, &record)?;
             let session = opened.head.stream.session();
             let gone = session != 0 && at.state()?.session(session).is_none();
-            let text = if gone { None } else { self.body_text(space, &opened).await? };
+            let text = if gone { None } else { self.body_or_erased(at, space, &opened).await? };
+            let erased = !gone && text.is_none();
             events.push(Event {
                 version: opened.head.version,
                 at: opened.head.at,
                 session: (session != 0).then(|| SessionId::new(at.id, session)),
                 kind: opened.head.is.name().to_owned(),
                 facts: Json::from_value(&opened.head.is)?,
+                erased,
                 body: text.map(|text| Json::parse(&text)).transpose()?,
             });
         }

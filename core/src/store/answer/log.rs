@@ -175,19 +175,22 @@ impl Shared {
         let Kind::Entry { session, run, in_reply_to } = opened.head.is else {
             return Err(Error::corrupt(space, version, "is no entry"));
         };
-        let text = self.body_text(space, opened).await?;
-        let text = text.ok_or_else(|| Error::corrupt(space, version, "an entry without a body"))?;
-        let body: EntryBody<Message> = serde_json::from_str(&text)
+        let text = self.body_or_erased(at, space, opened).await?;
+        let body: Option<EntryBody<Message>> = text
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
             .map_err(|e| Error::corrupt(space, version, e.to_string()))?;
+        let (actor, message) =
+            body.map(|body| (body.actor.unwrap_or(body.by), body.message)).unzip();
         Ok(Entry {
             id: EntryId::new(at.id, version),
             session: SessionId::new(at.id, session),
             version,
-            actor: body.actor.unwrap_or(body.by),
+            actor,
             at: opened.head.at,
             run: run.map(|r| RunId::new(at.id, r)),
             in_reply_to: in_reply_to.map(|e| EntryId::new(at.id, e)),
-            message: body.message,
+            message,
         })
     }
 

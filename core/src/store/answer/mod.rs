@@ -63,6 +63,31 @@ impl Shared {
         Ok(AtHead { tenant: by.tenant.clone(), id: thread, machine })
     }
 
+    /// The text of a record's body, checked; `None` if it was erased. A missing body is right only if a record says that
+    /// it was erased - by the head of the question, or since: then it is asked again.
+    async fn body_or_erased(
+        &self,
+        at: &AtHead,
+        space: &Space,
+        opened: &Opened,
+    ) -> Result<Option<Arc<str>>> {
+        let version = opened.head.version;
+        if at.state()?.erased.by(version).is_some() {
+            return Ok(None);
+        }
+        let missing = match self.body_text(space, opened).await {
+            Ok(Some(text)) => return Ok(Some(text)),
+            Ok(None) => Error::corrupt(space, version, "the body is missing"),
+            Err(error @ Error::Corrupt { .. }) => error,
+            Err(error) => return Err(error),
+        };
+        let now = self.fresh(space).await?;
+        match &*now {
+            Machine::Thread(state) if state.erased.by(version).is_some() => Ok(None),
+            _ => Err(missing),
+        }
+    }
+
     /// The text of a record's body, checked.
     async fn body_text(&self, space: &Space, opened: &Opened) -> Result<Option<Arc<str>>> {
         let corrupt = |reason: &str| Error::corrupt(space, opened.head.version, reason);

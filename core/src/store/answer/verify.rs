@@ -4,9 +4,10 @@ use crate::{
     command::{By, Verified},
     error::{Error, Result},
     id::{Space, ThreadId, Version},
-    journal::{Direction, Position, ReadRange, Record},
-    record::open,
-    store::{machine::Machine, shared::Shared},
+    journal::{Direction, Position, ReadRange, Record, RecordBody},
+    record::{Kind, open},
+    store::{flow::thread_of, machine::Machine, shared::Shared},
+    thread::Erased,
 };
 
 /// Problems named at most.
@@ -19,6 +20,9 @@ struct Check {
     /// Nonce, index and size of the record before, to see batches whole.
     batch: Option<(u128, u16, u16)>,
     found: Verified,
+    /// Entries without a body, and what records say was erased.
+    missing: Vec<(Version, String)>,
+    erased: Erased,
 }
 
 impl Check {
@@ -46,8 +50,14 @@ impl Shared {
             return Err(Error::not_found(thread));
         }
         let found = Verified { records: 0, head, problems: Vec::new() };
-        let mut check =
-            Check { machine: Some(Machine::empty(&space)), last: None, batch: None, found };
+        let mut check = Check {
+            machine: Some(Machine::empty(&space)),
+            last: None,
+            batch: None,
+            found,
+            missing: Vec::new(),
+            erased: Erased::default(),
+        };
         let mut after = 0;
         let upto = head.map_or(0, |h| h.version);
         while after < upto {
@@ -93,10 +103,31 @@ impl Shared {
                 format!("the journal ends before the expected version {}", expected.version),
             );
         }
+        self.explain_missing(&space, &mut check).await?;
         let dropped = head.is_some()
             && !check.found.problems.is_empty()
             && self.journal.head(&space).await?.is_none();
         if dropped { Err(Error::not_found(thread)) } else { Ok(check.found) }
+    }
+
+    /// A body may be missing if a record says so, up to the head or after it.
+    async fn explain_missing(&self, space: &Space, check: &mut Check) -> Result<()> {
+        let erased = std::mem::take(&mut check.erased);
+        check.missing.retain(|(version, _)| erased.by(*version).is_none());
+        if check.missing.is_empty() {
+            return Ok(());
+        }
+        let now = self.fresh(space).await;
+        let later = match &now {
+            Ok(machine) => thread_of(machine)?.erased.clone(),
+            Err(_) => Erased::default(),
+        };
+        for (version, why) in std::mem::take(&mut check.missing) {
+            if later.by(version).is_none() {
+                check.problem(version, why);
+            }
+        }
+        Ok(())
     }
 
     async fn check(&self, space: &Space, record: &Record, check: &mut Check) -> Result<()> {
@@ -129,8 +160,15 @@ impl Shared {
             check.problem(version, "the record is not in its place in its batch");
         }
         check.batch = Some((nonce, index, of));
+        if let Kind::EntriesErased { versions } = &opened.head.is {
+            check.erased.add(versions, version);
+        }
         match self.body_text(space, &opened).await {
-            Ok(_) => {}
+            Ok(Some(_)) => {}
+            Ok(None) => check.missing.push((version, "the body is missing".into())),
+            Err(Error::Corrupt { reason, .. }) if matches!(opened.body, RecordBody::Blob(_)) => {
+                check.missing.push((version, reason));
+            }
             Err(Error::Corrupt { reason, .. }) => check.problem(version, reason),
             Err(error) => return Err(error),
         }

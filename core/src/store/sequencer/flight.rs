@@ -7,7 +7,7 @@ use std::{
 
 use super::{Due, InFlight, Led, Round, Sequencer, finish};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     flaw::{self, Flaw},
     journal::{Batch, Commit, Record},
     record::{open, seal},
@@ -35,7 +35,9 @@ impl Sequencer {
         if let Some(end) = batch.end() {
             after.set_head(end);
         }
-        led.in_flight = Some(InFlight { expected, batch, nonce, after: Arc::new(after), answers });
+        let until = answers.iter().filter(|due| due.wrote).filter_map(|d| d.slot.call.until).min();
+        let after = Arc::new(after);
+        led.in_flight = Some(InFlight { expected, batch, nonce, after, answers, until });
         self.unsettled.store(true, Ordering::Release);
         Ok(())
     }
@@ -74,6 +76,9 @@ impl Sequencer {
             drop(self.returned(led));
         }
         while let Some(flight) = &led.in_flight {
+            if flight.until.is_some_and(|until| until <= shared.options.clock.elapsed()) {
+                return self.give_up(shared, led).await;
+            }
             match shared.journal.commit(&self.space, flight.expected, &flight.batch).await {
                 Ok(Commit::Done) => self.landed(shared, led),
                 Ok(Commit::HeadMoved { head, since, turn }) => {
@@ -99,6 +104,28 @@ impl Sequencer {
             }
         }
         Ok(())
+    }
+
+    /// A batch in doubt whose blobs may be collected soon: it is not sent again. Its callers were told that nobody knows;
+    /// if it has not landed yet, the next commit on the same head sees to it that it never will, or follows it.
+    async fn give_up(&self, shared: &Shared, led: &mut Led) -> Result<()> {
+        let head = shared.journal.head(&self.space).await?;
+        let landed = match &led.in_flight {
+            Some(flight) => self.is_ours(shared, flight, &[]).await?,
+            None => return Ok(()),
+        };
+        if landed {
+            self.landed(shared, led);
+        } else {
+            let mut answers = self.returned(led);
+            answers.retain(|due| due.wrote);
+            for due in &mut answers {
+                let space = self.space.clone();
+                due.answer = Err(Error::Indeterminate { space, source: None });
+            }
+            finish(led, answers);
+        }
+        self.catch_up(shared, led, head, Vec::new()).await
     }
 
     /// Whether the record right after `expected` bears the nonce of the batch in flight.

@@ -54,6 +54,8 @@ struct InFlight {
     after: Arc<Machine>,
     /// Whom it answers, and what.
     answers: Vec<Due>,
+    /// When its blobs are too old to be named, on the store's elapsed clock.
+    until: Option<Duration>,
 }
 
 /// What only the leader touches.
@@ -134,7 +136,9 @@ impl Sequencer {
     /// Carries out one call, within its time.
     pub(super) async fn submit(&self, shared: &Shared, call: Call) -> Result<Reply> {
         let time = call.by.deadline.unwrap_or(shared.options.deadline);
-        let slot = Arc::new(Slot::new(call, shared.options.clock.elapsed().saturating_add(time)));
+        let late = shared.options.clock.elapsed().saturating_add(time);
+        let until = call.until.map_or(late, |until| until.min(late));
+        let slot = Arc::new(Slot::new(call, until));
         lock(&self.queue).push_back(Arc::clone(&slot));
         let leaving = Leaving(&slot, &self.space);
         let answer = async {
@@ -150,7 +154,8 @@ impl Sequencer {
             }
         };
         let timeout = async {
-            shared.options.clock.sleep(time).await;
+            let now = shared.options.clock.elapsed();
+            shared.options.clock.sleep(until.saturating_sub(now)).await;
             slot.leave(&self.space)
         };
         let answer = futures_lite::future::or(answer, timeout).await;

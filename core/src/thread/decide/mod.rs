@@ -5,6 +5,7 @@ pub(crate) use thread::{closed_project, stale};
 
 mod edge;
 mod entry;
+mod erase;
 mod lease;
 mod run;
 mod session;
@@ -74,7 +75,7 @@ fn replay(id: ThreadId, request: &Request, answer: Answer) -> Reply {
             }
             _ => SessionOutcome::Changed(first),
         },
-        Request::Thread(ThreadCommand::DeleteThread { .. }) => {
+        Request::Thread(ThreadCommand::DeleteThread { .. } | ThreadCommand::PurgeThread { .. }) => {
             return Reply::Thread(ThreadOutcome::Deleted);
         }
         _ => return Reply::thread_changed(first),

@@ -51,7 +51,9 @@ impl View<'_> {
             }
             ThreadCommand::ArchiveThread { .. } => self.archive(ask),
             ThreadCommand::ReopenThread { .. } => self.reopen(ask),
-            ThreadCommand::DeleteThread { .. } => self.delete(),
+            ThreadCommand::DeleteThread { .. } => self.delete(ThreadAction::Delete, |_| true),
+            ThreadCommand::PurgeThread { .. } => self.delete(ThreadAction::Purge, is_at_work),
+            ThreadCommand::EraseEntries { entries, .. } => self.erase(ask, entries),
             _ => Err(super::misplaced()),
         }
     }
@@ -78,16 +80,7 @@ impl View<'_> {
         if thread.status == ThreadStatus::Archived {
             return Ok(Decision::Answer(Reply::thread_changed(thread.version)));
         }
-        self.refuse_if(ThreadAction::Archive, |s| {
-            matches!(
-                s.status,
-                SessionStatus::Active
-                    | SessionStatus::AwaitingHitl
-                    | SessionStatus::Locked
-                    | SessionStatus::AwaitingMerge
-            ) || !s.live_runs.is_empty()
-                || s.lease.is_some()
-        })?;
+        self.refuse_if(ThreadAction::Archive, is_at_work)?;
         self.one(ask, Kind::ThreadArchived {}, ask.by_body())
     }
 
@@ -99,12 +92,16 @@ impl View<'_> {
         self.one(ask, Kind::ThreadReopened {}, ask.by_body())
     }
 
-    fn delete(&self) -> Result<Decision> {
+    fn delete(
+        &self,
+        action: ThreadAction,
+        stands_in_the_way: impl Fn(&super::SessionState) -> bool,
+    ) -> Result<Decision> {
         let deleted = Reply::Thread(ThreadOutcome::Deleted);
         if self.state.thread.is_none() {
             return Ok(Decision::Answer(deleted));
         }
-        self.refuse_if(ThreadAction::Delete, |_| true)?;
+        self.refuse_if(action, stands_in_the_way)?;
         Ok(Decision::Drop(deleted))
     }
 
@@ -129,11 +126,23 @@ impl View<'_> {
     }
 
     /// One record of the thread itself.
-    fn one(&self, ask: &Ask<'_>, kind: Kind, body: Body) -> Result<Decision> {
+    pub(super) fn one(&self, ask: &Ask<'_>, kind: Kind, body: Body) -> Result<Decision> {
         let mut drafts = Drafts::after(ask, self.state.version(), None);
         let version = drafts.push(Lane::Rest.of(0), kind, body);
         drafts.done(Reply::thread_changed(version))
     }
+}
+
+/// What an archived thread may not hold, and a purge does not take (THD5, THD13).
+fn is_at_work(session: &super::SessionState) -> bool {
+    matches!(
+        session.status,
+        SessionStatus::Active
+            | SessionStatus::AwaitingHitl
+            | SessionStatus::Locked
+            | SessionStatus::AwaitingMerge
+    ) || !session.live_runs.is_empty()
+        || session.lease.is_some()
 }
 
 /// The compare of every compare-and-set.
