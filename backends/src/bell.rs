@@ -8,7 +8,9 @@ use std::{
 };
 
 use event_listener::{Event, EventListener};
-use sessile_core::id::Space;
+use sessile_core::{error::Result, id::Space};
+
+use crate::clock;
 
 /// A fixed number of events, shared by spaces: a ring may wake a neighbour, never miss its own.
 #[derive(Debug)]
@@ -40,6 +42,28 @@ impl Bell {
         }
     }
 
+    /// Waits until `is_past` says so, but no longer than `time`; answers what it said last. It is asked again whenever
+    /// the space rings, which is enough where every writer has this bell.
+    pub(crate) async fn wait(
+        &self,
+        space: &Space,
+        time: Duration,
+        is_past: impl Fn() -> Result<bool>,
+    ) -> Result<bool> {
+        let until = clock::deadline(time);
+        loop {
+            let listener = self.listen(space);
+            if is_past()? {
+                return Ok(true);
+            }
+            let left = until.saturating_duration_since(clock::instant());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            rung(listener, left).await;
+        }
+    }
+
     fn of(&self, space: &Space) -> Option<&Event> {
         let mut hasher = DefaultHasher::new();
         space.hash(&mut hasher);
@@ -49,7 +73,7 @@ impl Bell {
 
 /// Waits for the ring, but no longer than `time`; answers whether it rang.
 pub(crate) async fn rung(listener: Option<EventListener>, time: Duration) -> bool {
-    let mut sleep = pin!(crate::clock::sleep(time));
+    let mut sleep = pin!(clock::sleep(time));
     let mut listener = listener;
     std::future::poll_fn(|cx| {
         if let Some(listener) = &mut listener

@@ -5,7 +5,10 @@ use std::time::Duration;
 use sessile_core::{
     clock::Timestamp,
     error::{Closure, Error, Result},
-    journal::{Batch, BlobName, Limits, Position, Record, RecordBody},
+    id::Version,
+    journal::{
+        Batch, BlobName, Commit, Direction, Head, Limits, Position, ReadRange, Record, RecordBody,
+    },
 };
 
 /// What is left of a batch of records to send with `HeadMoved`: few and cheap, or none.
@@ -76,6 +79,41 @@ pub(crate) fn new_blob_name() -> BlobName {
     BlobName(format!("{:032x}", rand::random::<u128>()).into())
 }
 
+/// What to answer if the head is not as expected: nothing, if it is. `dropped`: there is a tombstone. `head` and `read`
+/// look at the space as the commit sees it.
+pub(crate) fn refusal<E>(
+    dropped: bool,
+    actual: Option<Position>,
+    expected: Option<Position>,
+    head: impl FnOnce() -> Result<Option<Head>, E>,
+    read: impl FnOnce(&ReadRange) -> Result<Vec<Record>, E>,
+) -> Result<Option<Commit>, E> {
+    if dropped {
+        return Ok(Some(Commit::HeadMoved { head: None, since: Vec::new(), turn: None }));
+    }
+    match verdict(actual, expected) {
+        Verdict::Go => Ok(None),
+        Verdict::Diverged => Ok(Some(Commit::Diverged { head: head()? })),
+        Verdict::Moved => {
+            let after = expected.map_or(0, |position| position.version);
+            let behind = actual.map_or(0, |position| position.version).saturating_sub(after);
+            let mut missed = Vec::new();
+            if behind <= SINCE_RECORDS as u64 {
+                let range = ReadRange {
+                    stream: None,
+                    after,
+                    upto: Version::MAX,
+                    direction: Direction::Forward,
+                    limit: SINCE_RECORDS,
+                };
+                // A damaged record is found by who reads it.
+                missed = since(read(&range).unwrap_or_default(), behind);
+            }
+            Ok(Some(Commit::HeadMoved { head: head()?, since: missed, turn: None }))
+        }
+    }
+}
+
 /// The records to send with `HeadMoved`: all of them, or none.
 pub(crate) fn since(records: Vec<Record>, behind: u64) -> Vec<Record> {
     let all = records.len() as u64 == behind && records.len() <= SINCE_RECORDS;
@@ -94,6 +132,33 @@ pub(crate) fn clamp(size: u64, range: Option<std::ops::Range<u64>>) -> (u64, u64
 pub(crate) fn before(now: Timestamp, time: Duration) -> Timestamp {
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     Timestamp::from_millis(now.millis().saturating_sub(millis))
+}
+
+/// The absolute path of a store's file, in a directory that exists: `:memory:` and an empty one mean nothing special, and a change of directory changes nothing.
+#[cfg(feature = "sqlite")]
+pub(crate) fn file_place(path: &std::path::Path) -> Result<std::path::PathBuf> {
+    let invalid = |reason: String| Error::invalid("path", reason);
+    let place = std::path::absolute(path).map_err(|e| invalid(format!("{path:?}: {e}")))?;
+    if place.is_dir() {
+        return Err(invalid(format!("{} is a directory", place.display())));
+    }
+    match place.parent() {
+        Some(folder) if !folder.is_dir() => {
+            Err(invalid(format!("there is no directory {}", folder.display())))
+        }
+        _ => Ok(place),
+    }
+}
+
+/// What a write that no head can refuse came to.
+#[cfg(feature = "sqlite")]
+pub(crate) fn kept(commit: Commit) -> Result<()> {
+    match commit {
+        Commit::Indeterminate { source } => {
+            Err(Error::Unavailable { reason: "the write is in doubt".into(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The handle was closed (J16).

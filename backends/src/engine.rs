@@ -9,7 +9,7 @@ use std::{
 
 use sessile_core::{
     clock::Timestamp,
-    error::Result,
+    error::{Error, Result, Source},
     id::{Space, Version},
     journal::{Batch, BlobName, Commit, Position, Snapshot},
 };
@@ -58,6 +58,27 @@ pub(crate) struct Committed {
     pub(crate) answers: Vec<Result<Commit>>,
     /// The job whose writer may go first next time: the engine has kept the right to write for it.
     pub(crate) hold: Option<usize>,
+}
+
+impl Committed {
+    /// Of what each job was answered before the transaction ended: nothing, if it wrote. With doubt about the end, what
+    /// wrote is indeterminate; what was refused may have been refused because of it.
+    pub(crate) fn new(
+        answers: Vec<Option<Commit>>,
+        doubt: Option<Source>,
+        hold: Option<usize>,
+    ) -> Self {
+        let answer = |answer: Option<Commit>| match (answer, &doubt) {
+            (None, None) => Ok(Commit::Done),
+            (None, Some(source)) => Ok(Commit::Indeterminate { source: Some(source.clone()) }),
+            (Some(answer), None) => Ok(answer),
+            (Some(_), Some(source)) => Err(Error::Unavailable {
+                reason: "a commit of the same group is in doubt".into(),
+                source: Some(source.clone()),
+            }),
+        };
+        Self { answers: answers.into_iter().map(answer).collect(), hold }
+    }
 }
 
 /// The writing half of a transactional engine. Every method may block; one thread at a time calls them.

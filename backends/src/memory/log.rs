@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    convert::Infallible,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -17,11 +18,7 @@ use sessile_core::{
 };
 
 use super::index::Index;
-use crate::{
-    check::{self, Verdict},
-    clock,
-    lock::lock,
-};
+use crate::{check, clock, lock::lock};
 
 /// A space. Locks are taken in the order log, index, head; so a commit and a list never wait for each other in a ring.
 #[derive(Default)]
@@ -95,28 +92,15 @@ impl Cell {
 
     /// What to answer if the head is not as expected.
     fn refusal(&self, space: &Space, log: &Log, expected: Option<Position>) -> Option<Commit> {
-        if log.dropped {
-            return Some(Commit::HeadMoved { head: None, since: Vec::new(), turn: None });
-        }
-        let head = || lock(&self.head).clone();
-        match check::verdict(log.position, expected) {
-            Verdict::Go => None,
-            Verdict::Diverged => Some(Commit::Diverged { head: head() }),
-            Verdict::Moved => {
-                let after = expected.map_or(0, |position| position.version);
-                let behind = log.version().saturating_sub(after);
-                let range = ReadRange {
-                    stream: None,
-                    after,
-                    upto: log.version(),
-                    direction: Direction::Forward,
-                    limit: check::SINCE_RECORDS,
-                };
-                let since = log.read(space, &range, check::SINCE_BYTES).unwrap_or_default();
-                let since = check::since(since, behind);
-                Some(Commit::HeadMoved { head: head(), since, turn: None })
-            }
-        }
+        let refusal: Result<Option<Commit>, Infallible> = check::refusal(
+            log.dropped,
+            log.position,
+            expected,
+            || Ok(lock(&self.head).clone()),
+            |range| Ok(log.read(space, range, check::SINCE_BYTES).unwrap_or_default()),
+        );
+        let Ok(refusal) = refusal;
+        refusal
     }
 
     pub(super) fn read(

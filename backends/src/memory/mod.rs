@@ -26,11 +26,7 @@ use sessile_core::{
 };
 
 use self::{index::Index, log::Cell};
-use crate::{
-    bell::{self, Bell},
-    check, clock, coop,
-    lock::lock,
-};
+use crate::{bell::Bell, check, coop, lock::lock};
 
 /// The format number of this journal; nothing outlives it, so there is only one.
 const FORMAT: u32 = 1;
@@ -145,19 +141,11 @@ impl Journal for Memory {
     }
 
     async fn wait(&self, space: &Space, after: Version, time: Duration) -> Result<bool> {
-        let until = clock::deadline(time);
-        loop {
-            let listener = self.bell.listen(space);
+        let is_past = || {
             self.check_open()?;
-            if self.find(space).is_some_and(|cell| cell.is_past(after)) {
-                return Ok(true);
-            }
-            let left = until.saturating_duration_since(clock::instant());
-            if left.is_zero() {
-                return Ok(false);
-            }
-            bell::rung(listener, left).await;
-        }
+            Ok(self.find(space).is_some_and(|cell| cell.is_past(after)))
+        };
+        self.bell.wait(space, time, is_past).await
     }
 
     async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {

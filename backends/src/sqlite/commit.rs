@@ -6,9 +6,7 @@ use rusqlite::{Connection, params};
 use sessile_core::{
     clock::Timestamp,
     id::{Space, Version},
-    journal::{
-        Batch, BlobName, Commit, Direction, Position, ReadRange, Record, RecordBody, Snapshot,
-    },
+    journal::{Batch, BlobName, Commit, Position, Record, RecordBody, Snapshot},
 };
 
 use super::{
@@ -16,7 +14,7 @@ use super::{
     schema,
 };
 use crate::{
-    check::{self, Verdict},
+    check,
     engine::{Job, Write},
 };
 
@@ -64,33 +62,13 @@ fn refusal(
     row: Option<SpaceRow>,
     expected: Option<Position>,
 ) -> Found<Option<Commit>> {
-    if row.is_some_and(|row| row.live == schema::DROPPED) {
-        return Ok(Some(Commit::HeadMoved { head: None, since: Vec::new(), turn: None }));
-    }
-    let actual = row.and_then(|row| row.position);
-    match check::verdict(actual, expected) {
-        Verdict::Go => Ok(None),
-        Verdict::Diverged => Ok(Some(Commit::Diverged { head: read::head(conn, space)? })),
-        Verdict::Moved => {
-            let after = expected.map_or(0, |position| position.version);
-            let behind = actual.map_or(0, |position| position.version).saturating_sub(after);
-            let since = if behind <= check::SINCE_RECORDS as u64 {
-                let range = ReadRange {
-                    stream: None,
-                    after,
-                    upto: Version::MAX,
-                    direction: Direction::Forward,
-                    limit: check::SINCE_RECORDS,
-                };
-                let since = read::read_within(conn, space, &range, check::SINCE_BYTES);
-                check::since(since.unwrap_or_default(), behind)
-            } else {
-                Vec::new()
-            };
-            let head = read::head(conn, space)?;
-            Ok(Some(Commit::HeadMoved { head, since, turn: None }))
-        }
-    }
+    check::refusal(
+        row.is_some_and(|row| row.live == schema::DROPPED),
+        row.and_then(|row| row.position),
+        expected,
+        || read::head(conn, space),
+        |range| read::read_within(conn, space, range, check::SINCE_BYTES),
+    )
 }
 
 fn append(

@@ -166,7 +166,7 @@ impl Sqlite {
     /// `Invalid` if the path is a directory or lies in none; `CorruptFile` if it is no database, a damaged one, or another
     /// application's; `NewerFormat` if a newer release wrote it; `Unavailable` if it cannot be written.
     pub async fn open(path: impl AsRef<Path>, options: Options) -> Result<Self> {
-        let path = open::place(path.as_ref())?;
+        let path = check::file_place(path.as_ref())?;
         blocking::run(move || {
             let (conn, store) = open::open(&path, &options)?;
             Ok(Self::over(path, options, conn, store))
@@ -222,12 +222,7 @@ impl Sqlite {
 
     /// A write that no head can refuse.
     async fn keep(&self, space: &Space, write: Write) -> Result<()> {
-        match self.submit(space, write, PATIENCE).await? {
-            Commit::Indeterminate { source } => {
-                Err(Error::Unavailable { reason: "the write is in doubt".into(), source })
-            }
-            _ => Ok(()),
-        }
+        self.submit(space, write, PATIENCE).await.and_then(check::kept)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Opening a file: is it a store, a new one, or something else?
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{
     Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, config::DbConfig,
@@ -16,21 +16,6 @@ use crate::{clock, turn};
 
 /// How long an open, or a read, waits for what other processes hold for a moment: recovery, the last checkpoint.
 pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
-
-/// An absolute path: `:memory:` and an empty one mean nothing special, and a change of directory changes nothing.
-pub(super) fn place(path: &Path) -> Result<PathBuf> {
-    let invalid = |reason: String| Error::invalid("path", reason);
-    let place = std::path::absolute(path).map_err(|e| invalid(format!("{path:?}: {e}")))?;
-    if place.is_dir() {
-        return Err(invalid(format!("{} is a directory", place.display())));
-    }
-    match place.parent() {
-        Some(folder) if !folder.is_dir() => {
-            Err(invalid(format!("there is no directory {}", folder.display())))
-        }
-        _ => Ok(place),
-    }
-}
 
 /// Opens the file, or makes it a store if it is new or empty; answers a writing connection and the store's id.
 ///

@@ -301,7 +301,7 @@ async fn dropped_callers_hold_up_nobody() {
 #[test]
 fn a_full_disk_is_no_end() {
     let folder = folder();
-    let path = open::place(&folder.path().join("a.db")).unwrap();
+    let path = crate::check::file_place(&folder.path().join("a.db")).unwrap();
     let options = Options::default();
     let (conn, store) = open::open(&path, &options).unwrap();
     let pages: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();

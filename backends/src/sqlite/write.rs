@@ -180,16 +180,7 @@ impl Engine for Writer {
                 }
             }
         }
-        let answer = |answer: Option<Commit>| match (answer, &doubt) {
-            (None, None) => Ok(Commit::Done),
-            (None, Some(source)) => Ok(Commit::Indeterminate { source: Some(source.clone()) }),
-            (Some(answer), None) => Ok(answer),
-            (Some(_), Some(source)) => Err(Error::Unavailable {
-                reason: "a commit of the same group is in doubt".into(),
-                source: Some(source.clone()),
-            }),
-        };
-        Ok(Committed { answers: answers.into_iter().map(answer).collect(), hold })
+        Ok(Committed::new(answers, doubt, hold))
     }
 
     fn release(&mut self) {
