@@ -135,7 +135,7 @@ pub(crate) fn before(now: Timestamp, time: Duration) -> Timestamp {
 }
 
 /// The absolute path of a store's file, in a directory that exists: `:memory:` and an empty one mean nothing special, and a change of directory changes nothing.
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "redb", feature = "sqlite"))]
 pub(crate) fn file_place(path: &std::path::Path) -> Result<std::path::PathBuf> {
     let invalid = |reason: String| Error::invalid("path", reason);
     let place = std::path::absolute(path).map_err(|e| invalid(format!("{path:?}: {e}")))?;
@@ -151,7 +151,7 @@ pub(crate) fn file_place(path: &std::path::Path) -> Result<std::path::PathBuf> {
 }
 
 /// What a write that no head can refuse came to.
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "redb", feature = "sqlite"))]
 pub(crate) fn kept(commit: Commit) -> Result<()> {
     match commit {
         Commit::Indeterminate { source } => {

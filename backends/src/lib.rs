@@ -18,37 +18,40 @@
 //! | backend | feature | survives | shared by |
 //! | --- | --- | --- | --- |
 //! | [`Memory`] | `memory`, on by default | nothing | the tasks of one process |
+//! | [`redb::Redb`] | `redb`, on by default | loss of power | the tasks of one process |
 //! | [`sqlite::Sqlite`] | `sqlite`, on by default | loss of power | any processes of one host |
 //!
 //! Every backend implements [`journal::Journal`], and [`store::Store`] makes a store of any journal, yours included.
 
-#[cfg(any(feature = "memory", feature = "sqlite"))]
+#[cfg(any(feature = "memory", feature = "redb", feature = "sqlite"))]
 mod bell;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "redb", feature = "sqlite"))]
 mod blocking;
-#[cfg(any(feature = "memory", feature = "sqlite"))]
+#[cfg(any(feature = "memory", feature = "redb", feature = "sqlite"))]
 mod check;
 pub mod clock;
-#[cfg(any(feature = "memory", feature = "sqlite"))]
+#[cfg(any(feature = "memory", feature = "redb", feature = "sqlite"))]
 mod coop;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "redb", feature = "sqlite"))]
 mod engine;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "redb", feature = "sqlite"))]
 mod group;
-#[cfg(any(feature = "memory", feature = "sqlite"))]
+#[cfg(any(feature = "memory", feature = "redb", feature = "sqlite"))]
 mod lock;
 #[cfg(feature = "memory")]
 mod memory;
 mod open;
+#[cfg(feature = "redb")]
+pub mod redb;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
-#[cfg(any(feature = "memory", feature = "sqlite"))]
+#[cfg(any(feature = "memory", feature = "redb", feature = "sqlite"))]
 #[doc(hidden)]
 pub mod tamper;
-#[cfg(any(feature = "memory", feature = "sqlite"))]
+#[cfg(any(feature = "memory", feature = "redb", feature = "sqlite"))]
 #[cfg(test)]
 mod testing;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "redb", feature = "sqlite"))]
 mod turn;
 
 pub use clock::{OsIds, SystemClock, options};

@@ -5,8 +5,10 @@ use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use sessile::{
-    Memory,
+    ErrorKind, Memory,
     id::{Space, Version},
+    journal::Journal as _,
+    redb::{self, Redb},
     sqlite::{self, Options, Sqlite},
     tamper,
 };
@@ -62,6 +64,29 @@ impl Tamper for InFile {
     }
 }
 
+struct InOneFile(Dir);
+
+#[async_trait]
+impl Tamper for InOneFile {
+    async fn damage(&self, space: &Space, version: Version, damage: Damage) {
+        let (version, damage) = ours(version, damage);
+        let kept = self.0.kept::<Redb>().expect("the journal that was opened");
+        match kept.tamper(space, version, damage) {
+            Err(error) if error.kind() == ErrorKind::Closed => {}
+            done => return done.expect("a record to damage"),
+        }
+        let journal = Redb::open(self.0.path().join(FILE), redb::Options::default()).await;
+        let journal = journal.expect("a file that nobody has open");
+        journal.tamper(space, version, damage).expect("a record to damage");
+        journal.close().await.expect("a handle closes");
+    }
+
+    async fn newer_format(&self) -> bool {
+        redb::set_format(self.0.path().join(FILE), 1000).expect("a file to change");
+        true
+    }
+}
+
 sessile_conformance::suite! {
     journal: memory,
     open: |dir: Dir| async move {
@@ -70,6 +95,15 @@ sessile_conformance::suite! {
         journal
     },
     tamper: InMemory;
+
+    journal: redb,
+    open: |dir: Dir| async move {
+        let journal = Redb::open(dir.path().join(FILE), redb::Options::default()).await?;
+        let journal = Arc::new(journal);
+        dir.keep(Arc::clone(&journal));
+        sessile::Result::Ok(journal)
+    },
+    tamper: InOneFile;
 
     journal: sqlite,
     open: |dir| async move { Sqlite::open(dir.path().join(FILE), Options::default()).await },

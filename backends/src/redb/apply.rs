@@ -1,0 +1,311 @@
+//! One job inside a transaction: checked first, then written.
+
+use std::{collections::HashSet, sync::atomic::Ordering};
+
+use redb::ReadableTable as _;
+use sessile_core::{
+    clock::Timestamp,
+    id::{ProjectId, Space, Version},
+    journal::{
+        Batch, BlobName, Commit, Head, Position, ReadRange, Record, RecordBody, Snapshot, Stream,
+    },
+};
+
+use super::{
+    error::Found,
+    read::{self, Reading, damaged},
+    schema::{self, Row, Tables},
+};
+use crate::{
+    check,
+    engine::{Job, Write},
+};
+
+/// What a space is.
+enum State {
+    Live(Row),
+    /// No commit yet; blobs may wait for one under this number.
+    Unborn(Option<u64>),
+    Dropped,
+}
+
+fn state(tables: &mut Tables<'_>, space: &Space) -> Found<State> {
+    if let Some(row) = read::row(tables.space()?, space)? {
+        return Ok(State::Live(row));
+    }
+    let other = tables.other()?.get(schema::space_key(space))?.map(|number| number.value());
+    Ok(match other {
+        Some(schema::DROPPED) => State::Dropped,
+        number => State::Unborn(number),
+    })
+}
+
+/// Applies a job; `None`: it wrote, and is done once the transaction is durable. An error may leave a part of it written:
+/// the transaction must be given up.
+pub(super) fn apply(tables: &mut Tables<'_>, job: &Job) -> Found<Option<Commit>> {
+    let space = &job.space;
+    let state = state(tables, space)?;
+    let done = || Ok(Some(Commit::Done));
+    match (&job.write, state) {
+        (Write::Drop { .. }, State::Dropped) => done(),
+        (Write::Batch { expected, .. } | Write::Drop { expected }, state) => {
+            if let Some(refusal) = refusal(tables, space, &state, *expected)? {
+                return Ok(Some(refusal));
+            }
+            match &job.write {
+                Write::Batch { batch, .. } => append(tables, space, state, batch)?,
+                _ => drop_all(tables, space, state)?,
+            }
+            Ok(None)
+        }
+        (Write::Snapshot(snapshot), State::Live(row)) => save_snapshot(tables, &row, snapshot),
+        // No record can ever name a blob of a dropped space: it is collected before it is kept.
+        (Write::Snapshot(_), _) | (_, State::Dropped) => done(),
+        (Write::Blob { name, bytes, at }, state) => {
+            put_blob(tables, space, state, name, bytes, *at)?;
+            Ok(None)
+        }
+        (Write::Erase { versions }, State::Live(row)) => {
+            let changed = erase(tables, space, &row, versions)?;
+            if changed { Ok(None) } else { done() }
+        }
+        (Write::Erase { .. }, State::Unborn(_)) => done(),
+        (Write::Collect { in_use, upto, count }, state) => {
+            let id = match state {
+                State::Live(row) => Some(row.id),
+                State::Unborn(id) => id,
+                State::Dropped => None,
+            };
+            let collected = id.map_or(Ok(0), |id| collect(tables, id, in_use, *upto))?;
+            count.store(collected, Ordering::Relaxed);
+            if collected > 0 { Ok(None) } else { done() }
+        }
+    }
+}
+
+fn refusal(
+    tables: &mut Tables<'_>,
+    space: &Space,
+    state: &State,
+    expected: Option<Position>,
+) -> Found<Option<Commit>> {
+    let row = match state {
+        State::Live(row) => Some(row),
+        State::Unborn(_) | State::Dropped => None,
+    };
+    check::refusal(
+        matches!(state, State::Dropped),
+        row.map(|row| row.head.position),
+        expected,
+        || Ok(row.map(|row| row.head.clone())),
+        |range| row.map_or(Ok(Vec::new()), |row| since(tables, space, row, range)),
+    )
+}
+
+fn since(
+    tables: &mut Tables<'_>,
+    space: &Space,
+    row: &Row,
+    range: &ReadRange,
+) -> Found<Vec<Record>> {
+    let (records, streams) = tables.both()?;
+    let (id, head, bytes) = (row.id, row.head.position.version, check::SINCE_BYTES);
+    Reading { space, id, head, records, streams, bytes }.read(range)
+}
+
+fn next_number(tables: &mut Tables<'_>) -> Found<u64> {
+    let meta = tables.meta()?;
+    let next =
+        meta.get("next")?.and_then(|next| Some(u64::from_be_bytes(next.value().try_into().ok()?)));
+    let next = next.ok_or_else(|| redb::StorageError::Corrupted("no next space".into()))?;
+    meta.insert("next", (next + 1).to_be_bytes().as_slice())?;
+    Ok(next)
+}
+
+fn append(tables: &mut Tables<'_>, space: &Space, state: State, batch: &Batch) -> Found<()> {
+    let Some(end) = batch.end() else { return Ok(()) };
+    let (id, was) = match state {
+        State::Live(row) => (row.id, Some(row)),
+        State::Unborn(Some(id)) => {
+            tables.other()?.remove(schema::space_key(space))?;
+            (id, None)
+        }
+        State::Unborn(None) | State::Dropped => (next_number(tables)?, None),
+    };
+    let is_first = was.is_none();
+    let (card, updated, project) = match was {
+        Some(row) => (row.head.card, Some(row.updated), row.project),
+        None => (None, None, batch.project),
+    };
+    let now = batch.card.as_ref().map(|card| card.updated_at.millis());
+    let now = now.or(updated).unwrap_or(0);
+    if updated != Some(now) {
+        index(tables, space, project, updated, Some(now))?;
+    }
+    if let (true, Some(project)) = (is_first, project) {
+        tables.project()?.insert(project_key(space, project), ())?;
+    }
+    let head = Head { position: end, card: batch.card.clone().or(card) };
+    let row = Row { id, head, updated: now, project };
+    tables.space()?.insert(schema::space_key(space), row.encode().as_slice())?;
+    let mut newest: Vec<(Stream, Version)> = Vec::new();
+    for record in &batch.records {
+        let prev = match newest.iter_mut().find(|(stream, _)| *stream == record.stream) {
+            Some((_, newest)) => std::mem::replace(newest, record.version),
+            None => {
+                newest.push((record.stream, record.version));
+                if is_first { 0 } else { newest_of(tables, id, record.stream)? }
+            }
+        };
+        let version = record.version;
+        tables.stream()?.insert((id, record.stream.0, version), prev)?;
+        let value = schema::encode_record(record);
+        if tables.record()?.insert((id, version), value.as_slice())?.is_some() {
+            return Err(damaged(space, version, "a record that nobody acknowledged is there"));
+        }
+    }
+    Ok(())
+}
+
+/// The version of the newest record of a stream.
+fn newest_of(tables: &mut Tables<'_>, id: u64, stream: Stream) -> Found<Version> {
+    let streams = tables.stream()?;
+    let newest = streams.range((id, stream.0, 0)..=(id, stream.0, Version::MAX))?.next_back();
+    Ok(newest.transpose()?.map_or(0, |(key, _)| key.value().2))
+}
+
+fn project_key(space: &Space, project: ProjectId) -> (&[u8], u8, u128, u128) {
+    let (scope, project) = schema::scope(space.kind(), Some(project));
+    (space.tenant().as_str().as_bytes(), scope, project, space.bits())
+}
+
+/// Moves a space in the order of updates, in each scope it belongs to; `None` is nowhere.
+fn index(
+    tables: &mut Tables<'_>,
+    space: &Space,
+    project: Option<ProjectId>,
+    from: Option<u64>,
+    to: Option<u64>,
+) -> Found<()> {
+    let tenant = space.tenant().as_str().as_bytes();
+    for of in std::iter::once(None).chain(project.map(Some)) {
+        let (scope, project) = schema::scope(space.kind(), of);
+        let table = tables.updated()?;
+        if let Some(from) = from {
+            table.remove((tenant, scope, project, from, space.bits()))?;
+        }
+        if let Some(to) = to {
+            table.insert((tenant, scope, project, to, space.bits()), ())?;
+        }
+    }
+    Ok(())
+}
+
+fn drop_all(tables: &mut Tables<'_>, space: &Space, state: State) -> Found<()> {
+    tables.other()?.insert(schema::space_key(space), schema::DROPPED)?;
+    let id = match state {
+        State::Unborn(None) | State::Dropped => return Ok(()),
+        State::Unborn(Some(id)) => id,
+        State::Live(row) => {
+            tables.space()?.remove(schema::space_key(space))?;
+            index(tables, space, row.project, Some(row.updated), None)?;
+            if let Some(project) = row.project {
+                tables.project()?.remove(project_key(space, project))?;
+            }
+            row.id
+        }
+    };
+    tables.record()?.retain_in((id, 0)..=(id, Version::MAX), |_, _| false)?;
+    tables.stream()?.retain_in((id, 0, 0)..=(id, u64::MAX, Version::MAX), |_, _| false)?;
+    tables.snapshot()?.remove(id)?;
+    let all = (id, b"".as_slice())..(id + 1, b"".as_slice());
+    tables.blob()?.retain_in(all.clone(), |_, _| false)?;
+    tables.put()?.retain_in(all, |_, _| false)?;
+    Ok(())
+}
+
+/// Keeps it unless a newer one, of a version that exists, is there.
+fn save_snapshot(tables: &mut Tables<'_>, row: &Row, snapshot: &Snapshot) -> Found<Option<Commit>> {
+    let table = tables.snapshot()?;
+    let kept = table.get(row.id)?.and_then(|kept| schema::decode_snapshot(kept.value()));
+    let newer = |kept: &Snapshot| {
+        let (kept, head) = (kept.position.version, row.head.position.version);
+        kept > snapshot.position.version && kept <= head
+    };
+    if kept.is_some_and(|kept| newer(&kept)) {
+        return Ok(Some(Commit::Done));
+    }
+    table.insert(row.id, schema::encode_snapshot(snapshot).as_slice())?;
+    Ok(None)
+}
+
+fn put_blob(
+    tables: &mut Tables<'_>,
+    space: &Space,
+    state: State,
+    name: &BlobName,
+    bytes: &[u8],
+    at: Timestamp,
+) -> Found<()> {
+    let id = match state {
+        State::Live(row) => row.id,
+        State::Unborn(Some(id)) => id,
+        State::Unborn(None) | State::Dropped => {
+            let id = next_number(tables)?;
+            tables.other()?.insert(schema::space_key(space), id)?;
+            id
+        }
+    };
+    let key = (id, name.0.as_bytes());
+    tables.blob()?.insert(key, bytes)?;
+    tables.put()?.insert(key, at.millis())?;
+    Ok(())
+}
+
+fn erase(tables: &mut Tables<'_>, space: &Space, row: &Row, versions: &[Version]) -> Found<bool> {
+    let mut changed = tables.snapshot()?.remove(row.id)?.is_some();
+    for version in versions {
+        let key = (row.id, *version);
+        let records = tables.record()?;
+        let record = match records.get(key)? {
+            None => continue,
+            Some(value) => schema::decode_record(*version, value.value()),
+        };
+        let record = record.ok_or_else(|| damaged(space, *version, "the record is damaged"))?;
+        let erased = Record { salt: [0; 16], body: RecordBody::None, ..record };
+        match record.body {
+            RecordBody::None => continue,
+            RecordBody::Inline(_) => {}
+            RecordBody::Blob(name) => {
+                let key = (row.id, name.0.as_bytes());
+                tables.blob()?.remove(key)?;
+                tables.put()?.remove(key)?;
+            }
+        }
+        tables.record()?.insert(key, schema::encode_record(&erased).as_slice())?;
+        changed = true;
+    }
+    Ok(changed)
+}
+
+fn collect(
+    tables: &mut Tables<'_>,
+    id: u64,
+    in_use: &HashSet<BlobName>,
+    upto: Timestamp,
+) -> Found<u64> {
+    let mut unused: Vec<Vec<u8>> = Vec::new();
+    for row in tables.put()?.range((id, b"".as_slice())..(id + 1, b"".as_slice()))? {
+        let (key, put) = row?;
+        let name = key.value().1;
+        let named = std::str::from_utf8(name).is_ok_and(|n| in_use.contains(&BlobName(n.into())));
+        if put.value() <= upto.millis() && !named {
+            unused.push(name.to_vec());
+        }
+    }
+    for name in &unused {
+        tables.blob()?.remove((id, name.as_slice()))?;
+        tables.put()?.remove((id, name.as_slice()))?;
+    }
+    Ok(unused.len() as u64)
+}

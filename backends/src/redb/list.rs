@@ -1,0 +1,68 @@
+//! Lists: one range of one table each.
+
+use std::ops::Bound;
+
+use redb::ReadTransaction;
+use sessile_core::{
+    error::Error,
+    id::Space,
+    journal::{ListOrder, ListQuery, ListRow},
+};
+
+use super::{
+    error::{Failure, Found},
+    read,
+    schema::{self, Row},
+};
+
+pub(super) fn list(txn: &ReadTransaction, query: &ListQuery) -> Found<Vec<ListRow>> {
+    let spaces = txn.open_table(schema::SPACE)?;
+    let tenant = query.tenant.as_str().as_bytes();
+    let (scope, project) = schema::scope(query.kind, query.project);
+    let space = |bits| Space::new(query.tenant.clone(), query.kind, bits);
+    let mut list = Vec::new();
+    let listed = |bits: u128| -> Found<ListRow> {
+        let space = space(bits);
+        let damage = || Failure::Found(Error::corrupt(&space, 0, "it is listed and not there"));
+        let row = read::row(&spaces, &space)?.ok_or_else(damage)?;
+        Ok(ListRow { head: row.head, space })
+    };
+    match (query.order, query.project) {
+        (ListOrder::Id, None) => {
+            let kind = schema::kind(query.kind);
+            let after = after(query.after.map(|(_, bits)| (tenant, kind, bits)), (tenant, kind, 0));
+            let rows = spaces.range((after, Bound::Included((tenant, kind, u128::MAX))))?;
+            for row in rows.take(query.limit) {
+                let (key, value) = row?;
+                let space = space(key.value().2);
+                let row = Row::decode(value.value());
+                let row = row.ok_or_else(|| read::damaged(&space, 0, "the head is damaged"))?;
+                list.push(ListRow { head: row.head, space });
+            }
+        }
+        (ListOrder::Id, Some(_)) => {
+            let key = |bits| (tenant, scope, project, bits);
+            let after = after(query.after.map(|(_, bits)| key(bits)), key(0));
+            let table = txn.open_table(schema::PROJECT)?;
+            for row in table.range((after, Bound::Included(key(u128::MAX))))?.take(query.limit) {
+                list.push(listed(row?.0.value().3)?);
+            }
+        }
+        (ListOrder::Updated, _) => {
+            let key = |updated, bits| (tenant, scope, project, updated, bits);
+            let last = query.after.map(|(updated, bits)| key(updated.millis(), bits));
+            let before = last.map_or(Bound::Included(key(u64::MAX, u128::MAX)), Bound::Excluded);
+            let table = txn.open_table(schema::UPDATED)?;
+            let rows = table.range((Bound::Included(key(0, 0)), before))?;
+            for row in rows.rev().take(query.limit) {
+                list.push(listed(row?.0.value().4)?);
+            }
+        }
+    }
+    Ok(list)
+}
+
+/// Where a page begins: after the last row of the page before, or at the first there is.
+fn after<K>(last: Option<K>, first: K) -> Bound<K> {
+    last.map_or(Bound::Included(first), Bound::Excluded)
+}

@@ -1,0 +1,123 @@
+//! Damage on purpose, for tests. The file is exclusive, so it goes through the handle that has it.
+
+use std::path::Path;
+
+use redb::{Database, ReadableTable as _};
+use sessile_core::{
+    error::{Error, Result},
+    id::{Space, Version},
+    journal::{Record, RecordBody},
+    record::Hash,
+};
+
+use super::{
+    Redb,
+    error::{self, Failure, Found},
+    read, schema,
+    schema::Tables,
+};
+use crate::tamper::{Damage, flip, flip_bytes, need_reader};
+
+impl Redb {
+    /// Damages the record at a version of a space; `NotFound` if there is none.
+    #[doc(hidden)]
+    pub fn tamper(&self, space: &Space, version: Version, damage: Damage) -> Result<()> {
+        let (_, done) = self.shared.with(|db| {
+            let txn = db.begin_write()?;
+            let done = damage_record(&mut Tables::new(&txn), space, version, damage)?;
+            txn.commit()?;
+            Ok(done)
+        })?;
+        match done {
+            Ok(Some(())) => Ok(()),
+            Ok(None) => Err(Error::not_found(format!("record {version} of {space}"))),
+            Err(Failure::Found(e)) => Err(e),
+            Err(Failure::Engine(e)) => Err(self.shared.engine_error(e)),
+        }
+    }
+}
+
+/// Makes the file say that it has another format. No handle has it open.
+#[doc(hidden)]
+pub fn set_format(path: impl AsRef<Path>, format: u32) -> Result<()> {
+    let path = path.as_ref();
+    let done = || -> Found<()> {
+        let txn = Database::open(path)?.begin_write()?;
+        txn.open_table(schema::META)?.insert("format", format.to_be_bytes().as_slice())?;
+        Ok(txn.commit()?)
+    };
+    done().map_err(|failure| match failure {
+        Failure::Found(e) => e,
+        Failure::Engine(e) => error::engine(path, e),
+    })
+}
+
+/// A record with the version of the record before it in its stream.
+type Linked = (Record, Version);
+
+fn take(tables: &mut Tables<'_>, id: u64, version: Version) -> Found<Option<Linked>> {
+    let value = tables.record()?.remove((id, version))?.map(|value| value.value().to_vec());
+    let Some(record) = value.and_then(|value| schema::decode_record(version, &value)) else {
+        return Ok(None);
+    };
+    let prev = tables.stream()?.remove((id, record.stream.0, version))?.map(|prev| prev.value());
+    Ok(Some((record, prev.unwrap_or(0))))
+}
+
+fn put(tables: &mut Tables<'_>, id: u64, version: Version, linked: &Linked) -> Found<()> {
+    let (record, prev) = linked;
+    tables.stream()?.insert((id, record.stream.0, version), prev)?;
+    tables.record()?.insert((id, version), schema::encode_record(record).as_slice())?;
+    Ok(())
+}
+
+fn damage_record(
+    tables: &mut Tables<'_>,
+    space: &Space,
+    version: Version,
+    damage: Damage,
+) -> Found<Option<()>> {
+    let Some(row) = read::row(tables.space()?, space)? else { return Ok(None) };
+    let id = row.id;
+    let Some((mut record, prev)) = take(tables, id, version)? else { return Ok(None) };
+    match damage {
+        Damage::FlipHead => record.head = flip(&record.head).into(),
+        Damage::FlipBody => match &record.body {
+            RecordBody::None => return Ok(None),
+            RecordBody::Inline(body) => record.body = RecordBody::Inline(flip(body).into()),
+            RecordBody::Blob(name) => {
+                let key = (id, name.0.as_bytes());
+                let content = tables.blob()?.get(key)?.map(|content| content.value().to_vec());
+                let Some(mut content) = content else { return Ok(None) };
+                flip_bytes(&mut content);
+                tables.blob()?.insert(key, content.as_slice())?;
+            }
+        },
+        Damage::Swap(with) => {
+            let Some(other) = take(tables, id, with)? else { return Ok(None) };
+            put(tables, id, with, &(record, prev))?;
+            put(tables, id, version, &other)?;
+            return Ok(Some(()));
+        }
+        Damage::Drop => return Ok(Some(())),
+        Damage::Insert => {
+            put(tables, id, version, &(record, prev))?;
+            let source = version.saturating_sub(1).max(1);
+            let Some(copied) = take(tables, id, source)? else { return Ok(None) };
+            put(tables, id, source, &copied)?;
+            for moved in (version..=row.head.position.version).rev() {
+                if let Some(linked) = take(tables, id, moved)? {
+                    put(tables, id, moved + 1, &linked)?;
+                }
+            }
+            put(tables, id, version, &copied)?;
+            return Ok(Some(()));
+        }
+        Damage::Reader(level) => {
+            record.head = need_reader(&record.head, level).into();
+            record.sum = Hash::of(&[record.head.as_bytes()]).prefix_64();
+        }
+    }
+    put(tables, id, version, &(record, prev))?;
+    Ok(Some(()))
+}
