@@ -40,13 +40,15 @@ pub(crate) async fn open(place: &str) -> Result<Store> {
     Ok(sessile::open(place).await?)
 }
 
-/// The file a place names, if it names one.
+/// The file or folder a place names, if it names one.
 fn file(place: &str) -> Option<&str> {
-    if let Some(rest) = place.strip_prefix("sqlite:") {
-        return Some(rest.split_once('?').map_or(rest, |(path, _)| path));
+    let (scheme, rest) = place.split_once(':').unwrap_or(("", place));
+    match scheme {
+        "sqlite" | "redb" | "disk" => Some(rest.split_once('?').map_or(rest, |(path, _)| path)),
+        "" if place.is_empty() => None,
+        "" => Some(place),
+        // A drive, or a path that says so.
+        _ if scheme.len() == 1 || scheme.contains(['/', '.']) => Some(place),
+        _ => None,
     }
-    let scheme = place.split_once(':').is_some_and(|(scheme, _)| {
-        scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-_".contains(&b))
-    });
-    (!scheme && !place.is_empty()).then_some(place)
 }

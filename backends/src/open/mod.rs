@@ -1,0 +1,220 @@
+//! Stores by their address.
+
+mod address;
+
+use std::sync::Arc;
+
+use sessile_core::{
+    error::{Error, Result},
+    journal::Journal,
+    store::Store,
+};
+
+use self::address::Address;
+use crate::options;
+
+/// What there is: the scheme, and how its addresses look.
+const SCHEMES: &[(&str, &str)] =
+    &[("memory", "memory:"), ("sqlite", "sqlite:PATH"), ("redb", "redb:PATH")];
+
+/// Opens a store by its address, with the usual [`options`](crate::options).
+///
+/// | address | journal |
+/// | --- | --- |
+/// | `sqlite:PATH`, or a plain path | an SQLite file, created if it is not there |
+/// | `redb:PATH` | a redb file, created if it is not there |
+/// | `memory:` | a new journal in memory, which ends with its last owner |
+///
+/// | option | what it does |
+/// | --- | --- |
+/// | `sqlite:PATH?synchronous=normal` | flushes at checkpoints only: loss of power may take the newest commits back |
+/// | `redb:PATH?quick_repair=true` | opens fast after a crash; commits cost a second flush |
+/// | `redb:PATH?cache_mib=128` | MiB of pages kept in memory, at most |
+///
+/// A plain path is taken as it is, `?` included; one that begins like an address (`notes:1.db`) is written `./notes:1.db`.
+/// Nothing in an address is decoded, and none may hold a credential: it is refused, and not repeated in the error.
+///
+/// # Where it blocks
+///
+/// A commit to an SQLite or redb file occupies its thread for one commit of the engine: in place on a multi-threaded tokio
+/// runtime, on another thread elsewhere, where the hand-over costs a single writer about a third of its throughput. More at
+/// `sqlite::Sqlite`.
+///
+/// # Errors
+///
+/// `Invalid` for an address or option that is unknown, which names what is possible; `Unsupported` for a backend that was
+/// not compiled in, which names the feature; otherwise what the backend's own `open` answers.
+pub async fn open(url: &str) -> Result<Store> {
+    Ok(Store::new(open_journal(url).await?, options()))
+}
+
+/// Opens a journal by its address, as [`open`] does, for a store with other options.
+pub async fn open_journal(url: &str) -> Result<Arc<dyn Journal>> {
+    let address = Address::parse(url)?;
+    match address.scheme {
+        Some("memory") => memory(address),
+        Some("sqlite") | None => sqlite(address).await,
+        Some("redb") => redb(address).await,
+        Some(scheme) => Err(unknown(scheme)),
+    }
+}
+
+fn unknown(scheme: &str) -> Error {
+    let near = address::nearest(scheme, SCHEMES.iter().map(|(scheme, _)| *scheme));
+    let meant = near.map_or(String::new(), |near| format!(", `{near}:` maybe"));
+    let forms: Vec<String> = SCHEMES.iter().map(|(_, form)| format!("`{form}`")).collect();
+    let reason = format!(
+        "there is no `{scheme}:`{meant}; possible are {} and a plain path (which begins with `./` \
+         if it has a colon)",
+        forms.join(", ")
+    );
+    Error::invalid("store", reason)
+}
+
+/// The path of an address.
+#[cfg(any(feature = "redb", feature = "sqlite"))]
+fn path(address: Address<'_>) -> Result<&str> {
+    if address.rest.is_empty() {
+        return Err(Error::invalid("store", "the path of the file is missing"));
+    }
+    Ok(address.rest)
+}
+
+#[cfg(feature = "memory")]
+fn memory(address: Address<'_>) -> Result<Arc<dyn Journal>> {
+    address.options(&[])?;
+    if !address.rest.is_empty() {
+        return Err(Error::invalid("store", "`memory:` has no name, and one was given"));
+    }
+    Ok(Arc::new(crate::Memory::new(rand::random())))
+}
+
+#[cfg(feature = "sqlite")]
+async fn sqlite(address: Address<'_>) -> Result<Arc<dyn Journal>> {
+    use crate::sqlite::{Options, Sqlite, Synchronous};
+    const KNOWN: &[address::Known] = &[("synchronous", "full|normal")];
+    let mut options = Options::default();
+    for (name, value) in address.options(KNOWN)? {
+        options = options.with_synchronous(match value {
+            "full" => Synchronous::Full,
+            "normal" => Synchronous::Normal,
+            _ => return Err(address::not_a_value(name, KNOWN)),
+        });
+    }
+    Ok(Arc::new(Sqlite::open(path(address)?, options).await?))
+}
+
+#[cfg(feature = "redb")]
+async fn redb(address: Address<'_>) -> Result<Arc<dyn Journal>> {
+    use crate::redb::{Options, Redb};
+    const KNOWN: &[address::Known] = &[("quick_repair", "true|false"), ("cache_mib", "1..65536")];
+    let mut options = Options::default();
+    for (name, value) in address.options(KNOWN)? {
+        options = match name {
+            "quick_repair" => options.with_quick_repair(address::flag(name, value, KNOWN)?),
+            _ => {
+                let mib = value.parse().ok().filter(|mib| (1..=65536).contains(mib));
+                let mib: usize = mib.ok_or_else(|| address::not_a_value(name, KNOWN))?;
+                options.with_cache_bytes(mib << 20)
+            }
+        };
+    }
+    Ok(Arc::new(Redb::open(path(address)?, options).await?))
+}
+
+#[cfg(not(feature = "memory"))]
+fn memory(_: Address<'_>) -> Result<Arc<dyn Journal>> {
+    Err(missing("memory"))
+}
+
+#[cfg(not(feature = "sqlite"))]
+async fn sqlite(_: Address<'_>) -> Result<Arc<dyn Journal>> {
+    Err(missing("sqlite"))
+}
+
+#[cfg(not(feature = "redb"))]
+async fn redb(_: Address<'_>) -> Result<Arc<dyn Journal>> {
+    Err(missing("redb"))
+}
+
+#[cfg(not(all(feature = "memory", feature = "redb", feature = "sqlite")))]
+fn missing(feature: &str) -> Error {
+    let what = format!("`{feature}:` without the feature `{feature}` of the crate `sessile`");
+    Error::Unsupported { what }
+}
+
+#[cfg(all(test, feature = "memory", feature = "redb", feature = "sqlite"))]
+mod tests {
+    use sessile_core::{error::ErrorKind, journal::Durability};
+
+    use super::*;
+    use crate::testing::block_on;
+
+    #[test]
+    fn addresses_open_what_they_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db").display().to_string();
+        block_on(async {
+            for (url, backend, durability) in [
+                ("memory:".to_owned(), "memory", Durability::None),
+                (path.clone(), "sqlite", Durability::PowerLoss),
+                (format!("sqlite:{path}"), "sqlite", Durability::PowerLoss),
+                (format!("sqlite:{path}?synchronous=normal"), "sqlite", Durability::ProcessKill),
+                (format!("redb:{path}.r?quick_repair=true"), "redb", Durability::PowerLoss),
+                (format!("redb:{path}.r?cache_mib=1"), "redb", Durability::PowerLoss),
+            ] {
+                let journal = open_journal(&url).await.unwrap();
+                assert_eq!(journal.info().backend, backend, "{url}");
+                assert_eq!(journal.info().durability, durability, "{url}");
+            }
+            let store = open(&path).await.unwrap();
+            store.close().await.unwrap();
+        });
+    }
+
+    #[test]
+    fn unknown_addresses_say_what_is_possible() {
+        block_on(async {
+            for (url, says) in [
+                ("redis://x", "`sqlite:PATH`"),
+                ("memory:x", "has no name"),
+                ("sqlite:", "missing"),
+                ("", "missing"),
+                ("sqlit:a.db", "`sqlite:` maybe"),
+                ("rebd:a.db", "`redb:` maybe"),
+                ("sqlite:a.db?mode=ro", "`synchronous=full|normal`"),
+                ("sqlite:a.db?sinchronous=full", "`synchronous` maybe"),
+                ("sqlite:a.db?synchronous=full&synchronous=full", "twice"),
+                ("redb:a.db?quick_repair=1", "true|false"),
+                ("redb:a.db?cache_mib=0", "1..65536"),
+                ("memory:?a=b", "has none"),
+            ] {
+                let error = open_journal(url).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Invalid, "{url}");
+                assert!(error.to_string().contains(says), "{url}: {error}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_secret_is_refused_and_not_repeated() {
+        block_on(async {
+            for url in [
+                "s3://ada:hunter2@bucket/prefix",
+                "postgres://hunter2@host/db",
+                "redb:a.db?password=hunter2",
+                "sqlite:a.db?AccessKeyId=hunter2",
+                "sqlite:a.db?hunter2",
+                "redis:hunter2",
+                "memory:hunter2",
+                "redb:a.db?quick_repair=hunter2",
+            ] {
+                let error = open_journal(url).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Invalid, "{url}");
+                assert!(!format!("{error} {error:?}").contains("hunter2"), "{url}: {error}");
+            }
+            let error = open_journal("redb:a.db?token=x").await.unwrap_err();
+            assert!(error.to_string().contains("environment"), "{error}");
+        });
+    }
+}
