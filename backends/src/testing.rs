@@ -19,16 +19,18 @@ pub(crate) fn space(bits: u128) -> Space {
 
 pub(crate) fn record(version: Version, stream: u64, body: &str) -> Record {
     let head = format!("{{\"v\":{version},\"s\":{stream},\"r\":1}}");
-    Record {
+    let link = Hash::of(&[head.as_bytes(), body.as_bytes()]);
+    let record = Record {
         version,
         stream: Stream(stream),
         kind: "entry".into(),
-        sum: Hash::of(&[head.as_bytes()]).prefix_64(),
-        link: Hash::of(&[head.as_bytes(), body.as_bytes()]),
+        sum: 0,
+        link,
         head: head.into(),
         salt: [7; 16],
         body: RecordBody::Inline(body.into()),
-    }
+    };
+    Record { sum: record.fitting_sum(), ..record }
 }
 
 pub(crate) fn batch(records: Vec<Record>) -> Batch {

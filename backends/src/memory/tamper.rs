@@ -6,7 +6,6 @@ use sessile_core::{
     error::{Error, Result},
     id::{Space, Version},
     journal::{Record, RecordBody},
-    record::Hash,
 };
 
 use super::{Memory, log::Log};
@@ -58,8 +57,8 @@ fn tamper(log: &mut Log, version: Version, damage: Damage) -> Option<()> {
         }
         Damage::Reader(level) => {
             let head = need_reader(&record.head, level);
-            let sum = Hash::of(&[head.as_bytes()]).prefix_64();
-            *log.slot(version)? = Some(Record { head: head.into(), sum, ..record });
+            let record = Record { head: head.into(), ..record };
+            *log.slot(version)? = Some(Record { sum: record.fitting_sum(), ..record });
         }
     }
     Some(())

@@ -7,7 +7,6 @@ use sessile_core::{
     error::{Error, Result},
     id::{Space, Version},
     journal::{Record, RecordBody},
-    record::Hash,
 };
 
 use super::{
@@ -115,7 +114,7 @@ fn damage_record(
         }
         Damage::Reader(level) => {
             record.head = need_reader(&record.head, level).into();
-            record.sum = Hash::of(&[record.head.as_bytes()]).prefix_64();
+            record.sum = record.fitting_sum();
         }
     }
     put(tables, id, version, &(record, prev))?;

@@ -129,9 +129,9 @@ pub(super) fn is_past(conn: &Connection, space: &Space, after: Version) -> Found
     }))
 }
 
-const COLUMNS: &str = "version, prev, stream, kind, head, body, blob, sum, link, salt";
+pub(super) const COLUMNS: &str = "version, prev, stream, kind, head, body, blob, sum, link, salt";
 
-fn record(space: &Space, row: &Row<'_>) -> Found<(Record, Version)> {
+pub(super) fn record(space: &Space, row: &Row<'_>) -> Found<(Record, Version)> {
     let version = row.get::<_, i64>(0)?.cast_unsigned();
     let text = |at: usize| -> Found<Option<&str>> {
         match row.get_ref(at)? {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use sessile_core::{
     error::{Error, Result},
     id::{Space, Version},
-    record::Hash,
+    journal::Record,
 };
 
 use super::{error, read};
@@ -63,6 +63,7 @@ fn damage_record(
         )
         .optional()
     };
+    let whose = space;
     let Some((record, space)) = id(version)? else { return Ok(None) };
     let head = || {
         conn.query_row("SELECT head FROM record WHERE id = ?1", [record], |r| r.get::<_, String>(0))
@@ -103,11 +104,13 @@ fn damage_record(
             )?;
         }
         Damage::Reader(level) => {
-            let head = need_reader(&head()?, level);
-            let sum = Hash::of(&[head.as_bytes()]).prefix_64().cast_signed();
+            let row = format!("SELECT {} FROM record WHERE id = ?1", read::COLUMNS);
+            let found = conn.query_row(&row, [record], |row| Ok(read::record(whose, row)))?;
+            let Ok((found, _)) = found else { return Ok(None) };
+            let found = Record { head: need_reader(&found.head, level).into(), ..found };
             conn.execute(
                 "UPDATE record SET head = ?2, sum = ?3 WHERE id = ?1",
-                params![record, head, sum],
+                params![record, &*found.head, found.fitting_sum().cast_signed()],
             )?;
         }
     }

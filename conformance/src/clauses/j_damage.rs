@@ -136,6 +136,7 @@ pub async fn j17(cx: Cx) -> Verdict {
     head["is"] = serde_json::json!({ "from_the_future": { "what": [1, 2, 3] } });
     let mut record = raw::record(at, last.stream, &head.to_string(), last.body);
     (record.kind, record.salt) = ("from_the_future".into(), last.salt);
+    record.sum = record.fitting_sum();
     raw::done(journal.commit(&space, at, &raw::of_records(vec![record])).await);
 
     for store in [store, cx.store().await] {

@@ -147,7 +147,8 @@ pub struct Record {
     pub kind: Arc<str>,
     /// Head: JSON of ids, numbers and digests; never user text.
     pub head: Arc<str>,
-    /// First 8 bytes of BLAKE3 over `head`, kept beside it.
+    /// Two CRC-32: of link and head in the upper half, of salt and body (its text, or its blob's name) in the
+    /// lower. It stays when the body is erased.
     pub sum: u64,
     /// The chain: BLAKE3 over the link before and this head.
     pub link: Hash,

@@ -10,6 +10,7 @@ mod body;
 mod hash;
 mod kind;
 mod seal;
+mod sum;
 #[cfg(test)]
 mod tests;
 

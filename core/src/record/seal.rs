@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Hash, Kind, body::digest, hex128};
+use super::{Body, Hash, Kind, body::digest, hex128, sum::sum};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -151,7 +151,7 @@ pub(crate) fn seal(after: Option<Position>, nonce: u128, drafts: &[Draft]) -> Re
             version,
             stream: draft.stream,
             kind: draft.kind.name().into(),
-            sum: sum(&head),
+            sum: sum(&link, &head, &sealed.salt, &sealed.body),
             head: head.into(),
             link,
             salt: sealed.salt,
@@ -165,10 +165,6 @@ fn chain(before: &Hash, head: &str) -> Hash {
     Hash::of(&[before.bytes(), head.as_bytes()])
 }
 
-pub(super) fn sum(head: &str) -> u64 {
-    Hash::of(&[head.as_bytes()]).prefix_64()
-}
-
 impl Record {
     /// Whether this record is what follows `before` in the chain.
     pub(crate) fn follows(&self, before: Option<Position>) -> bool {
@@ -177,7 +173,7 @@ impl Record {
     }
 }
 
-/// A record whose head was checked and read; its body waits as text.
+/// A record that was checked and whose head was read; its body waits as text.
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
     pub(crate) head: RecordHead,
@@ -185,7 +181,7 @@ pub(crate) struct Opened {
     pub(crate) salt: [u8; 16],
 }
 
-/// Checks a head against its sum and place, and reads it. A head of a newer release is `NewerFormat`; anything else
+/// Checks a record against its sum and its head against its place, and reads the head. A head of a newer release is `NewerFormat`; anything else
 /// that cannot be read is `Corrupt`, never skipped.
 pub(crate) fn open(space: &Space, record: &Record) -> Result<Opened> {
     #[derive(Deserialize)]
@@ -193,8 +189,8 @@ pub(crate) fn open(space: &Space, record: &Record) -> Result<Opened> {
         r: u16,
     }
     let corrupt = |reason: String| Error::corrupt(space, record.version, reason);
-    if sum(&record.head) != record.sum {
-        return Err(corrupt("the head does not match its sum".into()));
+    if let Some(damage) = record.damage() {
+        return Err(corrupt(damage.into()));
     }
     let head = serde_json::from_str::<RecordHead>(&record.head);
     let level = match &head {
@@ -220,7 +216,7 @@ pub(crate) fn open(space: &Space, record: &Record) -> Result<Opened> {
     Ok(Opened { head, body: record.body.clone(), salt: record.salt })
 }
 
-/// Checks the bytes of a body against the digest in its head.
+/// Checks the bytes of a body against the digest in its head: a load, `verify`, and what comes out of a blob.
 pub(crate) fn check_body(space: &Space, opened: &Opened, bytes: &[u8]) -> Result<()> {
     if digest(&opened.salt, bytes) == opened.head.digest {
         Ok(())
@@ -230,14 +226,19 @@ pub(crate) fn check_body(space: &Space, opened: &Opened, bytes: &[u8]) -> Result
 }
 
 impl Opened {
-    /// The body as the fold takes it: a blob is never needed, an inline body is checked first.
+    /// The body as the fold takes it, checked against its digest first: nothing is built on what was not.
     pub(crate) fn fold_body(&self, space: &Space) -> Result<Body> {
+        if let RecordBody::Inline(text) = &self.body {
+            check_body(space, self, text.as_bytes())?;
+        }
+        self.read_body(space)
+    }
+
+    /// The body as the fold takes it; a blob is never needed.
+    pub(crate) fn read_body(&self, space: &Space) -> Result<Body> {
         match &self.body {
-            RecordBody::Inline(text) => {
-                check_body(space, self, text.as_bytes())?;
-                Body::decode(&self.head.is, text)
-                    .map_err(|e| Error::corrupt(space, self.head.version, e.to_string()))
-            }
+            RecordBody::Inline(text) => Body::decode(&self.head.is, text)
+                .map_err(|e| Error::corrupt(space, self.head.version, e.to_string())),
             RecordBody::Blob(_) => Ok(Body::Erased),
             // Only what may be erased may be missing; whether it was is known at the end of the fold.
             RecordBody::None if matches!(self.head.is, Kind::Entry { .. }) => Ok(Body::Erased),

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::{
-    Body, Consequence, Draft, EdgeStep, KIND_NAMES, KeyMark, Kind, Lane, ThreadBody, check_body,
-    open, seal,
+    Body, Consequence, Draft, EdgeStep, Hash, KIND_NAMES, KeyMark, Kind, Lane, SealedBody,
+    ThreadBody, check_body, open, seal, seal_body,
 };
 use crate::{
     clock::Timestamp,
     error::ErrorKind,
     id::{ProjectId, TenantId, ThreadId, UserId},
-    journal::{Position, Record, RecordBody},
+    journal::{BlobName, Position, Record, RecordBody},
     model::{
         Actor, CompletionMode, Currency, FailureMode, Labels, RunStatus, SessionStatus,
         SubSessionKind, SubSessionStatus, Tokens, Totals, Usage,
@@ -146,7 +146,8 @@ fn a_newer_record_is_named_and_an_unknown_one_is_damage() {
     let rewrite = |from: &str, to: &str| {
         let head = record.head.replace(from, to);
         assert_ne!(*head, *record.head);
-        Record { sum: super::seal::sum(&head), head: head.into(), ..record.clone() }
+        let record = Record { head: head.into(), ..record.clone() };
+        Record { sum: record.fitting_sum(), ..record }
     };
     let newer = rewrite("\"r\":1", "\"r\":2").clone();
     assert_eq!(open(&space(), &newer).unwrap_err().kind(), ErrorKind::NewerFormat);
@@ -169,6 +170,46 @@ fn a_moved_record_gives_itself_away() {
     }
 }
 
+/// What a record keeps beside its head, one bit at a time.
+#[test]
+fn any_flipped_bit_beside_the_head_shows() {
+    let record = sealed(Kind::ThreadArchived {});
+    let RecordBody::Inline(text) = record.body.clone() else { panic!("it is inline") };
+    let blob = BlobName("a-name".into());
+    let sealed = SealedBody { body: RecordBody::Blob(blob.clone()), ..seal_body(5, &text) };
+    let draft = Draft { sealed: Some(sealed), ..draft(Kind::ThreadArchived {}, "", None, None) };
+    let in_blob = seal(None, 7, &[draft]).unwrap().remove(0);
+    let mut damaged: Vec<Record> = Vec::new();
+    for record in [&record, &in_blob] {
+        open(&space(), record).unwrap();
+        open(&space(), &Record { body: RecordBody::None, salt: [0; 16], ..record.clone() })
+            .unwrap();
+        for bit in 0..256 {
+            let (at, bit) = (bit / 8, 1_u8 << (bit % 8));
+            let mut link = *record.link.bytes();
+            link[at] ^= bit;
+            damaged.push(Record { link: Hash::from_bytes(link), ..record.clone() });
+            let mut salt = record.salt;
+            salt[at % 16] ^= bit;
+            damaged.push(Record { salt, ..record.clone() });
+            damaged.push(Record { sum: record.sum ^ 1 << (at * 2), ..record.clone() });
+            damaged.push(Record { sum: record.sum ^ 2 << (at * 2), ..record.clone() });
+        }
+    }
+    for at in 0..text.len() {
+        let mut bytes = text.as_bytes().to_vec();
+        bytes[at] ^= 1;
+        let body = RecordBody::Inline(String::from_utf8(bytes).unwrap().into());
+        damaged.push(Record { body, ..record.clone() });
+    }
+    damaged.push(Record { body: RecordBody::Blob(BlobName("b-name".into())), ..in_blob.clone() });
+    damaged.push(Record { body: RecordBody::Blob(blob), ..record });
+    for record in damaged {
+        let error = open(&space(), &record).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{record:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_flipped_byte_of_a_head_shows(at in 0_usize..400, bit in 0_u8..7) {
@@ -184,7 +225,9 @@ proptest! {
 
     #[test]
     fn no_head_makes_the_decoder_panic(head in ".{0,200}", kind in "[a-z_]{1,20}") {
-        let record = Record { sum: super::seal::sum(&head), head: head.into(), kind: kind.into(), ..sealed(Kind::ThreadArchived {}) };
+        let record = sealed(Kind::ThreadArchived {});
+        let record = Record { head: head.into(), kind: kind.into(), ..record };
+        let record = Record { sum: record.fitting_sum(), ..record };
         prop_assert!(open(&space(), &record).is_err());
     }
 

@@ -219,7 +219,7 @@ impl Shared {
                     let next = items.last().map(|row| Cursor { a: bound.into(), b: row.version });
                     return Ok(Page { items, next });
                 }
-                let body = opened.fold_body(&space)?;
+                let body = opened.read_body(&space)?;
                 let call = if let Body::Usage(body) = body { body.call } else { String::new() };
                 let Kind::UsageBooked { run, usage, running, .. } = opened.head.is else {
                     return Err(Error::corrupt(

@@ -163,7 +163,7 @@ impl Shared {
 
 /// A run as the record of its end tells it.
 fn ended(at: &AtHead, space: &Space, opened: &Opened) -> Result<Run> {
-    let body = opened.fold_body(space)?;
+    let body = opened.read_body(space)?;
     let body = if let Body::RunEnd(body) = body { Some(body) } else { None };
     let Kind::RunEnded { run, session, iteration, retry_of, started_at, status, totals, .. } =
         &opened.head.is

@@ -5,7 +5,7 @@ use crate::{
     error::{Error, Result},
     id::{Space, ThreadId, Version},
     journal::{Direction, Position, ReadRange, Record, RecordBody},
-    record::{Kind, open},
+    record::{Kind, check_body, open},
     store::{flow::thread_of, machine::Machine, shared::Shared},
     thread::Erased,
 };
@@ -35,7 +35,7 @@ impl Check {
 }
 
 impl Shared {
-    /// Every record's head against its sum, its body against its digest, its link against the one before, its place in
+    /// Every record against its sum, its body against its digest, its link against the one before, its place in
     /// its batch; then the fold, the head, and the position expected (MSG13).
     pub(super) async fn verify(
         &self,
@@ -163,9 +163,13 @@ impl Shared {
         if let Kind::EntriesErased { versions } = &opened.head.is {
             check.erased.add(versions, version);
         }
-        match self.body_text(space, &opened).await {
-            Ok(Some(_)) => {}
-            Ok(None) => check.missing.push((version, "the body is missing".into())),
+        let body = self.body_text(space, &opened).await;
+        match body.and_then(|text| match text {
+            Some(text) => check_body(space, &opened, text.as_bytes()).map(|()| true),
+            None => Ok(false),
+        }) {
+            Ok(true) => {}
+            Ok(false) => check.missing.push((version, "the body is missing".into())),
             Err(Error::Corrupt { reason, .. }) if matches!(opened.body, RecordBody::Blob(_)) => {
                 check.missing.push((version, reason));
             }
