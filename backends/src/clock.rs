@@ -1,9 +1,6 @@
 //! Time and randomness, injected into a store; and the operating system's own, read in this file only.
 
-use std::{
-    sync::OnceLock,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 pub use sessile_core::clock::{Clock, IdSource, Timestamp};
@@ -12,8 +9,8 @@ use tokio::runtime::Handle;
 
 /// The operating system's clocks.
 ///
-/// `now` is the wall clock and may jump; `elapsed` is monotonic and counts from the first use in this process. `sleep`
-/// takes tokio's timer inside a runtime (which must have time enabled) and a thread outside of one.
+/// `now` is the wall clock and may jump; `elapsed` is monotonic and, on Linux, counts the time a machine was suspended too
+/// (`CLOCK_BOOTTIME`). `sleep` takes tokio's timer inside a runtime (which must have time enabled) and a thread outside of one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -26,9 +23,7 @@ impl Clock for SystemClock {
     }
 
     fn elapsed(&self) -> Duration {
-        static START: OnceLock<Instant> = OnceLock::new();
-        let now = instant();
-        now.saturating_duration_since(*START.get_or_init(|| now))
+        since_boot()
     }
 
     async fn sleep(&self, time: Duration) {
@@ -49,6 +44,23 @@ impl IdSource for OsIds {
 /// The usual options of a store: [`SystemClock`], [`OsIds`], and the defaults of [`StoreOptions::new`].
 pub fn options() -> StoreOptions {
     StoreOptions::new(std::sync::Arc::new(SystemClock), std::sync::Arc::new(OsIds))
+}
+
+/// Time since some point in the past, the same for all processes until the machine is started again; it never stands
+/// still, a suspended machine's does not either.
+#[cfg(target_os = "linux")]
+pub(crate) fn since_boot() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    let time = clock_gettime(ClockId::Boottime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+/// Time since its first use in this process. Whether it counts while the machine is suspended is the platform's matter.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn since_boot() -> Duration {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    let now = instant();
+    now.saturating_duration_since(*START.get_or_init(|| now))
 }
 
 /// Elapsed time, for what bounds a wait.
