@@ -68,10 +68,18 @@ pub(crate) fn within(what: &'static str, limit: u64, actual: usize) -> Result<()
     if actual > limit { Err(Error::Capacity { what, limit, actual }) } else { Ok(()) }
 }
 
+/// Whether it is a name that a journal may have given: safe in a path or a key.
+pub(crate) fn is_blob_name(name: &BlobName) -> bool {
+    (1..=64).contains(&name.0.len())
+        && name.0.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
 fn blob_name(name: &BlobName) -> Result<()> {
-    let fits = (1..=64).contains(&name.0.len())
-        && name.0.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if fits { Ok(()) } else { Err(Error::invalid("batch", "a blob's name is malformed")) }
+    if is_blob_name(name) {
+        Ok(())
+    } else {
+        Err(Error::invalid("batch", "a blob's name is malformed"))
+    }
 }
 
 /// A name that was never used: 128 random bits.

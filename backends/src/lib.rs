@@ -18,25 +18,30 @@
 //! | backend | feature | survives | shared by |
 //! | --- | --- | --- | --- |
 //! | [`Memory`] | `memory`, on by default | nothing | the tasks of one process |
+//! | [`disk::Disk`] | `disk`, on by default | loss of power | the tasks of one process, and readers beside it |
 //! | [`redb::Redb`] | `redb`, on by default | loss of power | the tasks of one process |
 //! | [`sqlite::Sqlite`] | `sqlite`, on by default | loss of power | any processes of one host |
 //!
 //! Every backend implements [`journal::Journal`], and [`store::Store`] makes a store of any journal, yours included.
 
-#[cfg(any(feature = "memory", feature = "redb", feature = "sqlite"))]
+#[cfg(any(feature = "memory", feature = "disk", feature = "redb", feature = "sqlite"))]
 mod bell;
-#[cfg(any(feature = "redb", feature = "sqlite"))]
+#[cfg(any(feature = "disk", feature = "redb", feature = "sqlite"))]
 mod blocking;
-#[cfg(any(feature = "memory", feature = "redb", feature = "sqlite"))]
+#[cfg(any(feature = "memory", feature = "disk", feature = "redb", feature = "sqlite"))]
 mod check;
 pub mod clock;
-#[cfg(any(feature = "memory", feature = "redb", feature = "sqlite"))]
+#[cfg(any(feature = "memory", feature = "disk", feature = "redb", feature = "sqlite"))]
 mod coop;
+#[cfg(feature = "disk")]
+pub mod disk;
 #[cfg(any(feature = "redb", feature = "sqlite"))]
 mod engine;
 #[cfg(any(feature = "redb", feature = "sqlite"))]
 mod group;
-#[cfg(any(feature = "memory", feature = "redb", feature = "sqlite"))]
+#[cfg(any(feature = "memory", feature = "disk"))]
+mod index;
+#[cfg(any(feature = "memory", feature = "disk", feature = "redb", feature = "sqlite"))]
 mod lock;
 #[cfg(feature = "memory")]
 mod memory;
@@ -45,10 +50,10 @@ mod open;
 pub mod redb;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
-#[cfg(any(feature = "memory", feature = "redb", feature = "sqlite"))]
+#[cfg(any(feature = "memory", feature = "disk", feature = "redb", feature = "sqlite"))]
 #[doc(hidden)]
 pub mod tamper;
-#[cfg(any(feature = "memory", feature = "redb", feature = "sqlite"))]
+#[cfg(any(feature = "memory", feature = "disk", feature = "redb", feature = "sqlite"))]
 #[cfg(test)]
 mod testing;
 #[cfg(any(feature = "redb", feature = "sqlite"))]

@@ -6,6 +6,7 @@ use std::{path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 use sessile::{
     ErrorKind, Memory,
+    disk::{self, Disk},
     id::{Space, Version},
     journal::Journal as _,
     redb::{self, Redb},
@@ -16,6 +17,9 @@ use sessile_conformance::{Damage, Dir, Tamper};
 
 /// The name of a store's file.
 const FILE: &str = "store.db";
+
+/// The name of a store's folder.
+const FOLDER: &str = "store";
 
 /// The suite's damage in this crate's words, and the record it begins at.
 fn ours(version: Version, damage: Damage) -> (Version, tamper::Damage) {
@@ -87,6 +91,22 @@ impl Tamper for InOneFile {
     }
 }
 
+struct InFolder(Dir);
+
+#[async_trait]
+impl Tamper for InFolder {
+    async fn damage(&self, space: &Space, version: Version, damage: Damage) {
+        let (version, damage) = ours(version, damage);
+        let root = self.0.path().join(FOLDER);
+        disk::tamper(root, space, version, damage).expect("a record to damage");
+    }
+
+    async fn newer_format(&self) -> bool {
+        disk::set_format(self.0.path().join(FOLDER), 1000).expect("a store to change");
+        true
+    }
+}
+
 sessile_conformance::suite! {
     journal: memory,
     open: |dir: Dir| async move {
@@ -95,6 +115,12 @@ sessile_conformance::suite! {
         journal
     },
     tamper: InMemory;
+
+    journal: disk,
+    open: |dir| async move {
+        Disk::open(dir.path().join(FOLDER), disk::Options::default()).await
+    },
+    tamper: InFolder;
 
     journal: redb,
     open: |dir: Dir| async move {

@@ -17,8 +17,7 @@ use sessile_core::{
     },
 };
 
-use super::index::Index;
-use crate::{check, clock, lock::lock};
+use crate::{check, clock, index::Index, lock::lock};
 
 /// A space. Locks are taken in the order log, index, head; so a commit and a list never wait for each other in a ring.
 #[derive(Default)]
@@ -52,7 +51,7 @@ impl Cell {
         space: &Space,
         expected: Option<Position>,
         batch: &Batch,
-        index: &Mutex<Index>,
+        index: &Mutex<Index<Arc<Self>>>,
     ) -> Result<Commit> {
         let mut log = lock(&self.log);
         if let Some(refusal) = self.refusal(space, &log, expected) {
@@ -116,7 +115,7 @@ impl Cell {
         &self,
         space: &Space,
         expected: Option<Position>,
-        index: &Mutex<Index>,
+        index: &Mutex<Index<Arc<Self>>>,
     ) -> Result<Commit> {
         let mut log = lock(&self.log);
         if log.dropped {

@@ -1,6 +1,5 @@
 //! A journal in memory.
 
-mod index;
 mod log;
 mod tamper;
 
@@ -25,8 +24,8 @@ use sessile_core::{
     },
 };
 
-use self::{index::Index, log::Cell};
-use crate::{bell::Bell, check, coop, lock::lock};
+use self::log::Cell;
+use crate::{bell::Bell, check, coop, index::Index, lock::lock};
 
 /// The format number of this journal; nothing outlives it, so there is only one.
 const FORMAT: u32 = 1;
@@ -40,7 +39,7 @@ const FORMAT: u32 = 1;
 pub struct Memory {
     info: JournalInfo,
     spaces: RwLock<HashMap<Space, Arc<Cell>>>,
-    index: Mutex<Index>,
+    index: Mutex<Index<Arc<Cell>>>,
     bell: Bell,
     closed: AtomicBool,
 }
@@ -137,7 +136,11 @@ impl Journal for Memory {
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<ListRow>> {
         self.check_open()?;
-        Ok(lock(&self.index).list(query))
+        let row = |space, cell: &Arc<Cell>| {
+            let head = lock(&cell.head).clone()?;
+            Some(ListRow { space, head })
+        };
+        Ok(lock(&self.index).list(query, row))
     }
 
     async fn wait(&self, space: &Space, after: Version, time: Duration) -> Result<bool> {

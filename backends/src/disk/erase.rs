@@ -1,0 +1,304 @@
+//! Removing what was erased, and what was left over.
+
+use std::{io, path::Path};
+
+use sessile_core::{
+    error::{Error, Result},
+    id::{ProjectId, Space, SpaceKind, TenantId, ThreadId, Version},
+    journal::{Direction, ReadRange, Record, RecordBody, Scrub},
+};
+
+use super::{
+    Shared,
+    cell::{Cell, Guard, State},
+    failed,
+    line::{self, BatchHead, Said, Seal},
+    log,
+    medium::{File, Mode},
+    path::{self, TEMPORARY},
+    read::Plan,
+    settle::{is_absent, list, remove},
+    tail::Tail,
+};
+use crate::lock::lock;
+
+/// Bytes written at once.
+const CHUNK: usize = 1 << 20;
+
+/// A file that is written from its beginning to its end.
+struct Out<'a> {
+    file: &'a dyn File,
+    bytes: Vec<u8>,
+    at: u64,
+}
+
+impl Out<'_> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.bytes.extend_from_slice(bytes);
+        if self.bytes.len() >= CHUNK { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_at(&self.bytes, self.at)?;
+        self.at += self.bytes.len() as u64;
+        self.bytes.clear();
+        Ok(())
+    }
+
+    fn place(&self) -> u64 {
+        self.at + self.bytes.len() as u64
+    }
+}
+
+impl Shared {
+    /// Erases the payload of records. The caller has the guard, and knows the state and all lines.
+    pub(super) fn erase(&self, cell: &Cell, mut guard: Guard, versions: &[Version]) -> Result<()> {
+        let State::Live(tail) = lock(&cell.seen).state.clone() else { return Ok(()) };
+        let path = cell.place.snapshot();
+        let removed = remove(self, &path).and_then(|()| self.medium.sync_dir(cell.place.folder()));
+        removed.map_err(|e| failed("remove", &path, e))?;
+        let mut named = Vec::new();
+        let mut payload = Vec::new();
+        let upto = tail.position.version;
+        for version in versions.iter().copied().filter(|v| (1..=upto).contains(v)) {
+            let Some(record) = self.record(cell, version)? else { continue };
+            match record.body {
+                RecordBody::None => continue,
+                RecordBody::Inline(_) => {}
+                RecordBody::Blob(name) => named.push(name),
+            }
+            payload.push(version);
+        }
+        if payload.is_empty() {
+            return Ok(());
+        }
+        payload.sort_unstable();
+        // Blobs first: afterwards nothing says their names.
+        let folder = cell.place.blobs();
+        let removed = named.iter().try_for_each(|name| remove(self, &folder.join(&*name.0)));
+        let removed = removed.and_then(|()| match named.is_empty() {
+            true => Ok(()),
+            false => self.medium.sync_dir(&folder),
+        });
+        removed.map_err(|e| failed("remove blobs in", &folder, e))?;
+        self.rewrite(cell, &mut guard, &tail, &payload)
+    }
+
+    /// One record, for the one who has the guard.
+    fn record(&self, cell: &Cell, version: Version) -> Result<Option<Record>> {
+        let range = ReadRange {
+            stream: None,
+            after: version - 1,
+            upto: version,
+            direction: Direction::Forward,
+            limit: 1,
+        };
+        let Plan::Fetch(fetch) = self.plan(cell, &range)? else { return Ok(None) };
+        match fetch.run(usize::MAX)? {
+            Some(records) => Ok(records.into_iter().next()),
+            None => Err(Error::corrupt(&cell.space, version, "the line is damaged")),
+        }
+    }
+
+    /// Writes the file again without these payloads, and puts it in the old one's place.
+    fn rewrite(
+        &self,
+        cell: &Cell,
+        guard: &mut Guard,
+        tail: &Tail,
+        versions: &[Version],
+    ) -> Result<()> {
+        let path = cell.place.records();
+        let old = self.file(&cell.space, cell)?;
+        let temporary = cell.place.temporary();
+        let copy = || {
+            let file = self.medium.open(&temporary, Mode::CreateNew)?;
+            let end = self.copy(cell, &*old, &*file, tail, versions)?;
+            file.sync()?;
+            Ok((file, end))
+        };
+        let (file, (end, card_at)) = match copy() {
+            Ok(copied) => copied,
+            Err(e) => {
+                let _swept_later = remove(self, &temporary);
+                return Err(failed("write", &temporary, e));
+            }
+        };
+        let new = Tail { end, card_at, ..tail.clone() };
+        {
+            // Whoever plans a read has this lock: places and file change together.
+            let mut seen = lock(&cell.seen);
+            if let Err(e) = self.medium.rename(&temporary, &path) {
+                let _swept_later = remove(self, &temporary);
+                return Err(failed("replace", &path, e));
+            }
+            seen.state = State::Live(new);
+            seen.log = None;
+            seen.generation += 1;
+            self.files.put(&cell.space, &file);
+        }
+        lock(&self.written).insert(cell.space.clone());
+        if let Err(e) = self.medium.sync_dir(cell.place.folder()) {
+            // The next line would go to a file whose name may not last.
+            let reason = failed("replace", &path, io::Error::from(e.kind()));
+            let _nobody_asks = self.poison(cell, guard, e);
+            return Err(reason);
+        }
+        Ok(())
+    }
+
+    /// Copies line by line; answers where the copy ends, and where its newest card stands.
+    fn copy(
+        &self,
+        cell: &Cell,
+        from: &dyn File,
+        to: &dyn File,
+        tail: &Tail,
+        versions: &[Version],
+    ) -> io::Result<(u64, Option<u64>)> {
+        let mut out = Out { file: to, bytes: Vec::new(), at: 0 };
+        // Where lines with cards stood, and stand.
+        let mut cards: Vec<(u64, u64)> = Vec::new();
+        let moved = |cards: &[(u64, u64)], at: Option<u64>| {
+            let at = at?;
+            let known = cards.binary_search_by_key(&at, |(old, _)| *old).ok();
+            Some(known.and_then(|i| cards.get(i)).map_or(at, |(_, new)| *new))
+        };
+        let mut at = 0;
+        while at < tail.end {
+            let Some(line) = log::read_line(from, at, tail.end)? else {
+                let next = self.next_line(cell, at, tail.end);
+                let mut bytes = vec![0; usize::try_from(next - at).unwrap_or_default()];
+                let read = from.read_at(&mut bytes, at)?;
+                out.put(bytes.get(..read).unwrap_or_default())?;
+                at = next;
+                continue;
+            };
+            let place = out.place();
+            match line::said(&line) {
+                Some(Said::Batch(head)) => {
+                    let card_at = match head.card_at {
+                        Some(card) if card == at => {
+                            cards.push((at, place));
+                            Some(place)
+                        }
+                        card => moved(&cards, card),
+                    };
+                    let new = without(&line, BatchHead { card_at, ..head }, versions);
+                    out.put(&new.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?)?;
+                }
+                Some(Said::Seal(seal)) => {
+                    let card_at = moved(&cards, seal.card_at);
+                    let new = line::seal(&Seal { card_at, ..seal });
+                    out.put(&new.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?)?;
+                }
+                None => out.put(&line)?,
+            }
+            at += line.len() as u64;
+        }
+        out.flush()?;
+        Ok((out.at, moved(&cards, tail.card_at)))
+    }
+
+    /// Where the first good line after a damaged one begins, or the end.
+    fn next_line(&self, cell: &Cell, at: u64, end: u64) -> u64 {
+        let seen = lock(&cell.seen);
+        let lines = seen.log.as_ref().map(|log| log.lines(0, Version::MAX)).unwrap_or_default();
+        lines.iter().map(|line| line.at).find(|line| *line > at).unwrap_or(end)
+    }
+
+    /// Removes what crashes left: temporary files, and what lies beside a tombstone. All else that was erased, replaced or
+    /// dropped is gone already.
+    pub(super) fn scrub(&self) -> Result<Scrub> {
+        let swept = self.sweep_folder(&self.root).and_then(|()| {
+            for tenant in list(self, &self.root)?.into_iter().filter(|entry| entry.is_dir) {
+                let Some(id) = path::text(&tenant.name).and_then(|id| TenantId::new(id).ok())
+                else {
+                    continue;
+                };
+                let tenant = self.root.join(&tenant.name);
+                for kind in [SpaceKind::Project, SpaceKind::Thread] {
+                    for space in self.spaces(&tenant.join(path::kind_folder(kind)), &id, kind)? {
+                        self.scrub_space(&space)?;
+                    }
+                }
+            }
+            Ok(())
+        });
+        swept.map_err(|e| failed("scrub", &self.root, e))?;
+        Ok(Scrub::Done)
+    }
+
+    fn scrub_space(&self, space: &Space) -> io::Result<()> {
+        let place = path::Place::new(&self.root, space);
+        let names = list(self, place.folder())?;
+        let is_dropped = names.iter().any(|entry| entry.name == path::DROPPED);
+        let is_left = |name: &str| name.starts_with(TEMPORARY);
+        let left = names.iter().any(|e| is_left(&e.name)) || (is_dropped && names.len() > 1);
+        if !left {
+            return Ok(());
+        }
+        let cell = self.cells.get(&self.root, space);
+        // What is on its way to another name belongs to one who has the guard.
+        let guard = cell.work.lock_arc_blocking();
+        self.sweep_folder(place.folder())?;
+        let swept = if is_dropped { self.try_clear(&cell) } else { Ok(()) };
+        drop(guard);
+        swept
+    }
+
+    fn sweep_folder(&self, folder: &Path) -> io::Result<()> {
+        let mut swept = false;
+        for entry in list(self, folder)? {
+            if !entry.is_dir && entry.name.starts_with(TEMPORARY) {
+                remove(self, &folder.join(&entry.name))?;
+                swept = true;
+            }
+        }
+        if swept { self.medium.sync_dir(folder) } else { Ok(()) }
+    }
+
+    /// The spaces that have a folder, in no order.
+    pub(super) fn spaces(
+        &self,
+        folder: &Path,
+        tenant: &TenantId,
+        kind: SpaceKind,
+    ) -> io::Result<Vec<Space>> {
+        let mut spaces = Vec::new();
+        let entries = list(self, folder)?.into_iter().filter(|entry| entry.is_dir);
+        match kind {
+            SpaceKind::Project => spaces.extend(
+                entries
+                    .filter_map(|entry| Some(entry.name.parse::<ProjectId>().ok()?.space(tenant))),
+            ),
+            SpaceKind::Thread => {
+                for shard in entries {
+                    let shard = folder.join(&shard.name);
+                    let threads = match self.medium.list(&shard) {
+                        Err(e) if is_absent(&e) => continue,
+                        listed => listed?,
+                    };
+                    spaces.extend(threads.into_iter().filter_map(|entry| {
+                        let space = entry.name.parse::<ThreadId>().ok()?.space(tenant);
+                        // A copy in the wrong folder is none of ours.
+                        let place = path::Place::new(&self.root, &space);
+                        (place.folder() == shard.join(&entry.name)).then_some(space)
+                    }));
+                }
+            }
+        }
+        Ok(spaces)
+    }
+}
+
+/// The line of a batch without the payload of these versions.
+fn without(line: &[u8], head: BatchHead, versions: &[Version]) -> Option<Vec<u8>> {
+    let (card, mut records) = line::content(line)?;
+    for record in &mut records {
+        if versions.binary_search(&record.version).is_ok() {
+            (record.body, record.salt) = (RecordBody::None, [0; 16]);
+        }
+    }
+    line::batch(&head, card.as_ref(), &records)
+}

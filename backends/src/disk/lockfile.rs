@@ -1,0 +1,70 @@
+//! One process writes: the lock, and who holds it.
+
+use std::{io, path::Path, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use sessile_core::error::{Error, Result};
+
+use super::{
+    failed,
+    medium::{File, Medium, Mode},
+    path::LOCK,
+};
+
+/// What stands in the file while somebody has the lock.
+#[derive(Serialize, Deserialize)]
+struct Holder {
+    pid: u32,
+    host: String,
+}
+
+/// The lock on a store; it ends with the process, whatever happens.
+#[derive(Debug)]
+pub(super) struct Lock {
+    file: Arc<dyn File>,
+}
+
+impl Lock {
+    /// Takes the lock, or says who has it.
+    pub(super) fn take(medium: &dyn Medium, root: &Path) -> Result<Self> {
+        let path = root.join(LOCK);
+        let file = medium.open(&path, Mode::Create).map_err(|e| failed("open", &path, e))?;
+        let unlocked = |e: io::Error| failed("lock", &path, e);
+        if !file.try_lock().map_err(unlocked)? {
+            let reason = format!("{} is open for writing {}", root.display(), who(&*file));
+            return Err(Error::Unavailable { reason, source: None });
+        }
+        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        let holder = Holder { pid: std::process::id(), host };
+        let told = serde_json::to_vec(&holder).map_err(io::Error::from);
+        let told = told.and_then(|json| {
+            file.truncate(0)?;
+            file.write_at(&json, 0)
+        });
+        told.map_err(|e| failed("write", &path, e))?;
+        Ok(Self { file })
+    }
+
+    /// Gives the lock up.
+    pub(super) fn release(&self) {
+        // Both are courtesies: the lock ends with the handle, and who takes it next says so.
+        let _told = self.file.truncate(0);
+        let _free = self.file.unlock();
+    }
+}
+
+impl Drop for Lock {
+    /// A child that was just forked may hold the same open file for a moment: without this it would hold the lock, too.
+    fn drop(&mut self) {
+        let _free = self.file.unlock();
+    }
+}
+
+fn who(file: &dyn File) -> String {
+    let mut bytes = vec![0; 1024];
+    let read = file.read_at(&mut bytes, 0).unwrap_or_default();
+    match serde_json::from_slice(bytes.get(..read).unwrap_or_default()) {
+        Ok(Holder { pid, host }) => format!("in process {pid} on host {host}"),
+        Err(_) => "elsewhere, by someone who has not said yet who it is".to_owned(),
+    }
+}

@@ -1,0 +1,232 @@
+//! What all calls of a handle share, how it is opened and how it ends.
+
+use std::{
+    collections::HashSet,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use sessile_core::{
+    error::{Error, Result},
+    id::Space,
+    journal::{Durability, JournalInfo, Sharing},
+};
+
+use super::{
+    Options, Repair,
+    cell::{Cell, Cells, State},
+    failed,
+    files::Files,
+    line::{self, Seal},
+    lists::Lists,
+    lockfile::Lock,
+    medium::{File, Medium, Mode},
+    meta::{self, Meta},
+    settle::is_damage,
+    tail::Tail,
+};
+use crate::{bell::Bell, check, lock::lock};
+
+/// Files sealed at the same time by a close.
+const SEALERS: usize = 16;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) medium: Arc<dyn Medium>,
+    pub(super) root: PathBuf,
+    pub(super) info: JournalInfo,
+    /// Which openings ended cleanly, as far as this handle may know; the writer's own counts as clean.
+    pub(super) meta: Mutex<Meta>,
+    /// The number of this opening, if it writes.
+    pub(super) epoch: Option<u64>,
+    lock: Option<Lock>,
+    pub(super) cells: Cells,
+    pub(super) files: Files,
+    pub(super) lists: Lists,
+    pub(super) bell: Bell,
+    /// Spaces whose files have to be sealed.
+    pub(super) written: Mutex<HashSet<Space>>,
+    /// Folders whose names were flushed by this handle.
+    pub(super) flushed: Mutex<HashSet<PathBuf>>,
+    pub(super) repairs: Mutex<Vec<Repair>>,
+    pub(super) is_poisoned: AtomicBool,
+    pub(super) is_closed: AtomicBool,
+}
+
+impl Shared {
+    /// Opens or makes a store.
+    pub(super) fn open(medium: Arc<dyn Medium>, root: &Path, options: &Options) -> Result<Self> {
+        let root = std::path::absolute(root)
+            .map_err(|e| Error::invalid("path", format!("{}: {e}", root.display())))?;
+        let no_store =
+            || Error::invalid("path", format!("there is no store in {}", root.display()));
+        if options.read_only {
+            let meta = Meta::read(&*medium, &root)?.ok_or_else(no_store)?;
+            return Ok(Self::over(medium, root, options, meta, None, None));
+        }
+        make_root(&*medium, &root)?;
+        let lock = Lock::take(&*medium, &root)?;
+        let meta = match Meta::read(&*medium, &root)? {
+            Some(meta) => meta,
+            None => {
+                check_new(&*medium, &root)?;
+                Meta::new(rand::random())
+            }
+        };
+        let meta = meta.opened();
+        meta.write(&*medium, &root)?;
+        let epoch = meta.epoch;
+        Ok(Self::over(medium, root, options, meta.closed(), Some(epoch), Some(lock)))
+    }
+
+    fn over(
+        medium: Arc<dyn Medium>,
+        root: PathBuf,
+        options: &Options,
+        meta: Meta,
+        epoch: Option<u64>,
+        lock: Option<Lock>,
+    ) -> Self {
+        let (durability, sharing) = (Durability::PowerLoss, Sharing::OneProcess);
+        let mode = if epoch.is_some() { Mode::Write } else { Mode::Read };
+        Self {
+            info: JournalInfo::new("disk", meta.id, durability, sharing, meta::FORMAT),
+            medium,
+            root,
+            meta: Mutex::new(meta),
+            epoch,
+            lock,
+            cells: Cells::new(options.memory),
+            files: Files::new(options.files, mode),
+            lists: Lists::new(options.memory),
+            bell: Bell::new(),
+            written: Mutex::default(),
+            flushed: Mutex::default(),
+            repairs: Mutex::default(),
+            is_poisoned: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        if self.is_closed.load(Ordering::Acquire) { Err(check::closed()) } else { Ok(()) }
+    }
+
+    /// The number of this opening; `Unsupported` if it does not write.
+    pub(super) fn writer(&self) -> Result<u64> {
+        self.check()?;
+        self.epoch.ok_or_else(|| Error::Unsupported {
+            what: format!("writing to {}, which is open only to read", self.root.display()),
+        })
+    }
+
+    /// Seals what was written, and says in the store's file that all is well. Nobody writes any more.
+    pub(super) fn finish(&self) -> Result<()> {
+        let sealed = match self.epoch {
+            Some(epoch) => self.seal_all(epoch),
+            None => Ok(()),
+        };
+        self.files.close();
+        if let Some(lock) = &self.lock {
+            lock.release();
+        }
+        sealed
+    }
+
+    fn seal_all(&self, epoch: u64) -> Result<()> {
+        let written: Vec<Space> = std::mem::take(&mut *lock(&self.written)).into_iter().collect();
+        let share = written.len().div_ceil(SEALERS).max(8);
+        let seal = |spaces: &[Space]| spaces.iter().try_for_each(|space| self.seal(space, epoch));
+        std::thread::scope(|scope| {
+            let parts: Vec<_> =
+                written.chunks(share).map(|part| scope.spawn(move || seal(part))).collect();
+            parts.into_iter().try_for_each(|part| {
+                let panicked =
+                    || Error::Unavailable { reason: "a seal panicked".into(), source: None };
+                part.join().unwrap_or_else(|_| Err(panicked()))
+            })
+        })?;
+        if self.is_poisoned.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        lock(&self.meta).clone().write(&*self.medium, &self.root)
+    }
+
+    fn seal(&self, space: &Space, epoch: u64) -> Result<()> {
+        let cell = self.cells.get(&self.root, space);
+        let guard = cell.work.lock_arc_blocking();
+        if guard.poisoned.is_some() {
+            return Ok(());
+        }
+        let Some((file, tail)) = self.to_seal(&cell)? else { return Ok(()) };
+        let seal = Seal {
+            version: tail.position.version,
+            link: tail.position.hash,
+            epoch,
+            project: tail.project,
+            card_at: tail.card_at,
+        };
+        let line = line::seal(&seal).unwrap_or_default();
+        let written = file.write_at(&line, tail.end).and_then(|()| file.sync());
+        written.map_err(|e| failed("seal", &cell.place.records(), e))
+    }
+
+    /// The file and its end. What is damaged gets no seal: without one its end is as damaged as the rest.
+    fn to_seal(&self, cell: &Cell) -> Result<Option<(Arc<dyn File>, Tail)>> {
+        for _ in 0..2 {
+            match self.settle(cell, false) {
+                Err(error) if is_damage(&error) => return Ok(None),
+                settled => settled?,
+            }
+            let (state, generation) = {
+                let seen = lock(&cell.seen);
+                (seen.state.clone(), seen.generation)
+            };
+            let State::Live(tail) = state else { return Ok(None) };
+            let file = self.file(&cell.space, cell)?;
+            let len = file.stat().map_err(|e| failed("look at", &cell.place.records(), e))?.len;
+            if len == tail.end {
+                return Ok(Some((file, tail)));
+            }
+            cell.forget(generation);
+        }
+        Err(cell.error("the file was changed by someone else"))
+    }
+}
+
+/// Makes the folder of a store if there is none; the folder it lies in exists.
+fn make_root(medium: &dyn Medium, root: &Path) -> Result<()> {
+    let invalid = |reason: &str| Error::invalid("path", format!("{}: {reason}", root.display()));
+    match medium.create_dir(root) {
+        Ok(()) => {
+            let parent = root.parent().unwrap_or(root);
+            medium.sync_dir(parent).map_err(|e| failed("flush", parent, e))
+        }
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match medium.list(root) {
+            Ok(_) => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::NotADirectory => Err(invalid("is no folder")),
+            Err(e) => Err(failed("list", root, e)),
+        },
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            Err(invalid("the folder it should lie in does not exist"))
+        }
+        Err(e) => Err(failed("make", root, e)),
+    }
+}
+
+/// A folder becomes a store only if nothing of anyone lies in it.
+fn check_new(medium: &dyn Medium, root: &Path) -> Result<()> {
+    let entries = medium.list(root).map_err(|e| failed("list", root, e))?;
+    match entries.iter().find(|entry| !entry.name.starts_with('_')) {
+        None => Ok(()),
+        Some(entry) => {
+            let reason = format!("it has no {}, but there is {:?}", super::path::META, entry.name);
+            Err(Error::CorruptFile { file: root.display().to_string(), reason })
+        }
+    }
+}

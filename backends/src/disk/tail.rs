@@ -1,0 +1,210 @@
+//! How a file ends: the head of its space, and what to do about an end that was not written to its end.
+
+use std::io;
+
+use sessile_core::{
+    error::Error,
+    id::{ProjectId, Space},
+    journal::{Card, Head, Position},
+};
+
+use super::{
+    frame,
+    line::{self, Said},
+    log::{self, Last, Log},
+    medium::File,
+    meta::Meta,
+};
+
+/// The last line is first looked for in so many bytes.
+const GLANCE: u64 = 8 << 10;
+
+/// The end of a file whose acknowledged content is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tail {
+    pub(super) position: Position,
+    pub(super) card: Option<Card>,
+    /// Where the line with the card begins.
+    pub(super) card_at: Option<u64>,
+    pub(super) project: Option<ProjectId>,
+    /// Where the next line begins.
+    pub(super) end: u64,
+}
+
+impl Tail {
+    pub(super) fn head(&self) -> Head {
+        Head { position: self.position, card: self.card.clone() }
+    }
+}
+
+/// What is wrong with a file, or with reading it.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Engine(io::Error),
+    Damage(Error),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(e: io::Error) -> Self {
+        Self::Engine(e)
+    }
+}
+
+/// What a file says of its end.
+#[derive(Debug)]
+pub(super) struct Ending {
+    /// None if it has no record.
+    pub(super) tail: Option<Tail>,
+    /// The file goes on behind the tail with a line that was never finished.
+    pub(super) is_torn: bool,
+    /// It was written by an opening that did not end cleanly: what it says may not be on the medium yet.
+    pub(super) is_unclean: bool,
+}
+
+/// Who asks, and what is known of the openings so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Judge<'a> {
+    pub(super) meta: &'a Meta,
+    /// The opening that asks, if it writes: its own files need no seal.
+    pub(super) epoch: Option<u64>,
+}
+
+/// Looks at the last line only; `None` if that does not settle it.
+fn glance(
+    judge: Judge<'_>,
+    space: &Space,
+    file: &dyn File,
+    len: u64,
+) -> Result<Option<Tail>, Trouble> {
+    let mut size = GLANCE.min(len);
+    loop {
+        let from = len - size;
+        let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
+        let read = file.read_at(&mut bytes, from)?;
+        bytes.truncate(read);
+        let Some(before) = bytes.strip_suffix(b"\n") else { return Ok(None) };
+        let start = match before.iter().rposition(|b| *b == b'\n') {
+            Some(newline) => newline + 1,
+            None if size == len => 0,
+            None => {
+                size = (size * 8).min(len);
+                continue;
+            }
+        };
+        let last = bytes.get(start..).unwrap_or_default();
+        let Some(line) = frame::line(last).filter(|line| line.len() == last.len()) else {
+            return Ok(None);
+        };
+        let at = from + start as u64;
+        return match line::said(line) {
+            Some(Said::Seal(seal)) => {
+                let card = card(space, file, seal.card_at, len, seal.version)?;
+                let (position, project, card_at) = (seal.position(), seal.project, seal.card_at);
+                Ok(Some(Tail { position, card, card_at, project, end: len }))
+            }
+            Some(Said::Batch(head)) if judge.epoch == Some(head.epoch) => {
+                let Some((own, records)) = line::content(line) else { return Ok(None) };
+                let Some(record) = records.last().filter(|r| r.version == head.last) else {
+                    return Ok(None);
+                };
+                let position = Position { version: record.version, hash: record.link };
+                let card = match head.card_at {
+                    Some(card_at) if card_at == at => own,
+                    card_at => card(space, file, card_at, len, head.last)?,
+                };
+                let (project, card_at) = (head.project, head.card_at);
+                Ok(Some(Tail { position, card, card_at, project, end: len }))
+            }
+            _ => Ok(None),
+        };
+    }
+}
+
+/// The card in the line that begins there.
+fn card(
+    space: &Space,
+    file: &dyn File,
+    at: Option<u64>,
+    end: u64,
+    version: u64,
+) -> Result<Option<Card>, Trouble> {
+    let Some(at) = at else { return Ok(None) };
+    let line = log::read_line(file, at, end)?;
+    let card = line.as_deref().and_then(line::card);
+    let damage = || Trouble::Damage(Error::corrupt(space, version, "the card is damaged"));
+    card.map(Some).ok_or_else(damage)
+}
+
+/// How a file ends. `log` is filled if the whole file had to be read.
+pub(super) fn ending(
+    judge: Judge<'_>,
+    space: &Space,
+    file: &dyn File,
+    log: &mut Log,
+) -> Result<Ending, Trouble> {
+    let len = file.stat()?.len;
+    if len > 0
+        && let Some(tail) = glance(judge, space, file, len)?
+    {
+        return Ok(Ending { tail: Some(tail), is_torn: false, is_unclean: false });
+    }
+    let bad = log.extend(space, file, len)?;
+    let end = bad.unwrap_or(len);
+    let corrupt = |version, why: &str| Err(Trouble::Damage(Error::corrupt(space, version, why)));
+    let is_unclean = match &log.last {
+        Last::Nothing => judge.meta.is_unclean_after(0),
+        Last::Batch { head, .. } => judge.meta.is_unclean(head.epoch),
+        Last::Seal(seal) => judge.meta.is_unclean_after(seal.epoch),
+    };
+    if bad.is_some() && !(is_unclean && is_one_line(file, end, len)?) {
+        return corrupt(log.version + 1, "the line is damaged");
+    }
+    let (position, project, card_at) = match &log.last {
+        Last::Nothing if is_unclean => {
+            return Ok(Ending { tail: None, is_torn: bad.is_some(), is_unclean });
+        }
+        Last::Nothing => return corrupt(1, "the file is empty"),
+        Last::Batch { line, head } => {
+            if !is_unclean && judge.epoch != Some(head.epoch) {
+                return corrupt(head.last + 1, "the end of the file is missing");
+            }
+            let line = log::read_line(file, line.at, len)?;
+            let records = line.as_deref().and_then(line::content).map(|(_, records)| records);
+            let records = records.unwrap_or_default();
+            let Some(record) = records.last().filter(|r| r.version == head.last) else {
+                return corrupt(head.last, "the record is missing");
+            };
+            let position = Position { version: record.version, hash: record.link };
+            (position, head.project, head.card_at)
+        }
+        Last::Seal(seal) => (seal.position(), seal.project, seal.card_at),
+    };
+    let card = card(space, file, card_at, end, position.version)?;
+    let is_unclean = is_unclean && !matches!(log.last, Last::Seal(_));
+    let tail = Tail { position, card, card_at, project, end };
+    Ok(Ending { tail: Some(tail), is_torn: bad.is_some(), is_unclean })
+}
+
+/// Whether what stands from here to the end may be one line: the next is written only after a line was flushed.
+fn is_one_line(file: &dyn File, from: u64, len: u64) -> io::Result<bool> {
+    let mut bytes = vec![0; 64 << 10];
+    let read = file.read_at(bytes.get_mut(..frame::PREFIX).unwrap_or_default(), from)?;
+    let announced = frame::announced(bytes.get(..read).unwrap_or_default());
+    if announced.is_some_and(|announced| len - from > announced as u64) {
+        return Ok(false);
+    }
+    let mut at = from;
+    while at < len {
+        let read = file.read_at(&mut bytes, at)?;
+        if read == 0 {
+            break;
+        }
+        at += read as u64;
+        let part = bytes.get(..read).unwrap_or_default();
+        let inner = if at >= len { part.strip_suffix(b"\n").unwrap_or(part) } else { part };
+        if inner.contains(&b'\n') {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
