@@ -1,4 +1,4 @@
-//! A backend as the suite sees it: how to open it, and how to damage it.
+//! A backend as the suite sees it: how to open it, how to damage it, how to stop the machine under it.
 
 use std::{
     any::Any,
@@ -15,7 +15,7 @@ use sessile_core::{
     journal::{Journal, JournalInfo},
 };
 
-use crate::BoxFuture;
+use crate::{BoxFuture, crash::SimDisk};
 
 /// A directory of its own for one store. Files live in it; what lives in memory can be kept beside it.
 #[derive(Clone)]
@@ -79,6 +79,7 @@ pub trait Tamper: Send + Sync {
 }
 
 type Open = dyn Fn(Dir) -> BoxFuture<'static, sessile_core::Result<Arc<dyn Journal>>> + Send + Sync;
+type OpenOn = dyn Fn(SimDisk) -> BoxFuture<'static, sessile_core::Result<Arc<dyn Journal>>> + Send + Sync;
 type MakeTamper = dyn Fn(Dir) -> Box<dyn Tamper> + Send + Sync;
 
 /// A backend under judgement.
@@ -87,6 +88,7 @@ pub struct Backend {
     name: &'static str,
     open: Arc<Open>,
     tamper: Option<Arc<MakeTamper>>,
+    crash: Option<Arc<OpenOn>>,
     info: Arc<OnceLock<JournalInfo>>,
 }
 
@@ -105,6 +107,7 @@ impl Backend {
                 Box::pin(async move { opening.await.into_journal() })
             }),
             tamper: None,
+            crash: None,
             info: Arc::default(),
         }
     }
@@ -120,6 +123,21 @@ impl Backend {
         self
     }
 
+    /// With a way to open it on a simulated medium that can be stopped at any operation.
+    #[must_use]
+    pub fn with_crash<F, Fut, M>(mut self, open: F) -> Self
+    where
+        F: Fn(SimDisk) -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: IntoJournal<M>,
+    {
+        self.crash = Some(Arc::new(move |disk| {
+            let opening = open(disk);
+            Box::pin(async move { opening.await.into_journal() })
+        }));
+        self
+    }
+
     /// Its name in test names.
     pub const fn name(&self) -> &'static str {
         self.name
@@ -131,6 +149,10 @@ impl Backend {
 
     pub(crate) fn tamper(&self, dir: &Dir) -> Option<Box<dyn Tamper>> {
         self.tamper.as_ref().map(|make| make(dir.clone()))
+    }
+
+    pub(crate) fn crash(&self) -> Option<Arc<OpenOn>> {
+        self.crash.clone()
     }
 
     /// What its journals say of themselves; asked once, of a store made for the question.

@@ -29,6 +29,7 @@ pub mod check;
 mod clause;
 pub mod clauses;
 mod clock;
+pub mod crash;
 mod cx;
 pub mod fault;
 pub mod fits;

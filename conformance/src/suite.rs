@@ -12,7 +12,8 @@ use crate::{Backend, Judged, Outcome, clauses, judge, process};
 /// Judges one or several journals: expands to the `main` of a test target with `harness = false`.
 ///
 /// `open` takes a [`Dir`](crate::Dir) and answers a journal, an `Arc` of one, or a `Result` of either; for one directory it
-/// always opens the same store. `tamper` takes the same `Dir` and answers a [`Tamper`](crate::Tamper).
+/// always opens the same store. `tamper` takes the same `Dir` and answers a [`Tamper`](crate::Tamper). `crash` takes a
+/// [`SimDisk`](crate::crash::SimDisk) and answers a journal on it, as `open` does.
 ///
 /// ```no_run
 /// use sessile_conformance::mutant::Plain; // stands in for a journal of yours
@@ -28,10 +29,16 @@ use crate::{Backend, Judged, Outcome, clauses, judge, process};
 /// ```
 #[macro_export]
 macro_rules! suite {
-    ($(journal: $name:ident, open: $open:expr $(, tamper: $tamper:expr)? $(,)?);+ $(;)?) => {
+    ($(
+        journal: $name:ident, open: $open:expr $(, tamper: $tamper:expr)? $(, crash: $crash:expr)? $(,)?
+    );+ $(;)?) => {
         fn main() -> ::std::process::ExitCode {
             $crate::main(::std::vec![
-                $($crate::Backend::new(::core::stringify!($name), $open)$(.with_tamper($tamper))?),+
+                $(
+                    $crate::Backend::new(::core::stringify!($name), $open)
+                        $(.with_tamper($tamper))?
+                        $(.with_crash($crash))?
+                ),+
             ])
         }
     };

@@ -29,7 +29,7 @@ fn answered<T>(what: &str, answer: sessile_core::Result<T>) -> Result<T, String>
 }
 
 /// All of one tenant.
-pub(super) async fn at_tenant(store: &dyn AnyStore, by: &By, model: &Model) -> Result<(), String> {
+pub(crate) async fn at_tenant(store: &dyn AnyStore, by: &By, model: &Model) -> Result<(), String> {
     let Some(tenant) = model.tenants.get(&by.tenant) else { return Ok(()) };
     let projects = pages(2, |page| store.projects(by, page)).await;
     let want: Vec<_> =

@@ -19,6 +19,7 @@ use proptest::test_runner::{
 use proptest_state_machine::ReferenceStateMachine;
 use sessile_core::record::Hash;
 
+pub(crate) use look::at_tenant;
 pub use shape::Shape;
 pub use step::{Act, Expected, KeyUse, Pick, Step, Text, Token, Under, Who};
 

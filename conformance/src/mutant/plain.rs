@@ -93,6 +93,12 @@ impl Plain {
         Ok(self.shelves.lock().expect("no panic inside"))
     }
 
+    /// Whether a space was dropped.
+    pub fn is_dropped(&self, space: &Space) -> bool {
+        let shelves = self.shelves.lock().expect("no panic inside");
+        shelves.get(space).is_some_and(|shelf| shelf.dropped)
+    }
+
     fn check(&self, batch: &Batch) -> Result<()> {
         let limits = &self.info.limits;
         let card = batch.card.as_ref().map_or(0, |card| card.json.len());
