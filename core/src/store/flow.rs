@@ -4,11 +4,12 @@ use super::{
     machine::Machine,
     prepare::{Target, check_session, check_thread},
     shared::Shared,
+    slot::in_doubt,
 };
 use crate::{
     command::{By, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
     decision::{Caps, Reply, Request},
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     id::{ProjectId, Space, SpaceKind, ThreadId, Version},
     journal::{Commit, ListOrder, ListQuery, Position},
     project::ProjectState,
@@ -188,6 +189,15 @@ impl Shared {
         if begun == ThreadOutcome::Deleted {
             return Ok(begun);
         }
+        match self.finish_delete(by, project).await {
+            // The project takes no threads any more, and nobody undid that: it is no refusal.
+            Err(error) if error.kind() == ErrorKind::Unavailable => Err(in_doubt(&space, error)),
+            done => done,
+        }
+    }
+
+    async fn finish_delete(&self, by: &By, project: ProjectId) -> Result<ThreadOutcome> {
+        let space = project.space(&by.tenant);
         let state = self.state(&space, by).await?;
         for (_, thread) in &project_of(&state)?.unsettled {
             self.bury(&thread.space(&by.tenant)).await?;

@@ -18,12 +18,23 @@ pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// An error of something that may have happened all the same.
+pub(super) fn in_doubt(space: &Space, error: Error) -> Error {
+    let source = match error {
+        Error::Unavailable { source, .. } => source,
+        error => Some(std::sync::Arc::new(error) as _),
+    };
+    Error::Indeterminate { space: space.clone(), source }
+}
+
 #[derive(Debug)]
 enum Stage {
     /// Not in any batch.
     Waiting,
     /// In a batch that was sent.
     InFlight,
+    /// It was sent and may have been applied; that it is sent again changes nothing about it.
+    InDoubt,
     /// The caller has gone; whatever is not in flight is not sent for it.
     Left,
     Answered(Result<Reply>),
@@ -52,7 +63,15 @@ impl Slot {
         if matches!(*stage, Stage::Waiting) {
             *stage = Stage::InFlight;
         }
-        matches!(*stage, Stage::InFlight)
+        matches!(*stage, Stage::InFlight | Stage::InDoubt)
+    }
+
+    /// Nobody knows what became of it: until it is answered, an error proves nothing.
+    pub(super) fn doubt(&self) {
+        let mut stage = lock(&self.stage);
+        if matches!(*stage, Stage::InFlight) {
+            *stage = Stage::InDoubt;
+        }
     }
 
     /// The batch did not land: it may be decided again.
@@ -65,12 +84,12 @@ impl Slot {
 
     /// Whether nobody waits any more for what was not sent.
     pub(super) fn is_over(&self) -> bool {
-        !matches!(*lock(&self.stage), Stage::Waiting | Stage::InFlight)
+        !matches!(*lock(&self.stage), Stage::Waiting | Stage::InFlight | Stage::InDoubt)
     }
 
     pub(super) fn answer(&self, answer: Result<Reply>) {
         let mut stage = lock(&self.stage);
-        if matches!(*stage, Stage::Waiting | Stage::InFlight) {
+        if matches!(*stage, Stage::Waiting | Stage::InFlight | Stage::InDoubt) {
             *stage = Stage::Answered(answer);
             drop(stage);
             self.bell.notify(usize::MAX);
@@ -79,17 +98,8 @@ impl Slot {
 
     /// The leader cannot go on. What is in flight stays unknown; the rest was never sent.
     pub(super) fn fail(&self, space: &Space, error: Error) {
-        let in_flight = matches!(*lock(&self.stage), Stage::InFlight);
-        self.answer(Err(match error {
-            error if !in_flight => error,
-            Error::Unavailable { source, .. } => {
-                Error::Indeterminate { space: space.clone(), source }
-            }
-            error => Error::Indeterminate {
-                space: space.clone(),
-                source: Some(std::sync::Arc::new(error)),
-            },
-        }));
+        let in_flight = matches!(*lock(&self.stage), Stage::InFlight | Stage::InDoubt);
+        self.answer(Err(if in_flight { in_doubt(space, error) } else { error }));
     }
 
     /// The answer, once.
@@ -122,7 +132,9 @@ impl Slot {
         let mut stage = lock(&self.stage);
         match std::mem::replace(&mut *stage, Stage::Left) {
             Stage::Answered(answer) => answer,
-            Stage::InFlight => Err(Error::Indeterminate { space: space.clone(), source: None }),
+            Stage::InFlight | Stage::InDoubt => {
+                Err(Error::Indeterminate { space: space.clone(), source: None })
+            }
             Stage::Waiting | Stage::Left | Stage::Over => {
                 Err(Error::Contended { space: space.clone() })
             }

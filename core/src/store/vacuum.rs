@@ -5,6 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use super::{
     flow::{thread_of, thread_outcome},
     shared::Shared,
+    slot::in_doubt,
 };
 use crate::{
     command::{By, ThreadCommand, ThreadOutcome},
@@ -40,8 +41,12 @@ impl Shared {
         };
         let space = thread.space(&by.tenant);
         let outcome = thread_outcome(self.call(by, &space, Request::Thread(command)).await?)?;
-        self.journal.erase(&space, &versions).await?;
-        Ok(outcome)
+        match self.journal.erase(&space, &versions).await {
+            Ok(()) => Ok(outcome),
+            // The record stands and the payload is not shown any more: that is no refusal.
+            Err(error) if error.is_retryable() => Err(in_doubt(&space, error)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Finishes what was cut off between record and payload, then collects blobs.

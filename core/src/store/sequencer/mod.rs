@@ -274,7 +274,12 @@ impl Sequencer {
                     finish(led, round.answers);
                     return Ok(());
                 }
-                round.answers.iter().for_each(|due| due.slot.touch_down());
+                for due in &round.answers {
+                    match sent {
+                        Ok(Commit::Indeterminate { .. }) if due.wrote => due.slot.doubt(),
+                        _ => due.slot.touch_down(),
+                    }
+                }
                 (sent, round.answers)
             } else {
                 self.launch(shared, led, round, patience)?;
@@ -322,9 +327,10 @@ impl Sequencer {
                 }
                 Ok(Commit::Done) => return Ok(()),
                 Err(error) => {
-                    // What the engine refused was not applied; what was decided behind it is decided again.
+                    // What the engine refused was not applied, unless an earlier try was; what was decided behind it is
+                    // decided again.
                     for due in answers.iter().filter(|due| due.wrote) {
-                        due.slot.answer(Err(error.clone()));
+                        due.slot.fail(&self.space, error.clone());
                     }
                     checked = false;
                 }
