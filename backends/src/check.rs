@@ -158,6 +158,15 @@ pub(crate) fn file_place(path: &std::path::Path) -> Result<std::path::PathBuf> {
     }
 }
 
+/// Flushes the name of a file: a new one may otherwise be lost with its content flushed.
+#[cfg(any(feature = "redb", feature = "sqlite"))]
+pub(crate) fn flush_name(path: &std::path::Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(folder) if cfg!(unix) => std::fs::File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
 /// What a write that no head can refuse came to.
 #[cfg(any(feature = "redb", feature = "sqlite"))]
 pub(crate) fn kept(commit: Commit) -> Result<()> {

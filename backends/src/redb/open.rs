@@ -19,6 +19,7 @@ use super::{
     medium::{Flush, Medium, Watch},
     owner, schema,
 };
+use crate::check;
 
 /// Where the pages are.
 #[derive(Clone, Debug)]
@@ -142,7 +143,7 @@ fn settle(path: &Path) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         Err(e) => return Err(e),
     }
-    flush_folder(path)
+    check::flush_name(path)
 }
 
 /// Where a scrub writes the new file.
@@ -152,16 +153,9 @@ pub(super) fn beside(path: &Path) -> PathBuf {
     name.into()
 }
 
-pub(super) fn flush_folder(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
-        _ => Ok(()),
-    }
-}
-
 /// The file's absolute path, links followed: a scrub replaces what it really is.
 pub(super) fn place(path: &Path) -> Result<PathBuf> {
-    let place = crate::check::file_place(path)?;
+    let place = check::file_place(path)?;
     Ok(std::fs::canonicalize(&place).unwrap_or(place))
 }
 

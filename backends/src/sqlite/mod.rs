@@ -138,13 +138,15 @@ impl Shared {
         let until = clock::deadline(open::PATIENCE);
         let mut attempt = 0;
         loop {
-            let asked = self.pool.get(&self.path).map_err(Failure::Engine).and_then(|reader| {
-                let found = reader.conn().map_err(Failure::Engine).and_then(&query);
-                if matches!(found, Err(Failure::Engine(_))) {
-                    reader.discard();
-                }
-                found
-            });
+            let asked = self.pool.get(&self.path, &self.options).map_err(Failure::Engine).and_then(
+                |reader| {
+                    let found = reader.conn().map_err(Failure::Engine).and_then(&query);
+                    if matches!(found, Err(Failure::Engine(_))) {
+                        reader.discard();
+                    }
+                    found
+                },
+            );
             match asked {
                 Ok(value) => return Ok(value),
                 Err(Failure::Found(error)) => return Err(error),
@@ -284,7 +286,10 @@ impl Journal for Sqlite {
         loop {
             let listener = self.shared.bell.listen(space);
             self.shared.check()?;
-            let epoch = self.shared.watch.epoch(|| open::open_reader(&self.shared.path));
+            let epoch = self
+                .shared
+                .watch
+                .epoch(|| open::open_reader(&self.shared.path, &self.shared.options));
             // A file that is busy may have changed.
             let epoch = epoch.ok();
             if epoch.is_none() || epoch != seen || listener.is_none() {

@@ -12,7 +12,7 @@ use super::{
     error::{self, is_busy},
     schema,
 };
-use crate::{clock, turn};
+use crate::{check, clock, turn};
 
 /// How long an open, or a read, waits for what other processes hold for a moment: recovery, the last checkpoint.
 pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -31,7 +31,15 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<(Connection, u128)>
             }
             Err(Failure::Engine(e)) => return Err(error::engine(path, e)),
             Err(Failure::Refused(e)) => return Err(e),
-            Ok(opened) => return Ok(opened),
+            Ok(opened) => {
+                return match check::flush_name(path) {
+                    Ok(()) => Ok(opened),
+                    Err(e) => {
+                        let reason = format!("the folder of {} fails", path.display());
+                        Err(Error::unavailable(reason, e))
+                    }
+                };
+            }
         }
     }
 }
@@ -48,12 +56,12 @@ impl From<rusqlite::Error> for Failure {
 }
 
 fn try_open(path: &Path, options: &Options) -> Result<(Connection, u128), Failure> {
-    let mut conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
+    let mut conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE, options)?;
     if conn.is_readonly("main")? {
         let reason = format!("{} is read-only", path.display());
         return Err(Failure::Refused(Error::Unavailable { reason, source: None }));
     }
-    let is_new = check(&conn, path)?;
+    let created = is_new(&conn, path)?;
     let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     if mode != "wal" {
         let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
@@ -63,7 +71,7 @@ fn try_open(path: &Path, options: &Options) -> Result<(Connection, u128), Failur
         }
     }
     set_up_writer(&conn, options)?;
-    if is_new {
+    if created {
         create(&mut conn, path)?;
     }
     let store: Option<String> = conn
@@ -81,7 +89,7 @@ fn foreign(path: &Path, reason: &str) -> Failure {
 }
 
 /// Whether the file is new; refuses what is no store of ours, before anything is written to it.
-fn check(conn: &Connection, path: &Path) -> Result<bool, Failure> {
+fn is_new(conn: &Connection, path: &Path) -> Result<bool, Failure> {
     let (application, format, tables): (i32, i64, i64) = conn.query_row(
         "SELECT (SELECT application_id FROM pragma_application_id), \
          (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)",
@@ -107,7 +115,7 @@ fn check(conn: &Connection, path: &Path) -> Result<bool, Failure> {
 /// Creates everything in one transaction, unless another process did meanwhile.
 fn create(conn: &mut Connection, path: &Path) -> Result<(), Failure> {
     let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if check(&txn, path)? {
+    if is_new(&txn, path)? {
         txn.execute_batch(schema::TABLES)?;
         txn.execute_batch(&schema::views())?;
         let store = format!("{:032x}", rand::random::<u128>());
@@ -120,9 +128,12 @@ fn create(conn: &mut Connection, path: &Path) -> Result<(), Failure> {
 }
 
 /// What every connection has in common. No URI, no shared cache, no waiting inside the engine.
-fn connect(path: &Path, create: OpenFlags) -> rusqlite::Result<Connection> {
+fn connect(path: &Path, create: OpenFlags, options: &Options) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
-    let conn = Connection::open_with_flags(path, flags)?;
+    let conn = match options.vfs {
+        None => Connection::open_with_flags(path, flags)?,
+        Some(name) => Connection::open_with_flags_and_vfs(path, flags, name)?,
+    };
     conn.busy_timeout(std::time::Duration::ZERO)?;
     conn.set_prepared_statement_cache_capacity(64);
     // Otherwise a cached statement is planned again whenever its parameters change.
@@ -144,14 +155,14 @@ fn set_up_writer(conn: &Connection, options: &Options) -> rusqlite::Result<()> {
 
 /// Another writing connection to a store that is open already, after an error left the first in doubt.
 pub(super) fn reopen_writer(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
-    let conn = connect(path, OpenFlags::empty())?;
+    let conn = connect(path, OpenFlags::empty(), options)?;
     set_up_writer(&conn, options)?;
     Ok(conn)
 }
 
 /// A reading connection to a store that is open already.
-pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let conn = connect(path, OpenFlags::empty())?;
+pub(super) fn open_reader(path: &Path, options: &Options) -> rusqlite::Result<Connection> {
+    let conn = connect(path, OpenFlags::empty(), options)?;
     conn.execute_batch("PRAGMA query_only = ON;")?;
     Ok(conn)
 }

@@ -27,6 +27,8 @@ impl Synchronous {
 pub struct Options {
     /// When a commit is flushed. The weakest choice of all who have the file open is what holds.
     pub synchronous: Synchronous,
+    /// The name of a registered VFS to reach the file through; `None`: the system's.
+    pub vfs: Option<&'static str>,
 }
 
 impl Options {
@@ -34,6 +36,13 @@ impl Options {
     #[must_use]
     pub const fn with_synchronous(mut self, synchronous: Synchronous) -> Self {
         self.synchronous = synchronous;
+        self
+    }
+
+    /// Through another VFS. It must be able to share memory between connections, as WAL needs it.
+    #[must_use]
+    pub const fn with_vfs(mut self, name: &'static str) -> Self {
+        self.vfs = Some(name);
         self
     }
 }

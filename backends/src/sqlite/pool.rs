@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::open;
+use super::{Options, open};
 use crate::lock::lock;
 
 /// Readers at the same time, at most; more wait.
@@ -35,7 +35,7 @@ impl fmt::Debug for Pool {
 
 impl Pool {
     /// A connection; blocks while all are in use.
-    pub(super) fn get(&self, path: &Path) -> rusqlite::Result<Reader<'_>> {
+    pub(super) fn get(&self, path: &Path, options: &Options) -> rusqlite::Result<Reader<'_>> {
         let mut state = lock(&self.state);
         loop {
             if let Some(conn) = state.idle.pop() {
@@ -46,7 +46,7 @@ impl Pool {
                 drop(state);
                 // Counted before it is there; dropped without a connection, it gives its place back.
                 let mut reader = Reader { pool: self, conn: None };
-                reader.conn = Some(open::open_reader(path)?);
+                reader.conn = Some(open::open_reader(path, options)?);
                 return Ok(reader);
             }
             state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
