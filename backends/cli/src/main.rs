@@ -86,6 +86,9 @@ enum Verb {
         /// Small sizes: seconds, not minutes
         #[arg(long)]
         quick: bool,
+        /// Only these, separated by commas
+        #[arg(long, value_enum, value_delimiter = ',')]
+        backend: Vec<bench::Backend>,
     },
     /// The child process of `demo`
     #[command(hide = true)]
@@ -134,7 +137,7 @@ async fn run(args: Args, out: &mut Out) -> Result<Status> {
         Verb::Verify { store, expect, thread } => {
             verify::run(out, &caller, &store, expect.as_deref(), thread.as_deref()).await
         }
-        Verb::Bench { quick } => bench::run(out, quick).await,
+        Verb::Bench { quick, backend } => bench::run(out, quick, &backend).await,
         Verb::DemoWorker { store } => demo::worker(&store).await,
     }
 }

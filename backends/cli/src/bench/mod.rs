@@ -2,14 +2,14 @@
 //!
 //! | workload | one operation | of the bare engine |
 //! | --- | --- | --- |
-//! | `append_1` | one writer appends an entry of 1 KiB, durably | one insert of 1 KiB, one flush |
-//! | `append_64` | the same by 64 writers at once, each in a session and thread of its own | 64 inserts in one transaction, one flush |
+//! | `append_1` | one writer appends an entry of 1 KiB, durably | one write of 1 KiB, one flush |
+//! | `append_64` | the same by 64 writers at once, each in a session and thread of its own | 64 writes in one transaction, one flush |
 //! | `tail_50` | the last 50 of a session's 10,000 entries | 50 rows backward by index |
 //! | `list_100` | the 100 sessions of one thread among many threads | 101 rows by index |
 //! | `open_thread` | a thread of 100 sessions, by a store that has nothing in memory | 101 rows of another thread by index |
 //! | `open_store` | open and close a store of many sessions | open the database and ask one thing |
 //!
-//! Rounds of both sides take turns, so that a machine that slows down slows both; the figures are medians of 5 rounds,
+//! Backends are `sqlite`, `redb` and `memory`. Rounds of both sides take turns, so that a machine that slows down slows both; the figures are medians of 5 rounds,
 //! the ratio is that of the medians. Memory is no engine to compare with: `raw_ops_per_s` and `ratio` are null, and
 //! there is nothing to open. The files are made in the temporary folder: point `TMPDIR` at the disk in question.
 
@@ -19,8 +19,9 @@ mod sizes;
 
 use std::path::Path;
 
+use clap::ValueEnum;
 use serde::Serialize;
-use sessile::{Clock, SystemClock, store::Store};
+use sessile::{Clock, SystemClock};
 
 use crate::{
     Status,
@@ -31,6 +32,32 @@ use crate::{
 use ours::Ours;
 use raw::Raw;
 use sizes::{ROUNDS, Sizes};
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Backend {
+    Sqlite,
+    Redb,
+    Memory,
+}
+
+impl Backend {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Redb => "redb",
+            Self::Memory => "memory",
+        }
+    }
+
+    /// The address of its store.
+    fn place(self, folder: &Path) -> String {
+        match self {
+            Self::Memory => "memory:".into(),
+            _ => format!("{}:{}", self.name(), folder.join("bench").display()),
+        }
+    }
+}
 
 /// One figure.
 #[derive(Debug, Serialize)]
@@ -68,20 +95,14 @@ impl Rounds {
     }
 }
 
-/// Runs the verb.
-pub(crate) async fn run(out: &mut Out, quick: bool) -> Result<Status> {
+/// Runs the verb, for these backends, or all of them.
+pub(crate) async fn run(out: &mut Out, quick: bool, backends: &[Backend]) -> Result<Status> {
     let sizes = if quick { Sizes::QUICK } else { Sizes::FULL };
+    let all = Backend::value_variants();
     let mut figures = Vec::new();
-    let folder = tempfile::tempdir().map_err(Fail::io("cannot make a folder"))?;
-    let file = folder.path().join("bench.db");
-    let name =
-        file.to_str().ok_or_else(|| Fail::input("the temporary folder has no UTF-8 name"))?;
-    let sqlite = place::create(&format!("sqlite:{name}")).await?;
-    let raw = Raw::new(&folder.path().join("raw.db"), &sizes)?;
-    for figure in measure(out, sqlite, "sqlite", Some((raw, folder.path())), &sizes).await? {
-        figures.push(figure);
+    for backend in if backends.is_empty() { all } else { backends } {
+        figures.extend(measure(out, *backend, &sizes).await?);
     }
-    figures.extend(measure(out, place::create("memory:").await?, "memory", None, &sizes).await?);
     if !out.json {
         print(out, &figures)?;
         let built = if cfg!(debug_assertions) {
@@ -94,15 +115,11 @@ pub(crate) async fn run(out: &mut Out, quick: bool) -> Result<Status> {
     Ok(Status::Fine)
 }
 
-async fn measure(
-    out: &mut Out,
-    store: Store,
-    backend: &'static str,
-    raw: Option<(Raw, &Path)>,
-    sizes: &Sizes,
-) -> Result<Vec<Figure>> {
-    let ours = Ours::fill(store, sizes).await?;
-    let (mut raw, folder) = raw.map_or((None, None), |(raw, folder)| (Some(raw), Some(folder)));
+async fn measure(out: &mut Out, backend: Backend, sizes: &Sizes) -> Result<Vec<Figure>> {
+    let folder = tempfile::tempdir().map_err(Fail::io("cannot make a folder"))?;
+    let place = backend.place(folder.path());
+    let ours = Ours::fill(place::create(&place).await?, sizes).await?;
+    let mut raw = raw::beside(backend, folder.path(), sizes)?;
     let mut figures = Vec::new();
     /// Both sides in turns.
     macro_rules! workload {
@@ -113,11 +130,11 @@ async fn measure(
                 rounds.ours.push(per_second($ours.await?, begin));
                 if let Some(raw) = &mut raw {
                     let begin = SystemClock.elapsed();
-                    let side: fn(&mut Raw, &Sizes) -> Result<u64> = $raw;
-                    rounds.raw.push(per_second(side(raw, sizes)?, begin));
+                    let side: fn(&mut dyn Raw, &Sizes) -> Result<u64> = $raw;
+                    rounds.raw.push(per_second(side(&mut **raw, sizes)?, begin));
                 }
             }
-            let figure = rounds.figure(backend);
+            let figure = rounds.figure(backend.name());
             if out.json {
                 out.value(&figure)?;
                 out.flush()?;
@@ -132,33 +149,16 @@ async fn measure(
     workload!("list_100", ours.list(sizes.reads), |raw, s| raw.list(s.reads));
     workload!("open_thread", ours.open_threads(sizes.opens), |raw, s| raw.threads(s.opens));
     ours.store().close().await?;
-    if let Some(folder) = folder {
-        drop(raw.take());
-        let figure = open_store(folder, backend, sizes).await?;
-        if out.json {
-            out.value(&figure)?;
-        }
-        figures.push(figure);
+    if raw.is_some() {
+        let reopen = async || -> Result<u64> {
+            for _ in 0..sizes.stores {
+                place::open(&place).await?.close().await?;
+            }
+            Ok(sizes.stores)
+        };
+        workload!("open_store", reopen(), |raw, s| raw.open(s.stores));
     }
     Ok(figures)
-}
-
-async fn open_store(folder: &Path, backend: &'static str, sizes: &Sizes) -> Result<Figure> {
-    let mut rounds = Rounds::of("open_store");
-    let place = format!("sqlite:{}", folder.join("bench.db").display());
-    for _ in 0..ROUNDS {
-        let begin = SystemClock.elapsed();
-        for _ in 0..sizes.stores {
-            place::open(&place).await?.close().await?;
-        }
-        rounds.ours.push(per_second(sizes.stores, begin));
-        let begin = SystemClock.elapsed();
-        for _ in 0..sizes.stores {
-            drop(raw::open(&folder.join("raw.db"))?);
-        }
-        rounds.raw.push(per_second(sizes.stores, begin));
-    }
-    Ok(rounds.figure(backend))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a rate for people")]

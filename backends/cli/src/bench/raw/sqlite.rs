@@ -1,14 +1,17 @@
-//! The bare engine doing the least that the same promise needs: the same bytes, as durable, found by an index.
+//! A plain SQLite database: write-ahead log, flushed at each commit; one table with one index.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
 
-use super::sizes::{BODY, LOG, SESSIONS, Sizes, WRITERS};
-use crate::fail::{Fail, Result};
+use super::{BODY, LOG, Raw, SESSIONS, SHORT, WRITERS};
+use crate::{
+    bench::sizes::Sizes,
+    fail::{Fail, Result},
+};
 
-/// A plain SQLite database: write-ahead log, flushed at each commit.
-pub(super) struct Raw {
+pub(super) struct Sqlite {
+    path: PathBuf,
     db: Connection,
     next: i64,
 }
@@ -18,7 +21,7 @@ fn engine(error: rusqlite::Error) -> Fail {
 }
 
 /// Opens a database as its users do, and asks it one thing.
-pub(super) fn open(path: &Path) -> Result<Connection> {
+fn open(path: &Path) -> Result<Connection> {
     let db = Connection::open(path).map_err(engine)?;
     db.pragma_update(None, "journal_mode", "WAL").map_err(engine)?;
     db.pragma_update(None, "synchronous", "FULL").map_err(engine)?;
@@ -26,11 +29,11 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     Ok(db)
 }
 
-impl Raw {
+impl Sqlite {
     /// A database of as many rows as the store beside it has records in its large fixtures: space 0 is the log, the
     /// spaces from 1 are threads.
-    pub(super) fn new(path: &Path, sizes: &Sizes) -> Result<Self> {
-        let mut db = open(path)?;
+    pub(super) fn new(path: PathBuf, sizes: &Sizes) -> Result<Self> {
+        let mut db = open(&path)?;
         db.execute_batch(
             "CREATE TABLE record (id INTEGER PRIMARY KEY, space INTEGER NOT NULL, version INTEGER NOT NULL, \
              body TEXT NOT NULL, UNIQUE (space, version))",
@@ -39,7 +42,7 @@ impl Raw {
         let fill = db.transaction().map_err(engine)?;
         {
             let mut insert = fill.prepare(INSERT).map_err(engine)?;
-            let (long, short) = ("x".repeat(BODY), "x".repeat(300));
+            let (long, short) = ("x".repeat(BODY), "x".repeat(SHORT));
             for version in 0..LOG {
                 insert.execute(params![0, version as i64, long]).map_err(engine)?;
             }
@@ -50,11 +53,24 @@ impl Raw {
             }
         }
         fill.commit().map_err(engine)?;
-        Ok(Self { db, next: 0 })
+        Ok(Self { path, db, next: 0 })
     }
 
-    /// Durable inserts, each by itself.
-    pub(super) fn append(&mut self, n: u64) -> Result<u64> {
+    fn read(&self, sql: &str, space: Option<i64>) -> Result<()> {
+        let mut select = self.db.prepare_cached(sql).map_err(engine)?;
+        let pair = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
+        let rows = match space {
+            Some(space) => select.query_map([space], pair),
+            None => select.query_map([], pair),
+        };
+        let rows = rows.and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>).map_err(engine)?;
+        std::hint::black_box(rows);
+        Ok(())
+    }
+}
+
+impl Raw for Sqlite {
+    fn append(&mut self, n: u64) -> Result<u64> {
         let body = "x".repeat(BODY);
         let mut insert = self.db.prepare_cached(INSERT).map_err(engine)?;
         for _ in 0..n {
@@ -64,8 +80,7 @@ impl Raw {
         Ok(n)
     }
 
-    /// What 64 writers could get at best: all of their inserts in one transaction, again and again.
-    pub(super) fn append_together(&mut self, each: u64) -> Result<u64> {
+    fn append_together(&mut self, each: u64) -> Result<u64> {
         let body = "x".repeat(BODY);
         for _ in 0..each {
             self.next += 1;
@@ -81,35 +96,26 @@ impl Raw {
         Ok(each * WRITERS as u64)
     }
 
-    /// The last rows of the log.
-    pub(super) fn tail(&self, n: u64) -> Result<u64> {
+    fn tail(&mut self, n: u64) -> Result<u64> {
         let sql = "SELECT version, body FROM record WHERE space = 0 ORDER BY version DESC LIMIT 50";
         (0..n).try_for_each(|_| self.read(sql, None))?;
         Ok(n)
     }
 
-    /// The rows of one thread.
-    pub(super) fn list(&self, n: u64) -> Result<u64> {
+    fn list(&mut self, n: u64) -> Result<u64> {
         (0..n).try_for_each(|_| self.read(LIST, Some(1)))?;
         Ok(n)
     }
 
-    /// The rows of several threads, one after the other.
-    pub(super) fn threads(&self, n: usize) -> Result<u64> {
+    fn threads(&mut self, n: usize) -> Result<u64> {
         (1..=n).try_for_each(|space| self.read(LIST, Some(space as i64)))?;
         Ok(n as u64)
     }
 
-    fn read(&self, sql: &str, space: Option<i64>) -> Result<()> {
-        let mut select = self.db.prepare_cached(sql).map_err(engine)?;
-        let pair = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
-        let rows = match space {
-            Some(space) => select.query_map([space], pair),
-            None => select.query_map([], pair),
-        };
-        let rows = rows.and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>).map_err(engine)?;
-        std::hint::black_box(rows);
-        Ok(())
+    fn open(&mut self, n: u64) -> Result<u64> {
+        self.db = Connection::open_in_memory().map_err(engine)?;
+        (0..n).try_for_each(|_| open(&self.path).map(drop))?;
+        Ok(n)
     }
 }
 
