@@ -2,6 +2,7 @@
 //!
 //! | workload | one operation | of the bare engine |
 //! | --- | --- | --- |
+//! | `create_thread` | one thread in a project, durably | one write of 300 bytes under a new key, one flush |
 //! | `append_1` | one writer appends an entry of 1 KiB, durably | one write of 1 KiB, one flush |
 //! | `append_64` | the same by 64 writers at once, each in a session and thread of its own | 64 writes in one transaction, one flush |
 //! | `tail_50` | the last 50 of a session's 10,000 entries | 50 rows backward by index |
@@ -142,6 +143,7 @@ async fn measure(out: &mut Out, backend: Backend, sizes: &Sizes) -> Result<Vec<F
             figures.push(figure);
         }};
     }
+    workload!("create_thread", ours.create(sizes.creates), |raw, s| raw.create(s.creates));
     workload!("append_1", ours.append(sizes.appends), |raw, s| raw.append(s.appends));
     workload!("append_64", ours.append_together(sizes.appends_each), |raw, s| raw
         .append_together(s.appends_each));

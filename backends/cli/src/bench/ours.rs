@@ -16,6 +16,7 @@ use crate::fail::{Fail, Result};
 pub(super) struct Ours {
     store: Store,
     by: By,
+    project: ProjectId,
     /// One writer's.
     alone: SessionId,
     /// 64 writers', each in a thread of its own.
@@ -60,11 +61,18 @@ impl Ours {
             }
         });
         let threads = together(makers).await?.into_iter().flatten().collect();
-        Ok(Self { store, by, alone, writers, log, threads })
+        Ok(Self { store, by, project, alone, writers, log, threads })
     }
 
     pub(super) const fn store(&self) -> &Store {
         &self.store
+    }
+
+    pub(super) async fn create(&self, n: u64) -> Result<u64> {
+        for _ in 0..n {
+            self.store.create_thread(&self.by, self.project, NewThread::titled("one")).await?;
+        }
+        Ok(n)
     }
 
     pub(super) async fn append(&self, n: u64) -> Result<u64> {

@@ -3,6 +3,8 @@
 /// Sizes of the fixtures, and operations of a round.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizes {
+    /// Threads created.
+    pub(super) creates: u64,
     /// Appends of one writer.
     pub(super) appends: u64,
     /// Appends of each of the 64 writers.
@@ -20,9 +22,10 @@ pub(super) struct Sizes {
 impl Sizes {
     /// Seconds.
     pub(super) const QUICK: Self =
-        Self { appends: 200, appends_each: 10, threads: 50, reads: 50, opens: 25, stores: 3 };
+        Self { creates: 50, appends: 200, appends_each: 10, threads: 50, reads: 50, opens: 25, stores: 3 };
     /// A minute or two; the large store has 100,000 sessions.
     pub(super) const FULL: Self = Self {
+        creates: 500,
         appends: 4000,
         appends_each: 200,
         threads: 1000,

@@ -17,7 +17,10 @@ const SHORT: usize = 300;
 /// A bare engine with as many rows as the store beside it has records in its large fixtures. Each method does so many
 /// operations, and says how many.
 pub(super) trait Raw {
-    /// One durable write each.
+    /// One durable write each, of the first row of a new thread.
+    fn create(&mut self, n: u64) -> Result<u64>;
+
+    /// One durable write each, of a row of one thread.
     fn append(&mut self, n: u64) -> Result<u64>;
 
     /// What 64 writers could get at best: one write of each made durable together, again and again.

@@ -68,6 +68,15 @@ impl Redb {
 }
 
 impl Raw for Redb {
+    fn create(&mut self, n: u64) -> Result<u64> {
+        let body = "x".repeat(SHORT);
+        for _ in 0..n {
+            self.next += 1;
+            self.put(std::iter::once(((2 * WRITER + self.next, 0), &*body)))?;
+        }
+        Ok(n)
+    }
+
     fn append(&mut self, n: u64) -> Result<u64> {
         let body = "x".repeat(BODY);
         for _ in 0..n {

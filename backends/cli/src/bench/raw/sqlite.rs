@@ -70,6 +70,16 @@ impl Sqlite {
 }
 
 impl Raw for Sqlite {
+    fn create(&mut self, n: u64) -> Result<u64> {
+        let body = "x".repeat(SHORT);
+        let mut insert = self.db.prepare_cached(INSERT).map_err(engine)?;
+        for _ in 0..n {
+            self.next += 1;
+            insert.execute(params![-1000 - self.next, 0, body]).map_err(engine)?;
+        }
+        Ok(n)
+    }
+
     fn append(&mut self, n: u64) -> Result<u64> {
         let body = "x".repeat(BODY);
         let mut insert = self.db.prepare_cached(INSERT).map_err(engine)?;
