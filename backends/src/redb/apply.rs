@@ -13,6 +13,7 @@ use sessile_core::{
 
 use super::{
     error::Found,
+    index,
     read::{self, Reading, damaged},
     schema::{self, Row, Tables},
 };
@@ -133,20 +134,26 @@ fn append(tables: &mut Tables<'_>, space: &Space, state: State, batch: &Batch) -
         State::Unborn(None) | State::Dropped => (next_number(tables)?, None),
     };
     let is_first = was.is_none();
-    let (card, updated, project) = match was {
-        Some(row) => (row.head.card, Some(row.updated), row.project),
-        None => (None, None, batch.project),
-    };
     let now = batch.card.as_ref().map(|card| card.updated_at.millis());
-    let now = now.or(updated).unwrap_or(0);
-    if updated != Some(now) {
-        index(tables, space, project, updated, Some(now))?;
-    }
+    let (card, now, listed, project) = match was {
+        Some(row) => {
+            let now = now.unwrap_or(row.updated);
+            if row.listed == row.updated && now != row.listed {
+                index::mark(tables, space)?;
+            }
+            (row.head.card, now, row.listed, row.project)
+        }
+        None => {
+            let now = now.unwrap_or(0);
+            index::place(tables, space, batch.project, None, Some(now))?;
+            (None, now, now, batch.project)
+        }
+    };
     if let (true, Some(project)) = (is_first, project) {
         tables.project()?.insert(project_key(space, project), ())?;
     }
     let head = Head { position: end, card: batch.card.clone().or(card) };
-    let row = Row { id, head, updated: now, project };
+    let row = Row { id, head, updated: now, listed, project };
     tables.space()?.insert(schema::space_key(space), row.encode().as_slice())?;
     let mut newest: Vec<(Stream, Version)> = Vec::new();
     for record in &batch.records {
@@ -179,28 +186,6 @@ fn project_key(space: &Space, project: ProjectId) -> (&[u8], u8, u128, u128) {
     (space.tenant().as_str().as_bytes(), scope, project, space.bits())
 }
 
-/// Moves a space in the order of updates, in each scope it belongs to; `None` is nowhere.
-fn index(
-    tables: &mut Tables<'_>,
-    space: &Space,
-    project: Option<ProjectId>,
-    from: Option<u64>,
-    to: Option<u64>,
-) -> Found<()> {
-    let tenant = space.tenant().as_str().as_bytes();
-    for of in std::iter::once(None).chain(project.map(Some)) {
-        let (scope, project) = schema::scope(space.kind(), of);
-        let table = tables.updated()?;
-        if let Some(from) = from {
-            table.remove((tenant, scope, project, from, space.bits()))?;
-        }
-        if let Some(to) = to {
-            table.insert((tenant, scope, project, to, space.bits()), ())?;
-        }
-    }
-    Ok(())
-}
-
 fn drop_all(tables: &mut Tables<'_>, space: &Space, state: State) -> Found<()> {
     tables.other()?.insert(schema::space_key(space), schema::DROPPED)?;
     let id = match state {
@@ -208,7 +193,7 @@ fn drop_all(tables: &mut Tables<'_>, space: &Space, state: State) -> Found<()> {
         State::Unborn(Some(id)) => id,
         State::Live(row) => {
             tables.space()?.remove(schema::space_key(space))?;
-            index(tables, space, row.project, Some(row.updated), None)?;
+            index::remove(tables, space, &row)?;
             if let Some(project) = row.project {
                 tables.project()?.remove(project_key(space, project))?;
             }

@@ -1,4 +1,4 @@
-//! Lists: one range of one table each.
+//! Lists: one range of one table each, or of the order of updates.
 
 use std::ops::Bound;
 
@@ -11,7 +11,7 @@ use sessile_core::{
 
 use super::{
     error::{Failure, Found},
-    read,
+    index, read,
     schema::{self, Row},
 };
 
@@ -49,13 +49,8 @@ pub(super) fn list(txn: &ReadTransaction, query: &ListQuery) -> Found<Vec<ListRo
             }
         }
         (ListOrder::Updated, _) => {
-            let key = |updated, bits| (tenant, scope, project, updated, bits);
-            let last = query.after.map(|(updated, bits)| key(updated.millis(), bits));
-            let before = last.map_or(Bound::Included(key(u64::MAX, u128::MAX)), Bound::Excluded);
-            let table = txn.open_table(schema::UPDATED)?;
-            let rows = table.range((Bound::Included(key(0, 0)), before))?;
-            for row in rows.rev().take(query.limit) {
-                list.push(listed(row?.0.value().4)?);
+            for bits in index::newest(txn, query)? {
+                list.push(listed(bits)?);
             }
         }
     }

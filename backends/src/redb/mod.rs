@@ -2,6 +2,7 @@
 
 mod apply;
 mod error;
+mod index;
 mod list;
 mod medium;
 mod open;

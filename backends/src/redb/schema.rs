@@ -35,6 +35,8 @@ pub(super) const PROJECT: TableDefinition<'static, ProjectKey, ()> =
 /// Spaces by the time of their card, in each scope they belong to.
 pub(super) const UPDATED: TableDefinition<'static, UpdatedKey, ()> =
     TableDefinition::new("updated");
+/// Spaces whose row in [`UPDATED`] is not where it belongs.
+pub(super) const MOVED: TableDefinition<'static, SpaceKey, ()> = TableDefinition::new("moved");
 /// Number of the space and version: a record.
 pub(super) const RECORD: TableDefinition<'static, (u64, u64), &[u8]> =
     TableDefinition::new("record");
@@ -53,7 +55,7 @@ pub(super) const DROPPED: u64 = 0;
 /// Runs a piece of code for each table.
 macro_rules! each_table {
     ($do:ident) => {
-        $do!(META, SPACE, OTHER, PROJECT, UPDATED, RECORD, STREAM, SNAPSHOT, BLOB, PUT)
+        $do!(META, SPACE, OTHER, PROJECT, UPDATED, MOVED, RECORD, STREAM, SNAPSHOT, BLOB, PUT)
     };
 }
 pub(super) use each_table;
@@ -88,6 +90,7 @@ tables! {
     other: OTHER, SpaceKey, u64;
     project: PROJECT, ProjectKey, ();
     updated: UPDATED, UpdatedKey, ();
+    moved: MOVED, SpaceKey, ();
     record: RECORD, (u64, u64), &'static [u8];
     stream: STREAM, StreamKey, u64;
     snapshot: SNAPSHOT, u64, &'static [u8];
@@ -136,6 +139,8 @@ pub(super) struct Row {
     pub(super) head: Head,
     /// The time of the newest card, 0 before there is one.
     pub(super) updated: u64,
+    /// The time of its row in [`UPDATED`].
+    pub(super) listed: u64,
     pub(super) project: Option<ProjectId>,
 }
 
@@ -147,6 +152,7 @@ impl Row {
         out.extend(position.version.to_be_bytes());
         out.extend(position.hash.bytes());
         out.extend(self.updated.to_be_bytes());
+        out.extend(self.listed.to_be_bytes());
         out.push(u8::from(self.project.is_some()));
         out.extend(self.project.map_or(0, |project| project.bits()).to_be_bytes());
         out.push(u8::from(card.is_some()));
@@ -165,14 +171,14 @@ impl Row {
         }
         let id = from.u64()?;
         let position = Position { version: from.u64()?, hash: Hash::from_bytes(from.take()?) };
-        let updated = from.u64()?;
+        let (updated, listed) = (from.u64()?, from.u64()?);
         let (in_project, project) = (from.u8()?, u128::from_be_bytes(from.take()?));
         let has_card = from.u8()?;
         let json = std::str::from_utf8(from.0).ok()?;
         let updated_at = sessile_core::clock::Timestamp::from_millis(updated);
         let card = (has_card == 1).then(|| Card { updated_at, json: json.into() });
         let project = (in_project == 1).then(|| ProjectId::from_bits(project));
-        Some(Self { id, head: Head { position, card }, updated, project })
+        Some(Self { id, head: Head { position, card }, updated, listed, project })
     }
 }
 

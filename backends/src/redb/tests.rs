@@ -9,7 +9,7 @@ use std::{
 use ::redb::{Database, StorageBackend, TableDefinition, backends::InMemoryBackend};
 use sessile_core::{
     error::{Error, ErrorKind},
-    journal::{BlobName, Blobs, Commit, Journal, Position, Record, RecordBody, Scrub},
+    journal::{BlobName, Blobs, Commit, Journal, ListOrder, Position, Record, RecordBody, Scrub},
 };
 use tempfile::TempDir;
 
@@ -137,6 +137,44 @@ fn everything_comes_back_equal() {
         assert_eq!(journal.get_blob(&space(9), &name, Some(3..5)).await.unwrap(), b"34");
         let other = BlobName("other".into());
         assert_eq!(kind(journal.get_blob(&space(9), &other, None).await), ErrorKind::NotFound);
+    });
+}
+
+/// More spaces change than are kept out of their place.
+#[test]
+fn the_order_of_updates_holds_while_places_are_late() {
+    const SPACES: u128 = 300;
+    let journal = Redb::open_on(Bytes::new(), Options::default()).unwrap();
+    block_on(async {
+        let mut times = std::collections::HashMap::new();
+        let mut at = std::collections::HashMap::new();
+        for round in 0..3_u64 {
+            for bits in 0..SPACES {
+                if round > 0 && !times.contains_key(&bits) {
+                    continue;
+                }
+                let time = (bits as u64 * 7919 + round * 104_729) % 1000;
+                let after = at.get(&bits).copied();
+                let version = after.map_or(1, |after: Position| after.version + 1);
+                let batch = carded(vec![record(version, 4, "x")], time, Some(bits % 3));
+                let commit = journal.commit(&space(bits), after, &batch).await.unwrap();
+                assert!(matches!(commit, Commit::Done), "{commit:?}");
+                at.extend([(bits, batch.end().unwrap())]);
+                times.insert(bits, time);
+            }
+            let dropped = u128::from(round * 37);
+            let head = at.remove(&dropped);
+            times.remove(&dropped);
+            let commit = journal.drop_space(&space(dropped), head).await.unwrap();
+            assert!(matches!(commit, Commit::Done), "{commit:?}");
+            for project in [None, Some(0), Some(2)] {
+                let of_it = |bits: &&u128| project.is_none_or(|project| **bits % 3 == project);
+                let mut right: Vec<u128> = times.keys().filter(of_it).copied().collect();
+                right.sort_by_key(|bits| std::cmp::Reverse((times[bits], *bits)));
+                let query = testing::query(ListOrder::Updated, project, 40);
+                assert_eq!(testing::pages(&journal, query).await, right, "round {round}");
+            }
+        }
     });
 }
 
