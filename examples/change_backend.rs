@@ -1,6 +1,7 @@
 //! How do I change where it is kept?
 //!
-//! By another address, and nothing else: run this twice with each of `sqlite:notes.db`, `redb:notes.redb` and `memory:`.
+//! By another address, and nothing else: run this twice with each of `sqlite:notes.db`, `disk:notes`, `redb:notes.redb`
+//! and `memory:`.
 
 use sessile::store::{SessionStoreExt, Store, ThreadStoreExt};
 use sessile::{By, command::*, id::*, model::*};
@@ -30,7 +31,8 @@ pub(crate) async fn visit(store: &Store) -> sessile::Result<usize> {
 
     let (mut visits, mut paging) = (0, Paging::default());
     loop {
-        let page = store.threads(&by, ThreadFilter::of(ThreadScope::Project(project)), paging).await?;
+        let page =
+            store.threads(&by, ThreadFilter::of(ThreadScope::Project(project)), paging).await?;
         visits += page.items.len();
         if page.next.is_none() {
             return Ok(visits);

@@ -8,9 +8,12 @@ mod change_backend;
 async fn another_address_is_all_it_takes() {
     let folder = tempfile::tempdir().unwrap();
     let at = |scheme: &str| format!("{scheme}:{}", folder.path().join(scheme).display());
-    for (url, remembers) in
-        [("memory:".to_owned(), false), (at("sqlite"), true), (at("redb"), true)]
-    {
+    for (url, remembers) in [
+        ("memory:".to_owned(), false),
+        (at("disk"), true),
+        (at("sqlite"), true),
+        (at("redb"), true),
+    ] {
         for visit in 1..=3 {
             let store = sessile::open(&url).await.unwrap();
             let counted = change_backend::visit(&store).await.unwrap();

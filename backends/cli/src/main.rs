@@ -23,7 +23,8 @@ use report::{Out, clean};
 
 /// Storage for agent sessions.
 ///
-/// A store is `sqlite:PATH`, a plain path (the same), `redb:PATH`, or `memory:` (gone when the command ends).
+/// A store is `sqlite:PATH`, a plain path (the same), `disk:PATH`, `redb:PATH`, or
+/// `memory:` (gone when the command ends).
 /// Exit status: 0 all is well, 1 problems were found, 2 the command could not do its work.
 #[derive(Parser)]
 #[command(name = "sessile", version, verbatim_doc_comment)]

@@ -84,6 +84,12 @@ pub(super) fn flag(name: &str, value: &str, known: &[Known]) -> Result<bool> {
     value.parse().map_err(|_| not_a_value(name, known))
 }
 
+/// 1 to 65,536.
+pub(super) fn number(name: &str, value: &str, known: &[Known]) -> Result<usize> {
+    let number = value.parse().ok().filter(|number| (1..=65_536).contains(number));
+    number.ok_or_else(|| not_a_value(name, known))
+}
+
 /// The name that was meant, if one is near enough.
 pub(super) fn nearest<'n>(given: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let given = given.to_ascii_lowercase();

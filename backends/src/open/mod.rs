@@ -14,20 +14,27 @@ use self::address::Address;
 use crate::options;
 
 /// What there is: the scheme, and how its addresses look.
-const SCHEMES: &[(&str, &str)] =
-    &[("memory", "memory:"), ("sqlite", "sqlite:PATH"), ("redb", "redb:PATH")];
+const SCHEMES: &[(&str, &str)] = &[
+    ("memory", "memory:"),
+    ("disk", "disk:PATH"),
+    ("sqlite", "sqlite:PATH"),
+    ("redb", "redb:PATH"),
+];
 
 /// Opens a store by its address, with the usual [`options`](crate::options).
 ///
 /// | address | journal |
 /// | --- | --- |
 /// | `sqlite:PATH`, or a plain path | an SQLite file, created if it is not there |
+/// | `disk:PATH` | a folder of files that a person can read, created if it is not there |
 /// | `redb:PATH` | a redb file, created if it is not there |
 /// | `memory:` | a new journal in memory, which ends with its last owner |
 ///
 /// | option | what it does |
 /// | --- | --- |
 /// | `sqlite:PATH?synchronous=normal` | flushes at checkpoints only: loss of power may take the newest commits back |
+/// | `disk:PATH?read_only=true` | reads beside a process that writes, or what nobody writes |
+/// | `disk:PATH?files=256`, `flushes=64`, `memory_mib=64` | bounds, as at `disk::Options` |
 /// | `redb:PATH?quick_repair=true` | opens fast after a crash; commits cost a second flush |
 /// | `redb:PATH?cache_mib=128` | MiB of pages kept in memory, at most |
 ///
@@ -36,7 +43,7 @@ const SCHEMES: &[(&str, &str)] =
 ///
 /// # Where it blocks
 ///
-/// A commit to an SQLite or redb file occupies its thread for one commit of the engine: in place on a multi-threaded tokio
+/// A commit to a folder, an SQLite or redb file occupies its thread for one commit of the engine: in place on a multi-threaded tokio
 /// runtime, on another thread elsewhere, where the hand-over costs a single writer about a third of its throughput. More at
 /// `sqlite::Sqlite`.
 ///
@@ -54,6 +61,7 @@ pub async fn open_journal(url: &str) -> Result<Arc<dyn Journal>> {
     match address.scheme {
         Some("memory") => memory(address),
         Some("sqlite") | None => sqlite(address).await,
+        Some("disk") => disk(address).await,
         Some("redb") => redb(address).await,
         Some(scheme) => Err(unknown(scheme)),
     }
@@ -72,10 +80,10 @@ fn unknown(scheme: &str) -> Error {
 }
 
 /// The path of an address.
-#[cfg(any(feature = "redb", feature = "sqlite"))]
+#[cfg(any(feature = "disk", feature = "redb", feature = "sqlite"))]
 fn path(address: Address<'_>) -> Result<&str> {
     if address.rest.is_empty() {
-        return Err(Error::invalid("store", "the path of the file is missing"));
+        return Err(Error::invalid("store", "the path is missing"));
     }
     Ok(address.rest)
 }
@@ -104,6 +112,28 @@ async fn sqlite(address: Address<'_>) -> Result<Arc<dyn Journal>> {
     Ok(Arc::new(Sqlite::open(path(address)?, options).await?))
 }
 
+#[cfg(feature = "disk")]
+async fn disk(address: Address<'_>) -> Result<Arc<dyn Journal>> {
+    use crate::disk::{Disk, Options};
+    const KNOWN: &[address::Known] = &[
+        ("read_only", "true|false"),
+        ("files", "1..65536"),
+        ("memory_mib", "1..65536"),
+        ("flushes", "1..65536"),
+    ];
+    let mut options = Options::default();
+    for (name, value) in address.options(KNOWN)? {
+        options = match name {
+            "read_only" if address::flag(name, value, KNOWN)? => options.read_only(),
+            "read_only" => options,
+            "files" => options.with_files(address::number(name, value, KNOWN)?),
+            "flushes" => options.with_flushes(address::number(name, value, KNOWN)?),
+            _ => options.with_memory(address::number(name, value, KNOWN)? << 20),
+        };
+    }
+    Ok(Arc::new(Disk::open(path(address)?, options).await?))
+}
+
 #[cfg(feature = "redb")]
 async fn redb(address: Address<'_>) -> Result<Arc<dyn Journal>> {
     use crate::redb::{Options, Redb};
@@ -112,11 +142,7 @@ async fn redb(address: Address<'_>) -> Result<Arc<dyn Journal>> {
     for (name, value) in address.options(KNOWN)? {
         options = match name {
             "quick_repair" => options.with_quick_repair(address::flag(name, value, KNOWN)?),
-            _ => {
-                let mib = value.parse().ok().filter(|mib| (1..=65536).contains(mib));
-                let mib: usize = mib.ok_or_else(|| address::not_a_value(name, KNOWN))?;
-                options.with_cache_bytes(mib << 20)
-            }
+            _ => options.with_cache_bytes(address::number(name, value, KNOWN)? << 20),
         };
     }
     Ok(Arc::new(Redb::open(path(address)?, options).await?))
@@ -132,18 +158,23 @@ async fn sqlite(_: Address<'_>) -> Result<Arc<dyn Journal>> {
     Err(missing("sqlite"))
 }
 
+#[cfg(not(feature = "disk"))]
+async fn disk(_: Address<'_>) -> Result<Arc<dyn Journal>> {
+    Err(missing("disk"))
+}
+
 #[cfg(not(feature = "redb"))]
 async fn redb(_: Address<'_>) -> Result<Arc<dyn Journal>> {
     Err(missing("redb"))
 }
 
-#[cfg(not(all(feature = "memory", feature = "redb", feature = "sqlite")))]
+#[cfg(not(all(feature = "memory", feature = "disk", feature = "redb", feature = "sqlite")))]
 fn missing(feature: &str) -> Error {
     let what = format!("`{feature}:` without the feature `{feature}` of the crate `sessile`");
     Error::Unsupported { what }
 }
 
-#[cfg(all(test, feature = "memory", feature = "redb", feature = "sqlite"))]
+#[cfg(all(test, feature = "memory", feature = "disk", feature = "redb", feature = "sqlite"))]
 mod tests {
     use sessile_core::{error::ErrorKind, journal::Durability};
 
@@ -161,6 +192,12 @@ mod tests {
                 (format!("sqlite:{path}"), "sqlite", Durability::PowerLoss),
                 (format!("sqlite:{path}?synchronous=normal"), "sqlite", Durability::ProcessKill),
                 (format!("redb:{path}.r?quick_repair=true"), "redb", Durability::PowerLoss),
+                (
+                    format!("disk:{path}.d?files=9&flushes=9&memory_mib=9"),
+                    "disk",
+                    Durability::PowerLoss,
+                ),
+                (format!("disk:{path}.d?read_only=true"), "disk", Durability::PowerLoss),
                 (format!("redb:{path}.r?cache_mib=1"), "redb", Durability::PowerLoss),
             ] {
                 let journal = open_journal(&url).await.unwrap();
@@ -182,6 +219,9 @@ mod tests {
                 ("", "missing"),
                 ("sqlit:a.db", "`sqlite:` maybe"),
                 ("rebd:a.db", "`redb:` maybe"),
+                ("Disc:a", "`disk:` maybe"),
+                ("disk:a?files=0", "1..65536"),
+                ("disk:", "missing"),
                 ("sqlite:a.db?mode=ro", "`synchronous=full|normal`"),
                 ("sqlite:a.db?sinchronous=full", "`synchronous` maybe"),
                 ("sqlite:a.db?synchronous=full&synchronous=full", "twice"),

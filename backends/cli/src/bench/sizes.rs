@@ -21,8 +21,15 @@ pub(super) struct Sizes {
 
 impl Sizes {
     /// Seconds.
-    pub(super) const QUICK: Self =
-        Self { creates: 50, appends: 200, appends_each: 10, threads: 50, reads: 50, opens: 25, stores: 3 };
+    pub(super) const QUICK: Self = Self {
+        creates: 50,
+        appends: 200,
+        appends_each: 10,
+        threads: 50,
+        reads: 50,
+        opens: 25,
+        stores: 3,
+    };
     /// A minute or two; the large store has 100,000 sessions.
     pub(super) const FULL: Self = Self {
         creates: 500,

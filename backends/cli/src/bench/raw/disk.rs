@@ -56,7 +56,8 @@ impl Disk {
             std::fs::create_dir_all(&folder)?;
             std::fs::write(folder.join("0"), line(BODY).repeat(LOG))?;
             let thread = line(SHORT).repeat(SESSIONS + 1);
-            (1..=sizes.threads).try_for_each(|i| std::fs::write(folder.join(i.to_string()), &thread))
+            (1..=sizes.threads)
+                .try_for_each(|i| std::fs::write(folder.join(i.to_string()), &thread))
         };
         fill().map_err(engine)?;
         Ok(Self { folder, made: 0 })

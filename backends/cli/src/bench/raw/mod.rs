@@ -1,5 +1,6 @@
 //! The bare engines, doing the least that the same promise needs: the same bytes, as durable, found by a key.
 
+mod disk;
 mod redb;
 mod sqlite;
 
@@ -47,6 +48,7 @@ pub(super) fn beside(
 ) -> Result<Option<Box<dyn Raw>>> {
     Ok(match backend {
         Backend::Sqlite => Some(Box::new(sqlite::Sqlite::new(folder.join("raw.db"), sizes)?)),
+        Backend::Disk => Some(Box::new(disk::Disk::new(folder.join("raw"), sizes)?)),
         Backend::Redb => Some(Box::new(redb::Redb::new(folder.join("raw.redb"), sizes)?)),
         Backend::Memory => None,
     })
