@@ -2,7 +2,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -31,10 +31,11 @@ enum Step {
     Flush,
 }
 
-/// Fails at one step, once.
+/// Fails at one step, once or until it is put right.
 #[derive(Debug, Default)]
 struct Fault {
     step: Mutex<Option<Step>>,
+    stays: AtomicBool,
     /// How often the step succeeds before; below zero: it has failed.
     after: AtomicI64,
 }
@@ -45,14 +46,20 @@ impl Fault {
         self.after.store(after, Ordering::SeqCst);
     }
 
+    fn put_right(&self) {
+        *self.step.lock().unwrap() = None;
+    }
+
     fn has_struck(&self) -> bool {
         self.after.load(Ordering::SeqCst) < 0
     }
 
     fn meet(&self, step: Step) -> io::Result<()> {
         let is_planned = *self.step.lock().unwrap() == Some(step);
-        if is_planned && self.after.fetch_sub(1, Ordering::SeqCst) == 0 {
-            *self.step.lock().unwrap() = None;
+        if is_planned && self.after.fetch_sub(1, Ordering::SeqCst) <= 0 {
+            if !self.stays.load(Ordering::SeqCst) {
+                self.put_right();
+            }
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())
@@ -195,7 +202,7 @@ fn a_failed_write_is_settled_and_survived() {
             let two = batch(vec![record(2, 4, "two")]);
             let answer = journal.commit(&space(1), Some(one), &two).await;
             let struck = medium.fault.has_struck();
-            *medium.fault.step.lock().unwrap() = None;
+            medium.fault.put_right();
             let records = journal.read(&space(1), &all()).await.unwrap().len();
             match answer {
                 Ok(Commit::Done) => assert_eq!(records, 2, "after {after}"),
@@ -216,6 +223,43 @@ fn a_failed_write_is_settled_and_survived() {
         assert_eq!(block_on(journal.read(&space(1), &all())).unwrap().len(), 3);
     }
     assert!(refused > 0, "no write of a transaction was hit");
+}
+
+/// A medium that stays full for a while: refused or in doubt, and usable afterwards.
+#[test]
+fn a_full_medium_is_no_end() {
+    for after in 0..12 {
+        let medium = Bytes::new();
+        let journal = Redb::open_on(medium.clone(), Options::default()).unwrap();
+        block_on(async {
+            let one = append(&journal, &space(1), None, "one").await;
+            medium.fault.stays.store(true, Ordering::SeqCst);
+            medium.fault.plan(Step::Write, after);
+            let two = batch(vec![record(2, 4, "two")]);
+            let answer = journal.commit(&space(1), Some(one), &two).await;
+            let is_full = medium.fault.has_struck();
+            if is_full && let Err(error) = journal.put_blob(&space(2), b"more").await {
+                assert_eq!(error.kind(), ErrorKind::Unavailable, "after {after}: {error}");
+            }
+            if let Err(error) = journal.head(&space(1)).await {
+                assert_eq!(error.kind(), ErrorKind::Unavailable, "after {after}: {error}");
+            }
+            medium.fault.put_right();
+            let records = journal.read(&space(1), &all()).await.unwrap().len();
+            match answer {
+                Ok(Commit::Done) => assert_eq!(records, 2, "after {after}"),
+                Ok(Commit::Indeterminate { .. }) => assert!((1..=2).contains(&records)),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Unavailable, "after {after}: {error}");
+                    assert_eq!(records, 1, "after {after}");
+                }
+                Ok(other) => panic!("after {after}: {other:?}"),
+            }
+            let head = journal.head(&space(1)).await.unwrap().unwrap().position;
+            append(&journal, &space(1), Some(head), "again").await;
+            journal.close().await.unwrap();
+        });
+    }
 }
 
 #[test]
