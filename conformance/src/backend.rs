@@ -79,7 +79,8 @@ pub trait Tamper: Send + Sync {
 }
 
 type Open = dyn Fn(Dir) -> BoxFuture<'static, sessile_core::Result<Arc<dyn Journal>>> + Send + Sync;
-type OpenOn = dyn Fn(SimDisk) -> BoxFuture<'static, sessile_core::Result<Arc<dyn Journal>>> + Send + Sync;
+type OpenOn =
+    dyn Fn(SimDisk) -> BoxFuture<'static, sessile_core::Result<Arc<dyn Journal>>> + Send + Sync;
 type MakeTamper = dyn Fn(Dir) -> Box<dyn Tamper> + Send + Sync;
 
 /// A backend under judgement.

@@ -13,9 +13,13 @@ use sessile_core::{
     store::{SessionStoreExt, Store},
 };
 
-use crate::{Cx, Verdict, clauses, roles};
+use crate::{
+    Cx, Verdict, clauses,
+    crash::{hinder, judge::judge_all},
+    roles,
+};
 
-clauses! { CRS1 => crs1, CRS2 => crs2 }
+clauses! { CRS1 => crs1, CRS2 => crs2, CRS3 => crs3 }
 roles! { "crs_work" => work, "crs_turns" => turns }
 
 fn memory_only(cx: &Cx) -> Option<Verdict> {
@@ -142,11 +146,68 @@ pub async fn crs2(cx: Cx) -> Verdict {
     Verdict::Passed
 }
 
-/// CRS1, at random kill points: sessions with their edges, runs with their ends, usage with its run: whole or not at all.
+/// CRS1: stopped at any operation of a simulated medium and opened again, what was acknowledged is there and what was not is
+/// whole or not at all. Where the driver gives no such medium: by killing a process at random.
 pub async fn crs1(cx: Cx) -> Verdict {
     if let Some(unsupported) = memory_only(&cx) {
         return unsupported;
     }
+    let Some(open) = cx.backend().crash() else { return killed_at_random(cx).await };
+    let seed = cx.seed();
+    let (ways, most) = if cx.scale(cx.times(1), 2) > 1 { (6, 100_000) } else { (1, 60) };
+    let judging = tokio::task::spawn_blocking(move || {
+        judge_all(open, seed, |harness| harness.spread(ways, most))
+    });
+    match judging.await.expect("it is judged") {
+        Ok((operations, stops)) => {
+            cx.note(format!("{stops} stops of a simulated medium, at {operations} operations"));
+            Verdict::Passed
+        }
+        Err(what) => panic!("{what}"),
+    }
+}
+
+/// CRS3: a full disk or a read-only medium is `Unavailable` and passes, a failed flush poisons the handle, and nothing
+/// acknowledged is lost.
+pub async fn crs3(cx: Cx) -> Verdict {
+    if let Some(unsupported) = memory_only(&cx) {
+        return unsupported;
+    }
+    let Some(open) = cx.backend().crash() else {
+        return Verdict::NotRun("the driver gives no `crash` hook".into());
+    };
+    let seed = cx.seed();
+    let hindering = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.expect("a runtime starts").block_on(async {
+            hinder::full(&open, seed).await?;
+            let turned = hinder::read_only(&open, seed).await?;
+            Ok::<_, String>((turned, hinder::failed_flush(&open, seed).await?))
+        })
+    });
+    match hindering.await.expect("it is judged") {
+        Ok(((in_doubt, reopened), heard)) => {
+            cx.note(match heard {
+                0 => "no flush ever failed: each write is durable when it is answered".to_owned(),
+                heard => format!("{heard} failed flushes were heard of"),
+            });
+            if in_doubt {
+                cx.note(
+                    "a medium that turns read-only under an open handle leaves a write in doubt",
+                );
+            }
+            if reopened {
+                cx.note("after a medium turned read-only and back, the store must be opened again");
+            }
+            Verdict::Passed
+        }
+        Err(what) => panic!("{what}"),
+    }
+}
+
+/// At random kill points: sessions with their edges, runs with their ends, usage with its run: whole or not at all.
+async fn killed_at_random(cx: Cx) -> Verdict {
+    cx.note("by killing a process: the driver gives no `crash` hook");
     let by = cx.by();
     let store = cx.store().await;
     let thread = cx.thread(&store, &by).await;

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, io,
     path::{Component, Path},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, Weak},
     time::Duration,
 };
 
@@ -76,6 +76,23 @@ struct Inner {
     kept: Mutex<BTreeMap<&'static str, Arc<dyn Any + Send + Sync>>>,
 }
 
+/// A medium as long as somebody else keeps it.
+#[derive(Clone)]
+pub struct WeakDisk(Weak<Inner>);
+
+impl fmt::Debug for WeakDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakDisk")
+    }
+}
+
+impl WeakDisk {
+    /// The medium, if it is still kept.
+    pub fn upgrade(&self) -> Option<SimDisk> {
+        self.0.upgrade().map(|inner| SimDisk { inner })
+    }
+}
+
 /// A medium. Clones are the same one.
 ///
 /// An operation is what changes something or flushes: they are counted, and the machine can be stopped after any of them.
@@ -105,8 +122,11 @@ impl SimDisk {
     fn with(tree: Tree, next: Ino, ticks: u64) -> Self {
         let start = tree.clone();
         let state = State { tree, start, next, ticks, ..State::default() };
-        let inner =
-            Inner { state: Mutex::new(state), off: watch::Sender::new(false), kept: Mutex::default() };
+        let inner = Inner {
+            state: Mutex::new(state),
+            off: watch::Sender::new(false),
+            kept: Mutex::default(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -117,6 +137,11 @@ impl SimDisk {
     /// A working machine, to look around.
     fn on(&self) -> io::Result<MutexGuard<'_, State>> {
         if self.is_off() { Err(off()) } else { Ok(self.state()) }
+    }
+
+    /// The medium, without keeping it.
+    pub fn downgrade(&self) -> WeakDisk {
+        WeakDisk(Arc::downgrade(&self.inner))
     }
 
     /// Keeps a value as long as the medium exists: what its adapter needs beside it.
@@ -243,6 +268,9 @@ impl SimDisk {
     pub fn open(&self, path: &Path, open: Open) -> io::Result<SimFile> {
         let state = self.on()?;
         let (dir, name) = state.place(path)?;
+        if state.read_only && open != Open::Read {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
         let ino = match (state.lookup(dir, &name), open) {
             (Some(_), Open::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
             (Some(ino), _) if state.tree.file(ino).is_some() => ino,
@@ -349,11 +377,7 @@ impl SimDisk {
 
 fn survivors(tree: &Tree, survives: Survives) -> Tree {
     match survives {
-        Survives::Written => {
-            let mut tree = tree.clone();
-            tree.count = 0;
-            tree
-        }
+        Survives::Written => tree.kill(),
         Survives::Flushed => tree.lose_power(Fate::Lost),
         Survives::Some(seed) => {
             tree.lose_power(Fate::Chance(Box::new(StdRng::seed_from_u64(seed))))

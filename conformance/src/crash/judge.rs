@@ -1,10 +1,6 @@
 //! Whether what survived a stop is what was promised.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use sessile_core::{
     By, ErrorKind, Key, Result,
@@ -64,11 +60,15 @@ impl fmt::Debug for Harness {
 fn in_steps(command: &Command) -> bool {
     matches!(
         command,
-        Command::Thread(ThreadCommand::CreateThread { .. } | ThreadCommand::DeleteProject { .. })
+        Command::Thread(
+            ThreadCommand::CreateThread { .. }
+                | ThreadCommand::DeleteProject { .. }
+                | ThreadCommand::EraseEntries { .. }
+        )
     )
 }
 
-fn predict(
+pub(super) fn predict(
     model: &mut Model,
     sent: &Sent,
     actual: Option<&Outcome>,
@@ -88,7 +88,11 @@ fn predict(
 }
 
 /// Sends a command, and compares its answer with the model's.
-async fn agree(store: &Store, model: &mut Model, sent: &Sent) -> std::result::Result<(), String> {
+pub(super) async fn agree(
+    store: &Store,
+    model: &mut Model,
+    sent: &Sent,
+) -> std::result::Result<(), String> {
     if let Command::Thread(command) = &sent.command
         && model.forgotten(&sent.by, command)
     {
@@ -100,12 +104,21 @@ async fn agree(store: &Store, model: &mut Model, sent: &Sent) -> std::result::Re
         (Ok(got), Ok(want)) if got == want => None,
         (Err(error), Err(refusal)) => refusal.differs(error),
         (got, Ok(want)) => Some(format!("answered {got:?}, not {want:?}")),
-        (Ok(got), Err(refusal)) => Some(format!("answered {got:?}, where it is refused: {refusal}")),
+        (Ok(got), Err(refusal)) => {
+            Some(format!("answered {got:?}, where it is refused: {refusal}"))
+        }
     };
-    what.map_or(Ok(()), |what| Err(format!("{:?} is {what}", sent.command)))
+    what.map_or(Ok(()), |what| Err(format!("{} is {}", brief(&sent.command), brief(&what))))
 }
 
-async fn look(store: &Store, model: &Model) -> std::result::Result<(), String> {
+/// What it is, without the long texts in it.
+fn brief(it: &impl fmt::Debug) -> String {
+    let text = format!("{it:?}");
+    let cut: String = text.chars().take(400).collect();
+    if cut.len() < text.len() { format!("{cut} ...") } else { cut }
+}
+
+pub(super) async fn look(store: &Store, model: &Model) -> std::result::Result<(), String> {
     for tenant in TENANTS {
         at_tenant(store, &work::by(tenant), model).await?;
     }
@@ -134,7 +147,8 @@ impl Harness {
                 _ => false,
             };
             if !fine {
-                return Err(format!("{:?} is answered {:?}, not {want:?}", one.command, one.answer));
+                let (command, answer) = (brief(&one.command), brief(&one.answer));
+                return Err(format!("{command} is answered {answer}, not {}", brief(&want)));
             }
         }
         before.push(model);
@@ -182,6 +196,24 @@ impl Harness {
         stops
     }
 
+    /// At most about so many stops, evenly spread over the run, each in so many ways: other ones from stop to stop. Every
+    /// tenth is also lived through, which takes a run of its own.
+    pub fn spread(&self, ways: usize, most: u64) -> Vec<Stop> {
+        let step = self.operations().div_ceil(most.max(1)).max(1) as usize;
+        let mut stops = Vec::new();
+        for (n, after) in (0..=self.operations()).step_by(step).enumerate() {
+            let some = |all: Vec<Stop>| {
+                let ways = ways.min(all.len());
+                (0..ways).map(move |way| all[(n + way) % all.len()]).collect::<Vec<_>>()
+            };
+            stops.extend(some(self.ways(after)));
+            if ways > 1 || n % 10 == 0 {
+                stops.extend(some(self.lived_through(after)));
+            }
+        }
+        stops
+    }
+
     /// Stops, starts again, and judges.
     ///
     /// # Errors
@@ -191,12 +223,12 @@ impl Harness {
         // In a task of its own, so that a panic is a finding like any other.
         let judged = tokio::spawn(async move { this.judge_one(stop).await }).await;
         let judged = judged.unwrap_or_else(|panic| Err(crate::judge::reason(panic)));
-        judged.map_err(|what| format!("{stop}; next was {}: {what}", self.disk.describe(stop.after)))
+        judged
+            .map_err(|what| format!("{stop}; next was {}: {what}", self.disk.describe(stop.after)))
     }
 
     async fn judge_one(&self, stop: Stop) -> std::result::Result<(), String> {
-        let (sent, left) =
-            if stop.is_live { self.live(stop).await? } else { self.image(stop) };
+        let (sent, left) = if stop.is_live { self.live(stop).await? } else { self.image(stop) };
         let open = |disk: SimDisk| async {
             (self.open)(disk).await.map_err(|error| format!("it does not open again: {error}"))
         };
@@ -218,10 +250,14 @@ impl Harness {
 
         // The machine stops once more, when nothing is under way.
         drop(store);
-        if stop.after % 2 == 0 {
+        if stop.after.is_multiple_of(2) {
             journal.close().await.map_err(|e| format!("it does not close: {e}"))?;
         }
-        let survives = if stop.after % 3 == 0 { Survives::Some(stop.after) } else { Survives::Flushed };
+        let survives = if stop.after.is_multiple_of(3) {
+            Survives::Some(stop.after)
+        } else {
+            Survives::Flushed
+        };
         let left = left.reboot(survives);
         drop(journal);
         let journal = open(left).await?;
@@ -263,7 +299,8 @@ impl Harness {
                     if disk.is_off()
                         && matches!(now.kind(), ErrorKind::Unavailable | ErrorKind::Contended) => {}
                 (Some(now), then) => {
-                    return Err(format!("{:?} is answered {now:?}, not {then:?}", one.command));
+                    let (now, then) = (brief(now), brief(then));
+                    return Err(format!("{} is answered {now}, not {then}", brief(&one.command)));
                 }
             }
         }
@@ -279,14 +316,14 @@ impl Harness {
             (earlier..sent.len()).filter(|at| sent[*at].answer.is_none()).collect();
         let with = |landed: u32| {
             let mut model = self.before[round].clone();
-            for at in earlier..sent.len() {
-                let one = &sent[at];
+            for (at, one) in sent.iter().enumerate().skip(earlier) {
                 let lands = match open.iter().position(|open| *open == at) {
                     Some(bit) => landed >> bit & 1 == 1,
                     None => matches!(one.answer, Some(Ok(_))),
                 };
                 if lands {
-                    let then = self.sent[at].answer.as_ref().and_then(|answer| answer.as_ref().ok());
+                    let then =
+                        self.sent[at].answer.as_ref().and_then(|answer| answer.as_ref().ok());
                     let _predicted = predict(&mut model, one, then);
                 }
             }
@@ -309,9 +346,12 @@ impl Harness {
             look(store, &model).await.map_err(|what| format!("after it was repeated: {what}"))?;
             return Ok(model);
         }
-        let unknown: Vec<_> = open.iter().map(|at| &sent[*at].command).collect();
+        let unknown: Vec<_> = open.iter().map(|at| brief(&sent[*at].command)).collect();
+        let reasons: Vec<String> =
+            reasons.iter().map(|what| what.chars().take(4000).collect()).collect();
         Err(format!(
-            "what is there is not what was acknowledged, with or without {unknown:?}: {}",
+            "what is there is not what was acknowledged, with or without [{}]: {}",
+            unknown.join(", "),
             reasons.join("\nor: ")
         ))
     }
@@ -346,7 +386,8 @@ impl Harness {
                 let command = SessionCommand::CreateSession { thread, session }.into();
                 agree(store, model, &next(by.clone(), command)).await?;
                 let session = sessile_core::id::SessionId::new(thread, version);
-                let texts = ["afterwards".to_owned(), "large ".repeat(12_000)];
+                let large = if tenant == TENANTS[0] { 12_000 } else { 1 };
+                let texts = ["afterwards".to_owned(), "large ".repeat(large)];
                 let entries: Vec<_> =
                     texts.into_iter().map(|text| NewEntry::text(Role::User, text)).collect();
                 let append = Append::from(entries);

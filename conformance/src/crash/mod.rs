@@ -7,8 +7,9 @@
 //! that what it answers then is judged too.
 
 pub mod disk;
+pub mod hinder;
 pub mod judge;
 mod tree;
 pub mod work;
 
-pub use disk::{Open, SimDisk, SimFile, Stat, Survives};
+pub use disk::{Open, SimDisk, SimFile, Stat, Survives, WeakDisk};

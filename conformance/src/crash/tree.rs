@@ -17,19 +17,52 @@ pub(super) const ROOT: Ino = 0;
 #[derive(Clone, Debug)]
 pub(super) enum Op {
     /// A new file or folder under a name.
-    Make { dir: Ino, name: String, ino: Ino, is_dir: bool },
-    Write { ino: Ino, at: u64, bytes: Vec<u8> },
-    SetLen { ino: Ino, len: u64 },
-    Sync { ino: Ino },
+    Make {
+        dir: Ino,
+        name: String,
+        ino: Ino,
+        is_dir: bool,
+    },
+    Write {
+        ino: Ino,
+        at: u64,
+        bytes: Vec<u8>,
+    },
+    SetLen {
+        ino: Ino,
+        len: u64,
+    },
+    Sync {
+        ino: Ino,
+    },
     /// A flush that failed: what was to be flushed is not, and a later flush passes it over.
-    LoseSync { ino: Ino },
-    Rename { from: (Ino, String), to: (Ino, String), ino: Ino },
-    Remove { dir: Ino, name: String },
-    SyncDir { ino: Ino },
+    LoseSync {
+        ino: Ino,
+    },
+    Rename {
+        from: (Ino, String),
+        to: (Ino, String),
+        ino: Ino,
+    },
+    Remove {
+        dir: Ino,
+        name: String,
+    },
+    SyncDir {
+        ino: Ino,
+    },
     /// A whole file, durable at once: what an object store does.
-    Put { dir: Ino, name: String, ino: Ino, bytes: Vec<u8> },
+    Put {
+        dir: Ino,
+        name: String,
+        ino: Ino,
+        bytes: Vec<u8>,
+    },
     /// Removed, durably at once.
-    Unput { dir: Ino, name: String },
+    Unput {
+        dir: Ino,
+        name: String,
+    },
     /// Something that failed before it did anything.
     Nothing,
 }
@@ -87,6 +120,8 @@ pub(super) struct File {
     pub(super) live: Vec<u8>,
     flushed: Vec<u8>,
     pending: Vec<Edit>,
+    /// What a failed flush passed over.
+    lost: Vec<Edit>,
     /// The number of the operation that wrote it last.
     pub(super) touched: u64,
 }
@@ -96,6 +131,7 @@ pub(super) struct Folder {
     pub(super) live: BTreeMap<String, Ino>,
     flushed: BTreeMap<String, Ino>,
     pending: Vec<Name>,
+    lost: Vec<Name>,
 }
 
 impl Folder {
@@ -174,7 +210,8 @@ impl Tree {
 
     /// Bytes of all files.
     pub(super) fn bytes(&self) -> u64 {
-        let len = |node: &Node| if let Node::File(file) = node { file.live.len() as u64 } else { 0 };
+        let len =
+            |node: &Node| if let Node::File(file) = node { file.live.len() as u64 } else { 0 };
         self.nodes.values().map(len).sum()
     }
 
@@ -203,8 +240,8 @@ impl Tree {
                 }
             }
             Op::LoseSync { ino } => match self.nodes.get_mut(ino) {
-                Some(Node::File(file)) => file.pending.clear(),
-                Some(Node::Folder(folder)) => folder.pending.clear(),
+                Some(Node::File(file)) => file.lost.append(&mut file.pending),
+                Some(Node::Folder(folder)) => folder.lost.append(&mut folder.pending),
                 None => {}
             },
             Op::Rename { from, to, ino } if from.0 == to.0 => {
@@ -220,8 +257,8 @@ impl Tree {
                 let file = File {
                     live: bytes.clone(),
                     flushed: bytes.clone(),
-                    pending: Vec::new(),
                     touched: count,
+                    ..File::default()
                 };
                 self.nodes.insert(*ino, Node::File(file));
                 let folder = self.folder_mut(*dir);
@@ -242,6 +279,24 @@ impl Tree {
         edit.apply(&mut file.live);
         file.pending.push(edit);
         file.touched = count;
+    }
+
+    /// What is there after the death of the process: all that was written. What a failed flush passed over is to be
+    /// flushed again: the systems differ in this, and no program can tell what of what it reads is on the medium.
+    pub(super) fn kill(&self) -> Self {
+        let mut tree = self.clone();
+        tree.count = 0;
+        for node in tree.nodes.values_mut() {
+            match node {
+                Node::File(File { lost, pending, .. }) => {
+                    pending.splice(0..0, lost.drain(..)).for_each(drop)
+                }
+                Node::Folder(Folder { lost, pending, .. }) => {
+                    pending.splice(0..0, lost.drain(..)).for_each(drop);
+                }
+            }
+        }
+        tree
     }
 
     /// What is there after loss of power.
@@ -266,11 +321,11 @@ impl Tree {
 }
 
 fn written(content: Vec<u8>, touched: u64) -> File {
-    File { live: content.clone(), flushed: content, pending: Vec::new(), touched }
+    File { live: content.clone(), flushed: content, touched, ..File::default() }
 }
 
 fn settled(names: BTreeMap<String, Ino>) -> Folder {
-    Folder { live: names.clone(), flushed: names, pending: Vec::new() }
+    Folder { live: names.clone(), flushed: names, ..Folder::default() }
 }
 
 /// The flushed content, and of each write since then the sectors that made it; the length may have made it alone.

@@ -9,7 +9,7 @@ use sessile_core::{
         SessionOutcome, ThreadCommand, ThreadOutcome, UpdateEdge, UpdateProject, UpdateSession,
         UpdateThread,
     },
-    id::{ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, UserId, Version},
+    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, UserId, Version},
     journal::Journal,
     model::{Actor, NewEntry, ProjectConfig, Role, RunOutcome, Tokens, Usage},
     store::{SessionStore, Store, StoreOptions, ThreadStore},
@@ -75,8 +75,8 @@ struct Made {
     sessions: Vec<SessionId>,
     edges: Vec<SubSessionId>,
     runs: Vec<RunId>,
+    entries: Vec<EntryId>,
     tokens: Vec<Version>,
-    changed: Version,
 }
 
 impl Made {
@@ -91,8 +91,7 @@ impl Made {
             Outcome::Session(SessionOutcome::Linked(edge)) => self.edges.push(*edge),
             Outcome::Session(SessionOutcome::RunStarted(run)) => self.runs.push(*run),
             Outcome::Session(SessionOutcome::Leased(token)) => self.tokens.push(*token),
-            Outcome::Thread(ThreadOutcome::Changed(v))
-            | Outcome::Session(SessionOutcome::Changed(v)) => self.changed = *v,
+            Outcome::Session(SessionOutcome::Appended(said)) => self.entries.extend(said.entries()),
             Outcome::Thread(_) | Outcome::Session(_) => {}
         }
     }
@@ -152,7 +151,7 @@ const ROUNDS: &[&[Step]] = &[
     }],
     &[
         |m| (ada(), says(m.sessions[0], (0..3).map(|n| format!("small {n}")))),
-        |m| (ada(), says(m.sessions[1], [text(1, 70_000)])),
+        |m| (ada(), says(m.sessions[1], [text(1, 66_000)])),
         |m| (ada(), says(m.sessions[2], ["of the child".to_owned()])),
     ],
     &[|_| {
@@ -203,7 +202,7 @@ const ROUNDS: &[&[Step]] = &[
         let session = m.sessions[0];
         (ada().with_lease(m.tokens[0]), SessionCommand::ReleaseLease { session }.into())
     }],
-    &[|m| (ada(), says(m.sessions[1], [text(3, 66_000), "small".to_owned(), text(4, 68_000)]))],
+    &[|m| (ada(), says(m.sessions[1], [text(3, 66_000), "small".to_owned(), text(4, 66_000)]))],
     &[
         |m| {
             let update = UpdateSession { name: Some(Some("renamed".into())), ..Default::default() };
@@ -243,8 +242,13 @@ const ROUNDS: &[&[Step]] = &[
         |m| (by(TENANTS[1]), says(m.sessions[3], ["beside".to_owned()])),
     ],
     &[|m| (ada(), ThreadCommand::ReopenThread { thread: m.threads[1] }.into())],
+    &[|m| {
+        let (thread, entries) = (m.threads[1], vec![m.entries[3], m.entries[7]]);
+        (ada(), ThreadCommand::EraseEntries { thread, entries }.into())
+    }],
     &[|m| (ada(), SessionCommand::DeleteSession { session: m.sessions[1] }.into())],
     &[|m| (ada(), ThreadCommand::DeleteThread { thread: m.threads[1] }.into())],
+    &[|m| (by(TENANTS[1]), ThreadCommand::VacuumThread { thread: m.threads[2] }.into())],
     &[|m| {
         let update = UpdateProject { name: Some("renamed".into()), config: None };
         let (project, expected) = (m.projects[0], 1);
@@ -261,6 +265,7 @@ const ROUNDS: &[&[Step]] = &[
         |m| (ada(), says(m.sessions[2], ["two of three".to_owned()])),
         |m| (by(TENANTS[1]), says(m.sessions[3], ["three of three".to_owned()])),
     ],
+    &[|m| (by(TENANTS[1]), ThreadCommand::PurgeThread { thread: m.threads[2] }.into())],
 ];
 
 /// Sends a command.

@@ -27,7 +27,7 @@ use sessile_core::{
 
 /// What is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flaw {
+pub(crate) enum Flaw {
     None,
     /// Answers before the flush.
     AcknowledgesBeforeFlush,
@@ -59,7 +59,7 @@ pub enum Flaw {
 
 impl Flaw {
     /// Those that a stop of the machine shows.
-    pub const STOPPED: &[Self] = &[
+    pub(crate) const STOPPED: &[Self] = &[
         Self::AcknowledgesBeforeFlush,
         Self::KeepsTornTail,
         Self::TrustsTail,
@@ -73,7 +73,7 @@ impl Flaw {
     ];
 
     /// Those that a medium shows which is full, or fails at flushing.
-    pub const HINDERED: &[Self] =
+    pub(crate) const HINDERED: &[Self] =
         &[Self::DeniesFlushes, Self::ForgivesFlushes, Self::LeavesHalves, Self::StaysFull];
 }
 
@@ -90,6 +90,7 @@ struct Line {
 enum Event {
     Commit { records: Vec<Row>, card: Option<(u64, String)>, project: Option<ProjectId> },
     Drop,
+    Erase { versions: Vec<Version> },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -169,7 +170,7 @@ struct Log {
 }
 
 #[derive(Debug)]
-pub struct Toy {
+pub(crate) struct Toy {
     info: JournalInfo,
     disk: SimDisk,
     flaw: Flaw,
@@ -188,7 +189,7 @@ fn root() -> &'static Path {
 const LOG: &str = "log";
 
 impl Toy {
-    pub async fn open(disk: SimDisk, flaw: Flaw) -> Result<Self> {
+    pub(crate) async fn open(disk: SimDisk, flaw: Flaw) -> Result<Self> {
         let file = disk.open(Path::new(LOG), Open::Create).map_err(unavailable)?;
         let mut bytes = vec![0; file.len().map_err(unavailable)? as usize];
         file.read_at(&mut bytes, 0).map_err(unavailable)?;
@@ -204,15 +205,14 @@ impl Toy {
             let space = Space::new(tenant, line.kind, line.bits.parse().unwrap());
             match line.event {
                 Event::Commit { records, card, project } => {
-                    let card = card.map(|(at, json)| Card {
-                        updated_at: Timestamp::from_millis(at),
-                        json,
-                    });
+                    let card = card
+                        .map(|(at, json)| Card { updated_at: Timestamp::from_millis(at), json });
                     let records = records.into_iter().map(Record::from).collect();
                     let batch = Batch { records, card, project, patience: Duration::ZERO };
                     let _landed = plain.commit(&space, line.expected, &batch).await?;
                 }
                 Event::Drop if flaw == Flaw::ForgetsDrops => {}
+                Event::Erase { versions } => plain.erase(&space, &versions).await?,
                 Event::Drop => {
                     let _dropped = plain.drop_space(&space, line.expected).await?;
                 }
@@ -261,11 +261,8 @@ impl Toy {
             let mut expected = line.expected;
             for row in records {
                 let of = |row: &Row| Row::from(&Record::from(clone(row)));
-                let event = Event::Commit {
-                    records: vec![of(row)],
-                    card: card.clone(),
-                    project: *project,
-                };
+                let event =
+                    Event::Commit { records: vec![of(row)], card: card.clone(), project: *project };
                 let (tenant, bits) = (line.tenant.clone(), line.bits.clone());
                 frames.extend(frame(&Line { tenant, kind: line.kind, bits, expected, event }));
                 expected = Some(Position { version: row.version, hash: row.link });
@@ -405,8 +402,12 @@ impl Journal for Toy {
         self.plain.drop_space(space, expected).await
     }
 
-    async fn erase(&self, _space: &Space, _versions: &[Version]) -> Result<()> {
-        Err(Error::Unsupported { what: "erase".into() })
+    async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
+        let event = Event::Erase { versions: versions.to_vec() };
+        match self.append(&line(space, None, event))? {
+            None => self.plain.erase(space, versions).await,
+            Some(_unknown) => Err(Error::Unavailable { reason: "ask again".into(), source: None }),
+        }
     }
 
     async fn scrub(&self) -> Result<Scrub> {
@@ -465,6 +466,6 @@ impl Blobs for Toy {
 }
 
 /// The journal on this medium.
-pub async fn open(disk: SimDisk, flaw: Flaw) -> Result<Arc<dyn Journal>> {
+pub(crate) async fn open(disk: SimDisk, flaw: Flaw) -> Result<Arc<dyn Journal>> {
     Ok(Arc::new(Toy::open(disk, flaw).await?))
 }
