@@ -1,6 +1,8 @@
 //! The contract, on every journal of this crate.
 #![allow(clippy::expect_used, reason = "tests")]
 
+mod sim;
+
 use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
@@ -120,7 +122,8 @@ sessile_conformance::suite! {
     open: |dir| async move {
         Disk::open(dir.path().join(FOLDER), disk::Options::default()).await
     },
-    tamper: InFolder;
+    tamper: InFolder,
+    crash: sim::disk;
 
     journal: redb,
     open: |dir: Dir| async move {
@@ -129,9 +132,11 @@ sessile_conformance::suite! {
         dir.keep(Arc::clone(&journal));
         sessile::Result::Ok(journal)
     },
-    tamper: InOneFile;
+    tamper: InOneFile,
+    crash: sim::redb;
 
     journal: sqlite,
     open: |dir| async move { Sqlite::open(dir.path().join(FILE), Options::default()).await },
-    tamper: InFile;
+    tamper: InFile,
+    crash: sim::sqlite;
 }
