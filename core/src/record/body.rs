@@ -190,6 +190,37 @@ impl Body {
     }
 }
 
+/// Authors remembered on one page.
+const AUTHORS: usize = 4;
+
+/// Reads the bodies of one page's entries, whose authors repeat: what stands before the message is read once for each.
+#[derive(Debug, Default)]
+pub(crate) struct EntryReader(Vec<(String, Actor)>);
+
+impl EntryReader {
+    /// The author and the message.
+    pub(crate) fn read(&mut self, text: &str) -> Result<(Actor, Message), serde_json::Error> {
+        for (before, actor) in &self.0 {
+            let message = text.strip_prefix(before.as_str()).and_then(|m| m.strip_suffix('}'));
+            if let Some(Ok(message)) = message.map(serde_json::from_str) {
+                return Ok((actor.clone(), message));
+            }
+        }
+        let EntryBody { actor, by, message } = serde_json::from_str(text)?;
+        let mut before = String::from("{");
+        if let Some(actor) = &actor {
+            before += &format!("\"actor\":{},", serde_json::to_string(actor)?);
+        }
+        before += &format!("\"by\":{},\"message\":", serde_json::to_string(&by)?);
+        let actor = actor.unwrap_or(by);
+        if text.starts_with(&before) {
+            self.0.truncate(AUTHORS - 1);
+            self.0.insert(0, (before, actor.clone()));
+        }
+        Ok((actor, message))
+    }
+}
+
 /// The digest that stands in the head for a body.
 pub(crate) fn digest(salt: &[u8; 16], text: &[u8]) -> Hash {
     Hash::of(&[salt, text])

@@ -45,8 +45,60 @@ impl Hash {
 
     /// Parses 64 lower-case hexadecimal characters.
     pub fn parse(text: &str) -> Option<Self> {
-        let hash = Self(*blake3::Hash::from_hex(text).ok()?.as_bytes());
-        (hash.to_string() == text).then_some(hash)
+        hex_bytes(text.as_bytes()).map(Self)
+    }
+}
+
+/// The value of a lower-case hexadecimal character; above 15 for any other.
+const fn hex_digit(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' => byte - b'0',
+        b'a'..=b'f' => byte - b'a' + 10,
+        _ => 255,
+    }
+}
+
+/// [`hex_digit`] of every byte.
+#[allow(clippy::indexing_slicing, reason = "the index is below 256")]
+const HEX: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = hex_digit(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
+/// Bytes from twice as many lower-case hexadecimal characters.
+fn hex_bytes<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    if text.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    let mut wrong = 0;
+    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        let &[high, low] = pair else { return None };
+        let digit = |byte: u8| HEX.get(usize::from(byte)).copied().unwrap_or(255);
+        let (high, low) = (digit(high), digit(low));
+        wrong |= high | low;
+        *byte = high << 4 | low & 15;
+    }
+    (wrong < 16).then_some(bytes)
+}
+
+/// What reads a string where it stands, without a copy if it has no escapes.
+struct Text<T>(fn(&str) -> Option<T>, &'static str);
+
+impl<T> serde::de::Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.1)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        (self.0)(text).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
     }
 }
 
@@ -70,27 +122,26 @@ impl Serialize for Hash {
 
 impl<'de> Deserialize<'de> for Hash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        Self::parse(&text)
-            .ok_or_else(|| serde::de::Error::custom("not a digest of 64 hexadecimal characters"))
+        deserializer.deserialize_str(Text(Self::parse, "a digest of 64 hexadecimal characters"))
     }
 }
 
 /// 128-bit numbers as 32 hexadecimal characters: JSON readers other than ours lose the low bits of large numbers.
 pub mod hex128 {
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::{Deserializer, Serializer};
 
     /// Writes 32 hexadecimal characters.
     pub fn serialize<S: Serializer>(value: &u128, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{value:032x}"))
     }
 
+    /// Parses 32 lower-case hexadecimal characters.
+    pub(in crate::record) fn parse(text: &str) -> Option<u128> {
+        super::hex_bytes(text.as_bytes()).map(u128::from_be_bytes)
+    }
+
     /// Reads 32 hexadecimal characters.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        match u128::from_str_radix(&text, 16) {
-            Ok(value) if text.len() == 32 => Ok(value),
-            _ => Err(serde::de::Error::custom("not 32 hexadecimal characters")),
-        }
+        deserializer.deserialize_str(super::Text(parse, "32 lower-case hexadecimal characters"))
     }
 }

@@ -9,6 +9,7 @@
 mod body;
 mod hash;
 mod kind;
+mod scan;
 mod seal;
 mod sum;
 #[cfg(test)]
@@ -16,7 +17,7 @@ mod tests;
 
 pub(crate) use body::Body;
 pub(crate) use body::{
-    ByBody, EdgeBody, EntryBody, ErasureBody, ProjectBody, RunBody, RunEndBody, SessionBody,
+    ByBody, EdgeBody, EntryReader, ErasureBody, ProjectBody, RunBody, RunEndBody, SessionBody,
     ThreadBody, UsageBody,
 };
 pub use hash::{Hash, hex128};

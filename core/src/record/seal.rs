@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Hash, Kind, body::digest, hex128, sum::sum};
+use super::{Body, Hash, Kind, body::digest, hex128, scan, sum::sum};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -192,7 +192,10 @@ pub(crate) fn open(space: &Space, record: &Record) -> Result<Opened> {
     if let Some(damage) = record.damage() {
         return Err(corrupt(damage.into()));
     }
-    let head = serde_json::from_str::<RecordHead>(&record.head);
+    let head = match scan::head(&record.head) {
+        Some(head) => Ok(head),
+        None => serde_json::from_str::<RecordHead>(&record.head),
+    };
     let level = match &head {
         Ok(head) => head.reader,
         Err(_) => {

@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::{
-    Body, Consequence, Draft, EdgeStep, Hash, KIND_NAMES, KeyMark, Kind, Lane, SealedBody,
-    ThreadBody, check_body, open, seal, seal_body,
+    Body, Consequence, Draft, EdgeStep, EntryReader, Hash, KIND_NAMES, KeyMark, Kind, Lane,
+    RecordHead, SealedBody, ThreadBody, check_body, open, scan, seal, seal_body,
 };
 use crate::{
     clock::Timestamp,
     error::ErrorKind,
-    id::{ProjectId, TenantId, ThreadId, UserId},
+    id::{AgentId, ProjectId, TenantId, ThreadId, UserId},
     journal::{BlobName, Position, Record, RecordBody},
     model::{
-        Actor, CompletionMode, Currency, FailureMode, Labels, RunStatus, SessionStatus,
-        SubSessionKind, SubSessionStatus, Tokens, Totals, Usage,
+        Actor, CompletionMode, Currency, FailureMode, Labels, Message, Role, RunStatus,
+        SessionStatus, SubSessionKind, SubSessionStatus, Tokens, Totals, Usage,
     },
 };
 
@@ -133,6 +133,8 @@ fn every_kind_comes_back_equal() {
             assert!(record.follows(None));
             let opened = open(&space(), record).unwrap();
             assert_eq!(opened.head.is, kind);
+            assert_eq!(scan::head(&record.head).as_ref(), Some(&opened.head), "the short cut");
+            assert_eq!(serde_json::from_str::<RecordHead>(&record.head).unwrap(), opened.head);
             assert_eq!((opened.head.key, opened.head.lease, opened.head.version), (key, lease, 1));
             let RecordBody::Inline(text) = &opened.body else { panic!("it is inline") };
             check_body(&space(), &opened, text.as_bytes()).unwrap();
@@ -167,6 +169,28 @@ fn a_moved_record_gives_itself_away() {
         Record { kind: "entry".into(), ..record.clone() },
     ] {
         assert_eq!(open(&space(), &moved).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+}
+
+#[test]
+fn a_page_reads_each_entry_as_if_it_were_alone() {
+    let other = Actor::user(TenantId::new("acme").unwrap(), UserId::new("b\\ob").unwrap());
+    let agent = Actor::agent(TenantId::new("acme").unwrap(), AgentId::new("a").unwrap());
+    let mut texts = Vec::new();
+    for (by, author) in
+        [(actor(), None), (other.clone(), None), (actor(), Some(&other)), (agent, Some(&other))]
+    {
+        let message = Message::text(Role::User, "a \"text\"}").with_name("n");
+        texts.push(Body::encode_entry(&by, author, &message).unwrap());
+        texts.push(texts.last().unwrap().replace(":{", ": {"));
+    }
+    texts.push(texts[0].replace("\"parts\"", "\"role\""));
+    texts.push(format!("{}, \"more\": 1}}", texts[0].strip_suffix('}').unwrap()));
+    let mut reader = EntryReader::default();
+    for text in texts.iter().chain(&texts) {
+        let read = reader.read(text).map_err(|e| e.to_string());
+        let alone = EntryReader::default().read(text).map_err(|e| e.to_string());
+        assert_eq!(read, alone, "{text}");
     }
 }
 
@@ -220,6 +244,20 @@ proptest! {
         if let Ok(head) = String::from_utf8(head) {
             let damaged = Record { head: head.into(), ..record };
             prop_assert_eq!(open(&space(), &damaged).unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+    }
+
+    #[test]
+    fn the_short_cut_reads_what_the_decoder_reads(
+        kind in 0_usize..27, entry: bool, keyed: bool, at in 0_usize..500, with in "[0-9a-f\"{},: kl\\\\é-]{0,2}", cut in 0_usize..3,
+    ) {
+        let key = keyed.then_some(KeyMark { producer: 1, n: 2, command: u128::MAX });
+        let kind = samples().remove(if entry { 19 } else { kind });
+        let head = seal(None, 5, &[draft(kind, "", key, keyed.then_some(7))]).unwrap().remove(0).head;
+        let at = at % head.len();
+        let head = format!("{}{with}{}", &head[..at], &head[(at + cut).min(head.len())..]);
+        if let Some(short) = scan::head(&head) {
+            prop_assert_eq!(serde_json::from_str::<RecordHead>(&head).unwrap(), short);
         }
     }
 

@@ -7,8 +7,8 @@ use crate::{
     flaw::{self, Flaw},
     id::{EntryId, RunId, SessionId, Space, Version},
     journal::{Direction, ReadRange, Stream},
-    model::{Entry, LedgerRow, Message},
-    record::{Body, EntryBody, Kind, Lane, Opened, open},
+    model::{Entry, LedgerRow},
+    record::{Body, EntryReader, Kind, Lane, Opened, open},
     store::shared::Shared,
 };
 
@@ -98,6 +98,7 @@ impl Shared {
         let bound = page.after.map_or(head, |c| u64::try_from(c.a).unwrap_or(head).min(head));
         let mut walk = Walk::new(Lane::Log.of(session.version()), direction, head, page.after);
         let mut items: Vec<Entry> = Vec::new();
+        let mut reader = EntryReader::default();
         let mut seen = None;
         loop {
             let at_end = direction == Direction::Forward && seen.is_some_and(|v| v >= tail);
@@ -126,7 +127,7 @@ impl Shared {
                     return Ok(Page { items, next });
                 }
                 if wanted {
-                    items.push(self.read_entry(&at, &space, &opened).await?);
+                    items.push(self.read_entry(&at, &space, &opened, &mut reader).await?);
                 }
                 seen = Some(version);
             }
@@ -146,7 +147,7 @@ impl Shared {
         let Some(opened) = self.one(&space, id.version()).await? else { return Ok(None) };
         match opened.head.is {
             Kind::Entry { session, .. } if at.state()?.session(session).is_some() => {
-                self.read_entry(&at, &space, &opened).await.map(Some)
+                self.read_entry(&at, &space, &opened, &mut EntryReader::default()).await.map(Some)
             }
             _ => Ok(None),
         }
@@ -170,18 +171,21 @@ impl Shared {
             .transpose()
     }
 
-    async fn read_entry(&self, at: &AtHead, space: &Space, opened: &Opened) -> Result<Entry> {
+    async fn read_entry(
+        &self,
+        at: &AtHead,
+        space: &Space,
+        opened: &Opened,
+        reader: &mut EntryReader,
+    ) -> Result<Entry> {
         let version = opened.head.version;
         let Kind::Entry { session, run, in_reply_to } = opened.head.is else {
             return Err(Error::corrupt(space, version, "is no entry"));
         };
         let text = self.body_or_erased(at, space, opened).await?;
-        let body: Option<EntryBody<Message>> = text
-            .map(|text| serde_json::from_str(&text))
-            .transpose()
-            .map_err(|e| Error::corrupt(space, version, e.to_string()))?;
+        let read = text.map(|text| reader.read(&text)).transpose();
         let (actor, message) =
-            body.map(|body| (body.actor.unwrap_or(body.by), body.message)).unzip();
+            read.map_err(|e| Error::corrupt(space, version, e.to_string()))?.unzip();
         Ok(Entry {
             id: EntryId::new(at.id, version),
             session: SessionId::new(at.id, session),

@@ -1,0 +1,129 @@
+//! Heads as this release writes them, read in one pass.
+//!
+//! A short cut and no second format: what is spelled in any other way - other order, white space, escapes, fields of
+//! another release - is left to the decoder of JSON, which reads the same from what is read here.
+
+use super::{Hash, KeyMark, Kind, RecordHead, hex128};
+use crate::{clock::Timestamp, journal::Stream};
+
+/// A text that is read from its beginning.
+struct Scan<'a>(&'a str);
+
+impl<'a> Scan<'a> {
+    /// Goes past these characters, if they come next.
+    fn past(&mut self, text: &str) -> Option<()> {
+        self.0 = self.0.strip_prefix(text)?;
+        Some(())
+    }
+
+    /// A number as JSON spells it, without sign, fraction or exponent.
+    fn number(&mut self) -> Option<u64> {
+        let digits = self.0.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = self.0.split_at_checked(digits)?;
+        if digits == 0 || digits > 19 || (digits > 1 && number.starts_with('0')) {
+            return None;
+        }
+        self.0 = rest;
+        Some(number.bytes().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+    }
+
+    fn small(&mut self) -> Option<u16> {
+        u16::try_from(self.number()?).ok()
+    }
+
+    /// So many characters.
+    fn take(&mut self, bytes: usize) -> Option<&'a str> {
+        let (taken, rest) = self.0.split_at_checked(bytes)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn hex128(&mut self) -> Option<u128> {
+        hex128::parse(self.take(32)?)
+    }
+}
+
+/// The head, if it is spelled as we spell it.
+pub(super) fn head(text: &str) -> Option<RecordHead> {
+    let mut scan = Scan(text);
+    scan.past("{\"v\":")?;
+    let version = scan.number()?;
+    scan.past(",\"s\":")?;
+    let stream = Stream(scan.number()?);
+    scan.past(",\"r\":")?;
+    let reader = scan.small()?;
+    scan.past(",\"at\":")?;
+    let at = Timestamp::from_millis(scan.number()?);
+    scan.past(",\"n\":\"")?;
+    let nonce = scan.hex128()?;
+    scan.past("\",\"i\":")?;
+    let index = scan.small()?;
+    scan.past(",\"of\":")?;
+    let of = scan.small()?;
+    scan.past(",\"d\":\"")?;
+    let digest = Hash::parse(scan.take(64)?)?;
+    scan.past("\",\"")?;
+    let key = match scan.past("key\":{\"p\":\"") {
+        None => None,
+        Some(()) => {
+            let producer = scan.hex128()?;
+            scan.past("\",\"n\":")?;
+            let n = scan.number()?;
+            scan.past(",\"h\":\"")?;
+            let command = scan.hex128()?;
+            scan.past("\"},\"")?;
+            Some(KeyMark { producer, n, command })
+        }
+    };
+    let count = match scan.past("k\":") {
+        None => None,
+        Some(()) => Some(scan.small()?),
+    };
+    if count.is_some() {
+        scan.past(",\"")?;
+    }
+    let lease = match scan.past("l\":") {
+        None => None,
+        Some(()) => Some(scan.number()?),
+    };
+    if lease.is_some() {
+        scan.past(",\"")?;
+    }
+    scan.past("is\":")?;
+    let is = kind(scan.0.strip_suffix('}')?)?;
+    Some(RecordHead {
+        version,
+        stream,
+        reader,
+        at,
+        nonce,
+        index,
+        of,
+        digest,
+        key,
+        count,
+        lease,
+        is,
+    })
+}
+
+/// Entries are read here, as pages consist of them.
+fn kind(text: &str) -> Option<Kind> {
+    entry(text).or_else(|| serde_json::from_str(text).ok())
+}
+
+fn entry(text: &str) -> Option<Kind> {
+    let mut scan = Scan(text);
+    scan.past("{\"entry\":{\"session\":")?;
+    let session = scan.number()?;
+    let run = match scan.past(",\"run\":") {
+        None => None,
+        Some(()) => Some(scan.number()?),
+    };
+    let in_reply_to = match scan.past(",\"in_reply_to\":") {
+        None => None,
+        Some(()) => Some(scan.number()?),
+    };
+    scan.past("}}")?;
+    scan.0.is_empty().then_some(Kind::Entry { session, run, in_reply_to })
+}
