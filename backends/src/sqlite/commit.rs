@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::atomic::Ordering};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use sessile_core::{
     clock::Timestamp,
     id::{Space, Version},
@@ -116,30 +116,53 @@ fn append(
             id
         }
     };
+    insert(conn, id, row.is_none_or(|row| row.position.is_none()), &batch.records)?;
+    Ok(Applied::Wrote)
+}
+
+/// The newest record of a stream.
+struct Newest {
+    stream: i64,
+    nth: i64,
+    version: i64,
+}
+
+/// Adds records to the table and to their streams. `is_first`: the space has none yet.
+pub(super) fn insert(
+    conn: &Connection,
+    space: i64,
+    is_first: bool,
+    records: &[Record],
+) -> rusqlite::Result<()> {
     let mut insert = conn.prepare_cached(
-        "INSERT INTO record(space, version, stream, prev, kind, head, body, blob, sum, link, salt) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO record(space, version, stream, nth, prev, kind, head, body, blob, sum, link, salt) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
-    let is_first = row.is_none_or(|row| row.position.is_none());
-    let mut newest: Vec<(u64, Version)> = Vec::new();
-    for record in &batch.records {
-        let prev = match newest.iter_mut().find(|(stream, _)| *stream == record.stream.0) {
-            Some((_, newest)) => std::mem::replace(newest, record.version),
+    let mut streams: Vec<Newest> = Vec::new();
+    for record in records {
+        let stream = record.stream.0.cast_signed();
+        let at = match streams.iter().position(|newest| newest.stream == stream) {
+            Some(at) => at,
             None => {
-                newest.push((record.stream.0, record.version));
-                if is_first { 0 } else { newest_of(conn, id, record)? }
+                let known = if is_first { None } else { newest(conn, space, stream)? };
+                streams.push(known.unwrap_or(Newest { stream, nth: 0, version: 0 }));
+                streams.len() - 1
             }
         };
+        let Some(newest) = streams.get_mut(at) else { continue };
+        newest.nth += 1;
         let (body, blob) = match &record.body {
             RecordBody::None => (None, None),
             RecordBody::Inline(body) => (Some(&**body), None),
             RecordBody::Blob(name) => (None, Some(&*name.0)),
         };
+        let version = read::version(record.version);
         insert.execute(params![
-            id,
-            read::version(record.version),
-            record.stream.0.cast_signed(),
-            read::version(prev),
+            space,
+            version,
+            stream,
+            newest.nth,
+            newest.version,
             &*record.kind,
             &*record.head,
             body,
@@ -148,16 +171,24 @@ fn append(
             record.link.bytes().as_slice(),
             record.salt.as_slice(),
         ])?;
+        newest.version = version;
     }
-    Ok(Applied::Wrote)
+    let mut keep = conn.prepare_cached(
+        "INSERT INTO stream(space, stream, nth, version) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT(space, stream) DO UPDATE SET nth = ?3, version = ?4",
+    )?;
+    for Newest { stream, nth, version } in streams {
+        keep.execute([space, stream, nth, version])?;
+    }
+    Ok(())
 }
 
-/// The version of the newest record of a record's stream.
-fn newest_of(conn: &Connection, id: i64, record: &Record) -> Found<Version> {
-    let newest: Option<i64> = conn
-        .prepare_cached("SELECT max(version) FROM record WHERE space = ?1 AND stream = ?2")?
-        .query_row(params![id, record.stream.0.cast_signed()], |row| row.get(0))?;
-    Ok(newest.unwrap_or(0).cast_unsigned())
+fn newest(conn: &Connection, space: i64, stream: i64) -> rusqlite::Result<Option<Newest>> {
+    conn.prepare_cached("SELECT nth, version FROM stream WHERE space = ?1 AND stream = ?2")?
+        .query_row([space, stream], |row| {
+            Ok(Newest { stream, nth: row.get(0)?, version: row.get(1)? })
+        })
+        .optional()
 }
 
 fn create(conn: &Connection, space: &Space, live: i64) -> Found<i64> {
@@ -181,6 +212,7 @@ fn drop_all(conn: &Connection, space: &Space, row: Option<SpaceRow>) -> Found<Ap
     };
     for sql in [
         "DELETE FROM record WHERE space = ?1",
+        "DELETE FROM stream WHERE space = ?1",
         "DELETE FROM snapshot WHERE space = ?1",
         "DELETE FROM blob WHERE space = ?1",
         "UPDATE space SET live = 2, head = 0, hash = NULL, card = NULL, project = NULL WHERE id = ?1",

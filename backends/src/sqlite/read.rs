@@ -1,6 +1,6 @@
 //! Heads and records.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params, types::ValueRef};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, types::ValueRef};
 use sessile_core::{
     clock::Timestamp,
     error::{Error, Result},
@@ -129,9 +129,10 @@ pub(super) fn is_past(conn: &Connection, space: &Space, after: Version) -> Found
     }))
 }
 
-pub(super) const COLUMNS: &str = "version, prev, stream, kind, head, body, blob, sum, link, salt";
+pub(super) const COLUMNS: &str = "version, stream, kind, head, body, blob, sum, link, salt";
 
-pub(super) fn record(space: &Space, row: &Row<'_>) -> Found<(Record, Version)> {
+/// The record in [`COLUMNS`].
+pub(super) fn record(space: &Space, row: &Row<'_>) -> Found<Record> {
     let version = row.get::<_, i64>(0)?.cast_unsigned();
     let text = |at: usize| -> Found<Option<&str>> {
         match row.get_ref(at)? {
@@ -139,24 +140,23 @@ pub(super) fn record(space: &Space, row: &Row<'_>) -> Found<(Record, Version)> {
             value => text(space, version, value).map(Some),
         }
     };
-    let body = match (text(5)?, text(6)?) {
+    let body = match (text(4)?, text(5)?) {
         (Some(body), None) => RecordBody::Inline(body.into()),
         (None, Some(name)) => RecordBody::Blob(BlobName(name.into())),
         (None, None) => RecordBody::None,
         (Some(_), Some(_)) => return Err(damaged(space, version, "it has two bodies")),
     };
-    let salt = row.get_ref(9)?.as_blob().ok().and_then(|salt| salt.try_into().ok());
-    let record = Record {
+    let salt = row.get_ref(8)?.as_blob().ok().and_then(|salt| salt.try_into().ok());
+    Ok(Record {
         version,
-        stream: Stream(row.get::<_, i64>(2)?.cast_unsigned()),
-        kind: text(3)?.unwrap_or_default().into(),
-        head: text(4)?.unwrap_or_default().into(),
-        sum: row.get::<_, i64>(7)?.cast_unsigned(),
-        link: hash(space, version, row.get_ref(8)?)?,
+        stream: Stream(row.get::<_, i64>(1)?.cast_unsigned()),
+        kind: text(2)?.unwrap_or_default().into(),
+        head: text(3)?.unwrap_or_default().into(),
+        sum: row.get::<_, i64>(6)?.cast_unsigned(),
+        link: hash(space, version, row.get_ref(7)?)?,
         salt: salt.ok_or_else(|| damaged(space, version, "the salt is damaged"))?,
         body,
-    };
-    Ok((record, row.get::<_, i64>(1)?.cast_unsigned()))
+    })
 }
 
 /// Records of one prefix, in a transaction of its own.
@@ -218,8 +218,15 @@ impl Reading<'_> {
             Direction::Forward => self.after + 1,
             Direction::Backward => self.upto,
         };
-        let rows = params![self.row, version(self.after), version(self.upto), at_most(limit)];
-        let (records, cut) = self.collect(&mut statement, rows, |record, _| {
+        let mut rows = statement.query(params![
+            self.row,
+            version(self.after),
+            version(self.upto),
+            at_most(limit)
+        ])?;
+        let mut taken = Taken::of(self.bytes, limit);
+        while let Some(row) = rows.next()? {
+            let record = record(self.space, row)?;
             if record.version != next {
                 return Err(self.missing(next));
             }
@@ -227,13 +234,14 @@ impl Reading<'_> {
                 Direction::Forward => next + 1,
                 Direction::Backward => next - 1,
             };
-            Ok(())
-        })?;
-        let ended = !cut && records.len() < limit;
-        if ended && next > self.after && next <= self.upto {
+            if !taken.take(record) {
+                return Ok(taken.records);
+            }
+        }
+        if taken.records.len() < limit && next > self.after && next <= self.upto {
             return Err(self.missing(next));
         }
-        Ok(records)
+        Ok(taken.records)
     }
 
     /// Each record names the one before it in its stream: what it names must be there.
@@ -244,86 +252,164 @@ impl Reading<'_> {
         direction: Direction,
         limit: usize,
     ) -> Found<Vec<Record>> {
-        let order = order_by(direction);
-        let mut statement = conn.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM record WHERE space = ?1 AND stream = ?2 AND version > ?3 AND version <= ?4 \
-             ORDER BY version {order} LIMIT ?5"
-        ))?;
-        let stream = stream.0.cast_signed();
-        // Forward: the version last seen. Backward: the one that must come next, once that is known.
-        let mut seen = None;
-        if direction == Direction::Backward {
-            seen = self.before_next(conn, stream)?;
-        }
-        let rows =
-            params![self.row, stream, version(self.after), version(self.upto), at_most(limit)];
-        let (records, cut) = self.collect(&mut statement, rows, |record, prev| {
-            match (direction, seen) {
-                (Direction::Forward, None) if prev > self.after => return Err(self.missing(prev)),
-                (Direction::Forward, Some(last)) if prev != last => {
-                    return Err(self.missing(prev));
-                }
-                (Direction::Backward, Some(named)) if record.version != named => {
-                    return Err(self.missing(named));
-                }
-                _ => {}
+        let chain = Chain { reading: self, conn, stream: stream.0.cast_signed() };
+        let mut taken = Taken::of(self.bytes, limit);
+        let mut width = (2 * limit as u64).clamp(4, WIDEST);
+        match direction {
+            Direction::Backward => {
+                let from = chain.at_or_past(self.upto)?;
+                chain.walk(from, self.after, &mut width, |record| {
+                    record.version > self.upto || taken.take(record)
+                })?;
             }
-            seen = Some(if direction == Direction::Forward { record.version } else { prev });
-            Ok(())
-        })?;
-        if !cut && records.len() < limit {
-            match direction {
-                Direction::Forward => {
-                    let named = self.before_next(conn, stream)?.unwrap_or(0);
-                    if named > seen.unwrap_or(self.after) {
-                        return Err(self.missing(named));
+            Direction::Forward => {
+                let mut seen = self.after;
+                let mut is_first = true;
+                while seen < self.upto {
+                    let upto = self.upto.min(seen.saturating_add(width));
+                    let (found, whole) = chain.scan(seen, upto, direction, |record, before| {
+                        if before > seen || (before < seen && !is_first) {
+                            return Err(self.missing(before));
+                        }
+                        (seen, is_first) = (record.version, false);
+                        Ok(taken.take(record))
+                    })?;
+                    if !whole {
+                        break;
+                    }
+                    width = (4 * found).clamp(1, WIDEST);
+                    if found == 0 {
+                        // The rest of a block, from its end: what is missing there is named.
+                        let end = chain.at_or_past(seen + 1)?;
+                        let mut block = Vec::new();
+                        chain.walk(end, seen, &mut width, |record| {
+                            block.push(record);
+                            true
+                        })?;
+                        let mut rest = block.into_iter().rev().filter(|r| r.version <= self.upto);
+                        if end <= seen || !rest.all(|record| taken.take(record)) {
+                            break;
+                        }
+                        (seen, is_first) = (end, false);
                     }
                 }
-                Direction::Backward => {
-                    if let Some(named) = seen.filter(|named| *named > self.after) {
-                        return Err(self.missing(named));
-                    }
-                }
             }
         }
-        Ok(records)
+        Ok(taken.records)
     }
+}
 
-    /// What the first record of the stream after the range names as the one before it.
-    fn before_next(&self, conn: &Connection, stream: i64) -> Found<Option<Version>> {
-        if self.upto >= self.head {
-            return Ok(None);
+/// Versions that are looked at for a stream at once, while most of them are its own.
+const WIDEST: u64 = 128;
+
+/// One stream of a space.
+struct Chain<'a> {
+    reading: &'a Reading<'a>,
+    conn: &'a Connection,
+    stream: i64,
+}
+
+impl Chain<'_> {
+    /// A version of the stream that is at least this one, with at most 16 of the stream between them; or else its
+    /// newest, or 0 if it has none.
+    fn at_or_past(&self, version: Version) -> Found<Version> {
+        if version < self.reading.head {
+            let mark: Option<i64> = self
+                .conn
+                .prepare_cached(
+                    "SELECT version FROM record WHERE space = ?1 AND stream = ?2 \
+                     AND version >= ?3 AND nth % 16 = 0 ORDER BY version LIMIT 1",
+                )?
+                .query_row([self.reading.row, self.stream, self::version(version)], |r| r.get(0))
+                .optional()?;
+            if let Some(mark) = mark {
+                return Ok(mark.cast_unsigned());
+            }
         }
-        let mut statement = conn.prepare_cached(
-            "SELECT prev FROM record WHERE space = ?1 AND stream = ?2 AND version > ?3 \
-             ORDER BY version LIMIT 1",
-        )?;
-        let prev = statement
-            .query_row(params![self.row, stream, version(self.upto)], |row| row.get::<_, i64>(0))
+        let newest: Option<i64> = self
+            .conn
+            .prepare_cached("SELECT version FROM stream WHERE space = ?1 AND stream = ?2")?
+            .query_row([self.reading.row, self.stream], |row| row.get(0))
             .optional()?;
-        Ok(prev.map(i64::cast_unsigned))
+        Ok(newest.unwrap_or(0).cast_unsigned())
     }
 
-    /// Takes records until the bytes are spent; answers whether they were.
-    fn collect(
+    /// Goes from a version of the stream down to what is past `after`, until `take` has enough. The width of a look follows
+    /// from what the last one found.
+    fn walk(
         &self,
-        statement: &mut CachedStatement<'_>,
-        params: impl rusqlite::Params,
-        mut check: impl FnMut(&Record, Version) -> Found<()>,
-    ) -> Found<(Vec<Record>, bool)> {
-        let mut rows = statement.query(params)?;
-        let mut records = Vec::new();
-        let mut weight = 0;
-        while let Some(row) = rows.next()? {
-            let (record, prev) = record(self.space, row)?;
-            weight += record.weight();
-            if weight > self.bytes && !records.is_empty() {
-                return Ok((records, true));
+        from: Version,
+        after: Version,
+        width: &mut u64,
+        mut take: impl FnMut(Record) -> bool,
+    ) -> Found<()> {
+        let mut named = from;
+        while named > after {
+            let floor = after.max(named.saturating_sub(*width));
+            let looked = self.scan(floor, named, Direction::Backward, |record, before| {
+                if record.version != named || before >= named {
+                    return Err(self.reading.missing(named));
+                }
+                named = before;
+                Ok(take(record))
+            })?;
+            match looked {
+                (_, false) => return Ok(()),
+                _ if named > floor => return Err(self.reading.missing(named)),
+                (found, true) => *width = (4 * found).clamp(1, WIDEST),
             }
-            check(&record, prev)?;
-            records.push(record);
         }
-        Ok((records, false))
+        Ok(())
+    }
+
+    /// The records of the stream in a range of versions, each with the version that it names as the one before it. How many,
+    /// and whether `each` wanted all.
+    fn scan(
+        &self,
+        after: Version,
+        upto: Version,
+        direction: Direction,
+        mut each: impl FnMut(Record, Version) -> Found<bool>,
+    ) -> Found<(u64, bool)> {
+        let order = order_by(direction);
+        let mut statement = self.conn.prepare_cached(&format!(
+            "SELECT {COLUMNS}, prev FROM record \
+             WHERE space = ?1 AND version > ?2 AND version <= ?3 AND stream = ?4 ORDER BY version {order}"
+        ))?;
+        let mut rows =
+            statement.query([self.reading.row, version(after), version(upto), self.stream])?;
+        let mut found = 0;
+        while let Some(row) = rows.next()? {
+            found += 1;
+            let before = row.get::<_, i64>(9)?.cast_unsigned();
+            if !each(record(self.reading.space, row)?, before)? {
+                return Ok((found, false));
+            }
+        }
+        Ok((found, true))
+    }
+}
+
+/// Records of one answer, within its bounds.
+struct Taken {
+    records: Vec<Record>,
+    bytes: usize,
+    limit: usize,
+}
+
+impl Taken {
+    fn of(bytes: usize, limit: usize) -> Self {
+        Self { records: Vec::with_capacity(limit.min(64)), bytes, limit }
+    }
+
+    /// Takes a record if it fits, as the first always does; whether there is room for more.
+    fn take(&mut self, record: Record) -> bool {
+        if record.weight() > self.bytes && !self.records.is_empty() {
+            return false;
+        }
+        self.bytes = self.bytes.saturating_sub(record.weight());
+        self.records.push(record);
+        self.records.len() < self.limit
     }
 }
 

@@ -16,11 +16,12 @@ pub(super) const DROPPED: i64 = 2;
 /// Everything but the views.
 ///
 /// `space.name` is the 26 characters of the id, which sort as its bits do. `space.updated` is the card's time, moved down
-/// by 2^63 so that every time fits and sorts. `record.prev` is the version of the record before it in its stream: a record
-/// that is gone leaves a gap that a read of the stream sees. `blob.put` is in milliseconds since 1970. `stream` and `sum` are unsigned, kept bit for bit.
+/// by 2^63 so that every time fits and sorts. `stream` and `sum` are unsigned, kept bit for bit.
 ///
 /// Records are appended to one table in the order of commits, because a table in the order of spaces would touch a page of
-/// its own for each of many writers; the two indexes are small.
+/// its own for each of many writers. For the same reason no index of streams has a row for each record: a record names the
+/// one before it in its stream (`prev`), `stream` knows the newest, and every 16th (`nth`) is in an index. So a stream is read from near
+/// any version, and a record that is gone leaves a name that leads nowhere.
 pub(super) const TABLES: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE space(
@@ -33,11 +34,15 @@ CREATE INDEX space_project ON space(project, name) WHERE live = 1 AND project IS
 CREATE INDEX space_project_updated ON space(project, updated, name) WHERE live = 1 AND project IS NOT NULL;
 CREATE TABLE record(
   id INTEGER PRIMARY KEY, space INTEGER NOT NULL, version INTEGER NOT NULL, stream INTEGER NOT NULL,
-  prev INTEGER NOT NULL, kind TEXT NOT NULL, head TEXT NOT NULL, body TEXT, blob TEXT,
+  nth INTEGER NOT NULL, prev INTEGER NOT NULL, kind TEXT NOT NULL, head TEXT NOT NULL, body TEXT, blob TEXT,
   sum INTEGER NOT NULL, link BLOB NOT NULL, salt BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX record_version ON record(space, version);
-CREATE INDEX record_stream ON record(space, stream, version);
+CREATE INDEX record_mark ON record(space, stream, version) WHERE nth % 16 = 0;
+CREATE TABLE stream(
+  space INTEGER NOT NULL, stream INTEGER NOT NULL, nth INTEGER NOT NULL, version INTEGER NOT NULL,
+  PRIMARY KEY (space, stream)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE snapshot(
   space INTEGER PRIMARY KEY, version INTEGER NOT NULL, hash BLOB NOT NULL, bytes BLOB NOT NULL
 ) STRICT;
@@ -67,39 +72,41 @@ fn iso(millis: &str) -> String {
     format!("strftime('%Y-%m-%dT%H:%M:%fZ', ({millis}) / 1000.0, 'unixepoch')")
 }
 
+/// The records of some streams of the space `s`, newest first, in SQL: `what` of the first of these kinds.
+fn newest(what: &str, first: &str, last: &str, kinds: &str) -> String {
+    format!(
+        "(WITH RECURSIVE chain(at) AS (
+    SELECT t.version FROM stream t WHERE t.space = s.id AND t.stream BETWEEN {first} AND {last}
+    UNION ALL SELECT p.prev FROM chain JOIN record p ON p.space = s.id AND p.version = chain.at WHERE p.prev > 0
+  ) SELECT {what} FROM chain JOIN record r ON r.space = s.id AND r.version = chain.at WHERE r.kind IN ({kinds}) ORDER BY r.version DESC LIMIT 1)"
+    )
+}
+
 /// `thread`, `session` and `message`: what a person looks for with `sqlite3`. Read-only, slow on large stores, and no part
 /// of the format: a later release may show more.
 pub(super) fn views() -> String {
     let ses = |version| derived_id("ses", "s.name", version);
-    let deleted = |version| {
-        format!(
-            "EXISTS (SELECT 1 FROM record d WHERE d.space = s.id AND d.kind = 'session_deleted' \
-             AND d.stream BETWEEN 4 * {version} AND 4 * {version} + 3)"
-        )
+    // Everything about a session but its log, its ledger and its runs is in the last of its four streams.
+    let rest = |what, version: &str, kinds| {
+        let stream = format!("4 * {version} + 3");
+        newest(what, &stream, &stream, kinds)
     };
+    let deleted = |version| format!("{} IS NOT NULL", rest("1", version, "'session_deleted'"));
     let message_session = "json_extract(r.head, '$.is.entry.session')";
     format!(
         "
 CREATE VIEW thread AS SELECT
   'thd_' || s.name AS id, s.tenant AS tenant, 'prj_' || s.project AS project,
-  (SELECT json_extract(r.body, '$.title') FROM record r WHERE r.space = s.id AND r.stream BETWEEN 0 AND 3
-    AND r.kind IN ('thread_created', 'thread_updated') ORDER BY r.version DESC LIMIT 1) AS title,
-  coalesce((SELECT iif(r.kind = 'thread_archived', 'archived', 'open') FROM record r WHERE r.space = s.id
-    AND r.stream BETWEEN 0 AND 3 AND r.kind IN ('thread_archived', 'thread_reopened')
-    ORDER BY r.version DESC LIMIT 1), 'open') AS status,
+  {title} AS title,
+  coalesce({thread_status}, 'open') AS status,
   s.head AS head, {updated} AS updated_at, s.card AS card
 FROM space s WHERE s.kind = 'thread' AND s.live = 1;
 
 CREATE VIEW session AS SELECT
   {session_id} AS id, 'thd_' || s.name AS thread, s.tenant AS tenant,
-  (SELECT json_extract(r.body, '$.name') FROM record r WHERE r.space = s.id
-    AND r.stream BETWEEN 4 * c.version AND 4 * c.version + 3
-    AND r.kind IN ('session_created', 'session_updated') ORDER BY r.version DESC LIMIT 1) AS name,
-  coalesce((SELECT iif(r.kind = 'session_reopened', 'active', json_extract(r.head, '$.is.' || r.kind || '.then.session'))
-    FROM record r WHERE r.space = s.id AND r.stream BETWEEN 4 * c.version AND 4 * c.version + 3
-    AND r.kind IN ('session_status_set', 'session_reopened', 'run_started', 'run_status_set', 'run_ended')
-    ORDER BY r.version DESC LIMIT 1), 'idle') AS status,
-  (SELECT count(*) FROM record r WHERE r.space = s.id AND r.stream = 4 * c.version) AS entries,
+  {name} AS name,
+  coalesce({session_status}, 'idle') AS status,
+  coalesce((SELECT t.nth FROM stream t WHERE t.space = s.id AND t.stream = 4 * c.version), 0) AS entries,
   {created} AS created_at, c.version AS version
 FROM space s JOIN record c ON c.space = s.id AND c.kind = 'session_created'
 WHERE s.kind = 'thread' AND s.live = 1 AND NOT {created_deleted};
@@ -115,6 +122,15 @@ FROM space s JOIN record r ON r.space = s.id AND r.kind = 'entry'
 LEFT JOIN blob b ON b.space = r.space AND b.name = r.blob
 WHERE s.kind = 'thread' AND s.live = 1 AND NOT {message_deleted};
 ",
+        title = newest("json_extract(r.body, '$.title')", "0", "3", "'thread_created', 'thread_updated'"),
+        thread_status = newest("iif(r.kind = 'thread_archived', 'archived', 'open')", "0", "3", "'thread_archived', 'thread_reopened'"),
+        name = rest("json_extract(r.body, '$.name')", "c.version", "'session_created', 'session_updated'"),
+        session_status = newest(
+            "iif(r.kind = 'session_reopened', 'active', json_extract(r.head, '$.is.' || r.kind || '.then.session'))",
+            "4 * c.version + 2",
+            "4 * c.version + 3",
+            "'session_status_set', 'session_reopened', 'run_started', 'run_status_set', 'run_ended'",
+        ),
         updated = iso("s.updated + 9223372036854775807 + 1"),
         session_id = ses("c.version"),
         created = iso("json_extract(c.head, '$.at')"),

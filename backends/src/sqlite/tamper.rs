@@ -9,7 +9,7 @@ use sessile_core::{
     journal::Record,
 };
 
-use super::{error, read};
+use super::{commit, error, read};
 use crate::tamper::{Damage, flip, flip_bytes, need_reader};
 
 /// Damages the record at a version of a space of this file; `NotFound` if there is none.
@@ -68,9 +68,6 @@ fn damage_record(
     let head = || {
         conn.query_row("SELECT head FROM record WHERE id = ?1", [record], |r| r.get::<_, String>(0))
     };
-    let place = |record: i64, version: i64| {
-        conn.execute("UPDATE record SET version = ?2 WHERE id = ?1", [record, version])
-    };
     match damage {
         Damage::FlipHead => {
             let head = flip(&head()?);
@@ -78,35 +75,34 @@ fn damage_record(
         }
         Damage::FlipBody => return flip_body(conn, record, space),
         Damage::Swap(with) => {
-            let Some((other, _)) = id(with)? else { return Ok(None) };
-            place(other, -1)?;
-            place(record, read::version(with))?;
-            place(other, read::version(version))?;
+            let mut records = all(conn, whose, space)?;
+            let at = |version| records.iter().position(|r| r.version == version);
+            let (Some(one), Some(other)) = (at(version), at(with)) else { return Ok(None) };
+            records.swap(one, other);
+            for (at, version) in [(one, version), (other, with)] {
+                records.get_mut(at).into_iter().for_each(|r| r.version = version);
+            }
+            rebuild(conn, space, &records)?;
         }
         Damage::Drop => {
             conn.execute("DELETE FROM record WHERE id = ?1", [record])?;
         }
         Damage::Insert => {
-            let source = id(version.saturating_sub(1).max(1))?;
-            let Some((source, _)) = source else { return Ok(None) };
-            // In two steps, because versions must differ at any time.
-            for sql in [
-                "UPDATE record SET version = -version - 1 WHERE space = ?1 AND version >= ?2",
-                "UPDATE record SET version = -version WHERE space = ?1 AND version < 0 AND ?2 > 0",
-            ] {
-                conn.execute(sql, [space, read::version(version)])?;
-            }
-            conn.execute(
-                "INSERT INTO record(space, version, stream, prev, kind, head, body, blob, sum, link, salt) \
-                 SELECT space, ?2, stream, prev, kind, head, body, blob, sum, link, salt \
-                 FROM record WHERE id = ?1",
-                [source, read::version(version)],
-            )?;
+            let mut records = all(conn, whose, space)?;
+            let source = version.saturating_sub(1).max(1);
+            let Some(source) = records.iter().find(|r| r.version == source) else {
+                return Ok(None);
+            };
+            let source = Record { version, ..source.clone() };
+            records.iter_mut().filter(|r| r.version >= version).for_each(|r| r.version += 1);
+            let at = records.partition_point(|r| r.version < version);
+            records.insert(at, source);
+            rebuild(conn, space, &records)?;
         }
         Damage::Reader(level) => {
             let row = format!("SELECT {} FROM record WHERE id = ?1", read::COLUMNS);
             let found = conn.query_row(&row, [record], |row| Ok(read::record(whose, row)))?;
-            let Ok((found, _)) = found else { return Ok(None) };
+            let Ok(found) = found else { return Ok(None) };
             let found = Record { head: need_reader(&found.head, level).into(), ..found };
             conn.execute(
                 "UPDATE record SET head = ?2, sum = ?3 WHERE id = ?1",
@@ -115,6 +111,21 @@ fn damage_record(
         }
     }
     Ok(Some(()))
+}
+
+/// What can be read of a space.
+fn all(conn: &Connection, whose: &Space, space: i64) -> rusqlite::Result<Vec<Record>> {
+    let rows = format!("SELECT {} FROM record WHERE space = ?1 ORDER BY version", read::COLUMNS);
+    let mut statement = conn.prepare(&rows)?;
+    let records = statement.query_map([space], |row| Ok(read::record(whose, row).ok()))?;
+    records.filter_map(Result::transpose).collect()
+}
+
+/// Writes a space anew, each record in its stream.
+fn rebuild(conn: &Connection, space: i64, records: &[Record]) -> rusqlite::Result<()> {
+    conn.execute("DELETE FROM record WHERE space = ?1", [space])?;
+    conn.execute("DELETE FROM stream WHERE space = ?1", [space])?;
+    commit::insert(conn, space, true, records)
 }
 
 fn flip_body(conn: &Connection, record: i64, space: i64) -> rusqlite::Result<Option<()>> {

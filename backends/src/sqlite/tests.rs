@@ -360,6 +360,54 @@ fn a_gap_is_found_from_every_side() {
     });
 }
 
+/// Dense and sparse streams, looked at from everywhere.
+#[test]
+fn a_stream_is_what_a_filter_of_all_would_be() {
+    let folder = folder();
+    block_on(async {
+        let journal = open_in(&folder).await;
+        // One stream has most, one comes in spells, one every 40th, one only at both ends.
+        let stream = |v: u64| match v {
+            1 | 400 => 12,
+            v if v % 40 == 7 => 8,
+            v if v % 100 < 30 => 4,
+            _ => 0,
+        };
+        let mut at = None;
+        for begin in (1..=400).step_by(25) {
+            let records = (begin..begin + 25).map(|v| record(v, stream(v), "x")).collect();
+            let batch = batch(records);
+            assert!(is_done(&journal.commit(&space(1), at, &batch).await.unwrap()));
+            at = batch.end();
+        }
+        for of in [0, 4, 8, 12, 16] {
+            let whole: Vec<u64> = (1..=400).filter(|v| of == stream(*v)).collect();
+            for (after, upto) in (0..400).step_by(13).flat_map(|after| {
+                (after..=401).step_by(17).chain([400]).map(move |upto| (after, upto))
+            }) {
+                for (direction, limit) in [
+                    (Direction::Forward, 3),
+                    (Direction::Forward, 500),
+                    (Direction::Backward, 3),
+                    (Direction::Backward, 500),
+                ] {
+                    let range =
+                        ReadRange { stream: Some(Stream(of)), after, upto, direction, limit };
+                    let read = journal.read(&space(1), &range).await.unwrap();
+                    let read: Vec<u64> = read.iter().map(|r| r.version).collect();
+                    let mut right: Vec<u64> =
+                        whole.iter().copied().filter(|v| *v > after && *v <= upto).collect();
+                    if direction == Direction::Backward {
+                        right.reverse();
+                    }
+                    right.truncate(limit);
+                    assert_eq!(read, right, "{range:?}");
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn damage_is_as_described() {
     let folder = folder();
