@@ -14,7 +14,12 @@
 //! thread, and 64 writers are 64 files flushed in parallel. Rounds of both sides take turns, so that a machine that slows down slows both; the figures are medians of 5 rounds,
 //! the ratio is that of the medians. Memory is no engine to compare with: `raw_ops_per_s` and `ratio` are null, and
 //! there is nothing to open. The files are made in the temporary folder: point `TMPDIR` at the disk in question.
+//!
+//! Built with the feature `count-memory` it first counts the bytes of what is over: `ended_session`, `ended_run`. Every allocation is
+//! counted then, so rates of such a build are worth less.
 
+#[cfg(feature = "count-memory")]
+mod memory;
 mod ours;
 mod raw;
 mod sizes;
@@ -101,6 +106,8 @@ impl Rounds {
 
 /// Runs the verb, for these backends, or all of them.
 pub(crate) async fn run(out: &mut Out, quick: bool, backends: &[Backend]) -> Result<Status> {
+    #[cfg(feature = "count-memory")]
+    memory::run(out).await?;
     let sizes = if quick { Sizes::QUICK } else { Sizes::FULL };
     let all = Backend::value_variants();
     let mut figures = Vec::new();
