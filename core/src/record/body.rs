@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::Kind;
+use super::{Kind, scan, spell};
 use crate::{
     id::UserId,
     model::{Actor, Labels, Message, ProjectConfig, RunOutcome},
@@ -179,14 +179,7 @@ impl Body {
         actor: Option<&Actor>,
         message: &Message,
     ) -> Result<String, serde_json::Error> {
-        #[derive(Serialize)]
-        struct Out<'a> {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            actor: Option<&'a Actor>,
-            by: &'a Actor,
-            message: &'a Message,
-        }
-        serde_json::to_string(&Out { actor: actor.filter(|a| *a != by), by, message })
+        spell::entry(by, actor.filter(|a| *a != by), message)
     }
 }
 
@@ -202,7 +195,9 @@ impl EntryReader {
     pub(crate) fn read(&mut self, text: &str) -> Result<(Actor, Message), serde_json::Error> {
         for (before, actor) in &self.0 {
             let message = text.strip_prefix(before.as_str()).and_then(|m| m.strip_suffix('}'));
-            if let Some(Ok(message)) = message.map(serde_json::from_str) {
+            let Some(message) = message else { continue };
+            let short = scan::message(message);
+            if let Some(message) = short.or_else(|| serde_json::from_str(message).ok()) {
                 return Ok((actor.clone(), message));
             }
         }

@@ -11,6 +11,7 @@ mod hash;
 mod kind;
 mod scan;
 mod seal;
+mod spell;
 mod sum;
 #[cfg(test)]
 mod tests;

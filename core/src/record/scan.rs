@@ -1,10 +1,14 @@
-//! Heads as this release writes them, read in one pass.
+//! Heads and messages as this release writes them, read in one pass.
 //!
 //! A short cut and no second format: what is spelled in any other way - other order, white space, escapes, fields of
 //! another release - is left to the decoder of JSON, which reads the same from what is read here.
 
-use super::{Hash, KeyMark, Kind, RecordHead, hex128};
-use crate::{clock::Timestamp, journal::Stream};
+use super::{Hash, KeyMark, Kind, RecordHead, hex128, spell::plain};
+use crate::{
+    clock::Timestamp,
+    journal::Stream,
+    model::{Message, Part, Role, ToolOutcome},
+};
 
 /// A text that is read from its beginning.
 struct Scan<'a>(&'a str);
@@ -40,6 +44,33 @@ impl<'a> Scan<'a> {
 
     fn hex128(&mut self) -> Option<u128> {
         hex128::parse(self.take(32)?)
+    }
+
+    /// A text behind its opening quote, and the closing one; by the run, not by the byte.
+    fn text(&mut self) -> Option<String> {
+        let mut text = String::new();
+        loop {
+            let run = self.take(plain(self.0.as_bytes()))?;
+            if text.is_empty() && self.0.starts_with('"') {
+                text = run.to_owned();
+            } else {
+                text.reserve(run.len() + 32);
+                text.push_str(run);
+            }
+            if self.past("\"").is_some() {
+                return Some(text);
+            }
+            self.past("\\")?;
+            let escaped = match self.take(1)? {
+                "n" => '\n',
+                "\"" => '"',
+                "\\" => '\\',
+                "t" => '\t',
+                "r" => '\r',
+                _ => return None,
+            };
+            text.push(escaped);
+        }
     }
 }
 
@@ -126,4 +157,55 @@ fn entry(text: &str) -> Option<Kind> {
     };
     scan.past("}}")?;
     scan.0.is_empty().then_some(Kind::Entry { session, run, in_reply_to })
+}
+
+/// A message of texts, thoughts and results alone, without name and metadata.
+pub(super) fn message(text: &str) -> Option<Message> {
+    let mut scan = Scan(text);
+    scan.past("{\"role\":\"")?;
+    let roles = [
+        ("assistant", Role::Assistant),
+        ("user", Role::User),
+        ("tool", Role::Tool),
+        ("system", Role::System),
+    ];
+    let role = roles.into_iter().find_map(|(name, role)| scan.past(name).map(|()| role))?;
+    scan.past("\",\"parts\":[")?;
+    let mut parts = Vec::with_capacity(1);
+    if scan.past("]}").is_none() {
+        loop {
+            parts.push(part(&mut scan)?);
+            if scan.past(",").is_none() {
+                break;
+            }
+        }
+        scan.past("]}")?;
+    }
+    scan.0.is_empty().then(|| Message::new(role, parts))
+}
+
+fn part(scan: &mut Scan<'_>) -> Option<Part> {
+    let part = if scan.past("{\"text\":{\"text\":\"").is_some() {
+        Part::Text { text: scan.text()? }
+    } else if scan.past("{\"reasoning\":{\"text\":\"").is_some() {
+        Part::Reasoning { text: scan.text()? }
+    } else {
+        scan.past("{\"tool_result\":{\"")?;
+        let id = match scan.past("id\":\"") {
+            None => None,
+            Some(()) => Some(scan.text()?),
+        };
+        if id.is_some() {
+            scan.past(",\"")?;
+        }
+        scan.past("outcome\":\"")?;
+        let outcome = match scan.past("ok") {
+            Some(()) => ToolOutcome::Ok,
+            None => scan.past("error").map(|()| ToolOutcome::Error)?,
+        };
+        scan.past("\",\"text\":\"")?;
+        Part::ToolResult { id, outcome, text: scan.text()? }
+    };
+    scan.past("}}")?;
+    Some(part)
 }

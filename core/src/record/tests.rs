@@ -13,9 +13,10 @@ use crate::{
     error::ErrorKind,
     id::{AgentId, ProjectId, TenantId, ThreadId, UserId},
     journal::{BlobName, Position, Record, RecordBody},
+    json::Json,
     model::{
-        Actor, CompletionMode, Currency, FailureMode, Labels, Message, Role, RunStatus,
-        SessionStatus, SubSessionKind, SubSessionStatus, Tokens, Totals, Usage,
+        Actor, CompletionMode, Currency, FailureMode, Labels, Message, Part, Role, RunStatus,
+        SessionStatus, SubSessionKind, SubSessionStatus, Tokens, ToolOutcome, Totals, Usage,
     },
 };
 
@@ -234,7 +235,95 @@ fn any_flipped_bit_beside_the_head_shows() {
     }
 }
 
+/// What [`Body::encode_entry`] must be equal to.
+#[derive(serde::Serialize)]
+struct Spelled<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'a Actor>,
+    by: &'a Actor,
+    message: &'a Message,
+}
+
+fn texts() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-z \"\\\\\n\r\t\u{0}-\u{1f}\u{7f}é\u{2028}\u{1F600}]{0,100}",
+        "[a-z ]{20,100}[\n\"é]?[a-z]{0,40}",
+        ".{0,40}",
+    ]
+}
+
+fn parts() -> impl Strategy<Value = Part> {
+    let id = || proptest::option::of(texts());
+    let json = || texts().prop_map(|text| Json::from_value(&[text]).unwrap());
+    prop_oneof![
+        texts().prop_map(|text| Part::Text { text }),
+        texts().prop_map(|text| Part::Reasoning { text }),
+        (id(), texts(), json()).prop_map(|(id, name, arguments)| Part::ToolCall {
+            id,
+            name,
+            arguments
+        }),
+        (id(), any::<bool>(), texts()).prop_map(|(id, ok, text)| {
+            let outcome = if ok { ToolOutcome::Ok } else { ToolOutcome::Error };
+            Part::ToolResult { id, outcome, text }
+        }),
+        (texts(), json()).prop_map(|(kind, value)| Part::Json { kind, value }),
+        (texts(), id())
+            .prop_map(|(reference, media_type)| Part::Artifact { reference, media_type }),
+    ]
+}
+
 proptest! {
+    #[test]
+    fn entries_are_spelled_as_serde_json_spells_them(
+        parts in proptest::collection::vec(parts(), 0..4),
+        name in proptest::option::of(texts()),
+        metadata in proptest::option::of(texts()),
+        other: bool,
+    ) {
+        let by = actor();
+        let tenant = TenantId::new("acme").unwrap();
+        let author = Actor::user(tenant, UserId::new("b\\\"ob").unwrap());
+        let mut message = Message::new(Role::Tool, parts);
+        message.name = name;
+        message.metadata = metadata.map(|text| Json::from_value(&[text]).unwrap());
+        let author = if other { &author } else { &by };
+        let text = Body::encode_entry(&by, Some(author), &message).unwrap();
+        let right = Spelled { actor: other.then_some(author), by: &by, message: &message };
+        prop_assert_eq!(&text, &serde_json::to_string(&right).unwrap());
+        let (read, back) = EntryReader::default().read(&text).unwrap();
+        prop_assert_eq!((&read, back), (author, message));
+    }
+
+    #[test]
+    fn the_short_cut_reads_messages_as_the_decoder_does(
+        parts in proptest::collection::vec(parts(), 0..3),
+        role in prop_oneof![Just(Role::User), Just(Role::Assistant), Just(Role::Tool), Just(Role::System)],
+        at: proptest::sample::Index,
+        with in "[\"{}\\[\\],:a\\\\nu0\n]{0,2}",
+        cut in 0_usize..3,
+    ) {
+        let text = serde_json::to_string(&Message::new(role, parts)).unwrap();
+        let whole = |at: usize| (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap();
+        let at = whole(at.index(text.len() + 1));
+        let upto = whole((at + cut).min(text.len()));
+        for text in [format!("{}{with}{}", &text[..at], &text[upto..]), text.clone()] {
+            if let Some(short) = scan::message(&text) {
+                prop_assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), short);
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_of_text_takes_the_short_cut(text in "[a-z \"\\\\\n\r\té\u{7f}]{0,100}", ok: bool) {
+        let outcome = if ok { ToolOutcome::Ok } else { ToolOutcome::Error };
+        let result = Part::ToolResult { id: ok.then(|| text.clone()), outcome, text: text.clone() };
+        let parts = vec![Part::Text { text: text.clone() }, Part::Reasoning { text }, result];
+        let message = Message::new(Role::Tool, parts);
+        let spelled = serde_json::to_string(&message).unwrap();
+        prop_assert_eq!(scan::message(&spelled), Some(message));
+    }
+
     #[test]
     fn any_flipped_byte_of_a_head_shows(at in 0_usize..400, bit in 0_u8..7) {
         let record = sealed(samples().remove(16));
