@@ -43,6 +43,11 @@ impl Hash {
         u128::from_be_bytes([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
     }
 
+    /// Its text.
+    pub(super) fn hex(&self) -> impl std::ops::Deref<Target = str> + use<> {
+        blake3::Hash::from_bytes(self.0).to_hex()
+    }
+
     /// Parses 64 lower-case hexadecimal characters.
     pub fn parse(text: &str) -> Option<Self> {
         hex_bytes(text.as_bytes()).map(Self)
@@ -104,7 +109,7 @@ impl<T> serde::de::Visitor<'_> for Text<T> {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
+        f.write_str(&self.hex())
     }
 }
 
@@ -116,7 +121,7 @@ impl fmt::Debug for Hash {
 
 impl Serialize for Hash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&blake3::Hash::from_bytes(self.0).to_hex())
+        serializer.serialize_str(&self.hex())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Hash, Kind, body::digest, hex128, scan, sum::sum};
+use super::{Body, Hash, Kind, body::digest, hex128, scan, spell, sum::sum};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -145,7 +145,7 @@ pub(crate) fn seal(after: Option<Position>, nonce: u128, drafts: &[Draft]) -> Re
             lease: draft.lease,
             is: draft.kind.clone(),
         };
-        let head = serde_json::to_string(&head).map_err(encoding)?;
+        let head = spell::head(&head).map_err(encoding)?;
         link = chain(&link, &head);
         records.push(Record {
             version,

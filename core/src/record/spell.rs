@@ -1,13 +1,74 @@
-//! Entries, spelled as `serde_json` spells them: long texts by the run, not by the byte.
+//! Heads and entries, spelled as `serde_json` spells them: long texts by the run, not by the byte.
+
+use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::{KeyMark, Kind, RecordHead};
 use crate::model::{Actor, Message, Part};
 
 type Done = Result<(), serde_json::Error>;
 
 /// Bytes looked at together.
 const RUN: usize = 32;
+
+/// The head of a record.
+pub(super) fn head(head: &RecordHead) -> Result<String, serde_json::Error> {
+    let mut out = String::with_capacity(384);
+    number(&mut out, "{\"v\":", head.version);
+    number(&mut out, ",\"s\":", head.stream.0);
+    number(&mut out, ",\"r\":", head.reader.into());
+    number(&mut out, ",\"at\":", head.at.millis());
+    hex128(&mut out, ",\"n\":\"", head.nonce);
+    number(&mut out, "\",\"i\":", head.index.into());
+    number(&mut out, ",\"of\":", head.of.into());
+    out.push_str(",\"d\":\"");
+    out.push_str(&head.digest.hex());
+    out.push('"');
+    if let Some(KeyMark { producer, n, command }) = head.key {
+        hex128(&mut out, ",\"key\":{\"p\":\"", producer);
+        number(&mut out, "\",\"n\":", n);
+        hex128(&mut out, ",\"h\":\"", command);
+        out.push_str("\"}");
+    }
+    if let Some(count) = head.count {
+        number(&mut out, ",\"k\":", count.into());
+    }
+    if let Some(lease) = head.lease {
+        number(&mut out, ",\"l\":", lease);
+    }
+    if let Kind::Entry { session, run, in_reply_to } = head.is {
+        number(&mut out, ",\"is\":{\"entry\":{\"session\":", session);
+        run.into_iter().for_each(|run| number(&mut out, ",\"run\":", run));
+        in_reply_to.into_iter().for_each(|entry| number(&mut out, ",\"in_reply_to\":", entry));
+        out.push_str("}}");
+    } else {
+        field(&mut out, ",\"is\":", &head.is)?;
+    }
+    out.push('}');
+    Ok(out)
+}
+
+fn number(out: &mut String, name: &str, number: u64) {
+    out.push_str(name);
+    let mut digits = [b'0'; 20];
+    let (mut rest, mut used) = (number, 0);
+    for digit in digits.iter_mut().rev() {
+        *digit += (rest % 10) as u8;
+        (rest, used) = (rest / 10, used + 1);
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend(digits.iter().skip(20 - used).map(|digit| char::from(*digit)));
+}
+
+/// A number of 128 bits behind an opening quote.
+fn hex128(out: &mut String, name: &str, number: u128) {
+    out.push_str(name);
+    // Writing to a text cannot fail.
+    let _ = write!(out, "{number:032x}");
+}
 
 /// The body of an entry. `actor` is the author, where it is not the caller.
 pub(super) fn entry(

@@ -6,13 +6,13 @@ use proptest::prelude::*;
 
 use super::{
     Body, Consequence, Draft, EdgeStep, EntryReader, Hash, KIND_NAMES, KeyMark, Kind, Lane,
-    RecordHead, SealedBody, ThreadBody, check_body, open, scan, seal, seal_body,
+    RecordHead, SealedBody, ThreadBody, check_body, open, scan, seal, seal_body, spell,
 };
 use crate::{
     clock::Timestamp,
     error::ErrorKind,
     id::{AgentId, ProjectId, TenantId, ThreadId, UserId},
-    journal::{BlobName, Position, Record, RecordBody},
+    journal::{BlobName, Position, Record, RecordBody, Stream},
     json::Json,
     model::{
         Actor, CompletionMode, Currency, FailureMode, Labels, Message, Part, Role, RunStatus,
@@ -136,6 +136,7 @@ fn every_kind_comes_back_equal() {
             assert_eq!(opened.head.is, kind);
             assert_eq!(scan::head(&record.head).as_ref(), Some(&opened.head), "the short cut");
             assert_eq!(serde_json::from_str::<RecordHead>(&record.head).unwrap(), opened.head);
+            assert_eq!(*record.head, *serde_json::to_string(&opened.head).unwrap());
             assert_eq!((opened.head.key, opened.head.lease, opened.head.version), (key, lease, 1));
             let RecordBody::Inline(text) = &opened.body else { panic!("it is inline") };
             check_body(&space(), &opened, text.as_bytes()).unwrap();
@@ -312,6 +313,31 @@ proptest! {
                 prop_assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), short);
             }
         }
+    }
+
+    #[test]
+    fn heads_are_spelled_as_serde_json_spells_them(
+        numbers: [u64; 6], small: [u16; 4], wide: [u128; 3], shift in 0_u32..64, keyed: bool, run: bool,
+    ) {
+        let [version, stream, at, n, lease, session] = numbers.map(|n| n >> shift);
+        let key = keyed.then_some(KeyMark { producer: wide[0], n, command: wide[1] >> shift });
+        let head = RecordHead {
+            version,
+            stream: Stream(stream),
+            reader: small[0],
+            at: Timestamp::from_millis(at),
+            nonce: wide[2],
+            index: small[1] >> shift.min(15),
+            of: small[2],
+            digest: Hash::of(&[&n.to_be_bytes()]),
+            key,
+            count: keyed.then_some(small[3]),
+            lease: run.then_some(lease),
+            is: Kind::Entry { session, run: run.then_some(n), in_reply_to: keyed.then_some(at) },
+        };
+        let text = spell::head(&head).unwrap();
+        prop_assert_eq!(&text, &serde_json::to_string(&head).unwrap());
+        prop_assert_eq!(scan::head(&text).unwrap_or_else(|| serde_json::from_str(&text).unwrap()), head);
     }
 
     #[test]
