@@ -7,6 +7,7 @@ mod list;
 mod open;
 mod options;
 mod pool;
+mod range;
 mod read;
 mod schema;
 mod scrub;
