@@ -18,20 +18,39 @@
 //! | backend | feature | survives | shared by |
 //! | --- | --- | --- | --- |
 //! | [`Memory`] | `memory`, on by default | nothing | the tasks of one process |
-//! | [`disk::Disk`] | `disk`, on by default | loss of power | the tasks of one process, and readers beside it |
-//! | [`redb::Redb`] | `redb`, on by default | loss of power | the tasks of one process |
+//! | [`disk::Disk`] | `disk` | loss of power | the tasks of one process, and readers beside it |
+//! | [`object_store::Objects`] | `object_store`; `s3`, `gcs`, `azure` for the clouds | what the store does | any processes of any host |
+//! | [`redb::Redb`] | `redb` | loss of power | the tasks of one process |
 //! | [`sqlite::Sqlite`] | `sqlite`, on by default | loss of power | any processes of one host |
 //!
 //! Every backend implements [`journal::Journal`], and [`store::Store`] makes a store of any journal, yours included.
 
-#[cfg(any(feature = "memory", feature = "disk", feature = "redb", feature = "sqlite"))]
+#[cfg(any(
+    feature = "memory",
+    feature = "disk",
+    feature = "object_store",
+    feature = "redb",
+    feature = "sqlite"
+))]
 mod bell;
 #[cfg(any(feature = "disk", feature = "redb", feature = "sqlite"))]
 mod blocking;
-#[cfg(any(feature = "memory", feature = "disk", feature = "redb", feature = "sqlite"))]
+#[cfg(any(
+    feature = "memory",
+    feature = "disk",
+    feature = "object_store",
+    feature = "redb",
+    feature = "sqlite"
+))]
 mod check;
 pub mod clock;
-#[cfg(any(feature = "memory", feature = "disk", feature = "redb", feature = "sqlite"))]
+#[cfg(any(
+    feature = "memory",
+    feature = "disk",
+    feature = "object_store",
+    feature = "redb",
+    feature = "sqlite"
+))]
 mod coop;
 #[cfg(feature = "disk")]
 pub mod disk;
@@ -41,19 +60,41 @@ mod engine;
 mod group;
 #[cfg(any(feature = "memory", feature = "disk"))]
 mod index;
-#[cfg(any(feature = "memory", feature = "disk", feature = "redb", feature = "sqlite"))]
+#[cfg(any(feature = "disk", feature = "object_store"))]
+mod lines;
+#[cfg(any(
+    feature = "memory",
+    feature = "disk",
+    feature = "object_store",
+    feature = "redb",
+    feature = "sqlite"
+))]
 mod lock;
 #[cfg(feature = "memory")]
 mod memory;
+#[cfg(feature = "object_store")]
+pub mod object_store;
 mod open;
 #[cfg(feature = "redb")]
 pub mod redb;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
-#[cfg(any(feature = "memory", feature = "disk", feature = "redb", feature = "sqlite"))]
+#[cfg(any(
+    feature = "memory",
+    feature = "disk",
+    feature = "object_store",
+    feature = "redb",
+    feature = "sqlite"
+))]
 #[doc(hidden)]
 pub mod tamper;
-#[cfg(any(feature = "memory", feature = "disk", feature = "redb", feature = "sqlite"))]
+#[cfg(any(
+    feature = "memory",
+    feature = "disk",
+    feature = "object_store",
+    feature = "redb",
+    feature = "sqlite"
+))]
 #[cfg(test)]
 mod testing;
 #[cfg(any(feature = "redb", feature = "sqlite"))]

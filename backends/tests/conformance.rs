@@ -1,6 +1,7 @@
 //! The contract, on every journal of this crate.
 #![allow(clippy::expect_used, reason = "tests")]
 
+mod objects;
 mod sim;
 
 use std::{path::PathBuf, sync::Arc};
@@ -11,6 +12,7 @@ use sessile::{
     disk::{self, Disk},
     id::{Space, Version},
     journal::Journal as _,
+    object_store::Cloud,
     redb::{self, Redb},
     sqlite::{self, Options, Sqlite},
     tamper,
@@ -124,6 +126,24 @@ sessile_conformance::suite! {
     },
     tamper: InFolder,
     crash: sim::disk;
+
+    journal: object_file,
+    open: |dir| async move { objects::in_folder(&dir).await },
+    tamper: objects::InObjects;
+
+    journal: object_memory,
+    open: |dir| async move { objects::in_memory(&dir).await },
+    tamper: objects::InObjects;
+
+    journal: s3,
+    open: |dir| async move { objects::in_cloud(Cloud::S3, &dir).await },
+    tamper: objects::InObjects,
+    absent: objects::without("SESSILE_TEST_S3");
+
+    journal: azure,
+    open: |dir| async move { objects::in_cloud(Cloud::Azure, &dir).await },
+    tamper: objects::InObjects,
+    absent: objects::without("SESSILE_TEST_AZURE");
 
     journal: redb,
     open: |dir: Dir| async move {

@@ -91,6 +91,7 @@ pub struct Backend {
     tamper: Option<Arc<MakeTamper>>,
     crash: Option<Arc<OpenOn>>,
     info: Arc<OnceLock<JournalInfo>>,
+    absent: Option<String>,
 }
 
 impl Backend {
@@ -110,6 +111,7 @@ impl Backend {
             tamper: None,
             crash: None,
             info: Arc::default(),
+            absent: None,
         }
     }
 
@@ -137,6 +139,18 @@ impl Backend {
             Box::pin(async move { opening.await.into_journal() })
         }));
         self
+    }
+
+    /// Left out, for this reason, if there is one.
+    #[must_use]
+    pub fn with_absent(mut self, why: Option<String>) -> Self {
+        self.absent = why;
+        self
+    }
+
+    /// Why it is left out.
+    pub(crate) fn absent(&self) -> Option<&str> {
+        self.absent.as_deref()
     }
 
     /// Its name in test names.

@@ -13,7 +13,8 @@ use crate::{Backend, Judged, Outcome, clauses, judge, process};
 ///
 /// `open` takes a [`Dir`](crate::Dir) and answers a journal, an `Arc` of one, or a `Result` of either; for one directory it
 /// always opens the same store. `tamper` takes the same `Dir` and answers a [`Tamper`](crate::Tamper). `crash` takes a
-/// [`SimDisk`](crate::crash::SimDisk) and answers a journal on it, as `open` does.
+/// [`SimDisk`](crate::crash::SimDisk) and answers a journal on it, as `open` does. `absent` says why a journal cannot be
+/// judged here, if it cannot (a server that is not there): it is left out, and said so; asking for it by name fails.
 ///
 /// ```no_run
 /// use sessile_conformance::mutant::Plain; // stands in for a journal of yours
@@ -30,7 +31,8 @@ use crate::{Backend, Judged, Outcome, clauses, judge, process};
 #[macro_export]
 macro_rules! suite {
     ($(
-        journal: $name:ident, open: $open:expr $(, tamper: $tamper:expr)? $(, crash: $crash:expr)? $(,)?
+        journal: $name:ident, open: $open:expr
+        $(, tamper: $tamper:expr)? $(, crash: $crash:expr)? $(, absent: $absent:expr)? $(,)?
     );+ $(;)?) => {
         fn main() -> ::std::process::ExitCode {
             $crate::main(::std::vec![
@@ -38,6 +40,7 @@ macro_rules! suite {
                     $crate::Backend::new(::core::stringify!($name), $open)
                         $(.with_tamper($tamper))?
                         $(.with_crash($crash))?
+                        $(.with_absent($absent))?
                 ),+
             ])
         }
@@ -50,6 +53,8 @@ pub fn main(backends: Vec<Backend>) -> ExitCode {
     if process::play(&backends, &arguments) {
         return ExitCode::SUCCESS;
     }
+    let (absent, backends): (Vec<_>, Vec<_>) =
+        backends.into_iter().partition(|backend| backend.absent().is_some());
     let given = arguments.len();
     arguments.retain(|argument| argument != "--allow-not-run");
     let allow_not_run = arguments.len() < given;
@@ -77,7 +82,16 @@ pub fn main(backends: Vec<Backend>) -> ExitCode {
         }
     }
     let nothing = trials.is_empty();
+    let filter = arguments.filter.clone().unwrap_or_default();
     let conclusion = libtest_mimic::run(&arguments, trials);
+    let mut asked_for = false;
+    for backend in &absent {
+        asked_for |= filter.starts_with(&format!("{}::", backend.name()));
+        eprintln!("NOT ASSESSED {}: {}", backend.name(), backend.absent().unwrap_or_default());
+    }
+    if asked_for {
+        return ExitCode::FAILURE;
+    }
     if !arguments.list {
         summary(&backends, &judged.lock().expect("no panic inside"));
     }

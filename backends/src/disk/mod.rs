@@ -4,8 +4,6 @@ mod cell;
 mod commit;
 mod erase;
 mod files;
-mod frame;
-mod line;
 mod lists;
 mod lockfile;
 mod log;
@@ -52,6 +50,7 @@ use self::{
     read::Plan,
     shared::Shared,
 };
+use crate::lines::{frame, line};
 use crate::{bell, blocking, check, clock, coop, lock::lock};
 
 /// A read of at most this many records runs on the caller's thread; a longer one where it may block.

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use sessile_core::id::{ProjectId, Space, SpaceKind, ThreadId};
-use sessile_core::record::Hash;
+
+pub(super) use crate::lines::name::{folder, text};
 
 /// The store's own file; no tenant's folder begins with `_`.
 pub(super) const META: &str = "_sessile.json";
@@ -19,64 +20,6 @@ pub(super) const SNAPSHOT: &str = "snapshot";
 pub(super) const BLOBS: &str = "blobs";
 /// The mark of a dropped space.
 pub(super) const DROPPED: &str = "dropped";
-
-/// Longer names are cut, and told apart by a digest.
-const LONGEST: usize = 200;
-
-/// Names that some systems reserve, whatever follows a dot.
-const RESERVED: [&str; 22] = [
-    "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8",
-    "com9", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
-];
-
-/// The name of a folder for any text: different for different texts, also where letters differ in case only and the
-/// file system does not care; never `.`, `..`, reserved, or longer than 255 bytes.
-///
-/// Lower-case letters, digits and `-` stay, `.` and `_` inside, all else is `%` and two digits for each byte. From 200
-/// bytes on, the rest is a digest of the whole: different texts then have different names as far as digests differ.
-pub(super) fn folder(text: &str) -> String {
-    let last = text.len().saturating_sub(1);
-    let stem = text.split('.').next().unwrap_or_default();
-    let is_reserved = RESERVED.contains(&stem);
-    let mut name = String::with_capacity(text.len());
-    for (at, byte) in text.bytes().enumerate() {
-        let stays = match byte {
-            b'a'..=b'z' | b'0'..=b'9' => at > 0 || !is_reserved,
-            b'-' => at > 0,
-            b'.' | b'_' => at > 0 && at < last,
-            _ => false,
-        };
-        if stays {
-            name.push(char::from(byte));
-        } else {
-            name.push_str(&format!("%{byte:02x}"));
-        }
-    }
-    if name.len() >= LONGEST {
-        let digest = Hash::of(&[text.as_bytes()]).prefix_128();
-        name.truncate(LONGEST - 40);
-        name.push_str(&format!("%%{digest:032x}"));
-    }
-    if name.is_empty() { "%".into() } else { name }
-}
-
-/// The text a folder is named after; `None` if it is no name of [`folder`], or of a text too long to be told.
-pub(super) fn text(name: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(name.len());
-    let mut rest = name.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        if *byte != b'%' {
-            bytes.push(*byte);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2)?;
-        bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-        rest = after;
-    }
-    let text = String::from_utf8(bytes).ok()?;
-    (folder(&text) == name).then_some(text)
-}
 
 /// The folder of one space and what lies in it.
 #[derive(Clone, Debug)]
@@ -250,7 +193,7 @@ mod tests {
             assert!(name.bytes().all(harmless), "{text:?}: {name}");
             assert!(!name.starts_with(['.', '_', '-']) && !name.ends_with('.'), "{text:?}: {name}");
             let stem = name.split('.').next().unwrap();
-            assert!(!RESERVED.contains(&stem), "{text:?}: {name}");
+            assert!(!crate::lines::name::RESERVED.contains(&stem), "{text:?}: {name}");
             if text.len() < 60 && !text.is_empty() {
                 assert_eq!(super::text(&name).as_deref(), Some(text), "{name}");
             }

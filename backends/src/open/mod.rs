@@ -1,6 +1,8 @@
 //! Stores by their address.
 
 mod address;
+#[cfg(feature = "object_store")]
+mod objects;
 
 use std::sync::Arc;
 
@@ -19,6 +21,10 @@ const SCHEMES: &[(&str, &str)] = &[
     ("disk", "disk:PATH"),
     ("sqlite", "sqlite:PATH"),
     ("redb", "redb:PATH"),
+    ("file", "file://PATH"),
+    ("s3", "s3://BUCKET/PREFIX"),
+    ("gs", "gs://BUCKET/PREFIX"),
+    ("az", "az://CONTAINER/PREFIX"),
 ];
 
 /// Opens a store by its address, with the usual [`options`](crate::options).
@@ -28,6 +34,10 @@ const SCHEMES: &[(&str, &str)] = &[
 /// | `sqlite:PATH`, or a plain path | an SQLite file, created if it is not there |
 /// | `disk:PATH` | a folder of files that a person can read, created if it is not there |
 /// | `redb:PATH` | a redb file, created if it is not there |
+/// | `file://PATH` | objects in a folder, laid out as in a cloud's bucket |
+/// | `s3://BUCKET/PREFIX` | objects in S3, or in what speaks like it |
+/// | `gs://BUCKET/PREFIX` | objects in Google Cloud Storage |
+/// | `az://CONTAINER/PREFIX` | objects in Azure Blob Storage |
 /// | `memory:` | a new journal in memory, which ends with its last owner |
 ///
 /// | option | what it does |
@@ -37,6 +47,12 @@ const SCHEMES: &[(&str, &str)] = &[
 /// | `disk:PATH?files=256`, `flushes=64`, `memory_mib=64` | bounds, as at `disk::Options` |
 /// | `redb:PATH?quick_repair=true` | opens fast after a crash; commits cost a second flush |
 /// | `redb:PATH?cache_mib=128` | MiB of pages kept in memory, at most |
+/// | `s3://...?grace_seconds=600`, `fold_after=64` | as at `object_store::Options`; the same for `gs`, `az`, `file` |
+///
+/// Endpoint, region and credentials of a cloud are what the provider's own tools read: `AWS_ACCESS_KEY_ID`,
+/// `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT`, `AWS_ALLOW_HTTP`; `GOOGLE_APPLICATION_CREDENTIALS`;
+/// `AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ACCOUNT_KEY`, `AZURE_ENDPOINT`, `AZURE_ALLOW_HTTP`; or the identity of the
+/// machine it runs on.
 ///
 /// A plain path is taken as it is, `?` included; one that begins like an address (`notes:1.db`) is written `./notes:1.db`.
 /// Nothing in an address is decoded, and none may hold a credential: it is refused, and not repeated in the error.
@@ -63,6 +79,10 @@ pub async fn open_journal(url: &str) -> Result<Arc<dyn Journal>> {
         Some("sqlite") | None => sqlite(address).await,
         Some("disk") => disk(address).await,
         Some("redb") => redb(address).await,
+        Some("file") => file(address).await,
+        Some("s3") => s3(address).await,
+        Some("gs") => gs(address).await,
+        Some("az") => az(address).await,
         Some(scheme) => Err(unknown(scheme)),
     }
 }
@@ -148,6 +168,46 @@ async fn redb(address: Address<'_>) -> Result<Arc<dyn Journal>> {
     Ok(Arc::new(Redb::open(path(address)?, options).await?))
 }
 
+#[cfg(feature = "object_store")]
+async fn file(address: Address<'_>) -> Result<Arc<dyn Journal>> {
+    objects::folder(address).await
+}
+
+#[cfg(feature = "s3")]
+async fn s3(address: Address<'_>) -> Result<Arc<dyn Journal>> {
+    objects::cloud(crate::object_store::Cloud::S3, address).await
+}
+
+#[cfg(feature = "gcs")]
+async fn gs(address: Address<'_>) -> Result<Arc<dyn Journal>> {
+    objects::cloud(crate::object_store::Cloud::Gcs, address).await
+}
+
+#[cfg(feature = "azure")]
+async fn az(address: Address<'_>) -> Result<Arc<dyn Journal>> {
+    objects::cloud(crate::object_store::Cloud::Azure, address).await
+}
+
+#[cfg(not(feature = "object_store"))]
+async fn file(_: Address<'_>) -> Result<Arc<dyn Journal>> {
+    Err(missing("object_store"))
+}
+
+#[cfg(not(feature = "s3"))]
+async fn s3(_: Address<'_>) -> Result<Arc<dyn Journal>> {
+    Err(missing("s3"))
+}
+
+#[cfg(not(feature = "gcs"))]
+async fn gs(_: Address<'_>) -> Result<Arc<dyn Journal>> {
+    Err(missing("gcs"))
+}
+
+#[cfg(not(feature = "azure"))]
+async fn az(_: Address<'_>) -> Result<Arc<dyn Journal>> {
+    Err(missing("azure"))
+}
+
 #[cfg(not(feature = "memory"))]
 fn memory(_: Address<'_>) -> Result<Arc<dyn Journal>> {
     Err(missing("memory"))
@@ -168,13 +228,29 @@ async fn redb(_: Address<'_>) -> Result<Arc<dyn Journal>> {
     Err(missing("redb"))
 }
 
-#[cfg(not(all(feature = "memory", feature = "disk", feature = "redb", feature = "sqlite")))]
+#[cfg(not(all(
+    feature = "azure",
+    feature = "disk",
+    feature = "gcs",
+    feature = "memory",
+    feature = "object_store",
+    feature = "redb",
+    feature = "s3",
+    feature = "sqlite"
+)))]
 fn missing(feature: &str) -> Error {
-    let what = format!("`{feature}:` without the feature `{feature}` of the crate `sessile`");
+    let what = format!("this address without the feature `{feature}` of the crate `sessile`");
     Error::Unsupported { what }
 }
 
-#[cfg(all(test, feature = "memory", feature = "disk", feature = "redb", feature = "sqlite"))]
+#[cfg(all(
+    test,
+    feature = "memory",
+    feature = "disk",
+    feature = "object_store",
+    feature = "redb",
+    feature = "sqlite"
+))]
 mod tests {
     use sessile_core::{error::ErrorKind, journal::Durability};
 
@@ -199,6 +275,11 @@ mod tests {
                 ),
                 (format!("disk:{path}.d?read_only=true"), "disk", Durability::PowerLoss),
                 (format!("redb:{path}.r?cache_mib=1"), "redb", Durability::PowerLoss),
+                (
+                    format!("file://{path}.o?grace_seconds=9&fold_after=9"),
+                    "object_store",
+                    Durability::PowerLoss,
+                ),
             ] {
                 let journal = open_journal(&url).await.unwrap();
                 assert_eq!(journal.info().backend, backend, "{url}");

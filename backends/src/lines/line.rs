@@ -29,47 +29,44 @@ const NO_SALT: [u8; 16] = [0; 16];
 
 /// The beginning of a batch's line: what is asked without looking at its records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct BatchHead {
-    pub(super) first: Version,
-    pub(super) last: Version,
+pub(crate) struct BatchHead {
+    pub(crate) first: Version,
+    pub(crate) last: Version,
     /// Which opening of the store wrote it.
-    pub(super) epoch: u64,
+    pub(crate) epoch: u64,
     /// Whose records these are; on the first line of a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) space: Option<String>,
+    pub(crate) space: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) project: Option<ProjectId>,
+    pub(crate) project: Option<ProjectId>,
     /// Where the line with the newest card begins; this one may be it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) card_at: Option<u64>,
+    pub(crate) card_at: Option<u64>,
     /// The stream of each record.
-    pub(super) streams: Vec<Stream>,
+    pub(crate) streams: Vec<Stream>,
 }
 
 /// The last line of a file that was closed cleanly.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Seal {
-    pub(super) version: Version,
-    pub(super) link: Hash,
-    pub(super) epoch: u64,
+pub(crate) struct Seal {
+    pub(crate) version: Version,
+    pub(crate) link: Hash,
+    pub(crate) epoch: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) project: Option<ProjectId>,
+    pub(crate) project: Option<ProjectId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) card_at: Option<u64>,
+    pub(crate) card_at: Option<u64>,
 }
 
 /// What a whole line is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(crate) enum Said {
     Batch(BatchHead),
     Seal(Seal),
 }
 
 /// What a whole line says; `None` if it is no line of this format.
-pub(super) fn said(line: &[u8]) -> Option<Said> {
-    fn first<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
-        serde_json::Deserializer::from_slice(json).into_iter().next()?.ok()
-    }
+pub(crate) fn said(line: &[u8]) -> Option<Said> {
     let members = frame::members(line);
     match members.strip_prefix(BATCH) {
         Some(json) => first(json).map(Said::Batch),
@@ -78,14 +75,24 @@ pub(super) fn said(line: &[u8]) -> Option<Said> {
 }
 
 /// The line of a batch.
-pub(super) fn batch(head: &BatchHead, card: Option<&Card>, records: &[Record]) -> Option<Vec<u8>> {
+pub(crate) fn batch(head: &BatchHead, card: Option<&Card>, records: &[Record]) -> Option<Vec<u8>> {
     let mut line = frame::start();
     line.extend_from_slice(BATCH);
     serde_json::to_writer(&mut line, head).ok()?;
+    write_content(&mut line, card, records)?;
+    frame::finish(line)
+}
+
+/// Adds the members that [`content`] reads.
+pub(crate) fn write_content(
+    line: &mut Vec<u8>,
+    card: Option<&Card>,
+    records: &[Record],
+) -> Option<()> {
     if let Some(card) = card {
         let updated = card.updated_at.millis();
         line.extend_from_slice(format!(",\"card\":{{\"updated_at\":{updated}").as_bytes());
-        json(&mut line, "show", &card.json)?;
+        json(line, "show", &card.json)?;
         line.push(b'}');
     }
     line.extend_from_slice(b",\"records\":[");
@@ -93,14 +100,19 @@ pub(super) fn batch(head: &BatchHead, card: Option<&Card>, records: &[Record]) -
         if i > 0 {
             line.push(b',');
         }
-        write(&mut line, record)?;
+        write(line, record)?;
     }
     line.push(b']');
-    frame::finish(line)
+    Some(())
+}
+
+/// What stands first in a line, behind its name.
+pub(crate) fn first<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+    serde_json::Deserializer::from_slice(json).into_iter().next()?.ok()
 }
 
 /// The line of a seal.
-pub(super) fn seal(seal: &Seal) -> Option<Vec<u8>> {
+pub(crate) fn seal(seal: &Seal) -> Option<Vec<u8>> {
     let mut line = frame::start();
     line.extend_from_slice(SEAL);
     serde_json::to_writer(&mut line, seal).ok()?;
@@ -232,7 +244,7 @@ impl RecordText<'_> {
 }
 
 /// The card and the records of a batch's line; `None` if it does not say them.
-pub(super) fn content(line: &[u8]) -> Option<(Option<Card>, Vec<Record>)> {
+pub(crate) fn content(line: &[u8]) -> Option<(Option<Card>, Vec<Record>)> {
     let Content { card, records } = serde_json::from_str(std::str::from_utf8(line).ok()?).ok()?;
     let card = match card {
         Some(card) => Some(card.card()?),
@@ -243,13 +255,13 @@ pub(super) fn content(line: &[u8]) -> Option<(Option<Card>, Vec<Record>)> {
 }
 
 /// The card of a batch's line.
-pub(super) fn card(line: &[u8]) -> Option<Card> {
+pub(crate) fn card(line: &[u8]) -> Option<Card> {
     let OnlyCard { card } = serde_json::from_str(std::str::from_utf8(line).ok()?).ok()?;
     card?.card()
 }
 
 /// The head of a batch that follows: what stands before its records.
-pub(super) fn head(
+pub(crate) fn head(
     records: &[Record],
     epoch: u64,
     project: Option<ProjectId>,
@@ -267,7 +279,7 @@ pub(super) fn head(
 }
 
 impl Seal {
-    pub(super) const fn position(&self) -> Position {
+    pub(crate) const fn position(&self) -> Position {
         Position { version: self.version, hash: self.link }
     }
 }

@@ -4,7 +4,7 @@
 //! the CRC-32 of the eight digits of `len` and of all that follows the 35 bytes of this beginning.
 
 /// What every line begins with.
-pub(super) const START: &[u8] = LEN;
+pub(crate) const START: &[u8] = LEN;
 const LEN: &[u8] = b"{\"len\":\"";
 const CRC: &[u8] = b"\",\"crc\":\"";
 const END: &[u8] = b"\",";
@@ -13,10 +13,10 @@ const LEN_AT: usize = LEN.len();
 const CRC_AT: usize = LEN_AT + DIGITS + CRC.len();
 
 /// Bytes before what the line says.
-pub(super) const PREFIX: usize = CRC_AT + DIGITS + END.len();
+pub(crate) const PREFIX: usize = CRC_AT + DIGITS + END.len();
 
 /// Begins a line: what follows is JSON members, then [`finish`].
-pub(super) fn start() -> Vec<u8> {
+pub(crate) fn start() -> Vec<u8> {
     let mut line = Vec::with_capacity(2048);
     for part in [LEN, &[b'0'; DIGITS], CRC, &[b'0'; DIGITS], END] {
         line.extend_from_slice(part);
@@ -25,7 +25,7 @@ pub(super) fn start() -> Vec<u8> {
 }
 
 /// Ends a line; `None` if it is longer than 4 GiB.
-pub(super) fn finish(mut line: Vec<u8>) -> Option<Vec<u8>> {
+pub(crate) fn finish(mut line: Vec<u8>) -> Option<Vec<u8>> {
     line.extend_from_slice(b"}\n");
     let len = format!("{:08x}", u32::try_from(line.len()).ok()?);
     line.get_mut(LEN_AT..LEN_AT + DIGITS)?.copy_from_slice(len.as_bytes());
@@ -48,7 +48,7 @@ fn digits(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// The length that the beginning of a line announces.
-pub(super) fn announced(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn announced(bytes: &[u8]) -> Option<usize> {
     let rest = bytes.strip_prefix(LEN)?;
     let rest = rest.get(DIGITS..)?.strip_prefix(CRC)?;
     rest.get(DIGITS..)?.strip_prefix(END)?;
@@ -57,14 +57,14 @@ pub(super) fn announced(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The line that `bytes` begin with, if it is there and whole.
-pub(super) fn line(bytes: &[u8]) -> Option<&[u8]> {
+pub(crate) fn line(bytes: &[u8]) -> Option<&[u8]> {
     let line = bytes.get(..announced(bytes)?)?;
     let whole = line.ends_with(b"}\n") && digits(line, CRC_AT)? == crc(line)?;
     whole.then_some(line)
 }
 
 /// What a whole line says: JSON members, without the braces.
-pub(super) fn members(line: &[u8]) -> &[u8] {
+pub(crate) fn members(line: &[u8]) -> &[u8] {
     line.get(PREFIX..line.len().saturating_sub(2)).unwrap_or_default()
 }
 

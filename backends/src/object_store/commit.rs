@@ -1,0 +1,228 @@
+//! Committing: one object, created if it is absent. Whoever creates `log/<h+1>` has committed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::{Error as StoreError, ObjectStore as _, PutMode, PutOptions, path::Path};
+use sessile_core::{
+    error::{Error, Result, Source},
+    id::Space,
+    journal::{Batch, Commit, Position},
+};
+
+use super::{Inner, format::Logged, keys::SpaceKeys, look, view::View};
+use crate::check;
+
+/// What became of an attempt to create an object.
+#[derive(Debug)]
+pub(super) enum Created {
+    /// The store says that it is there now and was not before.
+    Fresh,
+    /// The store says something else: it may be there, ours or another's.
+    Doubt(Source),
+}
+
+impl Inner {
+    /// Creates an object. An error means that the store refused to do anything.
+    pub(super) async fn create(&self, key: &Path, bytes: Bytes) -> Result<Created> {
+        let mode = PutOptions::from(PutMode::Create);
+        match self.store.put_opts(key, bytes.into(), mode).await {
+            Ok(_) => Ok(Created::Fresh),
+            Err(
+                error @ (StoreError::PermissionDenied { .. }
+                | StoreError::Unauthenticated { .. }
+                | StoreError::NotImplemented { .. }
+                | StoreError::InvalidPath { .. }),
+            ) => Err(look::unavailable("create an object", error)),
+            // The client repeats requests: even AlreadyExists may speak of our own.
+            Err(error) => Ok(Created::Doubt(Arc::new(error))),
+        }
+    }
+
+    /// What to answer if the head is not as expected.
+    pub(super) fn refusal(view: &View, expected: Option<Position>) -> Option<Commit> {
+        let refusal = check::refusal(
+            view.dropped(),
+            view.position(),
+            expected,
+            || Ok::<_, Error>(view.head()),
+            |range| Ok(look::since(view, range)),
+        );
+        refusal.unwrap_or_default()
+    }
+
+    /// A view to decide on: what is known if it is what the writer expects, else a fresh one.
+    async fn view_for(&self, space: &Space, expected: Option<Position>) -> Result<Arc<View>> {
+        let known = self.kept.cell(&self.keys.space(space)).view();
+        match known {
+            Some(view) if view.position() == expected && !view.dropped() => Ok(view),
+            _ => self.look(space).await,
+        }
+    }
+
+    pub(super) async fn commit(
+        &self,
+        space: &Space,
+        expected: Option<Position>,
+        batch: &Batch,
+    ) -> Result<Commit> {
+        let view = self.view_for(space, expected).await?;
+        if let Some(refusal) = Self::refusal(&view, expected) {
+            return Ok(refusal);
+        }
+        if expected.is_none() {
+            // Before the first record, so that whatever has a record is listed.
+            for mark in self.keys.marks(space, batch.project) {
+                self.mark(&mark).await?;
+            }
+        }
+        let Some(logged) = Logged::of(batch) else { return Ok(Commit::Done) };
+        let commit = self.append(space, &view, expected, logged).await?;
+        if matches!(commit, Commit::Done) {
+            self.bell.ring(space);
+            self.fold_when_due(space).await;
+        }
+        Ok(commit)
+    }
+
+    /// An empty object; that it is there already is fine.
+    async fn mark(&self, key: &Path) -> Result<()> {
+        let put = self.store.put_opts(key, Bytes::new().into(), PutOptions::default()).await;
+        put.map(|_| ()).map_err(|e| look::unavailable("mark a space", e))
+    }
+
+    pub(super) async fn drop_space(
+        &self,
+        space: &Space,
+        expected: Option<Position>,
+    ) -> Result<Commit> {
+        let view = self.view_for(space, expected).await?;
+        if view.dropped() {
+            return Ok(Commit::Done);
+        }
+        if let Some(refusal) = Self::refusal(&view, expected) {
+            return Ok(refusal);
+        }
+        let marks = self.keys.marks(space, view.project());
+        let tombstone = Logged::tombstone(view.last() + 1);
+        let commit = match self.append(space, &view, expected, tombstone).await? {
+            Commit::HeadMoved { head: None, .. } => Commit::Done,
+            commit => commit,
+        };
+        if matches!(commit, Commit::Done) {
+            self.bell.ring(space);
+            // What is left, a later scrub finds.
+            let _ = self.clear(space, marks).await;
+        }
+        Ok(commit)
+    }
+
+    /// Creates the next object of a log and finds out what became of it.
+    async fn append(
+        &self,
+        space: &Space,
+        view: &Arc<View>,
+        expected: Option<Position>,
+        logged: Logged,
+    ) -> Result<Commit> {
+        let keys = self.keys.space(space);
+        let encoded = logged.encode();
+        let bytes = encoded.ok_or_else(|| Error::invalid("batch", "is larger than 4 GiB"))?;
+        let sent = self.options.clock.elapsed();
+        let created = self.create(&keys.log(logged.first), bytes.into()).await?;
+        if let Created::Doubt(source) = created {
+            match self.get(&keys.log(logged.first)).await {
+                Ok(Some(there))
+                    if Logged::decode(&there).is_some_and(|it| it.nonce == logged.nonce) => {}
+                // Another's object may stand where ours was folded and deleted.
+                Ok(Some(_)) => return self.in_segments(space, &logged, expected, source).await,
+                // Nothing there proves nothing: it may land yet, or be folded and deleted already.
+                Ok(None) => return self.in_segments(space, &logged, expected, source).await,
+                Err(_) => return Ok(Commit::Indeterminate { source: Some(source) }),
+            }
+        }
+        let now = self.options.clock.elapsed();
+        if now.saturating_sub(view.proved) < self.options.grace / 2 {
+            self.kept.cell(&keys).append(view, logged, sent);
+            return Ok(Commit::Done);
+        }
+        // It may have been created where a deleted object had been: only what is above the boundary counts.
+        self.proven(space, &keys, &logged, expected).await
+    }
+
+    /// Looks whether an object that is there counts.
+    async fn proven(
+        &self,
+        space: &Space,
+        keys: &SpaceKeys,
+        logged: &Logged,
+        expected: Option<Position>,
+    ) -> Result<Commit> {
+        let doubt = |error: Error| Commit::Indeterminate { source: Some(Arc::new(error)) };
+        let view = match self.look(space).await {
+            Ok(view) => view,
+            Err(error) => return Ok(doubt(error)),
+        };
+        if let Some(there) = view.tail.get(&logged.first) {
+            if there.nonce == logged.nonce {
+                return Ok(Commit::Done);
+            }
+            return Ok(
+                Self::refusal(&view, expected).unwrap_or(Commit::Indeterminate { source: None })
+            );
+        }
+        if view.manifest.boundary < logged.first {
+            return Ok(Commit::Indeterminate { source: None });
+        }
+        let nothing: Source = Arc::new(Error::not_found(keys.log(logged.first)));
+        self.in_segments(space, logged, expected, nothing).await
+    }
+
+    /// No object is there: if the boundary has passed it, the segment tells whose it was.
+    async fn in_segments(
+        &self,
+        space: &Space,
+        logged: &Logged,
+        expected: Option<Position>,
+        source: Source,
+    ) -> Result<Commit> {
+        let doubt = Commit::Indeterminate { source: Some(source) };
+        for _ in 0..4 {
+            let Ok(view) = self.look(space).await else { return Ok(doubt) };
+            if view.dropped() {
+                // Where the tombstone stands, nothing else ever did; what stood before it is gone with the rest.
+                let is_refused = view.last() == logged.first;
+                return Ok(match Self::refusal(&view, expected) {
+                    _ if logged.dropped => Commit::Done,
+                    Some(refusal) if is_refused => refusal,
+                    _ => doubt,
+                });
+            }
+            if view.manifest.boundary < logged.first {
+                let there = view.tail.get(&logged.first).map(|it| it.nonce == logged.nonce);
+                return Ok(match (there, Self::refusal(&view, expected)) {
+                    // It landed between two looks.
+                    (Some(true), _) => Commit::Done,
+                    (Some(false), Some(refusal)) => refusal,
+                    _ => doubt,
+                });
+            }
+            let at =
+                |s: &&super::format::Segment| s.first <= logged.first && logged.first <= s.last;
+            let Some(segment) = view.manifest.segments.iter().find(at) else { return Ok(doubt) };
+            let batches = match self.segment(space, segment, true).await {
+                Ok(Some(batches)) => batches,
+                Ok(None) => continue,
+                // No error: it would say that nothing was written.
+                Err(_) => return Ok(doubt),
+            };
+            let is_ours = batches.iter().any(|batch| batch.nonce == logged.nonce);
+            return Ok(match Self::refusal(&view, expected) {
+                _ if is_ours => Commit::Done,
+                Some(refusal) => refusal,
+                None => doubt,
+            });
+        }
+        Ok(doubt)
+    }
+}

@@ -1,0 +1,310 @@
+//! Looking: what is in the store now.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::{Error as StoreError, ObjectStoreExt as _, path::Path};
+use sessile_core::{
+    error::{Error, Result},
+    id::{Space, Version},
+    journal::{Direction, ReadRange, Record},
+};
+
+use super::{
+    Inner,
+    format::{Logged, Manifest, Segment},
+    keys::{Part, SpaceKeys, part},
+    view::{Cell, View},
+};
+use crate::check;
+
+/// Requests that one look has under way.
+const PARALLEL: usize = 16;
+/// Looks that are begun anew because objects went while they were read. Each has seen a manifest that is gone since.
+const LOOKS: usize = 16;
+
+/// What a store said that is no answer about an object.
+pub(super) fn unavailable(what: &str, error: StoreError) -> Error {
+    Error::unavailable(format!("the object store could not {what}"), error)
+}
+
+impl Inner {
+    /// The bytes of an object, if there is one.
+    pub(super) async fn get(&self, key: &Path) -> Result<Option<Bytes>> {
+        let got = match self.store.get(key).await {
+            Ok(got) => got.bytes().await,
+            Err(error) => Err(error),
+        };
+        match got {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(unavailable("read an object", error)),
+        }
+    }
+
+    /// The keys below a folder.
+    pub(super) async fn keys_below(&self, folder: &Path) -> Result<Vec<Path>> {
+        let all = self.store.list(Some(folder)).map_ok(|meta| meta.location);
+        all.try_collect().await.map_err(|e| unavailable("list objects", e))
+    }
+
+    /// Deletes objects; what is gone already is fine, and what cannot be deleted now is found again later.
+    pub(super) async fn delete(&self, keys: Vec<Path>) {
+        let deleting = stream::iter(keys).map(Ok).boxed();
+        let _ = self.store.delete_stream(deleting).map(|_| ()).collect::<()>().await;
+    }
+
+    /// The space as it is now: one listing, and each object that is not known yet.
+    pub(super) async fn look(&self, space: &Space) -> Result<Arc<View>> {
+        let keys = self.keys.space(space);
+        let cell = self.kept.cell(&keys);
+        let damaged = |version, reason: &str| Error::corrupt(space, version, reason);
+        self.look_at(&keys, &cell, &damaged).await
+    }
+
+    pub(super) async fn look_at(
+        &self,
+        keys: &SpaceKeys,
+        cell: &Cell,
+        damaged: &(dyn Fn(Version, &str) -> Error + Send + Sync),
+    ) -> Result<Arc<View>> {
+        let mut failed = None;
+        for _ in 0..LOOKS {
+            let begun = self.options.clock.elapsed();
+            match self.try_look(keys, cell, damaged).await? {
+                Ok((manifest, tail)) => {
+                    let view = View { manifest, tail, proved: begun };
+                    let view = cell.learn(view, self.options.clock.elapsed());
+                    self.kept.trim();
+                    return Ok(view);
+                }
+                Err(version) => failed = Some(version),
+            }
+        }
+        Err(damaged(failed.unwrap_or(0), "an object of the log is missing"))
+    }
+
+    /// `Err(version)`: an object that was listed is gone. It was folded meanwhile, or it is missing.
+    async fn try_look(
+        &self,
+        keys: &SpaceKeys,
+        cell: &Cell,
+        damaged: &(dyn Fn(Version, &str) -> Error + Send + Sync),
+    ) -> Result<Result<(Arc<Manifest>, BTreeMap<Version, Arc<Logged>>), Version>> {
+        let known = cell.view();
+        let (mut newest, mut firsts) = (0, Vec::new());
+        for key in self.keys_below(&keys.journal()).await? {
+            match part(&key) {
+                Some(Part::Manifest(n)) => newest = newest.max(n),
+                Some(Part::Log(first)) => firsts.push(first),
+                Some(Part::Segment(..)) | None => {}
+            }
+        }
+        let manifest = match &known {
+            Some(known) if known.manifest.n == newest => known.manifest.clone(),
+            _ if newest == 0 => Arc::default(),
+            _ => match self.get(&keys.manifest(newest)).await? {
+                Some(bytes) => Arc::new(
+                    Manifest::decode(&bytes)
+                        .filter(|manifest| manifest.n == newest)
+                        .ok_or_else(|| damaged(1, "the manifest is damaged"))?,
+                ),
+                None => return Ok(Err(1)),
+            },
+        };
+        firsts.retain(|first| *first > manifest.boundary);
+        if manifest.dropped {
+            firsts.clear();
+        }
+        let of_known = |first: &Version| {
+            let known = known.as_ref()?;
+            Some((*first, known.tail.get(first)?.clone()))
+        };
+        let mut tail: BTreeMap<_, _> = firsts.iter().filter_map(of_known).collect();
+        firsts.retain(|first| !tail.contains_key(first));
+        let mut reading = stream::iter(firsts)
+            .map(|first| async move { (first, self.get(&keys.log(first)).await) })
+            .buffer_unordered(PARALLEL);
+        while let Some((first, bytes)) = reading.next().await {
+            let Some(bytes) = bytes? else { return Ok(Err(first)) };
+            tail.insert(first, Arc::new(self.decode_log(first, &bytes, damaged)?));
+        }
+        // A listing may miss an object that came while it went on, and have a later one.
+        let mut next = manifest.boundary + 1;
+        while let Some(last) = tail.values().next_back().map(|logged| logged.last)
+            && next <= last
+        {
+            if !tail.contains_key(&next) {
+                let Some(bytes) = self.get(&keys.log(next)).await? else { return Ok(Err(next)) };
+                tail.insert(next, Arc::new(self.decode_log(next, &bytes, damaged)?));
+            }
+            next = tail.get(&next).map_or(next, |logged| logged.last) + 1;
+        }
+        Ok(Ok((manifest, tail)))
+    }
+
+    fn decode_log(
+        &self,
+        first: Version,
+        bytes: &[u8],
+        damaged: &(dyn Fn(Version, &str) -> Error + Send + Sync),
+    ) -> Result<Logged> {
+        Logged::decode(bytes)
+            .filter(|logged| logged.first == first)
+            .ok_or_else(|| damaged(first, "an object of the log is damaged"))
+    }
+
+    /// The batches of a segment; `None` if it is gone. What is kept is given only if `may_keep`: who looked just now knows
+    /// that it still counts.
+    pub(super) async fn segment(
+        &self,
+        space: &Space,
+        segment: &Segment,
+        may_keep: bool,
+    ) -> Result<Option<Arc<Vec<Logged>>>> {
+        if may_keep && let Some(kept) = self.kept.segment(&segment.name) {
+            return Ok(Some(kept));
+        }
+        let key = self.keys.space(space).segment(&segment.name);
+        let Some(bytes) = self.get(&key).await? else { return Ok(None) };
+        let batches = Logged::decode_all(&bytes)
+            .filter(|all| all.first().is_some_and(|batch| batch.first == segment.first))
+            .ok_or_else(|| Error::corrupt(space, segment.first, "a segment is damaged"))?;
+        let batches = Arc::new(batches);
+        self.kept.keep_segment(&segment.name, batches.clone());
+        Ok(Some(batches))
+    }
+
+    /// Records of a range. Where all of it lies in one segment that is not kept, reading that is the look: it is deleted
+    /// before an erasure is acknowledged.
+    pub(super) async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
+        let cell = self.kept.cell(&self.keys.space(space));
+        let mut lost = 0;
+        for attempt in 0..LOOKS {
+            let known = cell.view().filter(|view| {
+                attempt == 0 && range.upto <= view.manifest.boundary && !view.dropped() && {
+                    let kept = |s: &Segment| self.kept.segment(&s.name).is_some();
+                    !view.manifest.segments.iter().any(kept)
+                }
+            });
+            let view = match known {
+                Some(view) => view,
+                None => self.look(space).await?,
+            };
+            if view.dropped() {
+                return Ok(Vec::new());
+            }
+            match self.read_view(space, &view, range).await? {
+                Ok(records) => return Ok(records),
+                Err(version) => lost = version,
+            }
+            cell.forget();
+        }
+        Err(Error::corrupt(space, lost, "a segment is missing"))
+    }
+
+    async fn read_view(
+        &self,
+        space: &Space,
+        view: &View,
+        range: &ReadRange,
+    ) -> Result<Result<Vec<Record>, Version>> {
+        let mut taking = Taking::new(range, self.info.limits.batch_bytes);
+        let tail: Vec<&Logged> = view.tail.values().map(|logged| &**logged).collect();
+        let mut segments: Vec<&Segment> = view
+            .manifest
+            .segments
+            .iter()
+            .filter(|s| s.last > range.after && s.first <= range.upto)
+            .collect();
+        if range.direction == Direction::Backward {
+            segments.reverse();
+            if !taking.take_all(space, tail.iter().copied())? {
+                return Ok(Ok(taking.taken));
+            }
+        }
+        for segment in segments {
+            let Some(batches) = self.segment(space, segment, true).await? else {
+                return Ok(Err(segment.first));
+            };
+            if !taking.take_all(space, batches.iter())? {
+                return Ok(Ok(taking.taken));
+            }
+        }
+        if range.direction == Direction::Forward {
+            taking.take_all(space, tail.iter().copied())?;
+        }
+        Ok(Ok(taking.taken))
+    }
+}
+
+/// Takes what a range asks for, until it is enough.
+struct Taking<'a> {
+    range: &'a ReadRange,
+    bytes: usize,
+    taken: Vec<Record>,
+    weight: usize,
+}
+
+impl<'a> Taking<'a> {
+    const fn new(range: &'a ReadRange, bytes: usize) -> Self {
+        Self { range, bytes, taken: Vec::new(), weight: 0 }
+    }
+
+    /// Takes from batches in ascending order, from the range's end; `false`: it is enough.
+    fn take_all<'b>(
+        &mut self,
+        space: &Space,
+        batches: impl DoubleEndedIterator<Item = &'b Logged>,
+    ) -> Result<bool> {
+        if self.range.direction == Direction::Forward {
+            self.take_batches(space, batches, |batch| Box::new(batch.records.iter()))
+        } else {
+            self.take_batches(space, batches.rev(), |batch| Box::new(batch.records.iter().rev()))
+        }
+    }
+
+    fn take_batches<'b>(
+        &mut self,
+        space: &Space,
+        batches: impl Iterator<Item = &'b Logged>,
+        records: impl Fn(&'b Logged) -> Box<dyn Iterator<Item = &'b Record> + 'b>,
+    ) -> Result<bool> {
+        let (after, upto) = (self.range.after, self.range.upto);
+        for batch in batches.filter(|batch| batch.last > after && batch.first <= upto) {
+            if let Some(version) = batch.missing() {
+                return Err(Error::corrupt(space, version, "the record is missing"));
+            }
+            if !records(batch).all(|record| self.take(record)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// `false`: it is enough.
+    fn take(&mut self, record: &Record) -> bool {
+        let range = self.range;
+        if self.taken.len() >= range.limit {
+            return false;
+        }
+        let is_wanted = record.version > range.after
+            && record.version <= range.upto
+            && range.stream.is_none_or(|stream| stream == record.stream);
+        if is_wanted {
+            self.weight += record.weight();
+            if self.weight > self.bytes && !self.taken.is_empty() {
+                return false;
+            }
+            self.taken.push(record.clone());
+        }
+        true
+    }
+}
+
+/// The records that `HeadMoved` brings, if they are few and in the tail.
+pub(super) fn since(view: &View, range: &ReadRange) -> Vec<Record> {
+    let records = view.tail_after(range.after).take(check::SINCE_RECORDS + 1);
+    records.cloned().collect()
+}

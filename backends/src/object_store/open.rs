@@ -1,0 +1,111 @@
+//! Opening a store of objects: does it keep its word, and is it ours?
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use object_store::{ObjectStore as _, path::Path};
+use serde::{Deserialize, Serialize};
+use sessile_core::error::{Error, Result};
+
+use super::{Inner, commit::Created, look};
+
+/// The format number, in `sessile.json`.
+pub(super) const FORMAT: u32 = 1;
+
+/// Creators of one key, when a store is tried out.
+const CREATORS: usize = 12;
+
+#[derive(Serialize, Deserialize)]
+struct Meta {
+    sessile: u32,
+    /// 32 hexadecimal digits.
+    store: String,
+}
+
+impl Inner {
+    /// Refuses a store in which two can create one object: everything rests on that.
+    pub(super) async fn try_out(&self) -> Result<()> {
+        let key = self.keys.trial();
+        let tried = self.race(&key).await;
+        self.delete(vec![key]).await;
+        tried
+    }
+
+    async fn race(&self, key: &Path) -> Result<()> {
+        let creators = (0..CREATORS).map(|n| self.create(key, Bytes::from(format!("{n}"))));
+        let mut winners = Vec::new();
+        for (n, created) in join_all(creators).await.into_iter().enumerate() {
+            if matches!(created?, Created::Fresh) {
+                winners.push(n);
+            }
+        }
+        let there = self.get(key).await?;
+        let lie = |what: String| {
+            let what = format!(
+                "{what}: this object store does not create an object only if it is absent, and no \
+                 journal can be kept in it"
+            );
+            Err(Error::Unsupported { what })
+        };
+        if winners.len() > 1 {
+            return lie(format!("{} of {CREATORS} created the same object", winners.len()));
+        }
+        let Some(there) = there else {
+            return lie("an object that was created is not there".into());
+        };
+        if let [winner] = winners[..]
+            && there != winner.to_string().as_bytes()
+        {
+            return lie("an object that was created has been replaced".into());
+        }
+        match self.create(key, Bytes::from_static(b"again")).await? {
+            Created::Fresh => lie("an object that was there was created again".into()),
+            Created::Doubt(_) if self.get(key).await? != Some(there) => {
+                lie("an object that was there has been replaced".into())
+            }
+            Created::Doubt(_) => Ok(()),
+        }
+    }
+
+    /// The id of the store, which is made if there is none.
+    pub(super) async fn meet(&self) -> Result<u128> {
+        let key = self.keys.meta();
+        let corrupt =
+            |reason: &str| Error::CorruptFile { file: key.to_string(), reason: reason.into() };
+        for _ in 0..4 {
+            if let Some(bytes) = self.get(&key).await? {
+                let meta: Meta =
+                    serde_json::from_slice(&bytes).map_err(|e| corrupt(&e.to_string()))?;
+                if meta.sessile > FORMAT {
+                    return Err(Error::NewerFormat {
+                        what: key.to_string(),
+                        needs: u64::from(meta.sessile),
+                        has: u64::from(FORMAT),
+                    });
+                }
+                if meta.sessile != FORMAT {
+                    return Err(corrupt("its format number was never in use"));
+                }
+                return u128::from_str_radix(&meta.store, 16)
+                    .map_err(|_| corrupt("it has no store id"));
+            }
+            let meta = Meta { sessile: FORMAT, store: format!("{:032x}", rand::random::<u128>()) };
+            let bytes = serde_json::to_vec(&meta).map_err(|e| corrupt(&e.to_string()))?;
+            // Whether it was this one or another's, the next look tells.
+            self.create(&key, bytes.into()).await?;
+        }
+        Err(Error::Unavailable { reason: "the object store keeps nothing".into(), source: None })
+    }
+}
+
+impl super::Objects {
+    /// Changes the format number of the store.
+    #[doc(hidden)]
+    pub async fn set_format(&self, format: u32) -> Result<()> {
+        let inner = &self.inner;
+        let meta = Meta { sessile: format, store: "0".repeat(32) };
+        let bytes = serde_json::to_vec(&meta).map_err(|e| Error::invalid("meta", e.to_string()))?;
+        let options = object_store::PutOptions::default();
+        let put = inner.store.put_opts(&inner.keys.meta(), bytes.into(), options).await;
+        put.map(|_| ()).map_err(|e| look::unavailable("write an object", e))
+    }
+}

@@ -1,0 +1,87 @@
+//! How a store of objects is used.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use sessile_core::{
+    clock::Clock,
+    journal::{Durability, Sharing},
+};
+
+use crate::clock::SystemClock;
+
+/// Options of [`Objects`](super::Objects).
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// What an acknowledged write survives. [`Durability::PowerLoss`] for a cloud's store.
+    pub durability: Durability,
+    /// Who may open the store. [`Sharing::ManyHosts`] for a cloud's store.
+    pub sharing: Sharing,
+    /// How long after a log object was folded into a segment it may be deleted; at least twice as long as a request may
+    /// take from sending it to hearing its answer, with all attempts of the client. 10 minutes.
+    pub grace: Duration,
+    /// Log objects that are folded into a segment at once. 64.
+    pub fold_after: usize,
+    /// Elapsed time; it must not stand still while the machine is suspended.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            durability: Durability::PowerLoss,
+            sharing: Sharing::ManyHosts,
+            grace: Duration::from_secs(600),
+            fold_after: 64,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("durability", &self.durability)
+            .field("sharing", &self.sharing)
+            .field("grace", &self.grace)
+            .field("fold_after", &self.fold_after)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Options {
+    /// With another durability.
+    #[must_use]
+    pub const fn with_durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// With another sharing.
+    #[must_use]
+    pub const fn with_sharing(mut self, sharing: Sharing) -> Self {
+        self.sharing = sharing;
+        self
+    }
+
+    /// With another grace.
+    #[must_use]
+    pub const fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// With this many log objects before they are folded; at least 1.
+    #[must_use]
+    pub const fn with_fold_after(mut self, objects: usize) -> Self {
+        self.fold_after = if objects == 0 { 1 } else { objects };
+        self
+    }
+
+    /// With another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+}

@@ -1,0 +1,200 @@
+//! What a handle knows of a space, and when it was true.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use hashlink::LinkedHashMap;
+use sessile_core::{
+    id::{ProjectId, Version},
+    journal::{Card, Head, Position, Record},
+};
+
+use super::{
+    format::{Logged, Manifest},
+    keys::SpaceKeys,
+};
+use crate::lock::lock;
+
+/// Bytes of log objects and of segments that a handle keeps, each.
+const KEPT: usize = 64 << 20;
+
+/// A space as it was at one moment: a manifest and the log after it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct View {
+    pub(super) manifest: Arc<Manifest>,
+    /// By first version; without gaps, from the boundary on.
+    pub(super) tail: BTreeMap<Version, Arc<Logged>>,
+    /// When a look began that showed no boundary above this head, on the elapsed clock: what a writer's proof counts from.
+    pub(super) proved: Duration,
+}
+
+impl View {
+    pub(super) fn dropped(&self) -> bool {
+        self.manifest.dropped || self.tail.values().next_back().is_some_and(|last| last.dropped)
+    }
+
+    /// Where the journal ends, unless it was dropped.
+    pub(super) fn position(&self) -> Option<Position> {
+        if self.dropped() {
+            return None;
+        }
+        let last = self.tail.values().next_back();
+        last.map_or_else(|| self.manifest.end(), |last| last.end())
+    }
+
+    pub(super) fn head(&self) -> Option<Head> {
+        Some(Head { position: self.position()?, card: self.card() })
+    }
+
+    pub(super) fn card(&self) -> Option<Card> {
+        let newest = self.tail.values().rev().find_map(|logged| logged.card.clone());
+        newest.or_else(|| self.manifest.card.clone())
+    }
+
+    pub(super) fn project(&self) -> Option<ProjectId> {
+        let logged = self.tail.values().find_map(|logged| logged.project);
+        logged.or(self.manifest.project)
+    }
+
+    /// The last version that anything stands at, a tombstone too.
+    pub(super) fn last(&self) -> Version {
+        self.tail.values().next_back().map_or(self.manifest.boundary, |last| last.last)
+    }
+
+    /// Records of the tail after a version.
+    pub(super) fn tail_after(&self, after: Version) -> impl Iterator<Item = &Record> {
+        let records = self.tail.values().flat_map(|logged| &logged.records);
+        records.filter(move |record| record.version > after)
+    }
+
+    fn weight(&self) -> usize {
+        512 + self.tail.values().map(|logged| logged.weight()).sum::<usize>()
+    }
+}
+
+/// A space in use.
+#[derive(Debug, Default)]
+pub(super) struct Cell {
+    view: Mutex<Option<Arc<View>>>,
+    /// When this handle first saw each boundary, the newest last: what lies below one may be deleted a grace later.
+    seen: Mutex<Vec<(Version, Duration)>>,
+}
+
+/// Boundaries whose age is remembered.
+const BOUNDARIES: usize = 16;
+
+impl Cell {
+    /// What is known, if anything is.
+    pub(super) fn view(&self) -> Option<Arc<View>> {
+        lock(&self.view).clone()
+    }
+
+    /// Takes over what a look that ended now has shown, unless more is known already; answers what is known.
+    pub(super) fn learn(&self, view: View, now: Duration) -> Arc<View> {
+        {
+            let mut seen = lock(&self.seen);
+            let boundary = view.manifest.boundary;
+            if boundary > seen.last().map_or(0, |(boundary, _)| *boundary) {
+                if seen.len() == BOUNDARIES {
+                    seen.remove(1);
+                }
+                seen.push((boundary, now));
+            }
+        }
+        let mut known = lock(&self.view);
+        match &*known {
+            Some(known) if (known.manifest.n, known.last()) > (view.manifest.n, view.last()) => {
+                known.clone()
+            }
+            _ => known.insert(Arc::new(view)).clone(),
+        }
+    }
+
+    /// Adds what was just committed after `before`, which was sent at this time.
+    pub(super) fn append(&self, before: &Arc<View>, logged: Logged, sent: Duration) {
+        let mut known = lock(&self.view);
+        if let Some(now) = known.as_mut()
+            && now.last() + 1 == logged.first
+            && before.last() + 1 == logged.first
+        {
+            let view = Arc::make_mut(now);
+            view.proved = view.proved.max(sent);
+            view.tail.insert(logged.first, Arc::new(logged));
+        }
+    }
+
+    /// Forgets everything but ages.
+    pub(super) fn forget(&self) {
+        *lock(&self.view) = None;
+    }
+
+    /// The greatest boundary that this handle has known for a grace: nobody can be answered by what lies below.
+    pub(super) fn settled(&self, now: Duration, grace: Duration) -> Version {
+        let seen = lock(&self.seen);
+        let old = seen.iter().filter(|(_, since)| now.saturating_sub(*since) >= grace);
+        old.map(|(boundary, _)| *boundary).max().unwrap_or(0)
+    }
+}
+
+/// The spaces in use, and segments read lately; both give way to newer ones.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    cells: Mutex<LinkedHashMap<String, Arc<Cell>>>,
+    segments: Mutex<LinkedHashMap<String, Arc<Vec<Logged>>>>,
+}
+
+impl Kept {
+    pub(super) fn cell(&self, keys: &SpaceKeys) -> Arc<Cell> {
+        let mut cells = lock(&self.cells);
+        let cell = cells.remove(keys.name()).unwrap_or_default();
+        cells.insert(keys.name().to_owned(), cell.clone());
+        cell
+    }
+
+    /// Lets the views of spaces go that were not used lately, while all are too heavy. Their ages stay for a while.
+    pub(super) fn trim(&self) {
+        let cells = lock(&self.cells);
+        let weigh = |cell: &Arc<Cell>| cell.view().map_or(0, |view| view.weight());
+        let mut weight: usize = cells.values().map(weigh).sum();
+        for cell in cells.values() {
+            if weight <= KEPT {
+                break;
+            }
+            weight -= weigh(cell);
+            cell.forget();
+        }
+    }
+
+    pub(super) fn segment(&self, name: &str) -> Option<Arc<Vec<Logged>>> {
+        let mut segments = lock(&self.segments);
+        let found = segments.remove(name)?;
+        segments.insert(name.to_owned(), found.clone());
+        Some(found)
+    }
+
+    pub(super) fn keep_segment(&self, name: &str, batches: Arc<Vec<Logged>>) {
+        let weigh = |batches: &Arc<Vec<Logged>>| batches.iter().map(Logged::weight).sum::<usize>();
+        let mut segments = lock(&self.segments);
+        let mut weight = weigh(&batches);
+        weight += segments.values().map(weigh).sum::<usize>();
+        while weight > KEPT
+            && let Some((_, oldest)) = segments.pop_front()
+        {
+            weight -= weigh(&oldest);
+        }
+        segments.insert(name.to_owned(), batches);
+    }
+
+    pub(super) fn drop_segment(&self, name: &str) {
+        lock(&self.segments).remove(name);
+    }
+
+    /// Forgets all that was read: for tests that change objects behind the journal's back.
+    pub(super) fn forget(&self) {
+        lock(&self.segments).clear();
+        lock(&self.cells).values().for_each(|cell| cell.forget());
+    }
+}
