@@ -129,20 +129,24 @@ sessile_conformance::suite! {
 
     journal: object_file,
     open: |dir| async move { objects::in_folder(&dir).await },
-    tamper: objects::InObjects;
+    tamper: objects::InObjects,
+    crash: sim::objects;
 
     journal: object_memory,
     open: |dir| async move { objects::in_memory(&dir).await },
-    tamper: objects::InObjects;
+    tamper: objects::InObjects,
+    crash: sim::objects;
 
     journal: s3,
     open: |dir| async move { objects::in_cloud(Cloud::S3, &dir).await },
     tamper: objects::InObjects,
+    crash: sim::objects,
     absent: objects::without("SESSILE_TEST_S3");
 
     journal: azure,
     open: |dir| async move { objects::in_cloud(Cloud::Azure, &dir).await },
     tamper: objects::InObjects,
+    crash: sim::objects,
     absent: objects::without("SESSILE_TEST_AZURE");
 
     journal: redb,

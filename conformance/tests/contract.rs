@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sessile_conformance::{clauses, machine};
 
 /// The parts of the project that have come.
-const CAME: &[&str] = &["foundation", "proof"];
+const CAME: &[&str] = &["foundation", "proof", "journals"];
 
 /// All parts a clause may be due in.
 const PARTS: &[&str] =

@@ -134,6 +134,10 @@ impl Inner {
             match self.get(&keys.log(logged.first)).await {
                 Ok(Some(there))
                     if Logged::decode(&there).is_some_and(|it| it.nonce == logged.nonce) => {}
+                // Nothing was deleted since this writer looked: another's object stands where it always did.
+                Ok(Some(_)) if self.is_proof_fresh(view) => {
+                    return self.lost(space, expected, source).await;
+                }
                 // Another's object may stand where ours was folded and deleted.
                 Ok(Some(_)) => return self.in_segments(space, &logged, expected, source).await,
                 // Nothing there proves nothing: it may land yet, or be folded and deleted already.
@@ -141,13 +145,34 @@ impl Inner {
                 Err(_) => return Ok(Commit::Indeterminate { source: Some(source) }),
             }
         }
-        let now = self.options.clock.elapsed();
-        if now.saturating_sub(view.proved) < self.options.grace / 2 {
+        if self.is_proof_fresh(view) {
             self.kept.cell(&keys).append(view, logged, sent);
             return Ok(Commit::Done);
         }
         // It may have been created where a deleted object had been: only what is above the boundary counts.
         self.proven(space, &keys, &logged, expected).await
+    }
+
+    /// Whether a reply that came just now is within half a grace of the writer's look.
+    fn is_proof_fresh(&self, view: &View) -> bool {
+        let now = self.options.clock.elapsed();
+        now.saturating_sub(view.proved) < self.options.grace / 2
+    }
+
+    /// Another's object is there, and counts.
+    async fn lost(
+        &self,
+        space: &Space,
+        expected: Option<Position>,
+        source: Source,
+    ) -> Result<Commit> {
+        self.kept.cell(&self.keys.space(space)).forget();
+        let doubt = Commit::Indeterminate { source: Some(source) };
+        Ok(match self.look(space).await {
+            Ok(view) => Self::refusal(&view, expected).unwrap_or(doubt),
+            // It is not applied, and never will be.
+            Err(error) => return Err(error),
+        })
     }
 
     /// Looks whether an object that is there counts.

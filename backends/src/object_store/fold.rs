@@ -163,7 +163,7 @@ impl Inner {
                 dead.push(key);
             }
         }
-        self.delete(dead).await;
+        self.delete(dead).await?;
         Ok(is_left)
     }
 
@@ -182,16 +182,18 @@ impl Inner {
                 view = self.fold(space).await?;
             }
             let Some((next, blobs)) = self.without(space, &view, &wanted).await? else { continue };
-            if let Some(next) = next
-                && self.establish(space, &view, next).await?.is_none()
-            {
-                continue;
-            }
-            // The view may be older than a blob's record, but not than the erasure.
+            // Blobs first: once no record names them, nobody finds them again.
             let mut dead: Vec<_> = blobs.iter().map(|name| keys.blob(name)).collect();
             dead.push(keys.snapshot());
-            self.delete(dead).await;
-            return Ok(());
+            self.delete(dead).await?;
+            let Some(next) = next else {
+                // An erasure that was cut off may have left the old segments.
+                self.sweep(&keys, &view).await?;
+                return Ok(());
+            };
+            if self.establish(space, &view, next).await?.is_some() {
+                return Ok(());
+            }
         }
         Err(Error::Contended { space: space.clone() })
     }
@@ -248,8 +250,7 @@ impl Inner {
         let mut dead = self.keys_below(&keys.blobs()).await?;
         dead.push(keys.snapshot());
         dead.extend(marks);
-        self.delete(dead).await;
-        Ok(())
+        self.delete(dead).await
     }
 
     /// Sweeps every space of the store; says how many have log objects that must wait.

@@ -1,7 +1,7 @@
 //! Where objects lie below the prefix. Every key is made here; no id becomes one without passing through.
 //!
 //! ```text
-//! sessile.json                                   the store's id and format
+//! _sessile.json                                  the store's id and format
 //! <tenant>/<kind>/<id>/journal/log/<version>     one batch, named by its first version
 //! <tenant>/<kind>/<id>/journal/manifest/<n>      what is in segments, and where the log goes on
 //! <tenant>/<kind>/<id>/journal/segment/<n>-<..>  batches, one after the other
@@ -53,12 +53,12 @@ impl Keys {
     }
 
     pub(super) fn meta(&self) -> Path {
-        self.root.clone().join("sessile.json")
+        self.root.clone().join("_sessile.json")
     }
 
     /// A key that nobody has used: for trying the store out.
     pub(super) fn trial(&self) -> Path {
-        self.root.clone().join("trial").join(format!("{:032x}", rand::random::<u128>()))
+        self.root.clone().join("_trial").join(format!("{:032x}", rand::random::<u128>()))
     }
 
     fn tenant(&self, tenant: &TenantId) -> Path {

@@ -49,10 +49,18 @@ impl Inner {
         all.try_collect().await.map_err(|e| unavailable("list objects", e))
     }
 
-    /// Deletes objects; what is gone already is fine, and what cannot be deleted now is found again later.
-    pub(super) async fn delete(&self, keys: Vec<Path>) {
+    /// Deletes objects; what is gone already is fine. All are tried, whatever becomes of one.
+    pub(super) async fn delete(&self, keys: Vec<Path>) -> Result<()> {
         let deleting = stream::iter(keys).map(Ok).boxed();
-        let _ = self.store.delete_stream(deleting).map(|_| ()).collect::<()>().await;
+        let mut deleted = self.store.delete_stream(deleting);
+        let mut failed = Ok(());
+        while let Some(done) = deleted.next().await {
+            match done {
+                Ok(_) | Err(StoreError::NotFound { .. }) => {}
+                Err(error) => failed = Err(unavailable("delete an object", error)),
+            }
+        }
+        failed
     }
 
     /// The space as it is now: one listing, and each object that is not known yet.
@@ -74,8 +82,13 @@ impl Inner {
             let begun = self.options.clock.elapsed();
             match self.try_look(keys, cell, damaged).await? {
                 Ok((manifest, tail)) => {
-                    let view = View { manifest, tail, proved: begun };
-                    let view = cell.learn(view, self.options.clock.elapsed());
+                    let now = self.options.clock.elapsed();
+                    if now.saturating_sub(begun) >= self.options.grace / 2 {
+                        // What was listed first may have been folded and deleted before the rest was.
+                        failed = Some(manifest.boundary);
+                        continue;
+                    }
+                    let view = cell.learn(View { manifest, tail, proved: begun }, now);
                     self.kept.trim();
                     return Ok(view);
                 }

@@ -22,6 +22,8 @@
 //!
 //! # What it does not promise
 //!
+//! - That a snapshot which another handle was saving while entries were erased is gone too. (The core's snapshots hold no
+//!   message.)
 //! - Anything in a store that is changed by other hands while it is open: put back from a backup, expired by a rule.
 //! - That erased bytes leave the store before `scrub` is done, which takes a grace after the erasure; versions and deleted
 //!   copies that a bucket is told to keep are out of reach.
@@ -166,7 +168,7 @@ impl Inner {
             .await
             .map_err(unavailable)?;
         let meta = self.store.head(&key).await.map_err(unavailable);
-        self.delete(vec![key]).await;
+        let _ = self.delete(vec![key]).await;
         Ok(millis(&meta?))
     }
 }
@@ -387,7 +389,7 @@ impl Blobs for Objects {
         let old = unused.into_iter().filter(|meta| u128::from(age(meta)) >= older_than.as_millis());
         let dead: Vec<_> = old.map(|meta| meta.location).collect();
         let count = dead.len() as u64;
-        inner.delete(dead).await;
+        inner.delete(dead).await?;
         Ok(count)
     }
 }

@@ -60,7 +60,7 @@ impl Inner {
             let bytes = batches.iter().flat_map(encode).collect();
             return self.overwrite(&key, bytes).await.map(Some);
         }
-        self.delete(firsts.into_iter().map(|first| keys.log(first)).collect()).await;
+        self.delete(firsts.into_iter().map(|first| keys.log(first)).collect()).await?;
         for batch in &batches {
             self.overwrite(&keys.log(batch.first), encode(batch)).await?;
         }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,6 +23,11 @@ use crate::lock::lock;
 
 /// Bytes of log objects and of segments that a handle keeps, each.
 const KEPT: usize = 64 << 20;
+
+/// Spaces that a handle knows, at most.
+const CELLS: usize = 16_384;
+/// Looks from one trimming to the next: it goes over all spaces known.
+const TRIM_EVERY: u64 = 1024;
 
 /// A space as it was at one moment: a manifest and the log after it.
 #[derive(Clone, Debug, Default)]
@@ -142,6 +150,7 @@ impl Cell {
 /// The spaces in use, and segments read lately; both give way to newer ones.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
+    looks: AtomicU64,
     cells: Mutex<LinkedHashMap<String, Arc<Cell>>>,
     segments: Mutex<LinkedHashMap<String, Arc<Vec<Logged>>>>,
 }
@@ -154,9 +163,15 @@ impl Kept {
         cell
     }
 
-    /// Lets the views of spaces go that were not used lately, while all are too heavy. Their ages stay for a while.
+    /// Now and then: lets spaces go that were not used lately, while there are too many, or their views are too heavy.
     pub(super) fn trim(&self) {
-        let cells = lock(&self.cells);
+        if !self.looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(TRIM_EVERY) {
+            return;
+        }
+        let mut cells = lock(&self.cells);
+        while cells.len() > CELLS {
+            cells.pop_front();
+        }
         let weigh = |cell: &Arc<Cell>| cell.view().map_or(0, |view| view.weight());
         let mut weight: usize = cells.values().map(weigh).sum();
         for cell in cells.values() {

@@ -1,5 +1,7 @@
 //! The journals of this crate on the suite's simulated medium.
 
+mod objects;
+
 use std::{io, path::Path, sync::Arc};
 
 use redb::StorageBackend;
@@ -14,6 +16,8 @@ use sessile::{
     sqlite::{Options, Sqlite},
 };
 use sessile_conformance::crash::{self, Open, SimDisk, SimFile};
+
+pub(crate) use self::objects::objects;
 
 fn failed(error: io::Error) -> Error {
     Error::unavailable("the simulated medium fails", error)

@@ -178,7 +178,7 @@ pub async fn crs3(cx: Cx) -> Verdict {
     };
     let seed = cx.seed();
     let hindering = tokio::task::spawn_blocking(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime starts").block_on(async {
             hinder::full(&open, seed).await?;
             let turned = hinder::read_only(&open, seed).await?;

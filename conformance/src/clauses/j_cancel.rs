@@ -12,7 +12,7 @@ use sessile_core::{
     ErrorKind,
     command::Paging,
     id::{Space, Version},
-    journal::{Commit, Direction, Journal, ListOrder, ListQuery, Position, Snapshot},
+    journal::{Commit, Direction, Journal, ListOrder, ListQuery, Position, Sharing, Snapshot},
     model::{Entry, NewEntry, Part, Role},
     store::SessionStoreExt,
 };
@@ -205,7 +205,9 @@ async fn others(cx: &Cx) {
                 break;
             }
         }
-        assert!(ended, "{name} has more than {MOST} awaits");
+        // Over a network the number of awaits is not the journal's own.
+        let is_near = cx.info().sharing < Sharing::ManyHosts;
+        assert!(ended || !is_near, "{name} has more than {MOST} awaits");
     }
     sound(&*journal, &space).await;
 }

@@ -1,5 +1,6 @@
 //! Every clause that has a test, module by module.
 
+pub mod asleep;
 pub mod crs;
 pub mod j_cache;
 pub mod j_cancel;
@@ -49,6 +50,7 @@ const MODULES: &[&[Clause]] = &[
     crate::machine::CLAUSES,
     lin::CLAUSES,
     crs::CLAUSES,
+    asleep::CLAUSES,
 ];
 
 /// What other processes do in the clauses of each module.

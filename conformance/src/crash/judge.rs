@@ -409,7 +409,7 @@ pub fn judge_all(
     stops: impl FnOnce(&Harness) -> Vec<Stop>,
 ) -> std::result::Result<(u64, usize), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .build()
         .map_err(|e| e.to_string())?;
     runtime.block_on(async {

@@ -4,6 +4,8 @@
 //! is lost, the write lands long after everybody was told it is absent, the engine errs, everything takes its time. What
 //! happens follows from a seed and the order of calls: one seed, one order, one [trace](Faulty::trace).
 
+mod switch;
+
 use std::{
     collections::HashSet,
     ops::Range,
@@ -21,6 +23,8 @@ use sessile_core::{
         ReadRange, Record, Scrub, Snapshot,
     },
 };
+
+pub use switch::Switch;
 
 /// How often each fault strikes, in thousandths of the calls it can strike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

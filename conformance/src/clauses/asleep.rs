@@ -1,0 +1,120 @@
+//! CRS4: a process that slept while the store went on without it.
+
+use std::sync::Arc;
+
+use sessile_core::{
+    ErrorKind,
+    command::Paging,
+    id::{SessionId, Space},
+    journal::{Direction, Journal},
+    store::{SessionStoreExt, Store, ThreadStoreExt},
+};
+
+use crate::{
+    Cx, Verdict,
+    fault::Switch,
+    kit::{named, says, text},
+    raw, refused,
+};
+
+crate::clauses! { CRS4 => crs4 }
+
+/// Compaction, deletion and a restored backup go by while a process sleeps; it reads and writes nothing wrong.
+pub async fn crs4(cx: Cx) -> Verdict {
+    deleted(&cx).await;
+    grown(&cx).await;
+    restored(&cx).await;
+    Verdict::Passed
+}
+
+async fn log(store: &Store, cx: &Cx, session: SessionId) -> Vec<String> {
+    let page = store.entries(&cx.by(), session, Direction::Forward, Paging::default()).await;
+    page.expect("a page").items.iter().map(|entry| text(entry).to_owned()).collect()
+}
+
+/// A session, then its whole thread, goes.
+async fn deleted(cx: &Cx) {
+    let (awake, asleep, by) = (cx.store().await, cx.store().await, cx.by());
+    let thread = cx.thread(&awake, &by).await;
+    let (one, two) =
+        (named(&awake, &by, thread, "one").await, named(&awake, &by, thread, "two").await);
+    for session in [one, two] {
+        awake.append(&by, session, says("before")).await.expect("an entry");
+        assert_eq!(log(&asleep, cx, session).await, ["before"], "it knows the thread");
+    }
+    awake.delete_session(&by, one).await.expect("it goes");
+    refused(asleep.append(&by, one, says("late")).await, ErrorKind::NotFound);
+    asleep.append(&by, two, says("on")).await.expect("an entry");
+    assert_eq!(log(&awake, cx, two).await, ["before", "on"]);
+    awake.purge_thread(&by, thread).await.expect("nothing is at work");
+    refused(asleep.append(&by, two, says("late")).await, ErrorKind::NotFound);
+    assert_eq!(asleep.thread(&by, thread).await.expect("an answer"), None);
+    refused(awake.append(&by, two, says("late")).await, ErrorKind::NotFound);
+}
+
+/// Much is written, snapshots are taken, entries are erased and blobs collected.
+async fn grown(cx: &Cx) {
+    let (awake, asleep, by) = (cx.store().await, cx.store().await, cx.by());
+    let thread = cx.thread(&awake, &by).await;
+    let session = named(&awake, &by, thread, "s").await;
+    let first = awake.append(&by, session, says("first")).await.expect("an entry").first;
+    assert_eq!(log(&asleep, cx, session).await, ["first"]);
+    let filler = "x".repeat(2000);
+    for _ in 0..3 {
+        let turn = (0..60).map(|_| says(&filler)).collect::<Vec<_>>();
+        awake.append(&by, session, turn).await.expect("a turn");
+    }
+    awake.erase_entries(&by, thread, vec![first]).await.expect("it is erased");
+    awake.vacuum_thread(&by, thread).await.expect("a count");
+    asleep.append(&by, session, says("last")).await.expect("an entry");
+    for store in [&asleep, &awake] {
+        let entry = store.entry(&by, first).await.expect("an answer").expect("its place");
+        assert!(entry.message.is_none(), "erased for who slept, too");
+        let verified = store.verify(&by, thread, None).await.expect("an answer");
+        assert_eq!(verified.problems, []);
+        let session = store.session(&by, session).await.expect("an answer").expect("a session");
+        assert_eq!(session.entries, 182);
+    }
+}
+
+/// The store is replaced by an older copy of itself, which others have continued to the very same version.
+async fn restored(cx: &Cx) {
+    let elsewhere = cx.another().await;
+    let (now, backup) = (cx.journal().await, elsewhere.journal().await);
+    let switch = Arc::new(Switch::over(Arc::clone(&now)));
+    let asleep = cx.store_over(switch.clone(), Arc::default(), |options| options);
+    let by = cx.by();
+    let thread = cx.thread(&asleep, &by).await;
+    let project = asleep.thread(&by, thread).await.expect("an answer").expect("the thread").project;
+    let session = named(&asleep, &by, thread, "s").await;
+    asleep.append(&by, session, says("kept")).await.expect("an entry");
+    for space in [project.space(&by.tenant), thread.space(&by.tenant)] {
+        copy(&*now, &*backup, &space).await;
+    }
+    asleep.append(&by, session, says("lost with the disk")).await.expect("an entry");
+    let other = elsewhere.store().await;
+    other.append(&by, session, says("written since")).await.expect("an entry");
+    let space = thread.space(&by.tenant);
+    let heads =
+        (now.head(&space).await.expect("a head"), backup.head(&space).await.expect("a head"));
+    let (then, now) = (raw::at(&heads.0).expect("a head"), raw::at(&heads.1).expect("a head"));
+    assert_eq!(then.version, now.version, "the numbers agree");
+    assert_ne!(then.hash, now.hash, "the histories do not");
+
+    switch.to(backup);
+    asleep.append(&by, session, says("after")).await.expect("an entry on the other history");
+    for store in [&asleep, &other] {
+        assert_eq!(log(store, cx, session).await, ["kept", "written since", "after"]);
+        let verified = store.verify(&by, thread, None).await.expect("an answer");
+        assert_eq!(verified.problems, []);
+    }
+}
+
+/// Copies a space, record by record, with its card.
+async fn copy(from: &dyn Journal, to: &dyn Journal, space: &Space) {
+    let card = from.head(space).await.expect("a head").and_then(|head| head.card);
+    let mut batch = raw::of_records(raw::read_all(from, space).await);
+    batch.card = card;
+    batch.project = None;
+    raw::done(to.commit(space, None, &batch).await);
+}
