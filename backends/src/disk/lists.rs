@@ -171,12 +171,13 @@ impl Shared {
         self.lists.forget(&key);
         lock(&self.lists.scopes).insert(key.clone(), Scope::default());
         let built = self.look_at_all(query);
-        match (&built, lock(&self.lists.scopes).get_mut(&key)) {
-            (Ok(()), Some(scope)) => scope.is_built = true,
-            _ => {}
-        }
-        if built.is_err() {
-            self.lists.forget(&key);
+        match &built {
+            Ok(()) => {
+                if let Some(scope) = lock(&self.lists.scopes).get_mut(&key) {
+                    scope.is_built = true;
+                }
+            }
+            Err(_) => self.lists.forget(&key),
         }
         built
     }

@@ -6,7 +6,6 @@ use sessile_core::{
     error::{Error, Result},
     id::{Space, Version},
     journal::{Card, Record, RecordBody},
-    record::Hash,
 };
 
 use super::{
@@ -123,7 +122,7 @@ fn apply(items: &mut [Item], version: Version, damage: Damage) -> Option<()> {
         },
         Damage::Reader(level) => {
             record.head = need_reader(&record.head, level).into();
-            record.sum = Hash::of(&[record.head.as_bytes()]).prefix_64();
+            record.sum = record.fitting_sum();
         }
         Damage::Swap(with) => {
             let one = record.clone();

@@ -21,7 +21,7 @@ impl Plan {
     }
 
     fn check(&self, what: &str) -> io::Result<()> {
-        if self.0.lock().unwrap().iter().any(|failing| *failing == what) {
+        if self.0.lock().unwrap().contains(&what) {
             self.1.fetch_add(1, Ordering::Relaxed);
             return Err(io::ErrorKind::StorageFull.into());
         }
