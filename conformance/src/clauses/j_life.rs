@@ -13,7 +13,7 @@ use sessile_core::{
 use crate::{Cx, Verdict, raw, refused};
 
 crate::clauses! { J6 => j6, J16 => j16 }
-crate::roles! { "j6_write" => write, "j16_open" => open }
+crate::roles! { "j6_write" => write, "j16_open" => open, "j16_claim" => claim }
 
 /// What the writer tells of each acknowledgement.
 #[derive(Debug, Serialize, Deserialize)]
@@ -114,12 +114,18 @@ async fn write(cx: Cx, index: usize, _args: serde_json::Value) -> String {
     String::new()
 }
 
-/// After `close` every call answers `Closed`; first opens at once all succeed.
+/// After `close` every call answers `Closed`; of first opens at once all succeed where the store may be shared, and where it
+/// may not one does, and the others are told so.
 pub async fn j16(cx: Cx) -> Verdict {
     closed(&cx).await;
     under_way(&cx.another().await).await;
     for _ in 0..cx.scale(cx.times(2), 100) {
-        opens(&cx.another().await).await;
+        let cx = cx.another().await;
+        if cx.durable() && !cx.many_processes() {
+            excludes(&cx).await;
+        } else {
+            opens(&cx).await;
+        }
     }
     Verdict::Passed
 }
@@ -234,4 +240,90 @@ async fn open(cx: Cx, _index: usize, _args: serde_json::Value) -> String {
     let number = u128::from(cx.seed());
     raw::append_anywhere(&*journal, &raw::space(number), 1, "first").await;
     journal.info().store.to_string()
+}
+
+/// What became of an attempt to open what only one may open.
+#[derive(Debug, Serialize, Deserialize)]
+enum Claim {
+    Opened,
+    Refused(String),
+}
+
+/// Opens, and says how that went; who has it keeps it until it is killed.
+async fn claim(cx: Cx, _index: usize, _args: serde_json::Value) -> String {
+    let opened = cx.try_journal().await;
+    let claim = match &opened {
+        Ok(_) => Claim::Opened,
+        Err(error) => Claim::Refused(refusal(error)),
+    };
+    cx.say(serde_json::to_string(&claim).expect("JSON"));
+    std::future::pending::<()>().await;
+    drop(opened);
+    String::new()
+}
+
+/// The text of a refusal, which is clear if nothing else is its kind.
+fn refusal(error: &sessile_core::Error) -> String {
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "what another has open: {error}");
+    error.to_string()
+}
+
+/// Tasks and processes open at once what only one may open and nobody has made yet: one does. Once it is dead or has
+/// closed, the next does; while it lives, whoever comes is told who it is.
+async fn excludes(cx: &Cx) {
+    let args = serde_json::Value::Null;
+    let processes: Vec<_> = (0..3).map(|i| cx.start_apart("j16_claim", i, &args)).collect();
+    let mut tasks = Vec::new();
+    for _ in 0..3 {
+        let cx = cx.clone();
+        tasks.push(tokio::spawn(async move { cx.backend().open(cx.dir()).await }));
+    }
+    let (mut held, mut refusals) = (Vec::new(), 0);
+    for task in tasks {
+        match task.await.expect("an open that answers") {
+            Ok(journal) => held.push(journal),
+            Err(error) => refusals += usize::from(!refusal(&error).is_empty()),
+        }
+    }
+    let mut opened = held.len();
+    for process in &processes {
+        let claim = heard(process).await;
+        opened += usize::from(matches!(claim, Claim::Opened));
+        refusals += usize::from(matches!(claim, Claim::Refused(_)));
+    }
+    assert_eq!((opened, refusals), (1, 5), "one of six first opens succeeds");
+    for journal in held {
+        journal.close().await.expect("a handle closes");
+    }
+    for process in processes {
+        process.kill().await;
+    }
+    let journal = cx.journal().await;
+    let at = raw::append(&*journal, &raw::space(1), None, 1, "mine").await;
+    refusal(&refused(cx.backend().open(cx.dir()).await, ErrorKind::Unavailable));
+    let process = cx.start_apart("j16_claim", 9, &args);
+    let Claim::Refused(says) = heard(&process).await else {
+        panic!("another process opens what this one has open")
+    };
+    process.kill().await;
+    if cfg!(target_os = "linux") {
+        let me = std::process::id().to_string();
+        assert!(says.contains(&me), "process {me} has it, but: {says}");
+    }
+    raw::append(&*journal, &raw::space(1), at, 1, "the holder does not notice").await;
+    drop(journal);
+    cx.close_all().await;
+    let journal = cx.try_journal().await.expect("what was closed opens again");
+    assert_eq!(raw::read_all(&*journal, &raw::space(1)).await.len(), 2);
+}
+
+/// How a process's attempt went, once it has said it.
+async fn heard(process: &crate::process::Child) -> Claim {
+    for _ in 0..2000 {
+        if let Some(line) = process.said().first() {
+            return serde_json::from_str(line).expect("a claim");
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("a process has not said in 10 s whether it opened the store")
 }
