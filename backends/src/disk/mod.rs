@@ -1,4 +1,59 @@
 //! A journal in a folder of files that a person can read.
+//!
+//! ```text
+//! <root>/_sessile.json                                    the store: id, format, which openings ended cleanly
+//! <root>/_lock                                            who has it open for writing
+//! <root>/<tenant>/projects/prj_<26>/records.jsonl         a project's journal
+//! <root>/<tenant>/projects/prj_<26>/threads/thd_<26>      empty: which threads the project has, for people
+//! <root>/<tenant>/threads/<first four>/thd_<26>/records.jsonl
+//! <root>/<tenant>/threads/<first four>/thd_<26>/snapshot  a cache
+//! <root>/<tenant>/threads/<first four>/thd_<26>/blobs/    large bodies, as they are
+//! <root>/<tenant>/threads/<first four>/thd_<26>/dropped   instead of all these, once it is dropped
+//! ```
+//!
+//! A line of `records.jsonl` is one batch, as a JSON object with its length and a CRC-32: `cat`, `grep` and `jq` work, and so
+//! does `cp` of a store that was closed. A file that was closed cleanly ends in a line that seals it. Tenants are encoded so
+//! that no two share a folder, on file systems without case either.
+//!
+//! # What holds
+//!
+//! - A commit is one line, written and flushed (`fdatasync`) before it is acknowledged; the first of a space also flushes
+//!   the folders it made. The next line is written only then. Durability is [`PowerLoss`](sessile_core::journal::Durability::PowerLoss), on a file system that
+//!   keeps what it said it flushed, and where a rename is atomic.
+//! - One process writes: sharing is [`OneProcess`](sessile_core::journal::Sharing::OneProcess). A second writer is refused and told which process has the store.
+//!   Handles that [only read](Options::read_only) may stand beside it, in any process.
+//! - Commits to different spaces are flushed in parallel, at most [`Options::flushes`] at once; those of one space follow
+//!   each other.
+//! - What a crash left unfinished at the end of a file is cut when its space is first asked for, and told by
+//!   [`Disk::repairs`]; it was never acknowledged. Nothing else is ever cut: a bad line before a good one, and any damage to
+//!   the end of a file whose last opening ended in a clean close, is `Corrupt` with its space and version. Damage stops its
+//!   space; to the store's own file, the store.
+//! - A write that failed is taken back, that is flushed, and the answer is `Unavailable`; the next may succeed. If taking it
+//!   back or a flush fails, the commit is `Indeterminate` and its space `Unavailable` to writers until the store is opened
+//!   again; other spaces go on.
+//! - What was erased is gone from the file when `erase` answers: the file is written anew beside the old one and takes its
+//!   place. `scrub` removes what crashes left lying, and is always `Done`.
+//!
+//! # What it costs
+//!
+//! - Opening reads one file. A space costs one look at the end of its file, and one pass over it when its records are first
+//!   read: about 24 bytes of memory for each batch and 16 for each record, given back by [`Options::memory`]. At most
+//!   [`Options::files`] files stay open.
+//! - The first list of a tenant's threads looks at the end of each of their files, on up to eight threads; from then on about
+//!   300 bytes a thread stay in memory, and its card as long as all cards together fit into [`Options::memory`]. With 100,000
+//!   threads the first list reads 100,000 small pieces. A handle that only reads does so for every page.
+//! - `close` flushes every file that was written since the store was opened. Erasing copies the file.
+//! - A writer that goes away without `close` costs a flush for each space it wrote, when that is next asked for.
+//!
+//! # Not promised
+//!
+//! - Safety on a network file system, on one that does not lock, or if another program changes files while the store is open.
+//! - That a handle that only reads never sees a commit a moment before it is acknowledged, or one that then fails.
+//! - That two handles that only read, or a reader and the writer, agree at one moment.
+//! - That what a person changes in a file is taken: its checksum no longer fits. The markers below a project are made, not
+//!   read.
+//! - That a copy of a store that is open is whole beyond what [`Disk::repairs`] would cut.
+//! - That erased bytes leave the device: the file system frees them, it does not overwrite them.
 
 mod cell;
 mod commit;
@@ -72,7 +127,15 @@ pub struct Repair {
     pub bytes: u64,
 }
 
-/// A journal in a folder.
+/// A journal in a folder. What it promises stands at the [module](self).
+///
+/// # Where it blocks
+///
+/// On a multi-threaded tokio runtime writes, long reads and first looks at a space run in place, with `block_in_place`;
+/// elsewhere on another thread. Heads and reads of up to 64 records of a space that is known run on the caller's thread. Do
+/// not call it from a `LocalSet` of a multi-threaded runtime: `block_in_place` panics there.
+///
+/// Dropping it without [`close`](Journal::close) loses nothing that was acknowledged, and counts as a crash.
 #[derive(Debug)]
 pub struct Disk {
     shared: Arc<Shared>,
