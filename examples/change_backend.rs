@@ -1,7 +1,7 @@
 //! How do I change where it is kept?
 //!
-//! By another address, and nothing else: run this twice with each of `sqlite:notes.db`, `disk:notes`, `redb:notes.redb`
-//! and `memory:`.
+//! By another address, and nothing else: run this twice with each of `sqlite:notes.db`, `disk:notes`, `redb:notes.redb`,
+//! `file://objects` and `memory:`.
 
 use sessile::store::{SessionStoreExt, Store, ThreadStoreExt};
 use sessile::{By, command::*, id::*, model::*};

@@ -13,6 +13,7 @@ async fn another_address_is_all_it_takes() {
         (at("disk"), true),
         (at("sqlite"), true),
         (at("redb"), true),
+        (at("file"), true),
     ] {
         for visit in 1..=3 {
             let store = sessile::open(&url).await.unwrap();

@@ -148,11 +148,20 @@ impl Inner {
         while let Some(last) = tail.values().next_back().map(|logged| logged.last)
             && next <= last
         {
-            if !tail.contains_key(&next) {
-                let Some(bytes) = self.get(&keys.log(next)).await? else { return Ok(Err(next)) };
-                tail.insert(next, Arc::new(self.decode_log(next, &bytes, damaged)?));
-            }
-            next = tail.get(&next).map_or(next, |logged| logged.last) + 1;
+            let known = tail.get(&next).map(|logged| logged.last);
+            let end = match known {
+                Some(end) => end,
+                None => {
+                    let Some(bytes) = self.get(&keys.log(next)).await? else {
+                        return Ok(Err(next));
+                    };
+                    let logged = self.decode_log(next, &bytes, damaged)?;
+                    let end = logged.last;
+                    tail.insert(next, Arc::new(logged));
+                    end
+                }
+            };
+            next = end + 1;
         }
         Ok(Ok((manifest, tail)))
     }

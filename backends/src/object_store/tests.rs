@@ -255,7 +255,8 @@ async fn two_fold_at_once() {
         at = Some(append(&one, &space(1), at, &n.to_string()).await);
         let id = space(1);
         let (a, b) = tokio::join!(one.fold(&id), two.fold(&id));
-        (a.unwrap(), b.unwrap());
+        a.unwrap();
+        b.unwrap();
         clock.pass(GRACE / 3);
     }
     let wanted: Vec<_> = (0..30).map(|n| n.to_string()).collect();

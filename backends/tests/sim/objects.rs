@@ -91,7 +91,13 @@ impl ObjectStore for SimObjects {
             return Err(Error::AlreadyExists { path, source: "there is one".into() });
         }
         let bytes: Vec<u8> = payload.iter().flat_map(|part| part.iter().copied()).collect();
-        self.0.put(&file(key), &bytes).map_err(failed)?;
+        self.0.put(&file(key), &bytes).map_err(|error| match error.kind() {
+            // As a service says no to who has used up a quota, or may not write.
+            io::ErrorKind::StorageFull | io::ErrorKind::ReadOnlyFilesystem => {
+                Error::PermissionDenied { path: key.to_string(), source: Box::new(error) }
+            }
+            _ => failed(error),
+        })?;
         Ok(PutResult { e_tag: None, version: None, extensions: Default::default() })
     }
 
@@ -112,7 +118,7 @@ impl ObjectStore for SimObjects {
                 .map_err(|e| Error::Generic { store: "simulated", source: Box::new(e) })?,
             None => 0..size,
         };
-        let part = bytes[range.start as usize..range.end as usize].to_vec();
+        let part = bytes.get(range.start as usize..range.end as usize).unwrap_or_default().to_vec();
         let payload = stream::once(async move { Ok(part.into()) }).boxed();
         Ok(GetResult {
             payload: GetResultPayload::Stream(payload),

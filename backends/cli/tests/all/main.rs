@@ -9,6 +9,7 @@
 
 mod cli;
 mod demo;
+mod fixtures;
 mod house;
 mod import;
 mod program;

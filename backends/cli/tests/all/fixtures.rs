@@ -1,0 +1,115 @@
+//! Stores that a format number stands for, opened by what is here now (J17). From the first published release on they are
+//! frozen; until then a change of format makes them anew, with SESSILE_WRITE_FIXTURES=1.
+
+use std::path::{Path, PathBuf};
+
+use sessile::{
+    By,
+    command::{NewSession, NewThread, Paging, ThreadFilter, ThreadScope},
+    id::{TenantId, ThreadId, UserId},
+    journal::Direction,
+    model::{Actor, NewEntry, ProjectConfig, Role, Tokens, Usage},
+    store::{SessionStoreExt, Store, ThreadStoreExt},
+};
+
+/// Scheme, and the name of the file or folder.
+const STORES: [(&str, &str); 4] =
+    [("sqlite:", "store.db"), ("disk:", "disk"), ("redb:", "store.redb"), ("file://", "objects")];
+
+fn kept() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1")
+}
+
+fn by() -> By {
+    let tenant = TenantId::new("acme").unwrap();
+    By::new(tenant.clone(), Actor::user(tenant, UserId::new("ann").unwrap()))
+}
+
+/// A thread of two sessions, an edge, three entries - one erased, one in a blob - a run and what it cost.
+async fn write(store: &Store) {
+    let by = by();
+    let project = store.create_project(&by, "p", ProjectConfig::default()).await.unwrap();
+    let new = NewThread::titled("a thread of format 1").with_label("k", "v");
+    let thread = store.create_thread(&by, project, new).await.unwrap();
+    let (parent, _) = store.create_session(&by, thread, NewSession::named("parent")).await.unwrap();
+    let mut child = NewSession::named("child");
+    child.parent = Some(sessile::command::NewSubSession::under(parent));
+    store.create_session(&by, thread, child).await.unwrap();
+    let large = "large ".repeat(12_000);
+    let turn = vec![
+        NewEntry::text(Role::User, "erased"),
+        NewEntry::text(Role::User, "kept"),
+        NewEntry::text(Role::Assistant, large),
+    ];
+    let first = store.append(&by, parent, turn).await.unwrap().first;
+    let run = store.start_run(&by, parent, Default::default()).await.unwrap();
+    let usage = Usage::new(Tokens::new(3, 4), 1);
+    store.book_usage(&by, run, "call", usage).await.unwrap();
+    store.end_run(&by, run, sessile::model::RunOutcome::Succeeded).await.unwrap();
+    store.erase_entries(&by, thread, vec![first]).await.unwrap();
+}
+
+/// What was written, to the last word.
+async fn check(store: &Store) -> ThreadId {
+    let by = by();
+    let all = ThreadFilter::of(ThreadScope::Tenant);
+    let threads = store.threads(&by, all, Paging::default()).await.unwrap().items;
+    assert_eq!(threads.len(), 1);
+    let thread = threads[0].id;
+    assert_eq!(threads[0].title, "a thread of format 1");
+    let verified = store.verify(&by, thread, None).await.unwrap();
+    assert_eq!(verified.problems, []);
+    let sessions =
+        store.sessions(&by, thread, Default::default(), Paging::default()).await.unwrap().items;
+    let names: Vec<_> = sessions.iter().map(|row| row.name.clone().unwrap()).collect();
+    assert_eq!(names, ["parent", "child"]);
+    let page = store.entries(&by, sessions[0].id, Direction::Forward, Paging::default()).await;
+    let entries = page.unwrap().items;
+    assert_eq!(entries.len(), 3);
+    assert!(entries[0].message.is_none());
+    let text = |at: usize| format!("{:?}", entries[at].parts());
+    assert!(text(1).contains("kept") && text(2).contains("large large"));
+    store.append(&by, sessions[1].id, NewEntry::text(Role::User, "goes on")).await.unwrap();
+    thread
+}
+
+fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else {
+        std::fs::copy(from, to).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_of_this_format_opens() {
+    let again = std::env::var_os("SESSILE_WRITE_FIXTURES").is_some();
+    for (scheme, name) in STORES {
+        let fixture = kept().join(name);
+        if again {
+            let _ = std::fs::remove_dir_all(&fixture);
+            let _ = std::fs::remove_file(&fixture);
+            std::fs::create_dir_all(kept()).unwrap();
+            let store = sessile::open(&format!("{scheme}{}", fixture.display())).await.unwrap();
+            write(&store).await;
+            store.close().await.unwrap();
+            // Who held it is nobody's business.
+            let _ = std::fs::remove_file(fixture.join("_lock"));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join(name);
+        copy(&fixture, &place);
+        let url = format!("{scheme}{}", place.display());
+        let store = sessile::open(&url).await.unwrap();
+        let thread = check(&store).await;
+        store.close().await.unwrap();
+        let store = sessile::open(&url).await.unwrap();
+        let verified = store.verify(&by(), thread, None).await.unwrap();
+        assert_eq!(verified.problems, [], "{scheme} after it went on");
+        store.close().await.unwrap();
+    }
+}
