@@ -18,6 +18,8 @@ const LICENCES: &[&str] = &[
     "BSD-3-Clause",
     "BSL-1.0",
     "CC0-1.0",
+    // Data only: the root certificates of TLS.
+    "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
     "MIT-0",
