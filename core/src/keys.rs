@@ -1,9 +1,7 @@
 //! What a journal remembers of idempotency keys.
 
-use std::{collections::VecDeque, sync::Arc};
-
 use rpds::RedBlackTreeMapSync;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     error::{Error, Result},
@@ -30,17 +28,48 @@ pub(crate) struct Answer {
     command: u128,
 }
 
+/// Answers by number, shared between the states that one command after the other leaves.
+type Answers = RedBlackTreeMapSync<u64, Answer>;
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Producer {
     greatest: u64,
     touched: Version,
-    answers: VecDeque<Answer>,
+    #[serde(serialize_with = "write_answers", deserialize_with = "read_answers")]
+    answers: Answers,
+}
+
+fn write_answers<S: Serializer>(answers: &Answers, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(answers.values())
+}
+
+fn read_answers<'de, D: Deserializer<'de>>(from: D) -> Result<Answers, D::Error> {
+    let answers = Vec::<Answer>::deserialize(from)?;
+    Ok(answers.into_iter().map(|answer| (answer.n, answer)).collect())
 }
 
 /// The producers of one journal.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Producers", into = "Producers")]
 pub(crate) struct Keys {
-    producers: RedBlackTreeMapSync<u128, Arc<Producer>>,
+    producers: Producers,
+    /// Answers of all of them.
+    answers: usize,
+}
+
+type Producers = RedBlackTreeMapSync<u128, Producer>;
+
+impl From<Producers> for Keys {
+    fn from(producers: Producers) -> Self {
+        let answers = producers.values().map(|producer| producer.answers.size()).sum();
+        Self { producers, answers }
+    }
+}
+
+impl From<Keys> for Producers {
+    fn from(keys: Keys) -> Self {
+        keys.producers
+    }
 }
 
 /// The digest that tells one command from another under the same key.
@@ -55,14 +84,12 @@ impl Keys {
         if n > producer.greatest {
             return Ok(None);
         }
-        match producer.answers.binary_search_by_key(&n, |a| a.n) {
-            Ok(at) => match producer.answers.get(at) {
-                Some(answer) if command_hash(&answer.salt, command) == answer.command => {
-                    Ok(Some(*answer))
-                }
-                _ => Err(Error::KeyReused { n }),
-            },
-            Err(_) => Err(Error::KeyExpired { n, greatest: producer.greatest }),
+        match producer.answers.get(&n) {
+            Some(answer) if command_hash(&answer.salt, command) == answer.command => {
+                Ok(Some(*answer))
+            }
+            Some(_) => Err(Error::KeyReused { n }),
+            None => Err(Error::KeyExpired { n, greatest: producer.greatest }),
         }
     }
 
@@ -76,29 +103,28 @@ impl Keys {
         minted: u128,
         salt: [u8; 16],
     ) {
-        let mut producer =
-            self.producers.get(&mark.producer).map(|p| Producer::clone(p)).unwrap_or_default();
+        let mut producer = self.producers.get(&mark.producer).cloned().unwrap_or_default();
         if !producer.answers.is_empty() && mark.n <= producer.greatest {
             return;
         }
         producer.greatest = mark.n;
         producer.touched = first;
-        if producer.answers.len() == ANSWERS {
-            producer.answers.pop_front();
+        let (n, command) = (mark.n, mark.command);
+        producer.answers.insert_mut(n, Answer { n, first, count, minted, salt, command });
+        self.answers += 1;
+        if producer.answers.size() > ANSWERS
+            && let Some(oldest) = producer.answers.first().map(|(n, _)| *n)
+        {
+            producer.answers.remove_mut(&oldest);
+            self.answers -= 1;
         }
-        producer.answers.push_back(Answer {
-            n: mark.n,
-            first,
-            count,
-            minted,
-            salt,
-            command: mark.command,
-        });
-        self.producers.insert_mut(mark.producer, Arc::new(producer));
+        self.producers.insert_mut(mark.producer, producer);
         if self.producers.size() > PRODUCERS {
             let oldest = self.producers.iter().min_by_key(|(_, p)| p.touched).map(|(k, _)| *k);
             if let Some(oldest) = oldest {
+                let gone = self.producers.get(&oldest).map_or(0, |p| p.answers.size());
                 self.producers.remove_mut(&oldest);
+                self.answers -= gone;
             }
         }
     }
@@ -106,19 +132,26 @@ impl Keys {
     /// Forgets the answers whose first record was erased: with it went the salt that told one command from another.
     /// Their keys are expired from then on.
     pub(crate) fn erase(&mut self, is_erased: impl Fn(Version) -> bool) {
-        let is_hit = |producer: &Producer| producer.answers.iter().any(|a| is_erased(a.first));
+        let hit = |answers: &Answers| -> Vec<u64> {
+            answers.values().filter(|answer| is_erased(answer.first)).map(|a| a.n).collect()
+        };
         let producers = self.producers.iter();
-        let hit: Vec<u128> =
-            producers.filter(|(_, producer)| is_hit(producer)).map(|(mark, _)| *mark).collect();
-        for mark in hit {
+        let hits: Vec<(u128, Vec<u64>)> = producers
+            .map(|(mark, p)| (*mark, hit(&p.answers)))
+            .filter(|h| !h.1.is_empty())
+            .collect();
+        for (mark, numbers) in hits {
             if let Some(producer) = self.producers.get_mut(&mark) {
-                Arc::make_mut(producer).answers.retain(|answer| !is_erased(answer.first));
+                self.answers -= numbers.len();
+                for n in numbers {
+                    producer.answers.remove_mut(&n);
+                }
             }
         }
     }
 
     /// Bytes it takes in memory, about.
     pub(crate) fn weight(&self) -> usize {
-        self.producers.size() * 256
+        self.producers.size() * 256 + self.answers * 160
     }
 }
