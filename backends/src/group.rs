@@ -52,8 +52,8 @@ struct State {
     /// When the turn that is held, or was taken up by the leader, began.
     held_since: Option<Instant>,
     turns: u64,
-    /// The last group had several jobs.
-    crowded: bool,
+    /// Jobs of the last group.
+    last: usize,
     closed: bool,
 }
 
@@ -122,7 +122,7 @@ impl Group {
             lead: Lead::Free,
             held_since: None,
             turns: 0,
-            crowded: false,
+            last: 0,
             closed: false,
         };
         Arc::new(Self {
@@ -150,8 +150,10 @@ impl Group {
                     return Poll::Ready(Step::Answer(answer));
                 }
                 if state.may_lead() {
-                    // Those who were just answered may be about to come back: let them join.
-                    if state.crowded && !std::mem::replace(&mut yielded, true) {
+                    // Those who were just answered may be about to come back: let half of them join. The others
+                    // get ready while this group is written.
+                    let is_small = state.queue.len() * 2 < state.last;
+                    if is_small && !std::mem::replace(&mut yielded, true) {
                         return Poll::Ready(Step::Yield);
                     }
                     state.lead = Lead::Busy;
@@ -258,7 +260,7 @@ impl Group {
                 break;
             }
         }
-        state.crowded = tickets.len() > 1;
+        state.last = tickets.len();
         Taken(tickets)
     }
 
