@@ -10,6 +10,7 @@ use sessile_core::{
 };
 
 use super::{
+    known::{Known, Memo, Newest, Prepared},
     read::{self, Found, SpaceRow},
     schema,
 };
@@ -28,14 +29,21 @@ pub(super) enum Applied {
 }
 
 /// Applies a job. An error may leave some of its rows written: the transaction must be rolled back.
-pub(super) fn apply(conn: &Connection, job: &Job) -> Found<Applied> {
-    let space = &job.space;
+pub(super) fn apply(on: &mut Prepared<'_>, known: &mut Known, job: &Job) -> Found<Applied> {
+    let (conn, space) = (on.conn, &job.space);
+    if let Write::Batch { expected: Some(expected), batch } = &job.write
+        && let Some((space, mut memo)) = known.take(space, *expected)
+        && advance(on, &mut memo, batch)?
+    {
+        known.keep(space, memo);
+        return Ok(Applied::Wrote);
+    }
     let row = read::find(conn, space)?;
     let is_dropped = row.is_some_and(|row| row.live == schema::DROPPED);
     match &job.write {
         Write::Batch { expected, batch } => match refusal(conn, space, row, *expected)? {
             Some(refusal) => Ok(Applied::Answer(refusal)),
-            None => append(conn, space, row, batch),
+            None => append(on, known, space, row, batch),
         },
         Write::Drop { .. } if is_dropped => Ok(Applied::Answer(Commit::Done)),
         Write::Drop { expected } => match refusal(conn, space, row, *expected)? {
@@ -71,80 +79,103 @@ fn refusal(
     )
 }
 
+/// Appends to a space whose row was found, and is as expected.
 fn append(
-    conn: &Connection,
+    on: &mut Prepared<'_>,
+    known: &mut Known,
     space: &Space,
     row: Option<SpaceRow>,
     batch: &Batch,
 ) -> Found<Applied> {
-    let Some(end) = batch.end() else { return Ok(Applied::Answer(Commit::Done)) };
-    let card = batch.card.as_ref();
-    let updated = card.map(|card| read::order(card.updated_at));
-    let json = card.map(|card| card.json.as_str());
-    let (head, hash) = (read::version(end.version), end.hash.bytes().as_slice());
-    let id = match row {
-        Some(SpaceRow { id, position: Some(_), updated: was, .. }) => {
-            match (json, updated) {
-                (None, _) => conn
-                    .prepare_cached("UPDATE space SET head = ?2, hash = ?3 WHERE id = ?1")?
-                    .execute(params![id, head, hash])?,
-                // A column that is not named costs no index.
-                (_, Some(updated)) if updated == was => conn
-                    .prepare_cached(
-                        "UPDATE space SET head = ?2, hash = ?3, card = ?4 WHERE id = ?1",
-                    )?
-                    .execute(params![id, head, hash, json])?,
-                _ => conn
-                    .prepare_cached(
-                        "UPDATE space SET head = ?2, hash = ?3, card = ?4, updated = ?5 WHERE id = ?1",
-                    )?
-                    .execute(params![id, head, hash, json, updated])?,
-            };
-            id
+    let memo = match row {
+        Some(SpaceRow { id, position: Some(position), updated, .. }) => {
+            let mut memo = Memo { id, position, updated, streams: Vec::new() };
+            if !advance(on, &mut memo, batch)? {
+                let reason = "the row of its space changed under a lock";
+                return Err(read::damaged(space, position.version, reason));
+            }
+            memo
         }
-        row => {
-            let id = match row {
-                Some(row) => row.id,
-                None => create(conn, space, schema::PROSPECT)?,
-            };
-            let project = batch.project.map(|project| project.space(space.tenant()).characters());
-            conn.prepare_cached(
-                "UPDATE space SET live = 1, head = ?2, hash = ?3, card = ?4, \
-                 updated = coalesce(?5, updated), project = ?6 WHERE id = ?1",
-            )?
-            .execute(params![id, head, hash, json, updated, project])?;
-            id
-        }
+        row => match begin(on, space, row, batch)? {
+            Some(memo) => memo,
+            None => return Ok(Applied::Answer(Commit::Done)),
+        },
     };
-    insert(conn, id, row.is_none_or(|row| row.position.is_none()), &batch.records)?;
+    known.keep(space.clone(), memo);
     Ok(Applied::Wrote)
 }
 
-/// The newest record of a stream.
-struct Newest {
-    stream: i64,
-    nth: i64,
-    version: i64,
+/// The first batch of a space.
+fn begin(
+    on: &mut Prepared<'_>,
+    space: &Space,
+    row: Option<SpaceRow>,
+    batch: &Batch,
+) -> Found<Option<Memo>> {
+    let Some(end) = batch.end() else { return Ok(None) };
+    let id = match row {
+        Some(row) => row.id,
+        None => create(on.conn, space, schema::PROSPECT)?,
+    };
+    let json = batch.card.as_ref().map(|card| card.json.as_str());
+    let time = batch.card.as_ref().map_or(i64::MIN, |card| read::order(card.updated_at));
+    let project = batch.project.map(|project| project.space(space.tenant()).characters());
+    on.conn
+        .prepare_cached(
+            "UPDATE space SET live = 1, head = ?2, hash = ?3, card = ?4, updated = ?5, project = ?6 \
+             WHERE id = ?1",
+        )?
+        .execute(params![
+            id,
+            read::version(end.version),
+            end.hash.bytes().as_slice(),
+            json,
+            time,
+            project
+        ])?;
+    let mut memo = Memo { id, position: end, updated: time, streams: Vec::new() };
+    insert(on, id, &mut memo.streams, true, &batch.records)?;
+    Ok(Some(memo))
 }
 
-/// Adds records to the table and to their streams. `is_first`: the space has none yet.
+/// Appends to a space that is as it was left; `false`, and nothing was written, if it is not.
+fn advance(on: &mut Prepared<'_>, memo: &mut Memo, batch: &Batch) -> Found<bool> {
+    let Some(end) = batch.end() else { return Ok(false) };
+    let json = batch.card.as_ref().map(|card| card.json.as_str());
+    let time = batch.card.as_ref().map_or(memo.updated, |card| read::order(card.updated_at));
+    let (head, was) = (read::version(end.version), read::version(memo.position.version));
+    let (hash, before) = (end.hash.bytes().as_slice(), memo.position.hash.bytes().as_slice());
+    let changed = if time == memo.updated {
+        on.advance.on(on.conn)?.execute(params![memo.id, head, hash, json, was, before])?
+    } else {
+        let advance = on.advance_time.on(on.conn)?;
+        advance.execute(params![memo.id, head, hash, json, was, before, time])?
+    };
+    if changed == 0 {
+        return Ok(false);
+    }
+    insert(on, memo.id, &mut memo.streams, false, &batch.records)?;
+    memo.position = end;
+    memo.updated = time;
+    Ok(true)
+}
+
+/// Adds records to the table and to their streams. `streams`: what is known of them. `is_first`: the space has no records yet.
 pub(super) fn insert(
-    conn: &Connection,
+    on: &mut Prepared<'_>,
     space: i64,
+    streams: &mut Vec<Newest>,
     is_first: bool,
     records: &[Record],
 ) -> rusqlite::Result<()> {
-    let mut insert = conn.prepare_cached(
-        "INSERT INTO record(space, version, stream, nth, prev, kind, head, body, blob, sum, link, salt) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-    )?;
-    let mut streams: Vec<Newest> = Vec::new();
+    let conn = on.conn;
+    let mut written: Vec<usize> = Vec::new();
     for record in records {
         let stream = record.stream.0.cast_signed();
         let at = match streams.iter().position(|newest| newest.stream == stream) {
             Some(at) => at,
             None => {
-                let known = if is_first { None } else { newest(conn, space, stream)? };
+                let known = if is_first { None } else { newest(on, space, stream)? };
                 streams.push(known.unwrap_or(Newest { stream, nth: 0, version: 0 }));
                 streams.len() - 1
             }
@@ -157,7 +188,7 @@ pub(super) fn insert(
             RecordBody::Blob(name) => (None, Some(&*name.0)),
         };
         let version = read::version(record.version);
-        insert.execute(params![
+        on.record.on(conn)?.execute(params![
             space,
             version,
             stream,
@@ -172,19 +203,19 @@ pub(super) fn insert(
             record.salt.as_slice(),
         ])?;
         newest.version = version;
+        if !written.contains(&at) {
+            written.push(at);
+        }
     }
-    let mut keep = conn.prepare_cached(
-        "INSERT INTO stream(space, stream, nth, version) VALUES (?1, ?2, ?3, ?4) \
-         ON CONFLICT(space, stream) DO UPDATE SET nth = ?3, version = ?4",
-    )?;
-    for Newest { stream, nth, version } in streams {
-        keep.execute([space, stream, nth, version])?;
+    for Newest { stream, nth, version } in written.iter().filter_map(|at| streams.get(*at)) {
+        on.stream.on(conn)?.execute([&space, stream, nth, version])?;
     }
     Ok(())
 }
 
-fn newest(conn: &Connection, space: i64, stream: i64) -> rusqlite::Result<Option<Newest>> {
-    conn.prepare_cached("SELECT nth, version FROM stream WHERE space = ?1 AND stream = ?2")?
+fn newest(on: &mut Prepared<'_>, space: i64, stream: i64) -> rusqlite::Result<Option<Newest>> {
+    on.newest
+        .on(on.conn)?
         .query_row([space, stream], |row| {
             Ok(Newest { stream, nth: row.get(0)?, version: row.get(1)? })
         })

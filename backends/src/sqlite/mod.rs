@@ -3,6 +3,7 @@
 mod blobs;
 mod commit;
 mod error;
+mod known;
 mod list;
 mod open;
 mod options;

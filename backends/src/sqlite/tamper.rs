@@ -9,7 +9,7 @@ use sessile_core::{
     journal::Record,
 };
 
-use super::{commit, error, read};
+use super::{commit, error, known::Prepared, read};
 use crate::tamper::{Damage, flip, flip_bytes, need_reader};
 
 /// Damages the record at a version of a space of this file; `NotFound` if there is none.
@@ -125,7 +125,7 @@ fn all(conn: &Connection, whose: &Space, space: i64) -> rusqlite::Result<Vec<Rec
 fn rebuild(conn: &Connection, space: i64, records: &[Record]) -> rusqlite::Result<()> {
     conn.execute("DELETE FROM record WHERE space = ?1", [space])?;
     conn.execute("DELETE FROM stream WHERE space = ?1", [space])?;
-    commit::insert(conn, space, true, records)
+    commit::insert(&mut Prepared::new(conn), space, &mut Vec::new(), true, records)
 }
 
 fn flip_body(conn: &Connection, record: i64, space: i64) -> rusqlite::Result<Option<()>> {

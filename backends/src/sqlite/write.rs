@@ -12,6 +12,7 @@ use super::{
     Shared,
     commit::{self, Applied},
     error::{self, is_busy},
+    known::{Known, Prepared},
     open,
     read::{self, Failure},
 };
@@ -24,11 +25,12 @@ pub(super) struct Writer {
     conn: Option<Connection>,
     /// It holds the file's write lock.
     begun: bool,
+    known: Known,
 }
 
 impl Writer {
-    pub(super) const fn new(shared: Arc<Shared>, conn: Connection) -> Self {
-        Self { shared, conn: Some(conn), begun: false }
+    pub(super) fn new(shared: Arc<Shared>, conn: Connection) -> Self {
+        Self { shared, conn: Some(conn), begun: false, known: Known::new() }
     }
 
     fn try_begin(&mut self) -> rusqlite::Result<()> {
@@ -45,20 +47,25 @@ impl Writer {
         Ok(())
     }
 
-    fn apply(&self, job: &Job) -> Result<Applied> {
-        let Some(conn) = &self.conn else { return Err(unusable()) };
-        commit::apply(conn, job).map_err(|failure| match failure {
-            Failure::Found(error) => error,
-            // The only constraint a batch can meet is the version it was to have: a record that nobody acknowledged.
-            Failure::Engine(e)
-                if e.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
-                    && matches!(job.write, Write::Batch { .. }) =>
-            {
-                let version = first_version(job);
-                Error::corrupt(&job.space, version, format!("it cannot be written: {e}"))
-            }
-            Failure::Engine(e) => self.shared.engine_error(e),
-        })
+    /// Applies jobs inside the transaction, in order.
+    fn apply(&mut self, jobs: &[&Job]) -> Result<Vec<Applied>> {
+        let Self { shared, conn: Some(conn), known, .. } = self else { return Err(unusable()) };
+        let mut on = Prepared::new(conn);
+        let apply = |job: &&Job| {
+            commit::apply(&mut on, known, job).map_err(|failure| match failure {
+                Failure::Found(error) => error,
+                // The only constraint a batch can meet is the version it was to have: a record that nobody acknowledged.
+                Failure::Engine(e)
+                    if e.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
+                        && matches!(job.write, Write::Batch { .. }) =>
+                {
+                    let version = first_version(job);
+                    Error::corrupt(&job.space, version, format!("it cannot be written: {e}"))
+                }
+                Failure::Engine(e) => shared.engine_error(e),
+            })
+        };
+        jobs.iter().map(apply).collect()
     }
 
     /// Ends the transaction. An error means that nothing was applied; `Some`, that nobody knows.
@@ -110,8 +117,9 @@ impl Writer {
     /// again, under the lock.
     fn hold(&mut self, job: &Job) -> Option<Commit> {
         self.try_begin().ok()?;
-        match self.apply(job) {
-            Ok(Applied::Answer(answer @ Commit::HeadMoved { head: Some(_), .. })) => Some(answer),
+        let answer = self.apply(&[job]).ok().and_then(|mut applied| applied.pop());
+        match answer {
+            Some(Applied::Answer(answer @ Commit::HeadMoved { head: Some(_), .. })) => Some(answer),
             _ => {
                 self.release();
                 None
@@ -145,8 +153,8 @@ impl Engine for Writer {
         let mut answers: Vec<Option<Commit>> = Vec::with_capacity(jobs.len());
         let mut written: Vec<&Job> = Vec::with_capacity(jobs.len());
         let mut lost = None;
-        for (at, job) in jobs.iter().enumerate() {
-            match self.apply(job)? {
+        for (at, (job, applied)) in jobs.iter().zip(self.apply(jobs)?).enumerate() {
+            match applied {
                 Applied::Wrote => {
                     written.push(job);
                     answers.push(None);
