@@ -4,7 +4,8 @@
 //! | --- | --- | --- |
 //! | `create_thread` | one thread in a project, durably | one write of 300 bytes under a new key, one flush |
 //! | `append_1` | one writer appends an entry of 1 KiB, durably | one write of 1 KiB, one flush |
-//! | `append_64` | the same by 64 writers at once, each in a session and thread of its own | 64 writes in one transaction, one flush |
+//! | `append_64` | the same by 64 writers at once, each in a session and thread of its own | 64 writers who wait for one thread, which commits what is queued in one transaction |
+//! | `append_batch` | one of 64 entries of 1 KiB that one call appends, durably | 64 writes in one transaction, one flush |
 //! | `tail_50` | the last 50 of a session's 10,000 entries | 50 rows backward by index |
 //! | `list_100` | the 100 sessions of one thread among many threads | 101 rows by index |
 //! | `open_thread` | a thread of 100 sessions, by a store that has nothing in memory | 101 rows of another thread by index |
@@ -157,6 +158,8 @@ async fn measure(out: &mut Out, backend: Backend, sizes: &Sizes) -> Result<Vec<F
     workload!("append_1", ours.append(sizes.appends), |raw, s| raw.append(s.appends));
     workload!("append_64", ours.append_together(sizes.appends_each), |raw, s| raw
         .append_together(s.appends_each));
+    workload!("append_batch", ours.append_batches(sizes.appends_each), |raw, s| raw
+        .append_batches(s.appends_each));
     workload!("tail_50", ours.tail(sizes.reads), |raw, s| raw.tail(s.reads));
     workload!("list_100", ours.list(sizes.reads), |raw, s| raw.list(s.reads));
     workload!("open_thread", ours.open_threads(sizes.opens), |raw, s| raw.threads(s.opens));

@@ -95,6 +95,14 @@ impl Ours {
         Ok(together(writers).await?.into_iter().sum())
     }
 
+    pub(super) async fn append_batches(&self, n: u64) -> Result<u64> {
+        for _ in 0..n {
+            let entries: Vec<NewEntry> = (0..WRITERS).map(|_| entry()).collect();
+            self.store.append(&self.by, self.alone, entries).await?;
+        }
+        Ok(n * WRITERS as u64)
+    }
+
     pub(super) async fn tail(&self, n: u64) -> Result<u64> {
         for _ in 0..n {
             let page = Paging::first(50);

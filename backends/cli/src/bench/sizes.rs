@@ -7,7 +7,7 @@ pub(super) struct Sizes {
     pub(super) creates: u64,
     /// Appends of one writer.
     pub(super) appends: u64,
-    /// Appends of each of the 64 writers.
+    /// Appends of each of the 64 writers, and batches of 64.
     pub(super) appends_each: u64,
     /// Threads of the large store, 100 sessions each.
     pub(super) threads: usize,

@@ -27,11 +27,10 @@ fn line(length: usize) -> String {
     line
 }
 
-fn append(path: &Path, n: u64) -> io::Result<()> {
-    let line = line(BODY);
+fn append(path: &Path, lines: &str, n: u64) -> io::Result<()> {
     let mut file = OpenOptions::new().append(true).create(true).open(path)?;
     for _ in 0..n {
-        file.write_all(line.as_bytes())?;
+        file.write_all(lines.as_bytes())?;
         file.sync_data()?;
     }
     Ok(())
@@ -86,7 +85,7 @@ impl Raw for Disk {
     }
 
     fn append(&mut self, n: u64) -> Result<u64> {
-        append(&self.file("alone"), n).map_err(engine)?;
+        append(&self.file("alone"), &line(BODY), n).map_err(engine)?;
         Ok(n)
     }
 
@@ -95,13 +94,19 @@ impl Raw for Disk {
         let files = (0..WRITERS).map(|writer| self.file(format!("writer-{writer}")));
         std::thread::scope(|scope| {
             let writers: Vec<_> =
-                files.map(|path| scope.spawn(move || append(&path, each))).collect();
+                files.map(|path| scope.spawn(move || append(&path, &line(BODY), each))).collect();
             writers.into_iter().try_for_each(|writer| match writer.join() {
                 Ok(done) => done.map_err(engine),
                 Err(_) => Err(Fail::input("a writer of the bare files failed")),
             })
         })?;
         Ok(each * WRITERS as u64)
+    }
+
+    fn append_batches(&mut self, n: u64) -> Result<u64> {
+        let lines = line(BODY).repeat(WRITERS);
+        append(&self.file("alone"), &lines, n).map_err(engine)?;
+        Ok(n * WRITERS as u64)
     }
 
     fn tail(&mut self, n: u64) -> Result<u64> {

@@ -3,6 +3,7 @@
 mod disk;
 mod redb;
 mod sqlite;
+mod writers;
 
 use std::path::Path;
 
@@ -24,8 +25,11 @@ pub(super) trait Raw {
     /// One durable write each, of a row of one thread.
     fn append(&mut self, n: u64) -> Result<u64>;
 
-    /// What 64 writers could get at best: one write of each made durable together, again and again.
+    /// The same by 64 writers at once, each of a thread of its own; a writer goes on when its row is durable.
     fn append_together(&mut self, each: u64) -> Result<u64>;
+
+    /// Batches of 64 rows of one thread, each made durable at once.
+    fn append_batches(&mut self, n: u64) -> Result<u64>;
 
     /// The last 50 rows of the log.
     fn tail(&mut self, n: u64) -> Result<u64>;

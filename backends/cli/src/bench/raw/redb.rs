@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use redb::{Database, ReadableDatabase as _, TableDefinition};
 
-use super::{BODY, LOG, Raw, SESSIONS, SHORT, WRITERS};
+use super::{BODY, LOG, Raw, SESSIONS, SHORT, WRITERS, writers};
 use crate::{
     bench::sizes::Sizes,
     fail::{Fail, Result},
@@ -87,13 +87,21 @@ impl Raw for Redb {
     }
 
     fn append_together(&mut self, each: u64) -> Result<u64> {
+        let first = self.next + 1;
+        self.next += each;
+        writers::run(each, |rows| {
+            self.put(rows.iter().map(|r| ((WRITER + 1 + r.writer as u64, first + r.nth), &*r.body)))
+        })
+    }
+
+    fn append_batches(&mut self, n: u64) -> Result<u64> {
         let body = "x".repeat(BODY);
-        for _ in 0..each {
-            self.next += 1;
-            let next = self.next;
-            self.put((1..=WRITERS as u64).map(|writer| ((WRITER + writer, next), &*body)))?;
+        for _ in 0..n {
+            let first = self.next + 1;
+            self.next += WRITERS as u64;
+            self.put((first..=self.next).map(|version| ((WRITER, version), &*body)))?;
         }
-        Ok(each * WRITERS as u64)
+        Ok(n * WRITERS as u64)
     }
 
     fn tail(&mut self, n: u64) -> Result<u64> {

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
 
-use super::{BODY, LOG, Raw, SESSIONS, SHORT, WRITERS};
+use super::{
+    BODY, LOG, Raw, SESSIONS, SHORT, WRITERS,
+    writers::{self, Row},
+};
 use crate::{
     bench::sizes::Sizes,
     fail::{Fail, Result},
@@ -91,19 +94,35 @@ impl Raw for Sqlite {
     }
 
     fn append_together(&mut self, each: u64) -> Result<u64> {
-        let body = "x".repeat(BODY);
-        for _ in 0..each {
-            self.next += 1;
+        let first = self.next + 1;
+        self.next += each as i64;
+        writers::run(each, |rows| {
             let all = self.db.transaction().map_err(engine)?;
             {
                 let mut insert = all.prepare_cached(INSERT).map_err(engine)?;
-                for writer in 0..WRITERS {
-                    insert.execute(params![-2 - writer as i64, self.next, body]).map_err(engine)?;
+                for Row { writer, nth, body } in rows {
+                    let row = params![-2 - *writer as i64, first + *nth as i64, body];
+                    insert.execute(row).map_err(engine)?;
+                }
+            }
+            all.commit().map_err(engine)
+        })
+    }
+
+    fn append_batches(&mut self, n: u64) -> Result<u64> {
+        let body = "x".repeat(BODY);
+        for _ in 0..n {
+            let all = self.db.transaction().map_err(engine)?;
+            {
+                let mut insert = all.prepare_cached(INSERT).map_err(engine)?;
+                for _ in 0..WRITERS {
+                    self.next += 1;
+                    insert.execute(params![-1, self.next, body]).map_err(engine)?;
                 }
             }
             all.commit().map_err(engine)?;
         }
-        Ok(each * WRITERS as u64)
+        Ok(n * WRITERS as u64)
     }
 
     fn tail(&mut self, n: u64) -> Result<u64> {
