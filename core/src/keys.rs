@@ -16,16 +16,33 @@ const PRODUCERS: usize = 4096;
 
 /// What a keyed command wrote: enough to give its answer again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Row", into = "Row")]
 pub(crate) struct Answer {
     pub(crate) n: u64,
     pub(crate) first: Version,
     pub(crate) count: u16,
     /// Bits of the id the command minted, if it minted one.
-    #[serde(with = "hex128")]
     pub(crate) minted: u128,
     salt: [u8; 16],
-    #[serde(with = "hex128")]
     command: u128,
+}
+
+/// An answer as snapshots keep it, a thousand at a time: its fields in order.
+type Row = (u64, Version, u16, Bits, Bits, Bits);
+
+#[derive(Serialize, Deserialize)]
+struct Bits(#[serde(with = "hex128")] u128);
+
+impl From<Row> for Answer {
+    fn from((n, first, count, minted, salt, command): Row) -> Self {
+        Self { n, first, count, minted: minted.0, salt: salt.0.to_be_bytes(), command: command.0 }
+    }
+}
+
+impl From<Answer> for Row {
+    fn from(Answer { n, first, count, minted, salt, command }: Answer) -> Self {
+        (n, first, count, Bits(minted), Bits(u128::from_be_bytes(salt)), Bits(command))
+    }
 }
 
 /// Answers by number, shared between the states that one command after the other leaves.

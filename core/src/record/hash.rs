@@ -137,7 +137,31 @@ pub mod hex128 {
 
     /// Writes 32 hexadecimal characters.
     pub fn serialize<S: Serializer>(value: &u128, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{value:032x}"))
+        serializer.serialize_str(Digits::of(*value).as_str())
+    }
+
+    /// 32 hexadecimal characters.
+    pub(in crate::record) struct Digits([u8; 32]);
+
+    impl Digits {
+        pub(in crate::record) fn of(value: u128) -> Self {
+            // Each byte's halves to bytes of their own, then all to characters.
+            let spread = |half: u64| {
+                let pairs = half.to_be_bytes().map(|byte| [byte >> 4, byte & 15]);
+                pairs
+                    .map(|pair| pair.map(|digit| digit + if digit < 10 { b'0' } else { b'a' - 10 }))
+            };
+            let mut digits = [0; 32];
+            let halves = [spread((value >> 64) as u64), spread(value as u64)];
+            for (digit, spread) in digits.iter_mut().zip(halves.as_flattened().as_flattened()) {
+                *digit = *spread;
+            }
+            Self(digits)
+        }
+
+        pub(in crate::record) fn as_str(&self) -> &str {
+            std::str::from_utf8(&self.0).unwrap_or_default()
+        }
     }
 
     /// Parses 32 lower-case hexadecimal characters.

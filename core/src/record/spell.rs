@@ -1,10 +1,8 @@
 //! Heads and entries, spelled as `serde_json` spells them: long texts by the run, not by the byte.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
-use super::{KeyMark, Kind, RecordHead};
+use super::{KeyMark, Kind, RecordHead, hex128::Digits};
 use crate::model::{Actor, Message, Part};
 
 type Done = Result<(), serde_json::Error>;
@@ -66,8 +64,7 @@ fn number(out: &mut String, name: &str, number: u64) {
 /// A number of 128 bits behind an opening quote.
 fn hex128(out: &mut String, name: &str, number: u128) {
     out.push_str(name);
-    // Writing to a text cannot fail.
-    let _ = write!(out, "{number:032x}");
+    out.push_str(Digits::of(number).as_str());
 }
 
 /// The body of an entry. `actor` is the author, where it is not the caller.
