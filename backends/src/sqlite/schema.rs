@@ -54,17 +54,14 @@ CREATE UNIQUE INDEX blob_name ON blob(space, name);
 ";
 
 /// An id of something inside a thread, in SQL: prefix, the thread's characters, the version in base32 behind its length.
-/// Versions are below 2^60, which no thread reaches.
+/// Every open parses the views, so that a short text is worth more than a fast one.
 pub(super) fn derived_id(prefix: &str, thread: &str, version: &str) -> String {
-    const DIGITS: &str = "'0123456789abcdefghjkmnpqrstvwxyz'";
-    let digit = |shift| format!("substr({DIGITS}, (({version} >> {shift}) & 31) + 1, 1)");
-    let case = |length: u32| {
-        let digits: Vec<String> = (0..length).rev().map(|place| digit(5 * place)).collect();
-        let bound = 1_u64 << (5 * length);
-        format!("WHEN {version} < {bound} THEN '{length:x}' || {}", digits.join(" || "))
-    };
-    let cases: Vec<String> = (1..=12).map(case).collect();
-    format!("'{prefix}_' || {thread} || '_' || CASE {} END", cases.join(" "))
+    format!(
+        "'{prefix}_' || {thread} || '_' || (WITH RECURSIVE digits(rest, text) AS (
+    SELECT {version}, ''
+    UNION ALL SELECT rest >> 5, substr('0123456789abcdefghjkmnpqrstvwxyz', (rest & 31) + 1, 1) || text FROM digits WHERE rest > 0
+  ) SELECT printf('%x', length(text)) || text FROM digits WHERE rest = 0)"
+    )
 }
 
 /// Milliseconds since 1970 as ISO 8601, in SQL.

@@ -1,0 +1,141 @@
+//! What queries use, and what people read.
+
+use super::*;
+
+#[test]
+fn lists_and_heads_use_their_indexes() {
+    let folder = folder();
+    block_on(open_in(&folder));
+    let conn = plain(&folder);
+    for (sql, index) in [
+        ("kind = 'x' AND live = 1 AND name > 'x' ORDER BY name", "space_name"),
+        (
+            "kind = 'x' AND live = 1 AND (updated, name) < (1, 'x') ORDER BY updated DESC, name DESC",
+            "space_updated",
+        ),
+        (
+            "kind = 'x' AND live = 1 AND project = 'x' AND (updated, name) < (1, 'x') \
+             ORDER BY updated DESC, name DESC",
+            "space_project_updated",
+        ),
+        (
+            "kind = 'x' AND live = 1 AND project = 'x' AND name > 'x' ORDER BY name",
+            "space_project ",
+        ),
+    ] {
+        let sql =
+            format!("EXPLAIN QUERY PLAN SELECT * FROM space WHERE tenant = 'x' AND {sql} LIMIT 9");
+        let plan: Vec<String> = conn
+            .prepare(&sql)
+            .unwrap()
+            .query_map([], |row| row.get(3))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert!(plan.len() == 1 && plan[0].contains(&format!("INDEX {index}")), "{plan:?}");
+    }
+}
+
+/// The heads and bodies of a thread as the core writes them: two sessions, one of them deleted.
+#[test]
+fn people_read_the_views() {
+    use sessile_core::{
+        clock::Timestamp,
+        id::{EntryId, SessionId, ThreadId},
+        record::{Kind, RecordHead},
+    };
+    let folder = folder();
+    let text = |text: &str| {
+        format!(
+            "{{\"message\":{{\"role\":\"user\",\"parts\":[{{\"text\":{{\"text\":\"{text}\"}}}}]}}}}"
+        )
+    };
+    let entry = |session| Kind::Entry { session, run: None, in_reply_to: None };
+    let kinds = [
+        (3, Kind::ThreadUpdated {}, "{\"title\":\"A title\"}".to_owned()),
+        (11, Kind::SessionCreated {}, "{\"name\":\"First\"}".to_owned()),
+        (15, Kind::SessionCreated {}, "{}".to_owned()),
+        (8, entry(2), text("hello")),
+        (12, entry(3), text("gone")),
+        (15, Kind::SessionDeleted { session: 3 }, "{}".to_owned()),
+        (3, Kind::ThreadArchived {}, "{}".to_owned()),
+    ];
+    block_on(async {
+        let journal = open_in(&folder).await;
+        let blob = journal.put_blob(&space(5), text("large").as_bytes()).await.unwrap();
+        let mut records = Vec::new();
+        for (version, (stream, kind, body)) in (1..).zip(kinds) {
+            let head = RecordHead {
+                version,
+                stream: Stream(stream),
+                reader: 1,
+                at: Timestamp::from_millis(1_700_000_000_123),
+                nonce: 1,
+                index: 0,
+                of: 1,
+                digest: Hash::ZERO,
+                key: None,
+                count: None,
+                lease: None,
+                is: kind,
+            };
+            let kind = head.is.name().into();
+            let head = serde_json::to_string(&head).unwrap().into();
+            records.push(Record { kind, head, ..record(version, stream, &body) });
+        }
+        let head = records[3].head.clone();
+        records.push(Record {
+            kind: "entry".into(),
+            head,
+            body: RecordBody::Blob(blob),
+            ..record(8, 8, "")
+        });
+        let commit = carded(records, 1_700_000_000_123, Some(7));
+        assert!(is_done(&journal.commit(&space(5), None, &commit).await.unwrap()));
+    });
+    let conn = plain(&folder);
+    let rows = |sql: &str| -> Vec<String> {
+        let mut statement = conn.prepare(sql).unwrap();
+        let columns = statement.column_count();
+        let row = |row: &rusqlite::Row<'_>| {
+            let value = |at| row.get::<_, Option<String>>(at).map(Option::unwrap_or_default);
+            (0..columns).map(value).collect::<Result<Vec<_>, _>>()
+        };
+        statement.query_map([], row).unwrap().map(|row| row.unwrap().join("|")).collect()
+    };
+    let thread = ThreadId::from_bits(5);
+    let session = SessionId::new(thread, 2);
+    let at = "2023-11-14T22:13:20.123Z";
+    assert_eq!(
+        rows("SELECT id, title, status, updated_at FROM thread"),
+        [format!("{thread}|A title|archived|{at}")]
+    );
+    assert_eq!(
+        rows("SELECT id, name, status, created_at, CAST(entries AS TEXT) FROM session"),
+        [format!("{session}|First|idle|{at}|2")]
+    );
+    let message = |version| EntryId::new(thread, version);
+    assert_eq!(
+        rows("SELECT id, session, at, role, text FROM message ORDER BY version"),
+        [
+            format!("{}|{session}|{at}|user|hello", message(4)),
+            format!("{}|{session}|{at}|user|large", message(8)),
+        ]
+    );
+}
+
+#[test]
+fn ids_in_views_are_the_real_ones() {
+    use sessile_core::id::{SessionId, ThreadId};
+    let conn = rusqlite::Connection::open_in_memory().unwrap();
+    let thread = ThreadId::from_bits(5);
+    for version in
+        [1_i64, 31, 32, 1023, 1024, 1 << 30, (1 << 45) - 1, 1 << 45, 1 << 50, (1 << 60) - 1]
+    {
+        let sql = crate::sqlite::schema::derived_id("ses", "?1", "?2");
+        let id: String = conn
+            .query_row(&format!("SELECT {sql}"), (space(5).characters(), version), |row| row.get(0))
+            .unwrap();
+        assert_eq!(id, SessionId::new(thread, version.cast_unsigned()).to_string());
+    }
+}
