@@ -44,7 +44,6 @@ impl Bell {
 
     /// Waits until `is_past` says so, but no longer than `time`; answers what it said last. It is asked again whenever
     /// the space rings, which is enough where every writer has this bell.
-    #[cfg_attr(not(any(feature = "memory", feature = "redb")), allow(dead_code))]
     pub(crate) async fn wait(
         &self,
         space: &Space,
