@@ -33,6 +33,9 @@ flaws! {
     ForgetsFlight => "CLK2",
     /// Answers questions from memory.
     ReadsFromCache => "LIN1",
+    /// Compares the number of a head and not its hash: a restored backup that grew to the same number passes for the history
+    /// it knows.
+    MatchesNumbers => "CRS4",
     /// Decides every command of a batch on the state before the batch.
     DecidesOnBase => "LIN1",
     /// Forgets idempotency keys when a journal is read again.

@@ -13,7 +13,7 @@ use sessile_core::{
 use crate::{
     Cx, Verdict,
     fault::Switch,
-    kit::{named, says, text},
+    kit::{named, says, sessions, text},
     raw, refused,
 };
 
@@ -23,7 +23,9 @@ crate::clauses! { CRS4 => crs4 }
 pub async fn crs4(cx: Cx) -> Verdict {
     deleted(&cx).await;
     grown(&cx).await;
-    restored(&cx).await;
+    for first in [First::Reads, First::Writes, First::IsRefused] {
+        restored(&cx, first).await;
+    }
     Verdict::Passed
 }
 
@@ -77,8 +79,9 @@ async fn grown(cx: &Cx) {
     }
 }
 
-/// The store is replaced by an older copy of itself, which others have continued to the very same version.
-async fn restored(cx: &Cx) {
+/// The store is replaced by an older copy of itself, which others have continued to the very same version: with as many
+/// records, but others. `first` is what a process that slept does when it wakes.
+async fn restored(cx: &Cx, first: First) {
     let elsewhere = cx.another().await;
     let (now, backup) = (cx.journal().await, elsewhere.journal().await);
     let switch = Arc::new(Switch::over(Arc::clone(&now)));
@@ -91,9 +94,11 @@ async fn restored(cx: &Cx) {
     for space in [project.space(&by.tenant), thread.space(&by.tenant)] {
         copy(&*now, &*backup, &space).await;
     }
-    asleep.append(&by, session, says("lost with the disk")).await.expect("an entry");
+    let lost = named(&asleep, &by, thread, "lost with the disk").await;
+    asleep.append(&by, lost, says("lost")).await.expect("an entry");
     let other = elsewhere.store().await;
     other.append(&by, session, says("written since")).await.expect("an entry");
+    let since = named(&other, &by, thread, "made since").await;
     let space = thread.space(&by.tenant);
     let heads =
         (now.head(&space).await.expect("a head"), backup.head(&space).await.expect("a head"));
@@ -102,12 +107,36 @@ async fn restored(cx: &Cx) {
     assert_ne!(then.hash, now.hash, "the histories do not");
 
     switch.to(backup);
-    asleep.append(&by, session, says("after")).await.expect("an entry on the other history");
+    match first {
+        First::Reads => {}
+        First::Writes => {
+            let after = asleep.append(&by, session, says("after")).await;
+            after.expect("an entry on the other history");
+        }
+        First::IsRefused => {
+            refused(asleep.append(&by, lost, says("late")).await, ErrorKind::NotFound);
+        }
+    }
+    for store in [&asleep, &other] {
+        let names: Vec<_> = sessions(store, &by, thread).await.into_iter().map(|s| s.id).collect();
+        assert_eq!(names, [session, since], "the sessions of the history that is");
+    }
+    if first != First::Writes {
+        asleep.append(&by, session, says("after")).await.expect("an entry on the other history");
+    }
     for store in [&asleep, &other] {
         assert_eq!(log(store, cx, session).await, ["kept", "written since", "after"]);
         let verified = store.verify(&by, thread, None).await.expect("an answer");
         assert_eq!(verified.problems, []);
     }
+}
+
+/// What a process does first when it wakes on another history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
+    Reads,
+    Writes,
+    IsRefused,
 }
 
 /// Copies a space, record by record, with its card.

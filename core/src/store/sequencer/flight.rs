@@ -92,7 +92,7 @@ impl Sequencer {
                 }
                 Ok(Commit::Diverged { head }) => {
                     drop(self.returned(led));
-                    self.reset(shared, led);
+                    self.part(shared, led, head.as_ref());
                     self.catch_up(shared, led, head, Vec::new()).await?;
                 }
                 Ok(Commit::Indeterminate { .. }) => {

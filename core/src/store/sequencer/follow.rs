@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Led, SNAPSHOT_FROM, Sequencer};
+use super::{Led, SNAPSHOT_FROM, Sequencer, same};
 use crate::{
     decision::Facts,
     error::{Error, Result},
+    flaw::{self, Flaw},
     id::Version,
     journal::{Direction, Head, Position, ReadRange, Record, Snapshot},
     record::open,
@@ -148,6 +149,18 @@ impl Sequencer {
                 Ok(machine)
             }
             _ => Ok(Machine::empty(&self.space)),
+        }
+    }
+
+    /// Leaves a history that is not the journal's any more.
+    pub(super) fn part(&self, shared: &Shared, led: &mut Led, head: Option<&Head>) {
+        match head.map(|h| h.position) {
+            Some(to) if flaw::is(Flaw::MatchesNumbers) && same(led.machine.head(), Some(to)) => {
+                let mut machine = (*led.machine).clone();
+                machine.set_head(to);
+                self.publish(shared, led, Arc::new(machine));
+            }
+            _ => self.reset(shared, led),
         }
     }
 

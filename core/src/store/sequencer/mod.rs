@@ -171,7 +171,7 @@ impl Sequencer {
         }
         let head = shared.journal.head(&self.space).await?;
         if !self.unsettled.load(Ordering::Acquire)
-            && seen.head() == head.as_ref().map(|h| h.position)
+            && same(seen.head(), head.as_ref().map(|h| h.position))
         {
             return Ok(seen);
         }
@@ -316,7 +316,7 @@ impl Sequencer {
                     checked = true;
                 }
                 Ok(Commit::Diverged { head }) => {
-                    self.reset(shared, led);
+                    self.part(shared, led, head.as_ref());
                     self.catch_up(shared, led, head, Vec::new()).await?;
                     checked = true;
                 }
@@ -416,6 +416,14 @@ impl Sequencer {
             self.unsettled.store(false, Ordering::Release);
         }
     }
+}
+
+/// Whether two heads are of one history: number and hash.
+fn same(one: Option<Position>, other: Option<Position>) -> bool {
+    if flaw::is(Flaw::MatchesNumbers) {
+        return one.map(|p| p.version) == other.map(|p| p.version);
+    }
+    one == other
 }
 
 /// Hands out answers; what was answered is no longer in the leader's hands.
