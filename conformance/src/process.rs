@@ -7,11 +7,12 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use sessile_core::flaw;
 
 use crate::{Backend, Cx, Dir, roles};
 
 /// The hidden first argument of a child.
-pub(crate) const CHILD: &str = "--sessile-child";
+const CHILD: &str = "--sessile-child";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
@@ -20,6 +21,8 @@ struct Order {
     dir: std::path::PathBuf,
     index: usize,
     seed: u64,
+    /// The mistake of the core that the parent makes; its children make it too.
+    flaw: Option<String>,
     args: serde_json::Value,
 }
 
@@ -182,6 +185,7 @@ impl Cx {
             dir: self.dir().path().to_owned(),
             index,
             seed: self.seed(),
+            flaw: flaw::current().map(|flaw| format!("{flaw:?}")),
             args: args.clone(),
         };
         let mut process = Command::new(std::env::current_exe().expect("this program has a path"))
@@ -221,16 +225,20 @@ fn print(line: &Line) {
     let _parent_gone = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Plays the role this process was started for, if it was.
-pub(crate) fn play(backends: &[Backend], arguments: &[String]) -> bool {
-    let [_, flag, order] = arguments else { return false };
+/// Plays the role this process was started for, if it was: what the `main` of a program does first that judges backends with
+/// [`judge`](crate::judge). Children are started as the program itself.
+pub fn play(backends: &[Backend]) -> bool {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(flag), Some(order)) = (arguments.next(), arguments.next()) else { return false };
     if flag != CHILD {
         return false;
     }
-    let order: Order = serde_json::from_str(order).expect("an order");
+    let order: Order = serde_json::from_str(&order).expect("an order");
     let backend =
         backends.iter().find(|b| b.name() == order.backend).expect("a backend of this suite");
     let run = roles::find(&order.role).expect("a role of this suite").run;
+    let named = |flaw: &&flaw::Flaw| order.flaw == Some(format!("{flaw:?}"));
+    flaw::set(flaw::Flaw::ALL.iter().find(named).copied());
     let result = crate::judge::runtime().block_on(async {
         let cx = Cx::at(backend, Dir::new(order.dir), None, order.seed, Mouth::Stdout).await;
         run(cx, order.index, order.args).await

@@ -38,6 +38,8 @@ flaws! {
     MatchesNumbers => "CRS4",
     /// Decides every command of a batch on the state before the batch.
     DecidesOnBase => "LIN1",
+    /// Lets only the leader answer: whoever waits behind one that was dropped waits for ever.
+    StrandsFollowers => "J10",
     /// Forgets idempotency keys when a journal is read again.
     ForgetsKeys => "MSG4",
     /// Believes a snapshot without its digest.
@@ -72,6 +74,12 @@ static CURRENT: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(u
 pub fn set(flaw: Option<Flaw>) {
     let flaw = flaw.map_or(u8::MAX, |f| f as u8);
     CURRENT.store(flaw, std::sync::atomic::Ordering::SeqCst);
+}
+
+/// The mistake that is made in this process, if one is.
+#[cfg(feature = "flaws")]
+pub fn current() -> Option<Flaw> {
+    Flaw::ALL.iter().copied().find(|flaw| is(*flaw))
 }
 
 /// Whether this mistake is to be made.

@@ -4,17 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use sessile_core::{
     Timestamp,
-    command::{Append, NewSession, NewThread, Paging},
-    id::ThreadId,
+    command::{Append, Paging},
     journal::{Direction, Journal},
-    model::{NewEntry, ProjectConfig, Role},
-    store::{AnyStore, SessionStoreExt, Store, ThreadStoreExt},
+    model::{NewEntry, Role},
+    store::{AnyStore, SessionStoreExt},
 };
 
 use crate::{
     Cx, TestClock, Verdict, clauses,
     fault::{Faults, Faulty},
-    history::{check, drive, spec::Spec},
+    history::{Ground, Recorded, Tally, drive, processes},
     refused, roles,
 };
 
@@ -26,31 +25,15 @@ fn histories(cx: &Cx, normal: usize) -> usize {
     cx.scale(cx.times(normal), 2000)
 }
 
-/// A thread with two sessions, made without faults.
-struct Ground {
-    thread: ThreadId,
-    sessions: [u64; 2],
-    head: u64,
-}
-
-async fn ground(cx: &Cx, store: &Store) -> Ground {
-    let by = cx.by();
-    let project = store.create_project(&by, "histories", ProjectConfig::default()).await.unwrap();
-    let thread = store.create_thread(&by, project, NewThread::default()).await.unwrap();
-    let (a, _) = store.create_session(&by, thread, NewSession::default()).await.unwrap();
-    let (b, _) = store.create_session(&by, thread, NewSession::default()).await.unwrap();
-    Ground { thread, sessions: [a.version(), b.version()], head: 3 }
-}
-
-/// Records one history over these journals and judges it.
+/// Records one history of tasks over these journals and judges it.
 async fn judge(
     cx: &Cx,
     journals: &[Arc<dyn Journal>],
     plan: drive::Plan,
     trace: impl Fn() -> Vec<String>,
-) {
+) -> Recorded {
     let calm = cx.store().await;
-    let ground = ground(cx, &calm).await;
+    let ground = Ground::make(&calm, &cx.by()).await;
     // The first store keeps next to nothing in memory, so that its states come and go.
     let memory = |at: usize| if at == 0 { 1 } else { 64 << 20 };
     let stores: Vec<Arc<dyn AnyStore>> = journals
@@ -63,23 +46,45 @@ async fn judge(
         })
         .collect();
     let by = cx.by().within(Duration::from_secs(10));
-    let history = drive::record(&stores, &by, ground.thread, &ground.sessions, plan).await;
-    let start = Spec::new(ground.head, &ground.sessions);
-    if let Some(least) = check::minimal(&start, &history) {
-        let calls: Vec<String> = least.iter().map(|i| format!("{i:?}")).collect();
-        panic!("no order explains this ({plan:?}):\n{}\n{}", calls.join("\n"), trace().join("\n"));
-    }
-    let verified = calm.verify(&cx.by(), ground.thread, None).await.unwrap();
-    assert!(verified.problems.is_empty(), "{:?}", verified.problems);
+    let recorded = drive::record(&stores, &by, ground, plan).await;
+    let what = || format!("{plan:?}, {}", trace().join(", "));
+    ground.judge(&calm, &cx.by(), recorded.clone(), what).await;
+    recorded
 }
 
-/// LIN1: histories of concurrent clients through several handles are linearisable per thread.
+/// LIN1: histories of concurrent clients through several handles are linearisable per thread: of tasks, and of processes
+/// where they may share the store.
 pub async fn lin1(cx: Cx) -> Verdict {
+    let _passed = lin1_by_tasks(cx.clone()).await;
+    lin1_by_processes(cx).await
+}
+
+/// The part of LIN1 whose clients are tasks of this process.
+pub async fn lin1_by_tasks(cx: Cx) -> Verdict {
     let journals = [cx.journal().await, cx.journal().await, cx.journal().await];
+    let mut tally = Tally::default();
     for _ in 0..histories(&cx, 12) {
-        let plan = drive::Plan { clients: 6, calls: 12, seed: cx.seed(), dropped: 0 };
-        judge(&cx, &journals, plan, Vec::new).await;
+        let plan = drive::Plan { clients: 6, calls: 12, seed: cx.seed(), dropped: 0, rests: 0 };
+        tally.add(&judge(&cx, &journals, plan, Vec::new).await);
     }
+    cx.note(format!("by tasks: {tally}"));
+    Verdict::Passed
+}
+
+/// The part of LIN1 whose clients are processes, some of which are killed.
+pub async fn lin1_by_processes(cx: Cx) -> Verdict {
+    if !cx.many_processes() {
+        cx.note("no histories by processes: the journal belongs to one process");
+        return Verdict::Passed;
+    }
+    let mut left = histories(&cx, 6);
+    let (mut tally, mut cut) = (Tally::default(), 0);
+    while left > 0 {
+        let batch = left.min(25);
+        cut += processes::judge(&cx, batch, &mut tally).await;
+        left -= batch;
+    }
+    cx.note(format!("by processes: {tally}; {cut} processes killed in the middle of one"));
     Verdict::Passed
 }
 
@@ -87,6 +92,7 @@ pub async fn lin1(cx: Cx) -> Verdict {
 /// callers: never from a stale cache, never from an overlay that did not commit.
 pub async fn clk2(cx: Cx) -> Verdict {
     let journals = [cx.journal().await, cx.journal().await];
+    let mut tally = Tally::default();
     for _ in 0..histories(&cx, 12) {
         let seed = cx.seed();
         let faulty: Vec<Arc<Faulty>> = (0..2)
@@ -96,13 +102,14 @@ pub async fn clk2(cx: Cx) -> Verdict {
             .collect();
         let handles: Vec<Arc<dyn Journal>> =
             faulty.iter().map(|f| Arc::clone(f) as Arc<dyn Journal>).collect();
-        let plan = drive::Plan { clients: 5, calls: 10, seed, dropped: 150 };
+        let plan = drive::Plan { clients: 5, calls: 10, seed, dropped: 150, rests: 0 };
         let trace = || faulty.iter().flat_map(|f| f.trace()).collect();
-        judge(&cx, &handles, plan, trace).await;
+        tally.add(&judge(&cx, &handles, plan, trace).await);
         for journal in faulty {
             journal.flush().await;
         }
     }
+    cx.note(format!("with faults: {tally}"));
     Verdict::Passed
 }
 
@@ -110,7 +117,7 @@ pub async fn clk2(cx: Cx) -> Verdict {
 /// its deadline, says that it does not know, and leaves the store usable.
 pub async fn lin2(cx: Cx) -> Verdict {
     let calm = cx.store().await;
-    let ground = ground(&cx, &calm).await;
+    let ground = Ground::make(&calm, &cx.by()).await;
     let faults = Faults { lost_request: 1000, ..Faults::NONE };
     let black_hole: Arc<dyn Journal> =
         Arc::new(Faulty::over(cx.journal().await, faults, cx.seed()));

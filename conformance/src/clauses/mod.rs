@@ -68,6 +68,7 @@ pub(crate) const ROLES: &[&[crate::roles::Role]] = &[
     lea::ROLES,
     usage::ROLES,
     lin::ROLES,
+    crate::history::processes::ROLES,
     crs::ROLES,
 ];
 

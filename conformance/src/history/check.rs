@@ -12,28 +12,40 @@ pub fn linearisable(start: &Spec, history: &[Invocation]) -> bool {
     search(start, history, &mut done, &mut seen)
 }
 
-/// A history that cannot be explained, with every call taken out that is not needed to see it.
+/// The least of a history that cannot be explained: cut off where it first cannot, without the calls that change nothing
+/// and are not needed to see it. `None` if it can be explained.
 pub fn minimal(start: &Spec, history: &[Invocation]) -> Option<Vec<Invocation>> {
     if linearisable(start, history) {
         return None;
     }
-    let mut least = history.to_vec();
-    // What ended last can go first: without it, what is left is a prefix and still a history.
+    let mut ends: Vec<u64> =
+        history.iter().filter(|i| i.answer.is_some()).map(|i| i.ended).collect();
+    ends.sort_unstable();
+    // What holds of a history holds of its beginning, so the first end that cannot be explained is found by halving.
+    let first = ends.partition_point(|end| linearisable(start, &until(history, *end)));
+    let mut least = until(history, ends.get(first).copied().unwrap_or(u64::MAX));
     least.sort_by_key(|i| i.began);
-    while let Some(last) = least.pop() {
-        if linearisable(start, &least) {
-            least.push(last);
-            break;
-        }
-    }
-    // A read or a refusal changes nothing, so each can be left out on its own.
     let mut at = 0;
     while at < least.len() {
-        let mut without = least.clone();
-        without.remove(at);
-        if linearisable(start, &without) { at += 1 } else { least = without }
+        if least[at].may_write() {
+            at += 1;
+            continue;
+        }
+        let without = least.remove(at);
+        if linearisable(start, &least) {
+            least.insert(at, without);
+            at += 1;
+        }
     }
     Some(least)
+}
+
+/// The beginning of a history: what had begun by `end`; what had not been answered by then is open.
+fn until(history: &[Invocation], end: u64) -> Vec<Invocation> {
+    let begun = history.iter().filter(|i| i.began <= end).cloned();
+    begun
+        .map(|i| if i.ended > end { Invocation { answer: None, ended: u64::MAX, ..i } } else { i })
+        .collect()
 }
 
 fn search(
@@ -43,7 +55,7 @@ fn search(
     seen: &mut HashSet<(Vec<bool>, Spec)>,
 ) -> bool {
     let open = || history.iter().enumerate().filter(|(at, _)| !done[*at]);
-    // Whatever ended first must be placed before anything that began after it.
+    // Whatever ended first must be placed before anything that began after it; equal times may be either way.
     let Some(bound) = open().filter(|(_, i)| i.answer.is_some()).map(|(_, i)| i.ended).min() else {
         return true;
     };
@@ -51,7 +63,7 @@ fn search(
         return false;
     }
     let candidates: Vec<usize> =
-        open().filter(|(_, i)| i.began < bound).map(|(at, _)| at).collect();
+        open().filter(|(_, i)| i.began <= bound).map(|(at, _)| at).collect();
     for at in candidates {
         let invocation = &history[at];
         let mut next = state.clone();
@@ -112,6 +124,23 @@ mod tests {
         ];
         let least = minimal(&start, &history).expect("nothing explains it");
         assert!(least.iter().any(|i| i.client == 1));
+    }
+
+    #[test]
+    fn a_counterexample_keeps_what_was_written() {
+        let start = Spec::new(2, &[2]);
+        let closed = Some(Answer::Closed);
+        let history = [
+            call(0, Call::Archive, Some(Answer::Nothing), 0, 1),
+            call(0, Call::Count, Some(Answer::Sessions(1)), 2, 3),
+            call(0, Call::Reopen, Some(Answer::Nothing), 4, 5),
+            call(2, Call::Create, Some(Answer::At(5)), 6, 20),
+            call(1, append(None), closed, 7, 8),
+            call(0, Call::Look(2), Some(Answer::Seen(0, 0)), 9, 10),
+        ];
+        let least = minimal(&start, &history).expect("a refusal from before it was reopened");
+        let calls: Vec<_> = least.iter().map(|i| (i.client, i.answer.is_some())).collect();
+        assert_eq!(calls, [(0, true), (0, true), (2, false), (1, true)]);
     }
 
     #[test]

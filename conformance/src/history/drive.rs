@@ -7,9 +7,11 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::Poll,
+    time::Duration,
 };
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use serde::{Deserialize, Serialize};
 use sessile_core::{
     By, Error, ErrorKind, Key,
     command::{Append, NewSession, Paging, SessionFilter},
@@ -20,12 +22,12 @@ use sessile_core::{
 };
 
 use super::{
-    Invocation,
+    Ground, Invocation, Recorded,
     spec::{Answer, Call},
 };
 
 /// What a history is made of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Plan {
     /// Clients at once.
     pub clients: usize,
@@ -36,54 +38,86 @@ pub struct Plan {
     /// Thousandths of the calls that are dropped at one of their first awaits, the leader's with followers queued among
     /// them.
     pub dropped: u16,
+    /// Thousandths of the calls before which a client rests for a millisecond or two, so that others come between.
+    pub rests: u16,
 }
 
-/// Lets clients loose on one thread, each with the store it is given, and returns what they recorded. `sessions` exist
-/// and are empty.
-pub async fn record(
-    stores: &[Arc<dyn AnyStore>],
-    by: &By,
-    thread: ThreadId,
-    sessions: &[u64],
-    plan: Plan,
-) -> Vec<Invocation> {
-    let history = Arc::new(Mutex::new(Vec::new()));
+/// Lets clients loose on one thread, as tasks, each with the store it is given, and returns what they recorded.
+pub async fn record(stores: &[Arc<dyn AnyStore>], by: &By, ground: Ground, plan: Plan) -> Recorded {
+    let recorded = Arc::new(Mutex::new(Recorded::new()));
     let counter = Arc::new(AtomicU64::new(0));
     let mut clients = Vec::new();
-    for client in 0..plan.clients {
-        let store = Arc::clone(&stores[client % stores.len()]);
-        let (by, history, counter) = (by.clone(), Arc::clone(&history), Arc::clone(&counter));
-        let sessions = sessions.to_vec();
+    for number in 0..plan.clients {
+        let client = Client {
+            number,
+            store: Arc::clone(&stores[number % stores.len()]),
+            by: by.clone(),
+            ground,
+            plan,
+        };
+        let (recorded, counter) = (Arc::clone(&recorded), Arc::clone(&counter));
         clients.push(tokio::spawn(async move {
-            let mut rng = StdRng::seed_from_u64(plan.seed.wrapping_mul(1_000_003) + client as u64);
-            let mut tails = vec![0; sessions.len()];
-            for n in 0..plan.calls {
-                let at = rng.random_range(0..sessions.len());
-                let call = choose(&mut rng, client, n as u64, sessions[at], tails[at]);
-                let began = counter.fetch_add(1, Ordering::SeqCst);
-                let polls = if rng.random_range(0..1000) < plan.dropped {
-                    rng.random_range(1..12)
-                } else {
-                    u32::MAX
-                };
-                let answer = polled(polls, carry_out(&*store, &by, thread, &call)).await.flatten();
-                let ended = counter.fetch_add(1, Ordering::SeqCst);
-                match (&call, &answer) {
-                    (Call::Append { count, .. }, Some(Answer::At(first))) => {
-                        tails[at] = first + count - 1
-                    }
-                    (_, Some(Answer::Stale(tail) | Answer::Seen(tail, _))) => tails[at] = *tail,
-                    _ => {}
-                }
-                let ended = if answer.is_some() { ended } else { u64::MAX };
-                history.lock().unwrap().push(Invocation { client, call, answer, began, ended });
-            }
+            let tick = || counter.fetch_add(1, Ordering::SeqCst);
+            let note = |n, invocation| {
+                recorded.lock().unwrap().insert((number, n), invocation);
+            };
+            client.play(tick, note).await;
         }));
     }
     for client in clients {
         client.await.expect("a client panicked");
     }
-    std::mem::take(&mut *history.lock().unwrap())
+    std::mem::take(&mut *recorded.lock().unwrap())
+}
+
+/// One client of a history.
+pub(super) struct Client {
+    pub(super) number: usize,
+    pub(super) store: Arc<dyn AnyStore>,
+    pub(super) by: By,
+    pub(super) ground: Ground,
+    pub(super) plan: Plan,
+}
+
+impl Client {
+    /// Calls, one call after the other. Each is noted twice: open when it begins, and as it ended.
+    pub(super) async fn play(
+        self,
+        tick: impl Fn() -> u64 + Send,
+        note: impl Fn(u64, Invocation) + Send,
+    ) {
+        let Self { number: client, store, by, ground: Ground { thread, sessions }, plan } = self;
+        let mut rng = StdRng::seed_from_u64(plan.seed.wrapping_mul(1_000_003) + client as u64);
+        let mut tails = [0; 2];
+        for n in 0..plan.calls as u64 {
+            let at = rng.random_range(0..sessions.len());
+            let call = choose(&mut rng, client, n, sessions[at], tails[at]);
+            let polls = if rng.random_range(0..1000) < plan.dropped {
+                rng.random_range(1..12)
+            } else {
+                u32::MAX
+            };
+            if rng.random_range(0..1000) < plan.rests {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let began = tick();
+            let open =
+                Invocation { client, call: call.clone(), answer: None, began, ended: u64::MAX };
+            note(n, open.clone());
+            let answer = polled(polls, carry_out(&*store, &by, thread, &call)).await.flatten();
+            let ended = tick();
+            match (&call, &answer) {
+                (Call::Append { count, .. }, Some(Answer::At(first))) => {
+                    tails[at] = first + count - 1
+                }
+                (_, Some(Answer::Stale(tail) | Answer::Seen(tail, _))) => tails[at] = *tail,
+                _ => {}
+            }
+            if answer.is_some() {
+                note(n, Invocation { answer, ended, ..open });
+            }
+        }
+    }
 }
 
 /// Polls a future so often and then drops it; `None` if it was not ready by then.
@@ -143,10 +177,9 @@ async fn carry_out(store: &dyn AnyStore, by: &By, thread: ThreadId, call: &Call)
         Call::Delete(session) => {
             store.delete_session(by, id(*session)).await.map(|()| Answer::Nothing)
         }
-        Call::Claim(session) => store
-            .claim_lease(by, id(*session), std::time::Duration::from_secs(3600))
-            .await
-            .map(Answer::At),
+        Call::Claim(session) => {
+            store.claim_lease(by, id(*session), Duration::from_secs(3600)).await.map(Answer::At)
+        }
         Call::Archive => store.archive_thread(by, thread).await.map(|_| Answer::Nothing),
         Call::Reopen => store.reopen_thread(by, thread).await.map(|_| Answer::Nothing),
         Call::Look(session) => store

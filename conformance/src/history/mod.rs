@@ -1,15 +1,28 @@
 //! Histories of concurrent clients, and whether they could have happened one after another.
 //!
-//! Clients record when each call began and ended and what it answered; refusals count as answers, and a call whose
-//! outcome is unknown stays open for ever. [`check`](check::linearisable) then looks for one order of the calls, each
-//! between its beginning and its end, in which a plain sequential thread ([`spec::Spec`]) gives exactly those answers.
+//! Clients - [tasks](drive::record) of one process or [processes] - record when each call began and ended and what it
+//! answered; refusals count as answers, and a call whose outcome is unknown stays open for ever.
+//! [`check`](check::linearisable) then looks for one order of the calls, each between its beginning and its end, in which a
+//! plain sequential thread ([`spec::Spec`]) gives exactly those answers.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+use sessile_core::{
+    By,
+    command::{NewSession, NewThread},
+    id::ThreadId,
+    model::ProjectConfig,
+    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+};
 
 pub mod check;
 pub mod drive;
+pub mod processes;
 pub mod spec;
 
 /// One call of one client.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invocation {
     /// Which client.
     pub client: usize,
@@ -17,8 +30,87 @@ pub struct Invocation {
     pub call: spec::Call,
     /// What it heard; `None` when that is unknown: it may have happened at any time after it began, or never.
     pub answer: Option<spec::Answer>,
-    /// When it began, on a counter all clients share.
+    /// When it began, on a counter or clock that all clients share.
     pub began: u64,
-    /// When it ended; never, while the outcome is unknown.
+    /// When it ended; `u64::MAX` while the outcome is unknown.
     pub ended: u64,
+}
+
+impl Invocation {
+    /// Whether it may have changed the thread: it is no read, and it was not refused.
+    pub fn may_write(&self) -> bool {
+        let reads = matches!(self.call, spec::Call::Look(_) | spec::Call::Count);
+        let refused =
+            |answer: &spec::Answer| *answer == spec::Answer::Absent || answer.is_refusal();
+        !reads && !self.answer.as_ref().is_some_and(refused)
+    }
+}
+
+/// What the clients of one history recorded: each call by its client and its number there.
+pub type Recorded = BTreeMap<(usize, u64), Invocation>;
+
+/// A thread with two empty sessions, for one history.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Ground {
+    /// The thread.
+    pub thread: ThreadId,
+    /// The versions of its sessions.
+    pub sessions: [u64; 2],
+}
+
+impl Ground {
+    /// Makes one.
+    pub async fn make(store: &dyn AnyStore, by: &By) -> Self {
+        let project = store.create_project(by, "histories", ProjectConfig::default()).await;
+        let thread = store.create_thread(by, project.unwrap(), NewThread::default()).await.unwrap();
+        let (a, _) = store.create_session(by, thread, NewSession::default()).await.unwrap();
+        let (b, _) = store.create_session(by, thread, NewSession::default()).await.unwrap();
+        Self { thread, sessions: [a.version(), b.version()] }
+    }
+
+    /// Judges what clients recorded on it: some order explains it, and the thread's chain verifies. `what` describes the
+    /// history where it fails, with the fewest calls that no order explains.
+    pub async fn judge(
+        &self,
+        store: &dyn AnyStore,
+        by: &By,
+        recorded: Recorded,
+        what: impl FnOnce() -> String,
+    ) {
+        let history: Vec<Invocation> = recorded.into_values().collect();
+        let start = spec::Spec::new(3, &self.sessions);
+        if let Some(least) = check::minimal(&start, &history) {
+            let calls: Vec<String> = least.iter().map(|i| format!("{i:?}")).collect();
+            panic!("no order explains this ({}):\n{}", what(), calls.join("\n"));
+        }
+        let verified = store.verify(by, self.thread, None).await.unwrap();
+        assert!(verified.problems.is_empty(), "{:?}", verified.problems);
+    }
+}
+
+/// How much was judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    histories: usize,
+    calls: usize,
+    refused: usize,
+    open: usize,
+}
+
+impl Tally {
+    /// Counts a history.
+    pub fn add(&mut self, recorded: &Recorded) {
+        let answers = || recorded.values().map(|i| &i.answer);
+        self.histories += 1;
+        self.calls += recorded.len();
+        self.refused += answers().flatten().filter(|a| a.is_refusal()).count();
+        self.open += answers().filter(|a| a.is_none()).count();
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { histories, calls, refused, open } = self;
+        write!(f, "{histories} histories of {calls} calls, {refused} refused, {open} open")
+    }
 }

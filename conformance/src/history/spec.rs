@@ -4,8 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// What clients ask.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Call {
     /// Append that many entries to a session, if its tail is the expected one, under a key of this client.
     Append {
@@ -35,7 +37,7 @@ pub enum Call {
 }
 
 /// What they hear.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Answer {
     /// Written; the first record has this version.
     At(u64),
@@ -62,6 +64,13 @@ struct Session {
     tail: u64,
     entries: u64,
     leased: bool,
+}
+
+impl Answer {
+    /// Whether it says that nothing was done because something stood in the way.
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Closed | Self::Fenced | Self::NotEmpty | Self::Stale(_))
+    }
 }
 
 /// The thread.

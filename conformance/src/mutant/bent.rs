@@ -1,6 +1,12 @@
 //! A journal over another that bends what passes through.
 
-use std::{collections::HashSet, future::Future, ops::Range, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    future::Future,
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sessile_core::{
@@ -17,8 +23,18 @@ use sessile_core::{
 pub enum Bend {
     /// The middle byte of each blob read is wrong, as from a bad disk.
     FlipsBlobs,
+    /// The head is answered from what this process has heard and written, whatever others have written since.
+    KeepsHeads,
     /// Nothing, but every call gives way once before and once after it is passed on: there is something to be dropped at.
     Yields,
+}
+
+type Heads = BTreeMap<(u128, Space), Head>;
+
+/// The heads that this process knows, by any of its handles.
+fn kept() -> MutexGuard<'static, Heads> {
+    static KEPT: Mutex<Heads> = Mutex::new(BTreeMap::new());
+    KEPT.lock().expect("no panic inside")
 }
 
 /// Passes every call on.
@@ -41,6 +57,16 @@ impl Bent {
         answer
     }
 
+    fn keep(&self, space: &Space, head: Option<&Head>) {
+        let Some(head) = head.filter(|_| self.bend == Bend::KeepsHeads) else { return };
+        let mut kept = kept();
+        let place = (self.inner.info().store, space.clone());
+        let known = kept.entry(place).or_insert_with(|| head.clone());
+        if known.position.version < head.position.version {
+            *known = head.clone();
+        }
+    }
+
     async fn give_way(&self) {
         if self.bend == Bend::Yields {
             tokio::task::yield_now().await;
@@ -55,7 +81,14 @@ impl Journal for Bent {
     }
 
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
-        self.pass(self.inner.head(space)).await
+        if self.bend == Bend::KeepsHeads
+            && let Some(head) = kept().get(&(self.inner.info().store, space.clone()))
+        {
+            return Ok(Some(head.clone()));
+        }
+        let head = self.pass(self.inner.head(space)).await?;
+        self.keep(space, head.as_ref());
+        Ok(head)
     }
 
     async fn commit(
@@ -64,7 +97,15 @@ impl Journal for Bent {
         expected: Option<Position>,
         batch: &Batch,
     ) -> Result<Commit> {
-        self.pass(self.inner.commit(space, expected, batch)).await
+        let answer = self.pass(self.inner.commit(space, expected, batch)).await?;
+        match &answer {
+            Commit::Done if self.bend == Bend::KeepsHeads => {
+                self.keep(space, self.inner.head(space).await?.as_ref());
+            }
+            Commit::HeadMoved { head, .. } => self.keep(space, head.as_ref()),
+            _ => {}
+        }
+        Ok(answer)
     }
 
     async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {

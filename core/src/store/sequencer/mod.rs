@@ -144,6 +144,7 @@ impl Sequencer {
         let answer = async {
             match self.led.try_lock() {
                 Some(mut led) => self.lead(shared, &mut led, &slot).await,
+                None if flaw::is(Flaw::StrandsFollowers) => slot.answered().await,
                 None => {
                     let lead = async {
                         let mut led = self.led.lock().await;

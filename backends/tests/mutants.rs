@@ -1,0 +1,84 @@
+//! What only processes can find: histories by processes refuse what histories by tasks let pass.
+//!
+//! `cargo test --workspace --test mutants -- --nocapture` names each mutant and what killed it, these and those of the suite.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::{process::ExitCode, sync::Arc};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use sessile::sqlite::{Options, Sqlite};
+use sessile_conformance::{
+    Backend, Clause, Dir, Outcome,
+    clauses::lin,
+    judge,
+    mutant::{Bend, Bent},
+    process,
+};
+use sessile_core::flaw::{self, Flaw};
+
+/// Mistakes of the core that a process makes by itself, and no more when another looks.
+const CORE: &[Flaw] = &[Flaw::ReadsFromCache, Flaw::RefusesFromStaleCache, Flaw::IgnoresTail];
+
+const BY_TASKS: Clause = Clause { id: "LIN1", run: |cx| Box::pin(lin::lin1_by_tasks(cx)) };
+const BY_PROCESSES: Clause = Clause { id: "LIN1", run: |cx| Box::pin(lin::lin1_by_processes(cx)) };
+
+fn right() -> Backend {
+    Backend::new("right", |dir: Dir| async move {
+        Sqlite::open(dir.path().join("store.db"), Options::default()).await
+    })
+}
+
+/// Each of its processes takes what it knows itself for the newest; inside of one all is well.
+fn keeps_heads() -> Backend {
+    Backend::new("keeps_heads", |dir: Dir| async move {
+        let inner = Sqlite::open(dir.path().join("store.db"), Options::default()).await?;
+        sessile::Result::Ok(Bent::over(Arc::new(inner), Bend::KeepsHeads))
+    })
+}
+
+/// Races show in some histories and not in others: each mutant gets several tries.
+fn killed(who: &str, backend: &Backend) -> Result<(), Failed> {
+    let mut last = None;
+    for _ in 0..10 {
+        match judge(&BY_PROCESSES, backend).outcome {
+            Outcome::Failed(why) => {
+                println!("{who} is killed by LIN1 by processes:\n{why}");
+                return Ok(());
+            }
+            other => last = Some(other),
+        }
+    }
+    Err(format!("{who} passes: {last:?}").into())
+}
+
+fn passes(clause: &Clause, backend: &Backend) -> Result<(), Failed> {
+    match judge(clause, backend).outcome {
+        Outcome::Passed => Ok(()),
+        other => Err(format!("{}: {other:?}", backend.name()).into()),
+    }
+}
+
+fn main() -> ExitCode {
+    if process::play(&[right(), keeps_heads()]) {
+        return ExitCode::SUCCESS;
+    }
+    let mut arguments = Arguments::from_args();
+    // A mistake of the core is one for the whole process, so nothing else is judged meanwhile.
+    arguments.test_threads = Some(1);
+    let trials = vec![
+        Trial::test("what_is_right_is_not_failed", || passes(&BY_PROCESSES, &right())),
+        Trial::test("a_process_that_keeps_its_heads_is_found", || {
+            passes(&BY_TASKS, &keeps_heads())?;
+            killed("journal KeepsHeads, which passes LIN1 by tasks,", &keeps_heads())
+        }),
+        Trial::test("each_wrong_rule_is_found", || {
+            CORE.iter().try_for_each(|&mistake| {
+                flaw::set(Some(mistake));
+                let killed = killed(&format!("core {mistake:?}"), &right());
+                flaw::set(None);
+                killed
+            })
+        }),
+    ];
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
