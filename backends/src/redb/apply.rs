@@ -15,7 +15,8 @@ use super::{
     error::Found,
     index,
     read::{self, Reading, damaged},
-    schema::{self, Row, Tables},
+    schema::{self, Linked, Row, Tables},
+    streams::{self, Index},
 };
 use crate::{
     check,
@@ -31,8 +32,8 @@ enum State {
 }
 
 fn state(tables: &mut Tables<'_>, space: &Space) -> Found<State> {
-    if let Some(row) = read::row(tables.space()?, space)? {
-        return Ok(State::Live(row));
+    if let Some(id) = read::number(tables.space()?, space)? {
+        return read::row(tables.record()?, space, id).map(State::Live);
     }
     let other = tables.other()?.get(schema::space_key(space))?.map(|number| number.value());
     Ok(match other {
@@ -125,60 +126,81 @@ fn next_number(tables: &mut Tables<'_>) -> Found<u64> {
 
 fn append(tables: &mut Tables<'_>, space: &Space, state: State, batch: &Batch) -> Found<()> {
     let Some(end) = batch.end() else { return Ok(()) };
-    let (id, was) = match state {
-        State::Live(row) => (row.id, Some(row)),
-        State::Unborn(Some(id)) => {
-            tables.other()?.remove(schema::space_key(space))?;
-            (id, None)
-        }
-        State::Unborn(None) | State::Dropped => (next_number(tables)?, None),
-    };
-    let is_first = was.is_none();
     let now = batch.card.as_ref().map(|card| card.updated_at.millis());
-    let (card, now, listed, project) = match was {
-        Some(row) => {
+    let (before, row) = match state {
+        State::Live(row) => {
             let now = now.unwrap_or(row.updated);
             if row.listed == row.updated && now != row.listed {
                 index::mark(tables, space)?;
             }
-            (row.head.card, now, row.listed, row.project)
+            let card = batch.card.clone().or(row.head.card);
+            (
+                row.head.position.version,
+                Row { head: Head { position: end, card }, updated: now, ..row },
+            )
         }
-        None => {
-            let now = now.unwrap_or(0);
-            index::place(tables, space, batch.project, None, Some(now))?;
-            (None, now, now, batch.project)
-        }
+        State::Unborn(number) => (0, create(tables, space, number, end, batch)?),
+        State::Dropped => return Ok(()),
     };
-    if let (true, Some(project)) = (is_first, project) {
-        tables.project()?.insert(project_key(space, project), ())?;
-    }
-    let head = Head { position: end, card: batch.card.clone().or(card) };
-    let row = Row { id, head, updated: now, listed, project };
-    tables.space()?.insert(schema::space_key(space), row.encode().as_slice())?;
+    streams::fill(tables, space, row.id, before, &batch.records)?;
     let mut newest: Vec<(Stream, Version)> = Vec::new();
     for record in &batch.records {
         let prev = match newest.iter_mut().find(|(stream, _)| *stream == record.stream) {
             Some((_, newest)) => std::mem::replace(newest, record.version),
             None => {
                 newest.push((record.stream, record.version));
-                if is_first { 0 } else { newest_of(tables, id, record.stream)? }
+                if before == 0 {
+                    0
+                } else {
+                    newest_of(tables, space, row.id, before, record.stream)?
+                }
             }
         };
         let version = record.version;
-        tables.stream()?.insert((id, record.stream.0, version), prev)?;
-        let value = schema::encode_record(record);
-        if tables.record()?.insert((id, version), value.as_slice())?.is_some() {
+        let value = schema::encode_record(record, prev);
+        if tables.record()?.insert((row.id, version), value.as_slice())?.is_some() {
             return Err(damaged(space, version, "a record that nobody acknowledged is there"));
         }
     }
+    tables.record()?.insert((row.id, schema::HEAD), row.encode(space).as_slice())?;
     Ok(())
 }
 
-/// The version of the newest record of a stream.
-fn newest_of(tables: &mut Tables<'_>, id: u64, stream: Stream) -> Found<Version> {
-    let streams = tables.stream()?;
-    let newest = streams.range((id, stream.0, 0)..=(id, stream.0, Version::MAX))?.next_back();
-    Ok(newest.transpose()?.map_or(0, |(key, _)| key.value().2))
+/// A space that gets its first batch; its blobs may have brought it a number.
+fn create(
+    tables: &mut Tables<'_>,
+    space: &Space,
+    number: Option<u64>,
+    end: Position,
+    batch: &Batch,
+) -> Found<Row> {
+    let id = match number {
+        Some(id) => {
+            tables.other()?.remove(schema::space_key(space))?;
+            id
+        }
+        None => next_number(tables)?,
+    };
+    let (card, project) = (batch.card.clone(), batch.project);
+    let now = card.as_ref().map_or(0, |card| card.updated_at.millis());
+    index::place(tables, space, project, None, Some(now))?;
+    if let Some(project) = project {
+        tables.project()?.insert(project_key(space, project), ())?;
+    }
+    tables.space()?.insert(schema::space_key(space), id)?;
+    Ok(Row { id, head: Head { position: end, card }, updated: now, listed: now, project })
+}
+
+/// The version of the newest record of a stream, of a space that ends at `head`.
+fn newest_of(
+    tables: &mut Tables<'_>,
+    space: &Space,
+    id: u64,
+    head: Version,
+    stream: Stream,
+) -> Found<Version> {
+    let (records, streams) = tables.both()?;
+    Index { space, id, head, records }.newest(streams, stream)
 }
 
 fn project_key(space: &Space, project: ProjectId) -> (&[u8], u8, u128, u128) {
@@ -249,14 +271,15 @@ fn put_blob(
 
 fn erase(tables: &mut Tables<'_>, space: &Space, row: &Row, versions: &[Version]) -> Found<bool> {
     let mut changed = tables.snapshot()?.remove(row.id)?.is_some();
-    for version in versions {
+    for version in versions.iter().filter(|version| **version <= row.head.position.version) {
         let key = (row.id, *version);
         let records = tables.record()?;
         let record = match records.get(key)? {
             None => continue,
             Some(value) => schema::decode_record(*version, value.value()),
         };
-        let record = record.ok_or_else(|| damaged(space, *version, "the record is damaged"))?;
+        let Linked { prev, record } =
+            record.ok_or_else(|| damaged(space, *version, "the record is damaged"))?;
         let erased = Record { salt: [0; 16], body: RecordBody::None, ..record };
         match record.body {
             RecordBody::None => continue,
@@ -267,7 +290,7 @@ fn erase(tables: &mut Tables<'_>, space: &Space, row: &Row, versions: &[Version]
                 tables.put()?.remove(key)?;
             }
         }
-        tables.record()?.insert(key, schema::encode_record(&erased).as_slice())?;
+        tables.record()?.insert(key, schema::encode_record(&erased, prev).as_slice())?;
         changed = true;
     }
     Ok(changed)

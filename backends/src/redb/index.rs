@@ -62,11 +62,12 @@ fn settle(tables: &mut Tables<'_>) -> Found<()> {
         moved.push(space(row?.0.value())?);
     }
     for space in &moved {
-        let row = read::row(tables.space()?, space)?;
-        let mut row = row.ok_or_else(|| damaged(space, 0, "it has moved and is not there"))?;
+        let id = read::number(tables.space()?, space)?;
+        let id = id.ok_or_else(|| damaged(space, 0, "it has moved and is not there"))?;
+        let mut row = read::row(tables.record()?, space, id)?;
         place(tables, space, row.project, Some(row.listed), Some(row.updated))?;
         row.listed = row.updated;
-        tables.space()?.insert(schema::space_key(space), row.encode().as_slice())?;
+        tables.record()?.insert((id, schema::HEAD), row.encode(space).as_slice())?;
     }
     tables.moved()?.retain(|_, ()| false)?;
     Ok(())
@@ -94,7 +95,7 @@ pub(super) fn newest(txn: &ReadTransaction, query: &ListQuery) -> Found<Vec<u128
     let tenant = query.tenant.as_str().as_bytes();
     let kind = schema::kind(query.kind);
     let last = query.after.map(|(updated, bits)| (updated.millis(), bits));
-    let spaces = txn.open_table(schema::SPACE)?;
+    let (spaces, records) = (txn.open_table(schema::SPACE)?, txn.open_table(schema::RECORD)?);
     let mut elsewhere = HashSet::new();
     let mut moved = BTreeSet::new();
     for row in
@@ -102,8 +103,9 @@ pub(super) fn newest(txn: &ReadTransaction, query: &ListQuery) -> Found<Vec<u128
     {
         let bits = row?.0.value().2;
         let space = Space::new(query.tenant.clone(), query.kind, bits);
-        let row = read::row(&spaces, &space)?;
-        let row = row.ok_or_else(|| damaged(&space, 0, "it has moved and is not there"))?;
+        let id = read::number(&spaces, &space)?;
+        let id = id.ok_or_else(|| damaged(&space, 0, "it has moved and is not there"))?;
+        let row = read::row(&records, &space, id)?;
         elsewhere.insert(bits);
         let place = (row.updated, bits);
         if query.project.is_none_or(|project| row.project == Some(project))

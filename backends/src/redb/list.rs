@@ -11,12 +11,11 @@ use sessile_core::{
 
 use super::{
     error::{Failure, Found},
-    index, read,
-    schema::{self, Row},
+    index, read, schema,
 };
 
 pub(super) fn list(txn: &ReadTransaction, query: &ListQuery) -> Found<Vec<ListRow>> {
-    let spaces = txn.open_table(schema::SPACE)?;
+    let (spaces, records) = (txn.open_table(schema::SPACE)?, txn.open_table(schema::RECORD)?);
     let tenant = query.tenant.as_str().as_bytes();
     let (scope, project) = schema::scope(query.kind, query.project);
     let space = |bits| Space::new(query.tenant.clone(), query.kind, bits);
@@ -24,7 +23,8 @@ pub(super) fn list(txn: &ReadTransaction, query: &ListQuery) -> Found<Vec<ListRo
     let listed = |bits: u128| -> Found<ListRow> {
         let space = space(bits);
         let damage = || Failure::Found(Error::corrupt(&space, 0, "it is listed and not there"));
-        let row = read::row(&spaces, &space)?.ok_or_else(damage)?;
+        let id = read::number(&spaces, &space)?.ok_or_else(damage)?;
+        let row = read::row(&records, &space, id)?;
         Ok(ListRow { head: row.head, space })
     };
     match (query.order, query.project) {
@@ -35,8 +35,7 @@ pub(super) fn list(txn: &ReadTransaction, query: &ListQuery) -> Found<Vec<ListRo
             for row in rows.take(query.limit) {
                 let (key, value) = row?;
                 let space = space(key.value().2);
-                let row = Row::decode(value.value());
-                let row = row.ok_or_else(|| read::damaged(&space, 0, "the head is damaged"))?;
+                let row = read::row(&records, &space, value.value())?;
                 list.push(ListRow { head: row.head, space });
             }
         }

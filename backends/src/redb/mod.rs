@@ -11,6 +11,7 @@ mod owner;
 mod read;
 mod schema;
 mod scrub;
+mod streams;
 mod tamper;
 mod write;
 
@@ -279,7 +280,7 @@ impl Journal for Redb {
 
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
         let space = space.clone();
-        self.query(true, move |txn| read::head(&txn.open_table(schema::SPACE)?, &space)).await
+        self.query(true, move |txn| Ok(read::find(txn, &space)?.map(|row| row.head))).await
     }
 
     async fn commit(
@@ -297,9 +298,7 @@ impl Journal for Redb {
         let (space, range) = (space.clone(), *range);
         let bytes = self.shared.info.limits.batch_bytes;
         let query = move |txn: &ReadTransaction| {
-            let Some(row) = read::row(&txn.open_table(schema::SPACE)?, &space)? else {
-                return Ok(Vec::new());
-            };
+            let Some(row) = read::find(txn, &space)? else { return Ok(Vec::new()) };
             let (records, streams) =
                 (&txn.open_table(schema::RECORD)?, &txn.open_table(schema::STREAM)?);
             let head = row.head.position.version;
@@ -318,9 +317,7 @@ impl Journal for Redb {
     async fn load_snapshot(&self, space: &Space) -> Result<Option<Snapshot>> {
         let space = space.clone();
         let query = move |txn: &ReadTransaction| {
-            let Some(row) = read::row(&txn.open_table(schema::SPACE)?, &space)? else {
-                return Ok(None);
-            };
+            let Some(row) = read::find(txn, &space)? else { return Ok(None) };
             let kept = txn.open_table(schema::SNAPSHOT)?.get(row.id)?;
             Ok(kept.and_then(|kept| schema::decode_snapshot(kept.value())))
         };
@@ -335,7 +332,7 @@ impl Journal for Redb {
     async fn wait(&self, space: &Space, after: Version, time: Duration) -> Result<bool> {
         let is_past = || {
             self.shared.read(|txn| {
-                if let Some(row) = read::row(&txn.open_table(schema::SPACE)?, space)? {
+                if let Some(row) = read::find(txn, space)? {
                     return Ok(row.head.position.version > after);
                 }
                 let other = txn.open_table(schema::OTHER)?.get(schema::space_key(space))?;
@@ -389,8 +386,8 @@ impl Blobs for Redb {
         let (space, name) = (space.clone(), name.clone());
         let query = move |txn: &ReadTransaction| {
             let missing = || Failure::Found(Error::not_found(&name.0));
-            let id = match read::row(&txn.open_table(schema::SPACE)?, &space)? {
-                Some(row) => Some(row.id),
+            let id = match read::number(&txn.open_table(schema::SPACE)?, &space)? {
+                Some(id) => Some(id),
                 None => {
                     let other = txn.open_table(schema::OTHER)?.get(schema::space_key(&space))?;
                     other.map(|number| number.value()).filter(|id| *id != schema::DROPPED)

@@ -1,36 +1,47 @@
 //! Heads and records.
 
-use redb::ReadableTable;
+use redb::{ReadTransaction, ReadableTable};
 use sessile_core::{
     error::Error,
     id::{Space, Version},
-    journal::{Direction, Head, ReadRange, Record, Stream},
+    journal::{Direction, ReadRange, Record, Stream},
 };
 
 use super::{
     error::{Failure, Found},
-    schema::{self, Row, SpaceKey, StreamKey},
+    schema::{self, Linked, RecordKey, Row, SpaceKey, StreamKey},
+    streams::Index,
 };
 
 pub(super) fn damaged(space: &Space, version: Version, reason: &str) -> Failure {
     Failure::Found(Error::corrupt(space, version, reason))
 }
 
-/// The row of a living space.
-pub(super) fn row(
-    spaces: &impl ReadableTable<SpaceKey, &'static [u8]>,
+/// The number of a living space.
+pub(super) fn number(
+    spaces: &impl ReadableTable<SpaceKey, u64>,
     space: &Space,
-) -> Found<Option<Row>> {
-    let Some(value) = spaces.get(schema::space_key(space))? else { return Ok(None) };
-    let row = Row::decode(value.value());
-    row.map(Some).ok_or_else(|| damaged(space, 0, "the head is damaged"))
+) -> Found<Option<u64>> {
+    Ok(spaces.get(schema::space_key(space))?.map(|number| number.value()))
 }
 
-pub(super) fn head(
-    spaces: &impl ReadableTable<SpaceKey, &'static [u8]>,
+/// The row of the living space with this number.
+pub(super) fn row(
+    records: &impl ReadableTable<RecordKey, &'static [u8]>,
     space: &Space,
-) -> Found<Option<Head>> {
-    Ok(row(spaces, space)?.map(|row| row.head))
+    id: u64,
+) -> Found<Row> {
+    let value = records.get((id, schema::HEAD))?;
+    let row = value.and_then(|value| Row::decode(space, id, value.value()));
+    row.ok_or_else(|| damaged(space, 0, "the head is damaged"))
+}
+
+/// The row of a space, if it lives.
+pub(super) fn find(txn: &ReadTransaction, space: &Space) -> Found<Option<Row>> {
+    match number(&txn.open_table(schema::SPACE)?, space)? {
+        Some(id) => row(&txn.open_table(schema::RECORD)?, space, id).map(Some),
+        None => Ok(None),
+    }
 }
 
 /// The records and streams of one space, as one transaction sees them.
@@ -46,7 +57,7 @@ pub(super) struct Reading<'a, R, S> {
 
 impl<R, S> Reading<'_, R, S>
 where
-    R: ReadableTable<(u64, u64), &'static [u8]>,
+    R: ReadableTable<RecordKey, &'static [u8]>,
     S: ReadableTable<StreamKey, u64>,
 {
     pub(super) fn read(&self, range: &ReadRange) -> Found<Vec<Record>> {
@@ -64,7 +75,7 @@ where
         damaged(self.space, version, "the record is missing")
     }
 
-    fn decode(&self, version: Version, value: &[u8]) -> Found<Record> {
+    fn decode(&self, version: Version, value: &[u8]) -> Found<Linked> {
         let record = schema::decode_record(version, value);
         record.ok_or_else(|| damaged(self.space, version, "the record is damaged"))
     }
@@ -85,7 +96,7 @@ where
             if key.value() != (self.id, due) {
                 return Err(self.missing(due));
             }
-            if !taken.take(self.decode(due, value.value())?) {
+            if !taken.take(self.decode(due, value.value())?.record) {
                 break;
             }
         }
@@ -94,81 +105,62 @@ where
 
     /// Each record names the one before it in its stream: what it names must be there.
     fn stream(&self, stream: Stream, range: &ReadRange) -> Found<Vec<Record>> {
-        let key = |version| (self.id, stream.0, version);
-        let mut rows = self.streams.range(key(range.after + 1)..=key(range.upto))?;
+        let index =
+            Index { space: self.space, id: self.id, head: self.head, records: self.records };
         let mut taken = Taken::new(self.bytes);
         // What the first record of the stream after the range names: the newest that must be in it.
-        let newest = self.before_next(stream, range.upto)?;
-        match range.direction {
-            Direction::Forward => {
-                let mut seen = None;
-                while taken.records.len() < range.limit {
-                    let Some(row) = rows.next() else {
-                        let newest = newest.unwrap_or(0);
-                        return if newest > seen.unwrap_or(range.after) {
-                            Err(self.missing(newest))
-                        } else {
-                            Ok(taken.records)
-                        };
-                    };
-                    let (version, prev) = entry(row?);
-                    match seen {
-                        None if prev > range.after => return Err(self.missing(prev)),
-                        Some(seen) if prev != seen => return Err(self.missing(prev)),
-                        _ => seen = Some(version),
+        let newest = match index.after(self.streams, stream, range.upto)? {
+            Some(next) => Some(self.of_stream(stream, next)?.prev),
+            None => None,
+        };
+        let mut versions = index.versions(self.streams, stream, range)?;
+        let mut due = match range.direction {
+            Direction::Forward => None,
+            Direction::Backward => newest,
+        };
+        while taken.records.len() < range.limit {
+            let Some(version) = versions.next().transpose()? else {
+                let due = match range.direction {
+                    Direction::Forward => newest.filter(|newest| *newest > due.unwrap_or(0)),
+                    Direction::Backward => due,
+                };
+                return match due.filter(|due| *due > range.after) {
+                    Some(due) => Err(self.missing(due)),
+                    None => Ok(taken.records),
+                };
+            };
+            let Linked { prev, record } = self.of_stream(stream, version)?;
+            match range.direction {
+                Direction::Forward => {
+                    let is_next = due.map_or(prev <= range.after, |seen| prev == seen);
+                    if !is_next {
+                        return Err(self.missing(prev));
                     }
-                    if !taken.take(self.of_stream(stream, version)?) {
-                        break;
-                    }
+                    due = Some(version);
                 }
-            }
-            Direction::Backward => {
-                let mut due = newest;
-                while taken.records.len() < range.limit {
-                    let Some(row) = rows.next_back() else {
-                        return match due.filter(|due| *due > range.after) {
-                            Some(due) => Err(self.missing(due)),
-                            None => Ok(taken.records),
-                        };
-                    };
-                    let (version, prev) = entry(row?);
+                Direction::Backward => {
                     if let Some(due) = due.filter(|due| *due != version) {
                         return Err(self.missing(due));
                     }
                     due = Some(prev);
-                    if !taken.take(self.of_stream(stream, version)?) {
-                        break;
-                    }
                 }
+            }
+            if !taken.take(record) {
+                break;
             }
         }
         Ok(taken.records)
     }
 
-    fn of_stream(&self, stream: Stream, version: Version) -> Found<Record> {
+    fn of_stream(&self, stream: Stream, version: Version) -> Found<Linked> {
         let value = self.records.get((self.id, version))?.ok_or_else(|| self.missing(version))?;
-        let record = self.decode(version, value.value())?;
-        if record.stream == stream {
-            Ok(record)
+        let linked = self.decode(version, value.value())?;
+        if linked.record.stream == stream {
+            Ok(linked)
         } else {
             Err(damaged(self.space, version, "the record is of another stream"))
         }
     }
-
-    fn before_next(&self, stream: Stream, upto: Version) -> Found<Option<Version>> {
-        if upto >= self.head {
-            return Ok(None);
-        }
-        let after = (self.id, stream.0, upto + 1)..=(self.id, stream.0, Version::MAX);
-        let next = self.streams.range(after)?.next().transpose()?;
-        Ok(next.map(|row| entry(row).1))
-    }
-}
-
-type StreamRow<'a> = (redb::AccessGuard<'a, StreamKey>, redb::AccessGuard<'a, u64>);
-
-fn entry((key, prev): StreamRow<'_>) -> (Version, Version) {
-    (key.value().2, prev.value())
 }
 
 /// Records up to a number of bytes.

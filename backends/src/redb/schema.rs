@@ -4,7 +4,7 @@
 
 use redb::{Table, TableDefinition, WriteTransaction};
 use sessile_core::{
-    id::{ProjectId, Space, SpaceKind},
+    id::{ProjectId, Space, SpaceKind, Version},
     journal::{BlobName, Card, Head, Position, Record, RecordBody, Snapshot, Stream},
     record::Hash,
 };
@@ -18,15 +18,17 @@ pub(super) type SpaceKey = (&'static [u8], u8, u128);
 pub(super) type ProjectKey = (&'static [u8], u8, u128, u128);
 /// Tenant, scope, project or 0, updated, bits.
 pub(super) type UpdatedKey = (&'static [u8], u8, u128, u64, u128);
-/// Number of the space, stream, version.
+/// Number of the space, version; [`HEAD`] in the place of a version: a [`Row`].
+pub(super) type RecordKey = (u64, u64);
+/// Number of the space, stream, number of the span.
 pub(super) type StreamKey = (u64, u64, u64);
 /// Number of the space, name.
 pub(super) type BlobKey = (u64, &'static [u8]);
 
 /// `format`, `store`, and `next`, the number of the next space.
 pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
-/// Spaces with a commit: a [`Row`].
-pub(super) const SPACE: TableDefinition<'static, SpaceKey, &[u8]> = TableDefinition::new("space");
+/// Spaces with a commit: their number.
+pub(super) const SPACE: TableDefinition<'static, SpaceKey, u64> = TableDefinition::new("space");
 /// Spaces without one: [`DROPPED`], or their number.
 pub(super) const OTHER: TableDefinition<'static, SpaceKey, u64> = TableDefinition::new("other");
 /// Spaces of a project by id.
@@ -37,10 +39,10 @@ pub(super) const UPDATED: TableDefinition<'static, UpdatedKey, ()> =
     TableDefinition::new("updated");
 /// Spaces whose row in [`UPDATED`] is not where it belongs.
 pub(super) const MOVED: TableDefinition<'static, SpaceKey, ()> = TableDefinition::new("moved");
-/// Number of the space and version: a record.
-pub(super) const RECORD: TableDefinition<'static, (u64, u64), &[u8]> =
+/// Records, and after the last of a space its head: both are in the page that a commit writes anyway.
+pub(super) const RECORD: TableDefinition<'static, RecordKey, &[u8]> =
     TableDefinition::new("record");
-/// The version of the record before it in its stream: a record that is gone leaves a gap that a read of the stream sees.
+/// Which versions of a full span are the stream's, a bit each: see [`streams`](super::streams).
 pub(super) const STREAM: TableDefinition<'static, StreamKey, u64> = TableDefinition::new("stream");
 /// Number of the space: a snapshot.
 pub(super) const SNAPSHOT: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("snapshot");
@@ -48,6 +50,9 @@ pub(super) const SNAPSHOT: TableDefinition<'static, u64, &[u8]> = TableDefinitio
 pub(super) const BLOB: TableDefinition<'static, BlobKey, &[u8]> = TableDefinition::new("blob");
 /// When a blob was put, in milliseconds since 1970: apart from it, so that looking for old ones reads no content.
 pub(super) const PUT: TableDefinition<'static, BlobKey, u64> = TableDefinition::new("put");
+
+/// In the place of a version in [`RECORD`].
+pub(super) const HEAD: Version = Version::MAX;
 
 /// In [`OTHER`]: a tombstone. Numbers of spaces begin at 1.
 pub(super) const DROPPED: u64 = 0;
@@ -86,12 +91,12 @@ macro_rules! tables {
 
 tables! {
     meta: META, &'static str, &'static [u8];
-    space: SPACE, SpaceKey, &'static [u8];
+    space: SPACE, SpaceKey, u64;
     other: OTHER, SpaceKey, u64;
     project: PROJECT, ProjectKey, ();
     updated: UPDATED, UpdatedKey, ();
     moved: MOVED, SpaceKey, ();
-    record: RECORD, (u64, u64), &'static [u8];
+    record: RECORD, RecordKey, &'static [u8];
     stream: STREAM, StreamKey, u64;
     snapshot: SNAPSHOT, u64, &'static [u8];
     blob: BLOB, BlobKey, &'static [u8];
@@ -111,7 +116,7 @@ impl<'t> Tables<'t> {
 }
 
 /// See [`Tables::both`].
-type Both<'a, 't> = (&'a Table<'t, (u64, u64), &'static [u8]>, &'a Table<'t, StreamKey, u64>);
+type Both<'a, 't> = (&'a Table<'t, RecordKey, &'static [u8]>, &'a Table<'t, StreamKey, u64>);
 
 pub(super) const fn kind(kind: SpaceKind) -> u8 {
     match kind {
@@ -132,9 +137,10 @@ pub(super) fn scope(of: SpaceKind, project: Option<ProjectId>) -> (u8, u128) {
     }
 }
 
-/// A row of [`SPACE`].
+/// What stands at [`HEAD`].
 #[derive(Clone, Debug)]
 pub(super) struct Row {
+    /// The space's number: it is in the key.
     pub(super) id: u64,
     pub(super) head: Head,
     /// The time of the newest card, 0 before there is one.
@@ -145,10 +151,11 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self, space: &Space) -> Vec<u8> {
         let Head { position, card } = &self.head;
-        let mut out = vec![0; 8];
-        out.extend(self.id.to_be_bytes());
+        let json = card.as_ref().map_or("", |card| &*card.json);
+        let mut out = Vec::with_capacity(80 + json.len());
+        out.extend([0; 4]);
         out.extend(position.version.to_be_bytes());
         out.extend(position.hash.bytes());
         out.extend(self.updated.to_be_bytes());
@@ -156,20 +163,19 @@ impl Row {
         out.push(u8::from(self.project.is_some()));
         out.extend(self.project.map_or(0, |project| project.bits()).to_be_bytes());
         out.push(u8::from(card.is_some()));
-        out.extend(card.iter().flat_map(|card| card.json.bytes()));
-        let (sum, rest) = out.split_at_mut(8);
-        sum.copy_from_slice(&Hash::of(&[rest]).prefix_64().to_be_bytes());
+        out.extend(json.bytes());
+        let (sum, rest) = out.split_at_mut(4);
+        sum.copy_from_slice(&row_sum(space, self.id, rest).to_be_bytes());
         out
     }
 
-    /// `None`: it is damaged.
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    /// `None`: it is damaged, or another space's.
+    pub(super) fn decode(space: &Space, id: u64, bytes: &[u8]) -> Option<Self> {
         let mut from = Decoder(bytes);
-        let sum = from.u64()?;
-        if Hash::of(&[from.0]).prefix_64() != sum {
+        let sum = u32::from_be_bytes(from.take()?);
+        if row_sum(space, id, from.0) != sum {
             return None;
         }
-        let id = from.u64()?;
         let position = Position { version: from.u64()?, hash: Hash::from_bytes(from.take()?) };
         let (updated, listed) = (from.u64()?, from.u64()?);
         let (in_project, project) = (from.u8()?, u128::from_be_bytes(from.take()?));
@@ -182,20 +188,40 @@ impl Row {
     }
 }
 
+/// CRC-32 of whose row it is and what it says.
+fn row_sum(space: &Space, id: u64, rest: &[u8]) -> u32 {
+    let (tenant, kind, bits) = space_key(space);
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(tenant);
+    sum.update(&[kind]);
+    sum.update(&bits.to_be_bytes());
+    sum.update(&id.to_be_bytes());
+    sum.update(rest);
+    sum.finalize()
+}
+
 const NO_BODY: u8 = 0;
 const INLINE: u8 = 1;
 const IN_BLOB: u8 = 2;
 
+/// A record with the version of the record before it in its stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Linked {
+    pub(super) prev: Version,
+    pub(super) record: Record,
+}
+
 /// A value of [`RECORD`]: all of it but the version. What is damaged in its texts, the core finds.
-pub(super) fn encode_record(record: &Record) -> Vec<u8> {
+pub(super) fn encode_record(record: &Record, prev: Version) -> Vec<u8> {
     let (tag, body) = match &record.body {
         RecordBody::None => (NO_BODY, ""),
         RecordBody::Inline(body) => (INLINE, &**body),
         RecordBody::Blob(name) => (IN_BLOB, &*name.0),
     };
-    let mut out = Vec::with_capacity(80 + record.kind.len() + record.head.len() + body.len());
+    let mut out = Vec::with_capacity(89 + record.kind.len() + record.head.len() + body.len());
     out.push(tag);
     out.extend(record.stream.0.to_be_bytes());
+    out.extend(prev.to_be_bytes());
     out.extend(record.sum.to_be_bytes());
     out.extend(record.link.bytes());
     out.extend(record.salt);
@@ -208,10 +234,10 @@ pub(super) fn encode_record(record: &Record) -> Vec<u8> {
 }
 
 /// `None`: it is damaged.
-pub(super) fn decode_record(version: u64, bytes: &[u8]) -> Option<Record> {
+pub(super) fn decode_record(version: Version, bytes: &[u8]) -> Option<Linked> {
     let mut from = Decoder(bytes);
     let tag = from.u8()?;
-    let (stream, sum) = (Stream(from.u64()?), from.u64()?);
+    let (stream, prev, sum) = (Stream(from.u64()?), from.u64()?, from.u64()?);
     let (link, salt) = (Hash::from_bytes(from.take()?), from.take()?);
     let (kind, head) = (from.text()?.into(), from.text()?.into());
     let rest = std::str::from_utf8(from.0).ok()?;
@@ -221,7 +247,15 @@ pub(super) fn decode_record(version: u64, bytes: &[u8]) -> Option<Record> {
         IN_BLOB => RecordBody::Blob(BlobName(rest.into())),
         _ => return None,
     };
-    Some(Record { version, stream, kind, head, sum, link, salt, body })
+    let record = Record { version, stream, kind, head, sum, link, salt, body };
+    Some(Linked { prev, record })
+}
+
+/// The stream of a record, without the rest of it.
+pub(super) fn stream_of(bytes: &[u8]) -> Option<Stream> {
+    let mut from = Decoder(bytes);
+    let _tag = from.u8()?;
+    from.u64().map(Stream)
 }
 
 /// A value of [`SNAPSHOT`].

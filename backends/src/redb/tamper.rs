@@ -6,14 +6,14 @@ use redb::{Database, ReadableTable as _};
 use sessile_core::{
     error::{Error, Result},
     id::{Space, Version},
-    journal::{Record, RecordBody},
+    journal::RecordBody,
 };
 
 use super::{
     Redb,
     error::{self, Failure, Found},
     read, schema,
-    schema::Tables,
+    schema::{Linked, Tables},
 };
 use crate::tamper::{Damage, flip, flip_bytes, need_reader};
 
@@ -51,22 +51,14 @@ pub fn set_format(path: impl AsRef<Path>, format: u32) -> Result<()> {
     })
 }
 
-/// A record with the version of the record before it in its stream.
-type Linked = (Record, Version);
-
 fn take(tables: &mut Tables<'_>, id: u64, version: Version) -> Found<Option<Linked>> {
     let value = tables.record()?.remove((id, version))?.map(|value| value.value().to_vec());
-    let Some(record) = value.and_then(|value| schema::decode_record(version, &value)) else {
-        return Ok(None);
-    };
-    let prev = tables.stream()?.remove((id, record.stream.0, version))?.map(|prev| prev.value());
-    Ok(Some((record, prev.unwrap_or(0))))
+    Ok(value.and_then(|value| schema::decode_record(version, &value)))
 }
 
 fn put(tables: &mut Tables<'_>, id: u64, version: Version, linked: &Linked) -> Found<()> {
-    let (record, prev) = linked;
-    tables.stream()?.insert((id, record.stream.0, version), prev)?;
-    tables.record()?.insert((id, version), schema::encode_record(record).as_slice())?;
+    let value = schema::encode_record(&linked.record, linked.prev);
+    tables.record()?.insert((id, version), value.as_slice())?;
     Ok(())
 }
 
@@ -76,9 +68,13 @@ fn damage_record(
     version: Version,
     damage: Damage,
 ) -> Found<Option<()>> {
-    let Some(row) = read::row(tables.space()?, space)? else { return Ok(None) };
-    let id = row.id;
-    let Some((mut record, prev)) = take(tables, id, version)? else { return Ok(None) };
+    let Some(id) = read::number(tables.space()?, space)? else { return Ok(None) };
+    let row = read::row(tables.record()?, space, id)?;
+    if version > row.head.position.version {
+        return Ok(None);
+    }
+    let Some(linked) = take(tables, id, version)? else { return Ok(None) };
+    let Linked { prev, mut record } = linked.clone();
     match damage {
         Damage::FlipHead => record.head = flip(&record.head).into(),
         Damage::FlipBody => match &record.body {
@@ -94,13 +90,13 @@ fn damage_record(
         },
         Damage::Swap(with) => {
             let Some(other) = take(tables, id, with)? else { return Ok(None) };
-            put(tables, id, with, &(record, prev))?;
+            put(tables, id, with, &linked)?;
             put(tables, id, version, &other)?;
             return Ok(Some(()));
         }
         Damage::Drop => return Ok(Some(())),
         Damage::Insert => {
-            put(tables, id, version, &(record, prev))?;
+            put(tables, id, version, &linked)?;
             let source = version.saturating_sub(1).max(1);
             let Some(copied) = take(tables, id, source)? else { return Ok(None) };
             put(tables, id, source, &copied)?;
@@ -117,6 +113,6 @@ fn damage_record(
             record.sum = record.fitting_sum();
         }
     }
-    put(tables, id, version, &(record, prev))?;
+    put(tables, id, version, &Linked { prev, record })?;
     Ok(Some(()))
 }

@@ -75,12 +75,12 @@ impl Writer {
                 let other = txn.open_table(schema::OTHER)?.get(schema::space_key(space))?;
                 return Ok(other.is_some_and(|number| number.value() == schema::DROPPED));
             };
-            let Some(row) = super::read::row(&txn.open_table(schema::SPACE)?, space)? else {
-                return Ok(false);
-            };
+            let Some(row) = super::read::find(txn, space)? else { return Ok(false) };
             let records = txn.open_table(schema::RECORD)?;
             let value = records.get((row.id, record.version))?;
-            Ok(value.is_some_and(|value| value.value() == schema::encode_record(record)))
+            let there =
+                value.and_then(|value| schema::decode_record(record.version, value.value()));
+            Ok(there.is_some_and(|there| there.record == *record))
         })
     }
 }
