@@ -46,7 +46,7 @@ impl Mouth {
     pub(crate) fn say(&self, line: String) {
         match self {
             Self::Shut => {}
-            Self::Stdout => print(&Line::Said(line)),
+            Self::Stdout => say(line),
             Self::Buffer(said) => said.lock().expect("no panic inside").push(line),
         }
     }
@@ -70,6 +70,37 @@ enum Body {
 }
 
 impl Child {
+    /// Starts a process that speaks as [`say`] and [`done`] do.
+    pub fn spawn(command: &mut Command) -> Self {
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let mut process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a child process starts");
+        let (out, mut err) = (process.stdout.take(), process.stderr.take());
+        let heard = Arc::clone(&said);
+        let reader = std::thread::spawn(move || {
+            let mut result = None;
+            for line in BufReader::new(out?).lines() {
+                match serde_json::from_str(&line.ok()?) {
+                    Ok(Line::Said(line)) => heard.lock().expect("no panic inside").push(line),
+                    Ok(Line::Done(line)) => result = Some(line),
+                    Err(_) => {} // a line cut off by a kill, or printed by the driver
+                }
+            }
+            result
+        });
+        let errors = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let _broken = err.as_mut().map(|err| err.read_to_end(&mut text));
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        let (reader, errors) = (Some(reader), Some(errors));
+        Self { said, body: Body::Process { process, reader, errors } }
+    }
+
     /// What the role said so far.
     pub fn said(&self) -> Vec<String> {
         self.said.lock().expect("no panic inside").clone()
@@ -178,7 +209,6 @@ impl Cx {
     /// Starts one process in a role, whatever the journal's sharing: where one process holds the store, after
     /// [`close_all`](Self::close_all).
     pub fn start_apart(&self, role: &str, index: usize, args: &serde_json::Value) -> Child {
-        let said = Arc::new(Mutex::new(Vec::new()));
         let order = Order {
             role: role.to_owned(),
             backend: self.backend().name().to_owned(),
@@ -188,35 +218,34 @@ impl Cx {
             flaw: flaw::current().map(|flaw| format!("{flaw:?}")),
             args: args.clone(),
         };
-        let mut process = Command::new(std::env::current_exe().expect("this program has a path"))
-            .arg(CHILD)
-            .arg(serde_json::to_string(&order).expect("an order is JSON"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("a child process starts");
-        let (out, mut err) = (process.stdout.take(), process.stderr.take());
-        let heard = Arc::clone(&said);
-        let reader = std::thread::spawn(move || {
-            let mut result = None;
-            for line in BufReader::new(out?).lines() {
-                match serde_json::from_str(&line.ok()?) {
-                    Ok(Line::Said(line)) => heard.lock().expect("no panic inside").push(line),
-                    Ok(Line::Done(line)) => result = Some(line),
-                    Err(_) => {} // a line cut off by a kill, or printed by the driver
-                }
-            }
-            result
-        });
-        let errors = std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let _broken = err.as_mut().map(|err| err.read_to_end(&mut text));
-            String::from_utf8_lossy(&text).into_owned()
-        });
-        let (reader, errors) = (Some(reader), Some(errors));
-        Child { said, body: Body::Process { process, reader, errors } }
+        let order = serde_json::to_string(&order).expect("an order is JSON");
+        Child::spawn(&mut again(&order))
     }
+}
+
+/// This program once more, to be another process: its hidden first argument, and the order it is to carry out.
+pub fn again(order: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
+    command.args([CHILD, order]);
+    command
+}
+
+/// The order that this process was started for by [`again`], if it was.
+pub fn order(arguments: &[String]) -> Option<&str> {
+    match arguments {
+        [_, flag, order] if flag == CHILD => Some(order),
+        _ => None,
+    }
+}
+
+/// In a child: tells its parent something now.
+pub fn say(line: impl Into<String>) {
+    print(&Line::Said(line.into()));
+}
+
+/// In a child: its result, for [`Child::wait`].
+pub fn done(result: impl Into<String>) {
+    print(&Line::Done(result.into()));
 }
 
 fn print(line: &Line) {
@@ -228,12 +257,9 @@ fn print(line: &Line) {
 /// Plays the role this process was started for, if it was: what the `main` of a program does first that judges backends with
 /// [`judge`](crate::judge). Children are started as the program itself.
 pub fn play(backends: &[Backend]) -> bool {
-    let mut arguments = std::env::args().skip(1);
-    let (Some(flag), Some(order)) = (arguments.next(), arguments.next()) else { return false };
-    if flag != CHILD {
-        return false;
-    }
-    let order: Order = serde_json::from_str(&order).expect("an order");
+    let arguments: Vec<String> = std::env::args().collect();
+    let Some(order) = order(&arguments) else { return false };
+    let order: Order = serde_json::from_str(order).expect("an order");
     let backend =
         backends.iter().find(|b| b.name() == order.backend).expect("a backend of this suite");
     let run = roles::find(&order.role).expect("a role of this suite").run;
@@ -243,6 +269,6 @@ pub fn play(backends: &[Backend]) -> bool {
         let cx = Cx::at(backend, Dir::new(order.dir), None, order.seed, Mouth::Stdout).await;
         run(cx, order.index, order.args).await
     });
-    print(&Line::Done(result));
+    done(result);
     true
 }
