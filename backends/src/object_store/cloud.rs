@@ -30,7 +30,7 @@ fn retry() -> RetryConfig {
     RetryConfig { max_retries: 3, retry_timeout: 2 * ATTEMPT, ..RetryConfig::default() }
 }
 
-fn client() -> ClientOptions {
+fn options() -> ClientOptions {
     ClientOptions::new().with_timeout(ATTEMPT).with_connect_timeout(Duration::from_secs(5))
 }
 
@@ -47,6 +47,12 @@ pub async fn connect(
     prefix: &str,
     options: Options,
 ) -> Result<Objects> {
+    Objects::open(client(cloud, bucket)?, prefix, options).await
+}
+
+/// The bucket or container itself, as [`connect`] reaches it: for tests that put something between.
+#[doc(hidden)]
+pub fn client(cloud: Cloud, bucket: &str) -> Result<Arc<dyn ObjectStore>> {
     // The process may have one already; then that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // The builder's own words may repeat what the environment says.
@@ -55,13 +61,14 @@ pub async fn connect(
                       region or credentials are missing or malformed";
         Error::invalid("store", reason)
     };
-    let store: Arc<dyn ObjectStore> = match cloud {
+    let options = options();
+    Ok(match cloud {
         #[cfg(feature = "s3")]
         Cloud::S3 => Arc::new(
             object_store::aws::AmazonS3Builder::from_env()
                 .with_bucket_name(bucket)
                 .with_retry(retry())
-                .with_client_options(allowing_http(client(), "AWS_ALLOW_HTTP"))
+                .with_client_options(allowing_http(options, "AWS_ALLOW_HTTP"))
                 .build()
                 .map_err(unusable)?,
         ),
@@ -70,7 +77,7 @@ pub async fn connect(
             object_store::gcp::GoogleCloudStorageBuilder::from_env()
                 .with_bucket_name(bucket)
                 .with_retry(retry())
-                .with_client_options(client())
+                .with_client_options(options)
                 .build()
                 .map_err(unusable)?,
         ),
@@ -79,17 +86,16 @@ pub async fn connect(
             object_store::azure::MicrosoftAzureBuilder::from_env()
                 .with_container_name(bucket)
                 .with_retry(retry())
-                .with_client_options(allowing_http(client(), "AZURE_ALLOW_HTTP"))
+                .with_client_options(allowing_http(options, "AZURE_ALLOW_HTTP"))
                 .build()
                 .map_err(unusable)?,
         ),
-    };
-    Objects::open(store, prefix, options).await
+    })
 }
 
 /// Without TLS only where the environment says so.
 #[cfg(any(feature = "s3", feature = "azure"))]
-fn allowing_http(client: ClientOptions, variable: &str) -> ClientOptions {
+fn allowing_http(options: ClientOptions, variable: &str) -> ClientOptions {
     let allowed = std::env::var(variable).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
-    client.with_allow_http(allowed)
+    options.with_allow_http(allowed)
 }

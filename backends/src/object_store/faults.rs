@@ -6,7 +6,10 @@ use std::{
     collections::VecDeque,
     fmt,
     ops::Range,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -40,6 +43,10 @@ pub enum Put {
     Late,
     /// Applied, whatever is there already: a store that lies.
     Overwrite,
+    /// Not applied; there is no reply, ever. [`Faults::halted`] tells.
+    Halt,
+    /// As asked; if it is applied, there is no reply, ever. [`Faults::halted`] tells.
+    ApplyThenHalt,
 }
 
 /// Requests, by kind.
@@ -80,6 +87,8 @@ struct Script {
     /// Parts of keys whose GETs and DELETEs fail.
     unreadable: Option<String>,
     undeletable: Option<String>,
+    /// Part of a key whose DELETE is never answered, nor applied.
+    halting: Option<String>,
     /// Changes that are let through still; then every request fails, as of a killed process.
     left: Option<u64>,
 }
@@ -90,6 +99,23 @@ pub struct Faults {
     inner: Arc<dyn ObjectStore>,
     script: Arc<Mutex<Script>>,
     late: Arc<Event>,
+    halted: Arc<Halted>,
+}
+
+/// Whether a request was halted, and who waits for that.
+#[derive(Default)]
+struct Halted {
+    is_so: AtomicBool,
+    event: Event,
+}
+
+impl Halted {
+    /// Says so, and never ends.
+    async fn halt<T>(&self) -> T {
+        self.is_so.store(true, Ordering::SeqCst);
+        self.event.notify(usize::MAX);
+        std::future::pending().await
+    }
 }
 
 impl fmt::Debug for Faults {
@@ -131,7 +157,7 @@ fn is_hit(part: Option<&String>, key: &Path) -> Result<()> {
 impl Faults {
     /// No fault yet.
     pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
-        Self { inner, script: Arc::default(), late: Arc::new(Event::new()) }
+        Self { inner, script: Arc::default(), late: Arc::new(Event::new()), halted: Arc::default() }
     }
 
     /// Another process's way to the same objects, with counts and a script of its own.
@@ -174,6 +200,19 @@ impl Faults {
     /// Every DELETE of a key with this part fails; `None` ends it.
     pub fn fail_deletes(&self, part: Option<&str>) {
         lock(&self.script).undeletable = part.map(str::to_owned);
+    }
+
+    /// The next DELETE of a key with this part is neither applied nor answered, ever.
+    pub fn halt_delete(&self, part: &str) {
+        lock(&self.script).halting = Some(part.to_owned());
+    }
+
+    /// Ends once a request was halted.
+    pub async fn halted(&self) {
+        let event = self.halted.event.listen();
+        if !self.halted.is_so.load(Ordering::SeqCst) {
+            event.await;
+        }
     }
 
     /// Requests since the last call.
@@ -250,6 +289,11 @@ impl ObjectStore for Faults {
                 Err(broken())
             }
             Put::Overwrite => self.inner.put_opts(key, bytes, PutOptions::default()).await,
+            Put::Halt => self.halted.halt().await,
+            Put::ApplyThenHalt => {
+                self.inner.put_opts(key, bytes, options).await?;
+                self.halted.halt().await
+            }
         }
     }
 
@@ -277,14 +321,18 @@ impl ObjectStore for Faults {
         &self,
         keys: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
-        let (inner, script) = (self.inner.clone(), self.script.clone());
+        let (inner, script, halted) =
+            (self.inner.clone(), self.script.clone(), self.halted.clone());
         let delete = move |key: Result<Path>| {
-            let (inner, script) = (inner.clone(), script.clone());
+            let (inner, script, halted) = (inner.clone(), script.clone(), halted.clone());
             async move {
                 let key = key?;
                 tokio::task::yield_now().await;
                 Self::request(&script, |counts| counts.deletes += 1)?;
                 is_hit(lock(&script).undeletable.as_ref(), &key)?;
+                if is_hit(lock(&script).halting.as_ref(), &key).is_err() {
+                    return halted.halt().await;
+                }
                 let mut one = inner.delete_stream(stream::once(async { Ok(key) }).boxed());
                 one.next().await.unwrap_or_else(|| Err(broken()))
             }

@@ -73,7 +73,7 @@ use sessile_core::{
 };
 
 #[cfg(feature = "cloud")]
-pub use self::cloud::{Cloud, connect};
+pub use self::cloud::{Cloud, client, connect};
 pub use self::options::Options;
 use self::{commit::Created, keys::Keys, view::Kept};
 use crate::{

@@ -1,0 +1,64 @@
+//! Where the processes meet: one store of objects, in a folder or on a server.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use object_store::{ObjectStore, local::LocalFileSystem};
+use serde::{Deserialize, Serialize};
+use sessile::{
+    By,
+    command::Paging,
+    id::{SessionId, TenantId, UserId},
+    journal::{Direction, Sharing},
+    model::Actor,
+    object_store::{Cloud, Objects, Options, client, faults::Faults},
+    store::{SessionStoreExt as _, Store},
+};
+use sessile_conformance::kit;
+
+/// The bucket that the script beside the tests makes in each server.
+const BUCKET: &str = "sessile";
+
+/// A store of objects.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Place {
+    Folder(PathBuf),
+    S3(String),
+    Azure(String),
+}
+
+impl Place {
+    /// A handle with a cache of its own, and the hand on its requests.
+    pub(crate) async fn open(&self, fold_after: usize, grace: Duration) -> (Store, Faults) {
+        let (objects, prefix): (Arc<dyn ObjectStore>, _) = match self {
+            Self::Folder(folder) => {
+                let objects = LocalFileSystem::new_with_prefix(folder).expect("a folder");
+                (Arc::new(objects.with_fsync(true)), "")
+            }
+            Self::S3(prefix) => (client(Cloud::S3, BUCKET).expect("a server"), prefix.as_str()),
+            Self::Azure(prefix) => {
+                (client(Cloud::Azure, BUCKET).expect("a server"), prefix.as_str())
+            }
+        };
+        let hand = Faults::new(objects);
+        let options = Options::default()
+            .with_fold_after(fold_after)
+            .with_grace(grace)
+            .with_sharing(Sharing::ManyProcesses);
+        let journal = Objects::open(Arc::new(hand.clone()), prefix, options).await;
+        (Store::new(Arc::new(journal.expect("a store")), sessile::options()), hand)
+    }
+}
+
+/// Who writes and reads here.
+pub(crate) fn by() -> By {
+    let tenant = TenantId::new("acme").expect("a tenant");
+    By::new(tenant.clone(), Actor::user(tenant, UserId::new("ada").expect("a user")))
+}
+
+/// Every entry of a session, in order: its version and its text.
+pub(crate) async fn entries(store: &Store, session: SessionId) -> Vec<(u64, String)> {
+    let by = by();
+    let page = |page: Paging| store.entries(&by, session, Direction::Forward, page);
+    let all = kit::pages(1000, page).await;
+    all.iter().map(|entry| (entry.version, kit::text(entry).to_owned())).collect()
+}
