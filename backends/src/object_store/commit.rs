@@ -10,7 +10,7 @@ use sessile_core::{
     journal::{Batch, Commit, Position},
 };
 
-use super::{Inner, format::Logged, keys::SpaceKeys, look, view::View};
+use super::{Inner, format::Logged, look, site::Site, view::View};
 use crate::check;
 
 /// What became of an attempt to create an object.
@@ -52,11 +52,10 @@ impl Inner {
     }
 
     /// A view to decide on: what is known if it is what the writer expects, else a fresh one.
-    async fn view_for(&self, space: &Space, expected: Option<Position>) -> Result<Arc<View>> {
-        let known = self.kept.cell(&self.keys.space(space)).view();
-        match known {
+    async fn view_for(&self, site: &Site, expected: Option<Position>) -> Result<Arc<View>> {
+        match site.cell.view() {
             Some(view) if view.position() == expected && !view.dropped() => Ok(view),
-            _ => self.look(space).await,
+            _ => self.look(site).await,
         }
     }
 
@@ -66,21 +65,22 @@ impl Inner {
         expected: Option<Position>,
         batch: &Batch,
     ) -> Result<Commit> {
-        let view = self.view_for(space, expected).await?;
+        let site = &self.site(space);
+        let view = self.view_for(site, expected).await?;
         if let Some(refusal) = Self::refusal(&view, expected) {
             return Ok(refusal);
         }
         if expected.is_none() {
             // Before the first record, so that whatever has a record is listed.
-            for mark in self.keys.marks(space, batch.project) {
+            for mark in site.keys.marks(batch.project) {
                 self.mark(&mark).await?;
             }
         }
         let Some(logged) = Logged::of(batch) else { return Ok(Commit::Done) };
-        let commit = self.append(space, &view, expected, logged).await?;
+        let commit = self.append(site, &view, expected, logged).await?;
         if matches!(commit, Commit::Done) {
             self.bell.ring(space);
-            self.fold_when_due(space).await;
+            self.fold_when_due(site).await;
         }
         Ok(commit)
     }
@@ -96,23 +96,24 @@ impl Inner {
         space: &Space,
         expected: Option<Position>,
     ) -> Result<Commit> {
-        let view = self.view_for(space, expected).await?;
+        let site = &self.site(space);
+        let view = self.view_for(site, expected).await?;
         if view.dropped() {
             return Ok(Commit::Done);
         }
         if let Some(refusal) = Self::refusal(&view, expected) {
             return Ok(refusal);
         }
-        let marks = self.keys.marks(space, view.project());
+        let marks = site.keys.marks(view.project());
         let tombstone = Logged::tombstone(view.last() + 1);
-        let commit = match self.append(space, &view, expected, tombstone).await? {
+        let commit = match self.append(site, &view, expected, tombstone).await? {
             Commit::HeadMoved { head: None, .. } => Commit::Done,
             commit => commit,
         };
         if matches!(commit, Commit::Done) {
             self.bell.ring(space);
             // What is left, a later scrub finds.
-            let _ = self.clear(space, marks).await;
+            let _ = self.clear(site, marks).await;
         }
         Ok(commit)
     }
@@ -120,12 +121,12 @@ impl Inner {
     /// Creates the next object of a log and finds out what became of it.
     async fn append(
         &self,
-        space: &Space,
+        site: &Site,
         view: &Arc<View>,
         expected: Option<Position>,
         logged: Logged,
     ) -> Result<Commit> {
-        let keys = self.keys.space(space);
+        let keys = &site.keys;
         let encoded = logged.encode();
         let bytes = encoded.ok_or_else(|| Error::invalid("batch", "is larger than 4 GiB"))?;
         let sent = self.options.clock.elapsed();
@@ -136,21 +137,21 @@ impl Inner {
                     if Logged::decode(&there).is_some_and(|it| it.nonce == logged.nonce) => {}
                 // Nothing was deleted since this writer looked: another's object stands where it always did.
                 Ok(Some(_)) if self.is_proof_fresh(view) => {
-                    return self.lost(space, expected, source).await;
+                    return self.lost(site, expected, source).await;
                 }
                 // Another's object may stand where ours was folded and deleted.
-                Ok(Some(_)) => return self.in_segments(space, &logged, expected, source).await,
+                Ok(Some(_)) => return self.in_segments(site, &logged, expected, source).await,
                 // Nothing there proves nothing: it may land yet, or be folded and deleted already.
-                Ok(None) => return self.in_segments(space, &logged, expected, source).await,
+                Ok(None) => return self.in_segments(site, &logged, expected, source).await,
                 Err(_) => return Ok(Commit::Indeterminate { source: Some(source) }),
             }
         }
         if self.is_proof_fresh(view) {
-            self.kept.cell(&keys).append(view, logged, sent);
+            site.cell.append(view, logged, sent);
             return Ok(Commit::Done);
         }
         // It may have been created where a deleted object had been: only what is above the boundary counts.
-        self.proven(space, &keys, &logged, expected).await
+        self.proven(site, &logged, expected).await
     }
 
     /// Whether a reply that came just now is within half a grace of the writer's look.
@@ -162,13 +163,13 @@ impl Inner {
     /// Another's object is there, and counts.
     async fn lost(
         &self,
-        space: &Space,
+        site: &Site,
         expected: Option<Position>,
         source: Source,
     ) -> Result<Commit> {
-        self.kept.cell(&self.keys.space(space)).forget();
+        site.cell.forget();
         let doubt = Commit::Indeterminate { source: Some(source) };
-        Ok(match self.look(space).await {
+        Ok(match self.look(site).await {
             Ok(view) => Self::refusal(&view, expected).unwrap_or(doubt),
             // It is not applied, and never will be.
             Err(error) => return Err(error),
@@ -178,13 +179,12 @@ impl Inner {
     /// Looks whether an object that is there counts.
     async fn proven(
         &self,
-        space: &Space,
-        keys: &SpaceKeys,
+        site: &Site,
         logged: &Logged,
         expected: Option<Position>,
     ) -> Result<Commit> {
         let doubt = |error: Error| Commit::Indeterminate { source: Some(Arc::new(error)) };
-        let view = match self.look(space).await {
+        let view = match self.look(site).await {
             Ok(view) => view,
             Err(error) => return Ok(doubt(error)),
         };
@@ -199,21 +199,21 @@ impl Inner {
         if view.manifest.boundary < logged.first {
             return Ok(Commit::Indeterminate { source: None });
         }
-        let nothing: Source = Arc::new(Error::not_found(keys.log(logged.first)));
-        self.in_segments(space, logged, expected, nothing).await
+        let nothing: Source = Arc::new(Error::not_found(site.keys.log(logged.first)));
+        self.in_segments(site, logged, expected, nothing).await
     }
 
     /// No object is there: if the boundary has passed it, the segment tells whose it was.
     async fn in_segments(
         &self,
-        space: &Space,
+        site: &Site,
         logged: &Logged,
         expected: Option<Position>,
         source: Source,
     ) -> Result<Commit> {
         let doubt = Commit::Indeterminate { source: Some(source) };
         for _ in 0..4 {
-            let Ok(view) = self.look(space).await else { return Ok(doubt) };
+            let Ok(view) = self.look(site).await else { return Ok(doubt) };
             if view.dropped() {
                 // Where the tombstone stands, nothing else ever did; what stood before it is gone with the rest.
                 let is_refused = view.last() == logged.first;
@@ -235,7 +235,7 @@ impl Inner {
             let at =
                 |s: &&super::format::Segment| s.first <= logged.first && logged.first <= s.last;
             let Some(segment) = view.manifest.segments.iter().find(at) else { return Ok(doubt) };
-            let batches = match self.segment(space, segment, true).await {
+            let batches = match self.segment(site, segment, true).await {
                 Ok(Some(batches)) => batches,
                 Ok(None) => continue,
                 // No error: it would say that nothing was written.

@@ -6,11 +6,11 @@
 //! greatest and counts for nothing. Segments that the greatest manifest does not name, and that were not made for a later
 //! one, can go at once. Log objects below the boundary wait for the grace: a writer that slept might create one anew.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use sessile_core::{
     error::{Error, Result},
-    id::{Space, Version},
+    id::Version,
     journal::RecordBody,
 };
 
@@ -19,7 +19,8 @@ use super::{
     commit::Created,
     format::{Logged, Manifest, Segment},
     keys::{Part, SpaceKeys, part},
-    view::{Cell, View},
+    site::Site,
+    view::View,
 };
 
 /// A segment is joined with the next as long as both together are no larger than this.
@@ -29,32 +30,31 @@ const ATTEMPTS: usize = 8;
 
 impl Inner {
     /// Folds after a commit, if there is enough. That it fails harms nobody.
-    pub(super) async fn fold_when_due(&self, space: &Space) {
-        let cell = self.kept.cell(&self.keys.space(space));
+    pub(super) async fn fold_when_due(&self, site: &Site) {
         let due = |view: Arc<View>| view.tail.len() >= self.options.fold_after;
-        if cell.view().is_some_and(due) {
-            let _ = self.fold(space).await;
+        if site.cell.view().is_some_and(due) {
+            let _ = self.fold(site).await;
         }
     }
 
     /// Folds the whole log, and deletes what may be deleted.
-    pub(super) async fn fold(&self, space: &Space) -> Result<Arc<View>> {
+    pub(super) async fn fold(&self, site: &Site) -> Result<Arc<View>> {
         for _ in 0..ATTEMPTS {
-            let view = self.look(space).await?;
+            let view = self.look(site).await?;
             if view.tail.is_empty() {
-                self.sweep(&self.keys.space(space), &view).await?;
+                self.sweep(site, &view).await?;
                 return Ok(view);
             }
-            let Some(next) = self.next_manifest(space, &view).await? else { continue };
-            if let Some(view) = self.establish(space, &view, next).await? {
+            let Some(next) = self.next_manifest(site, &view).await? else { continue };
+            if let Some(view) = self.establish(site, &view, next).await? {
                 return Ok(view);
             }
         }
-        Err(Error::Contended { space: space.clone() })
+        Err(site.contended())
     }
 
     /// A manifest that has the tail in segments too; they are written. `None`: a segment went meanwhile.
-    async fn next_manifest(&self, space: &Space, view: &View) -> Result<Option<Manifest>> {
+    async fn next_manifest(&self, site: &Site, view: &View) -> Result<Option<Manifest>> {
         let n = view.manifest.n + 1;
         let mut next = Manifest {
             n,
@@ -76,21 +76,16 @@ impl Inner {
             && last.bytes <= bytes.saturating_mul(2)
             && last.bytes.saturating_add(bytes) <= SEGMENT_BYTES
         {
-            let Some(before) = self.segment(space, last, true).await? else { return Ok(None) };
+            let Some(before) = self.segment(site, last, true).await? else { return Ok(None) };
             bytes += last.bytes;
             batches.splice(0..0, before.iter().cloned().map(Arc::new));
             next.segments.pop();
         }
-        next.segments.push(self.write_segment(space, n, &batches).await?);
+        next.segments.push(self.write_segment(site, n, &batches).await?);
         Ok(Some(next))
     }
 
-    async fn write_segment(
-        &self,
-        space: &Space,
-        n: u64,
-        batches: &[Arc<Logged>],
-    ) -> Result<Segment> {
+    async fn write_segment(&self, site: &Site, n: u64, batches: &[Arc<Logged>]) -> Result<Segment> {
         let mut bytes = Vec::new();
         for batch in batches {
             let line = batch.encode();
@@ -102,7 +97,7 @@ impl Inner {
             last: batches.last().map_or(0, |batch| batch.last),
             bytes: bytes.len() as u64,
         };
-        let key = self.keys.space(space).segment(&segment.name);
+        let key = site.keys.segment(&segment.name);
         match self.create(&key, bytes.into()).await? {
             Created::Fresh => Ok(segment),
             // The name is nobody else's, but the object may have come half way only in the store's own words: ask.
@@ -119,15 +114,15 @@ impl Inner {
     /// Creates a manifest after the one of `view`; `None` if another came first. Deletes what it leaves without a name.
     async fn establish(
         &self,
-        space: &Space,
+        site: &Site,
         view: &View,
         next: Manifest,
     ) -> Result<Option<Arc<View>>> {
-        let keys = self.keys.space(space);
+        let keys = &site.keys;
         let bytes = next.encode().ok_or_else(|| Error::invalid("manifest", "is too large"))?;
         self.create(&keys.manifest(next.n), bytes.into()).await?;
         // Whether it counts is for a look to say: one that was created where another had been deleted does not.
-        let now = self.look(space).await?;
+        let now = self.look(site).await?;
         let is_ours = now.manifest.n == next.n && now.manifest.nonce == next.nonce;
         if is_ours {
             let kept = |segment: &Segment| next.segments.iter().any(|s| s.name == segment.name);
@@ -135,17 +130,16 @@ impl Inner {
                 self.kept.drop_segment(&segment.name);
             }
         }
-        self.sweep(&keys, &now).await?;
+        self.sweep(site, &now).await?;
         Ok(is_ours.then_some(now))
     }
 
     /// Deletes what counts for nothing any more: older manifests and unnamed segments at once, log objects a grace after
     /// this handle first saw the boundary above them. Says whether log objects are left below the boundary.
-    pub(super) async fn sweep(&self, keys: &SpaceKeys, view: &View) -> Result<bool> {
-        let cell = self.kept.cell(keys);
-        let settled = cell.settled(self.options.clock.elapsed(), self.options.grace);
+    pub(super) async fn sweep(&self, site: &Site, view: &View) -> Result<bool> {
+        let settled = site.cell.settled(self.options.clock.elapsed(), self.options.grace);
         let (manifest, mut dead, mut is_left) = (&view.manifest, Vec::new(), false);
-        for key in self.keys_below(&keys.journal()).await? {
+        for key in self.keys_below(&site.keys.journal()).await? {
             let is_dead = match part(&key) {
                 Some(Part::Manifest(n)) => n < manifest.n,
                 Some(Part::Segment(n, name)) => {
@@ -168,10 +162,10 @@ impl Inner {
     }
 
     /// Removes payloads: folds what is in the log still, then writes the segments anew without them.
-    pub(super) async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
-        let keys = self.keys.space(space);
+    pub(super) async fn erase(&self, site: &Site, versions: &[Version]) -> Result<()> {
+        let keys = &site.keys;
         for _ in 0..ATTEMPTS {
-            let mut view = self.look(space).await?;
+            let mut view = self.look(site).await?;
             if view.dropped() || view.position().is_none() {
                 return Ok(());
             }
@@ -179,29 +173,29 @@ impl Inner {
             let wanted: Vec<Version> =
                 versions.iter().copied().filter(|v| (1..=head).contains(v)).collect();
             if wanted.iter().any(|version| *version > view.manifest.boundary) {
-                view = self.fold(space).await?;
+                view = self.fold(site).await?;
             }
-            let Some((next, blobs)) = self.without(space, &view, &wanted).await? else { continue };
+            let Some((next, blobs)) = self.without(site, &view, &wanted).await? else { continue };
             // Blobs first: once no record names them, nobody finds them again.
             let mut dead: Vec<_> = blobs.iter().map(|name| keys.blob(name)).collect();
             dead.push(keys.snapshot());
             self.delete(dead).await?;
             let Some(next) = next else {
                 // An erasure that was cut off may have left the old segments.
-                self.sweep(&keys, &view).await?;
+                self.sweep(site, &view).await?;
                 return Ok(());
             };
-            if self.establish(space, &view, next).await?.is_some() {
+            if self.establish(site, &view, next).await?.is_some() {
                 return Ok(());
             }
         }
-        Err(Error::Contended { space: space.clone() })
+        Err(site.contended())
     }
 
     /// The next manifest with segments that lack these payloads, if any had one, and the blobs they named.
     async fn without(
         &self,
-        space: &Space,
+        site: &Site,
         view: &View,
         versions: &[Version],
     ) -> Result<Option<(Option<Manifest>, Vec<Arc<str>>)>> {
@@ -213,7 +207,7 @@ impl Inner {
                 segments.push(segment.clone());
                 continue;
             }
-            let Some(batches) = self.segment(space, segment, false).await? else { return Ok(None) };
+            let Some(batches) = self.segment(site, segment, false).await? else { return Ok(None) };
             let mut batches = Vec::clone(&batches);
             let mut hit = false;
             for record in batches.iter_mut().flat_map(|batch| &mut batch.records) {
@@ -229,7 +223,7 @@ impl Inner {
             changed |= hit;
             segments.push(if hit {
                 let batches: Vec<_> = batches.into_iter().map(Arc::new).collect();
-                self.write_segment(space, n, &batches).await?
+                self.write_segment(site, n, &batches).await?
             } else {
                 segment.clone()
             });
@@ -242,11 +236,11 @@ impl Inner {
     /// After a drop: everything but what keeps the space dropped.
     pub(super) async fn clear(
         &self,
-        space: &Space,
+        site: &Site,
         marks: Vec<object_store::path::Path>,
     ) -> Result<()> {
-        let keys = self.keys.space(space);
-        self.fold(space).await?;
+        let keys = &site.keys;
+        self.fold(site).await?;
         let mut dead = self.keys_below(&keys.blobs()).await?;
         dead.push(keys.snapshot());
         dead.extend(marks);
@@ -255,31 +249,22 @@ impl Inner {
 
     /// Sweeps every space of the store; says how many have log objects that must wait.
     pub(super) async fn sweep_all(&self) -> Result<usize> {
-        let mut spaces: Vec<SpaceKeys> = Vec::new();
+        let mut spaces = BTreeMap::new();
         for key in self.keys_below(self.keys.root()).await? {
-            if let (Some(keys), Some(_)) = (SpaceKeys::of_key(&key), part(&key))
-                && spaces.iter().all(|known| known.name() != keys.name())
-            {
-                spaces.push(keys);
+            if let (Some(keys), Some(_)) = (SpaceKeys::of_key(&key), part(&key)) {
+                spaces.insert(keys.name().to_owned(), keys);
             }
         }
         let mut waiting = 0;
-        for keys in spaces {
-            let cell: Arc<Cell> = self.kept.cell(&keys);
-            let damaged = |version: Version, reason: &str| {
-                let file = keys.name().to_owned();
-                Error::CorruptFile { file, reason: format!("version {version}: {reason}") }
-            };
-            let mut view = self.look_at(&keys, &cell, &damaged).await?;
-            if view.dropped()
-                && let Some(space) = keys.space()
-            {
-                // A drop that was cut off.
-                let marks = self.keys.marks(&space, view.project());
-                self.clear(&space, marks).await?;
-                view = self.look(&space).await?;
+        for keys in spaces.into_values() {
+            let site = &self.site_of(keys);
+            let mut view = self.look(site).await?;
+            if view.dropped() {
+                // It may have been cut off.
+                self.clear(site, site.keys.marks(view.project())).await?;
+                view = self.look(site).await?;
             }
-            waiting += usize::from(self.sweep(&keys, &view).await?);
+            waiting += usize::from(self.sweep(site, &view).await?);
         }
         Ok(waiting)
     }

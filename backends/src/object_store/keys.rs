@@ -83,14 +83,6 @@ impl Keys {
             None => index.join(kind_folder(kind)),
         }
     }
-
-    /// The marks of a space, in each scope it is listed in.
-    pub(super) fn marks(&self, space: &Space, project: Option<ProjectId>) -> Vec<Path> {
-        let mark = |project| {
-            self.scope(space.tenant(), space.kind(), project).join(space.characters().as_str())
-        };
-        std::iter::once(None).chain(project.map(Some)).map(mark).collect()
-    }
 }
 
 impl SpaceKeys {
@@ -118,6 +110,17 @@ impl SpaceKeys {
     /// What tells the space from others of the store.
     pub(super) fn name(&self) -> &str {
         self.folder.as_ref()
+    }
+
+    /// Its marks, in each scope it is listed in: its tenant's spaces of its kind, and its project's.
+    pub(super) fn marks(&self, project: Option<ProjectId>) -> Vec<Path> {
+        let parts: Vec<_> = self.folder.parts().collect();
+        let [tenant @ .., kind, characters] = parts.as_slice() else { return Vec::new() };
+        let index = tenant.iter().cloned().collect::<Path>().join("index");
+        std::iter::once(kind.as_ref().to_owned())
+            .chain(project.map(|project| project.to_string()))
+            .map(|scope| index.clone().join(scope).join(characters.clone()))
+            .collect()
     }
 
     pub(super) fn journal(&self) -> Path {

@@ -7,15 +7,16 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::{Error as StoreError, ObjectStoreExt as _, path::Path};
 use sessile_core::{
     error::{Error, Result},
-    id::{Space, Version},
+    id::Version,
     journal::{Direction, ReadRange, Record},
 };
 
 use super::{
     Inner,
     format::{Logged, Manifest, Segment},
-    keys::{Part, SpaceKeys, part},
-    view::{Cell, View},
+    keys::{Part, part},
+    site::Site,
+    view::View,
 };
 use crate::check;
 
@@ -64,23 +65,11 @@ impl Inner {
     }
 
     /// The space as it is now: one listing, and each object that is not known yet.
-    pub(super) async fn look(&self, space: &Space) -> Result<Arc<View>> {
-        let keys = self.keys.space(space);
-        let cell = self.kept.cell(&keys);
-        let damaged = |version, reason: &str| Error::corrupt(space, version, reason);
-        self.look_at(&keys, &cell, &damaged).await
-    }
-
-    pub(super) async fn look_at(
-        &self,
-        keys: &SpaceKeys,
-        cell: &Cell,
-        damaged: &(dyn Fn(Version, &str) -> Error + Send + Sync),
-    ) -> Result<Arc<View>> {
+    pub(super) async fn look(&self, site: &Site) -> Result<Arc<View>> {
         let mut failed = None;
         for _ in 0..LOOKS {
             let begun = self.options.clock.elapsed();
-            match self.try_look(keys, cell, damaged).await? {
+            match self.try_look(site).await? {
                 Ok((manifest, tail)) => {
                     let now = self.options.clock.elapsed();
                     if now.saturating_sub(begun) >= self.options.grace / 2 {
@@ -88,24 +77,22 @@ impl Inner {
                         failed = Some(manifest.boundary);
                         continue;
                     }
-                    let view = cell.learn(View { manifest, tail, proved: begun }, now);
+                    let view = site.cell.learn(View { manifest, tail, proved: begun }, now);
                     self.kept.trim();
                     return Ok(view);
                 }
                 Err(version) => failed = Some(version),
             }
         }
-        Err(damaged(failed.unwrap_or(0), "an object of the log is missing"))
+        Err(site.damaged(failed.unwrap_or(0), "an object of the log is missing"))
     }
 
     /// `Err(version)`: an object that was listed is gone. It was folded meanwhile, or it is missing.
     async fn try_look(
         &self,
-        keys: &SpaceKeys,
-        cell: &Cell,
-        damaged: &(dyn Fn(Version, &str) -> Error + Send + Sync),
+        site: &Site,
     ) -> Result<Result<(Arc<Manifest>, BTreeMap<Version, Arc<Logged>>), Version>> {
-        let known = cell.view();
+        let (keys, known) = (&site.keys, site.cell.view());
         let (mut newest, mut firsts) = (0, Vec::new());
         for key in self.keys_below(&keys.journal()).await? {
             match part(&key) {
@@ -121,7 +108,7 @@ impl Inner {
                 Some(bytes) => Arc::new(
                     Manifest::decode(&bytes)
                         .filter(|manifest| manifest.n == newest)
-                        .ok_or_else(|| damaged(1, "the manifest is damaged"))?,
+                        .ok_or_else(|| site.damaged(1, "the manifest is damaged"))?,
                 ),
                 None => return Ok(Err(1)),
             },
@@ -141,7 +128,7 @@ impl Inner {
             .buffer_unordered(PARALLEL);
         while let Some((first, bytes)) = reading.next().await {
             let Some(bytes) = bytes? else { return Ok(Err(first)) };
-            tail.insert(first, Arc::new(self.decode_log(first, &bytes, damaged)?));
+            tail.insert(first, Arc::new(decode_log(site, first, &bytes)?));
         }
         // A listing may miss an object that came while it went on, and have a later one.
         let mut next = manifest.boundary + 1;
@@ -155,7 +142,7 @@ impl Inner {
                     let Some(bytes) = self.get(&keys.log(next)).await? else {
                         return Ok(Err(next));
                     };
-                    let logged = self.decode_log(next, &bytes, damaged)?;
+                    let logged = decode_log(site, next, &bytes)?;
                     let end = logged.last;
                     tail.insert(next, Arc::new(logged));
                     end
@@ -166,33 +153,22 @@ impl Inner {
         Ok(Ok((manifest, tail)))
     }
 
-    fn decode_log(
-        &self,
-        first: Version,
-        bytes: &[u8],
-        damaged: &(dyn Fn(Version, &str) -> Error + Send + Sync),
-    ) -> Result<Logged> {
-        Logged::decode(bytes)
-            .filter(|logged| logged.first == first)
-            .ok_or_else(|| damaged(first, "an object of the log is damaged"))
-    }
-
     /// The batches of a segment; `None` if it is gone. What is kept is given only if `may_keep`: who looked just now knows
     /// that it still counts.
     pub(super) async fn segment(
         &self,
-        space: &Space,
+        site: &Site,
         segment: &Segment,
         may_keep: bool,
     ) -> Result<Option<Arc<Vec<Logged>>>> {
         if may_keep && let Some(kept) = self.kept.segment(&segment.name) {
             return Ok(Some(kept));
         }
-        let key = self.keys.space(space).segment(&segment.name);
+        let key = site.keys.segment(&segment.name);
         let Some(bytes) = self.get(&key).await? else { return Ok(None) };
         let batches = Logged::decode_all(&bytes)
             .filter(|all| all.first().is_some_and(|batch| batch.first == segment.first))
-            .ok_or_else(|| Error::corrupt(space, segment.first, "a segment is damaged"))?;
+            .ok_or_else(|| site.damaged(segment.first, "a segment is damaged"))?;
         let batches = Arc::new(batches);
         self.kept.keep_segment(&segment.name, batches.clone());
         Ok(Some(batches))
@@ -200,11 +176,10 @@ impl Inner {
 
     /// Records of a range. Where all of it lies in one segment that is not kept, reading that is the look: it is deleted
     /// before an erasure is acknowledged.
-    pub(super) async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
-        let cell = self.kept.cell(&self.keys.space(space));
+    pub(super) async fn read(&self, site: &Site, range: &ReadRange) -> Result<Vec<Record>> {
         let mut lost = 0;
         for attempt in 0..LOOKS {
-            let known = cell.view().filter(|view| {
+            let known = site.cell.view().filter(|view| {
                 attempt == 0 && range.upto <= view.manifest.boundary && !view.dropped() && {
                     let kept = |s: &Segment| self.kept.segment(&s.name).is_some();
                     !view.manifest.segments.iter().any(kept)
@@ -212,23 +187,23 @@ impl Inner {
             });
             let view = match known {
                 Some(view) => view,
-                None => self.look(space).await?,
+                None => self.look(site).await?,
             };
             if view.dropped() {
                 return Ok(Vec::new());
             }
-            match self.read_view(space, &view, range).await? {
+            match self.read_view(site, &view, range).await? {
                 Ok(records) => return Ok(records),
                 Err(version) => lost = version,
             }
-            cell.forget();
+            site.cell.forget();
         }
-        Err(Error::corrupt(space, lost, "a segment is missing"))
+        Err(site.damaged(lost, "a segment is missing"))
     }
 
     async fn read_view(
         &self,
-        space: &Space,
+        site: &Site,
         view: &View,
         range: &ReadRange,
     ) -> Result<Result<Vec<Record>, Version>> {
@@ -242,23 +217,30 @@ impl Inner {
             .collect();
         if range.direction == Direction::Backward {
             segments.reverse();
-            if !taking.take_all(space, tail.iter().copied())? {
+            if !taking.take_all(site, tail.iter().copied())? {
                 return Ok(Ok(taking.taken));
             }
         }
         for segment in segments {
-            let Some(batches) = self.segment(space, segment, true).await? else {
+            let Some(batches) = self.segment(site, segment, true).await? else {
                 return Ok(Err(segment.first));
             };
-            if !taking.take_all(space, batches.iter())? {
+            if !taking.take_all(site, batches.iter())? {
                 return Ok(Ok(taking.taken));
             }
         }
         if range.direction == Direction::Forward {
-            taking.take_all(space, tail.iter().copied())?;
+            taking.take_all(site, tail.iter().copied())?;
         }
         Ok(Ok(taking.taken))
     }
+}
+
+/// The batch of a log object.
+pub(super) fn decode_log(site: &Site, first: Version, bytes: &[u8]) -> Result<Logged> {
+    Logged::decode(bytes)
+        .filter(|logged| logged.first == first)
+        .ok_or_else(|| site.damaged(first, "an object of the log is damaged"))
 }
 
 /// Takes what a range asks for, until it is enough.
@@ -277,26 +259,26 @@ impl<'a> Taking<'a> {
     /// Takes from batches in ascending order, from the range's end; `false`: it is enough.
     fn take_all<'b>(
         &mut self,
-        space: &Space,
+        site: &Site,
         batches: impl DoubleEndedIterator<Item = &'b Logged>,
     ) -> Result<bool> {
         if self.range.direction == Direction::Forward {
-            self.take_batches(space, batches, |batch| Box::new(batch.records.iter()))
+            self.take_batches(site, batches, |batch| Box::new(batch.records.iter()))
         } else {
-            self.take_batches(space, batches.rev(), |batch| Box::new(batch.records.iter().rev()))
+            self.take_batches(site, batches.rev(), |batch| Box::new(batch.records.iter().rev()))
         }
     }
 
     fn take_batches<'b>(
         &mut self,
-        space: &Space,
+        site: &Site,
         batches: impl Iterator<Item = &'b Logged>,
         records: impl Fn(&'b Logged) -> Box<dyn Iterator<Item = &'b Record> + 'b>,
     ) -> Result<bool> {
         let (after, upto) = (self.range.after, self.range.upto);
         for batch in batches.filter(|batch| batch.last > after && batch.first <= upto) {
             if let Some(version) = batch.missing() {
-                return Err(Error::corrupt(space, version, "the record is missing"));
+                return Err(site.damaged(version, "the record is missing"));
             }
             if !records(batch).all(|record| self.take(record)) {
                 return Ok(false);

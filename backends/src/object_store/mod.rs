@@ -44,6 +44,7 @@ mod lists;
 mod look;
 mod open;
 mod options;
+mod site;
 mod tamper;
 mod view;
 
@@ -143,7 +144,7 @@ impl Objects {
     /// Folds the log of a space into segments, and deletes what may be deleted. Any process may, at any time.
     pub async fn fold(&self, space: &Space) -> Result<()> {
         self.inner.check()?;
-        self.inner.fold(space).await.map(|_| ())
+        self.inner.fold(&self.inner.site(space)).await.map(|_| ())
     }
 
     /// Forgets what was read, as a new handle would: for tests that change objects behind the journal's back.
@@ -202,7 +203,7 @@ impl Journal for Objects {
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
         coop::breathe().await;
         self.inner.check()?;
-        Ok(self.inner.look(space).await?.head())
+        Ok(self.inner.look(&self.inner.site(space)).await?.head())
     }
 
     async fn commit(
@@ -223,7 +224,7 @@ impl Journal for Objects {
         if range.limit == 0 || range.after >= range.upto {
             return Ok(Vec::new());
         }
-        self.inner.read(space, range).await
+        self.inner.read(&self.inner.site(space), range).await
     }
 
     async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
@@ -231,10 +232,10 @@ impl Journal for Objects {
         inner.check()?;
         let limit = inner.info.limits.blob_bytes;
         check::within("bytes of a snapshot", limit, snapshot.bytes.len())?;
-        let cell = inner.kept.cell(&inner.keys.space(space));
-        let view = match cell.view() {
+        let site = inner.site(space);
+        let view = match site.cell.view() {
             Some(view) => view,
-            None => inner.look(space).await?,
+            None => inner.look(&site).await?,
         };
         let Some(head) = view.position() else { return Ok(()) };
         let newer = self.load_snapshot(space).await?.is_some_and(|kept| {
@@ -244,7 +245,7 @@ impl Journal for Objects {
         if newer {
             return Ok(());
         }
-        let key = inner.keys.space(space).snapshot();
+        let key = site.keys.snapshot();
         let bytes = Bytes::from(encode_snapshot(snapshot));
         let put = inner.store.put_opts(&key, bytes.into(), PutOptions::default()).await;
         put.map(|_| ()).map_err(|e| look::unavailable("keep a snapshot", e))
@@ -264,12 +265,13 @@ impl Journal for Objects {
 
     async fn wait(&self, space: &Space, after: Version, time: Duration) -> Result<bool> {
         let inner = &self.inner;
+        let site = inner.site(space);
         let until = clock::deadline(time);
         let mut pause = Duration::from_millis(20);
         loop {
             let listener = inner.bell.listen(space);
             inner.check()?;
-            let view = inner.look(space).await?;
+            let view = inner.look(&site).await?;
             if view.last() > after || view.dropped() {
                 return Ok(true);
             }
@@ -290,7 +292,7 @@ impl Journal for Objects {
 
     async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
         self.inner.check()?;
-        self.inner.erase(space, versions).await
+        self.inner.erase(&self.inner.site(space), versions).await
     }
 
     /// Lists the whole store.

@@ -30,13 +30,13 @@ impl Inner {
     }
 
     async fn damage(&self, space: &Space, version: Version, damage: Damage) -> Result<Option<()>> {
-        let keys = self.keys.space(space);
-        let view = self.look(space).await?;
+        let site = &self.site(space);
+        let (keys, view) = (&site.keys, self.look(site).await?);
         let mut batches: Vec<Logged> = view.tail.values().map(|b| Logged::clone(b)).collect();
         let mut key = None;
         for segment in &view.manifest.segments {
             if (segment.first..=segment.last).contains(&version)
-                && let Some(found) = self.segment(space, segment, false).await?
+                && let Some(found) = self.segment(site, segment, false).await?
             {
                 batches = Vec::clone(&found);
                 key = Some(keys.segment(&segment.name));

@@ -1,0 +1,57 @@
+//! A space as the journal works on it: its keys, what is known of it, and its name for people.
+
+use std::sync::Arc;
+
+use sessile_core::{
+    error::Error,
+    id::{Space, Version},
+};
+
+use super::{Inner, keys::SpaceKeys, view::Cell};
+
+/// One space of the store.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    pub(super) keys: SpaceKeys,
+    pub(super) cell: Arc<Cell>,
+    /// `None` where its keys are all there is, and its tenant's name is too long to be spelled out in them.
+    space: Option<Space>,
+}
+
+impl Site {
+    /// What is wrong with a record of it.
+    pub(super) fn damaged(&self, version: Version, reason: &str) -> Error {
+        match &self.space {
+            Some(space) => Error::corrupt(space, version, reason),
+            None => Error::CorruptFile {
+                file: self.keys.name().to_owned(),
+                reason: format!("version {version}: {reason}"),
+            },
+        }
+    }
+
+    /// Others were faster too often.
+    pub(super) fn contended(&self) -> Error {
+        match &self.space {
+            Some(space) => Error::Contended { space: space.clone() },
+            None => Error::Unavailable {
+                reason: "other processes fold the same log".into(),
+                source: None,
+            },
+        }
+    }
+}
+
+impl Inner {
+    pub(super) fn site(&self, space: &Space) -> Site {
+        let keys = self.keys.space(space);
+        let cell = self.kept.cell(&keys);
+        Site { keys, cell, space: Some(space.clone()) }
+    }
+
+    /// A space that a listing came by.
+    pub(super) fn site_of(&self, keys: SpaceKeys) -> Site {
+        let (space, cell) = (keys.space(), self.kept.cell(&keys));
+        Site { keys, cell, space }
+    }
+}
