@@ -1,23 +1,17 @@
 //! Stores of objects for the suite.
 
 use std::{
-    fmt,
     path::PathBuf,
     sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
-use futures_util::{StreamExt as _, stream::BoxStream};
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result as StoreResult,
-    memory::InMemory, path::Path,
-};
+use object_store::{ObjectStore, memory::InMemory};
 use sessile::{
     Result,
     id::{Space, Version},
     journal::{Durability, Sharing},
-    object_store::{Cloud, Objects, Options, connect},
+    object_store::{Cloud, Objects, Options, connect, faults::Faults},
 };
 use sessile_conformance::{Damage, Dir, Tamper};
 
@@ -75,7 +69,9 @@ const BUCKET: &str = "sessile";
 
 /// In memory, where every call gives way to others first.
 pub(super) async fn in_memory(dir: &Dir) -> Result<Arc<Objects>> {
-    Location::of(dir, || Place::Memory(Arc::new(Yielding(InMemory::new())))).open().await
+    // The crate's own store never gives way, so nothing would ever happen at the same time.
+    let yielding = || Place::Memory(Arc::new(Faults::new(Arc::new(InMemory::new()))));
+    Location::of(dir, yielding).open().await
 }
 
 /// In files, each flushed.
@@ -119,64 +115,5 @@ impl Tamper for InObjects {
         let (_, hand) = self.hand().await;
         hand.set_format(1000).await.expect("an object to change");
         true
-    }
-}
-
-/// The crate's store in memory never gives way, so nothing would ever happen at the same time.
-#[derive(Debug)]
-struct Yielding(InMemory);
-
-impl fmt::Display for Yielding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-#[async_trait]
-impl ObjectStore for Yielding {
-    async fn put_opts(
-        &self,
-        location: &Path,
-        payload: PutPayload,
-        opts: PutOptions,
-    ) -> StoreResult<PutResult> {
-        tokio::task::yield_now().await;
-        let put = self.0.put_opts(location, payload, opts).await;
-        tokio::task::yield_now().await;
-        put
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        location: &Path,
-        opts: PutMultipartOptions,
-    ) -> StoreResult<Box<dyn MultipartUpload>> {
-        self.0.put_multipart_opts(location, opts).await
-    }
-
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
-        tokio::task::yield_now().await;
-        self.0.get_opts(location, options).await
-    }
-
-    fn delete_stream(
-        &self,
-        locations: BoxStream<'static, StoreResult<Path>>,
-    ) -> BoxStream<'static, StoreResult<Path>> {
-        self.0.delete_stream(locations)
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
-        let listed = self.0.list(prefix);
-        let yielded = futures_util::FutureExt::map(tokio::task::yield_now(), |()| listed);
-        futures_util::FutureExt::flatten_stream(yielded).boxed()
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {
-        self.0.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
-        self.0.copy_opts(from, to, options).await
     }
 }

@@ -2,25 +2,22 @@
 //!
 //! Every call yields once, so that callers meet. Requests are counted by kind, pages of a listing as one.
 
+mod store;
+
 use std::{
     collections::VecDeque,
     fmt,
-    ops::Range,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use event_listener::Event;
-use futures_util::{StreamExt as _, stream, stream::BoxStream};
-use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
-    path::Path,
-};
+use object_store::{Error, ObjectStore, PutOptions, PutPayload, Result, path::Path};
+
+use self::store::apply;
 
 use crate::lock::lock;
 
@@ -78,6 +75,9 @@ struct Held {
 #[derive(Default)]
 struct Script {
     counts: Counts,
+    /// GETs under way, and the most there were.
+    reading: u64,
+    peak: u64,
     /// Part of a key, and what becomes of the next PUT whose key has it.
     puts: VecDeque<(String, Put)>,
     /// A seed; half of the replies to conditional PUTs are lost.
@@ -89,6 +89,10 @@ struct Script {
     undeletable: Option<String>,
     /// Part of a key whose DELETE is never answered, nor applied.
     halting: Option<String>,
+    /// Part of a key whose next GET waits before it is applied.
+    sleeping: Option<String>,
+    /// How much older objects look in listings.
+    older: Duration,
     /// Changes that are let through still; then every request fails, as of a killed process.
     left: Option<u64>,
 }
@@ -102,7 +106,7 @@ pub struct Faults {
     halted: Arc<Halted>,
 }
 
-/// Whether a request was halted, and who waits for that.
+/// Whether a request was halted or put to sleep, and who waits for that.
 #[derive(Default)]
 struct Halted {
     is_so: AtomicBool,
@@ -110,10 +114,14 @@ struct Halted {
 }
 
 impl Halted {
-    /// Says so, and never ends.
-    async fn halt<T>(&self) -> T {
+    fn tell(&self) {
         self.is_so.store(true, Ordering::SeqCst);
         self.event.notify(usize::MAX);
+    }
+
+    /// Says so, and never ends.
+    async fn halt<T>(&self) -> T {
+        self.tell();
         std::future::pending().await
     }
 }
@@ -138,13 +146,22 @@ fn exists(key: &Path) -> Error {
     Error::AlreadyExists { path: key.to_string(), source: "by script".into() }
 }
 
-async fn apply(store: &dyn ObjectStore, held: Vec<Held>) -> Vec<(Path, Result<()>)> {
-    let mut landed = Vec::new();
-    for Held { key, bytes, options } in held {
-        let put = store.put_opts(&key, bytes, options).await;
-        landed.push((key, put.map(|_| ())));
+/// A GET under way.
+struct Reading<'a>(&'a Mutex<Script>);
+
+impl<'a> Reading<'a> {
+    fn begin(script: &'a Mutex<Script>) -> Self {
+        let mut inside = lock(script);
+        inside.reading += 1;
+        inside.peak = inside.peak.max(inside.reading);
+        Self(script)
     }
-    landed
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        lock(self.0).reading -= 1;
+    }
 }
 
 fn is_hit(part: Option<&String>, key: &Path) -> Result<()> {
@@ -181,13 +198,23 @@ impl Faults {
         lock(&self.script).left = requests;
     }
 
+    /// The next GET of a key with this part is applied only after [`release`](Self::release).
+    pub fn sleep_before_get(&self, part: &str) {
+        lock(&self.script).sleeping = Some(part.to_owned());
+    }
+
+    /// Listings show objects as this much older than they are.
+    pub fn date_back(&self, older: Duration) {
+        lock(&self.script).older = older;
+    }
+
     /// Applies what was held, in the order it was sent; the keys and what the store said to each.
     pub async fn land(&self) -> Vec<(Path, Result<()>)> {
         let held = std::mem::take(&mut lock(&self.script).held);
         apply(&*self.inner, held).await
     }
 
-    /// Lets the late replies come.
+    /// Lets late replies come and sleeping requests go on.
     pub fn release(&self) {
         self.late.notify(usize::MAX);
     }
@@ -207,7 +234,7 @@ impl Faults {
         lock(&self.script).halting = Some(part.to_owned());
     }
 
-    /// Ends once a request was halted.
+    /// Ends once a request was halted, or put to sleep.
     pub async fn halted(&self) {
         let event = self.halted.event.listen();
         if !self.halted.is_so.load(Ordering::SeqCst) {
@@ -218,6 +245,11 @@ impl Faults {
     /// Requests since the last call.
     pub fn take_counts(&self) -> Counts {
         std::mem::take(&mut lock(&self.script).counts)
+    }
+
+    /// The most GETs that were under way at once since the last call.
+    pub fn take_peak(&self) -> u64 {
+        std::mem::take(&mut lock(&self.script).peak)
     }
 
     /// Counts one request, and says whether the process lives.
@@ -250,119 +282,5 @@ impl Faults {
             }
             _ => Put::Apply,
         }
-    }
-}
-
-#[async_trait]
-impl ObjectStore for Faults {
-    async fn put_opts(
-        &self,
-        key: &Path,
-        bytes: PutPayload,
-        options: PutOptions,
-    ) -> Result<PutResult> {
-        tokio::task::yield_now().await;
-        Self::request(&self.script, |counts| counts.puts += 1)?;
-        match self.fault_of(key, options.mode == PutMode::Create) {
-            Put::Apply => self.inner.put_opts(key, bytes, options).await,
-            Put::Fail => Err(broken()),
-            Put::LoseReply => {
-                self.inner.put_opts(key, bytes, options).await?;
-                Err(broken())
-            }
-            Put::SayExists => {
-                self.inner.put_opts(key, bytes, options).await?;
-                Err(exists(key))
-            }
-            Put::Hold => {
-                lock(&self.script).held.push(Held { key: key.clone(), bytes, options });
-                Err(broken())
-            }
-            Put::LandAtList => {
-                lock(&self.script).at_list.push(Held { key: key.clone(), bytes, options });
-                Err(broken())
-            }
-            Put::Late => {
-                let released = self.late.listen();
-                self.inner.put_opts(key, bytes, options).await?;
-                released.await;
-                Err(broken())
-            }
-            Put::Overwrite => self.inner.put_opts(key, bytes, PutOptions::default()).await,
-            Put::Halt => self.halted.halt().await,
-            Put::ApplyThenHalt => {
-                self.inner.put_opts(key, bytes, options).await?;
-                self.halted.halt().await
-            }
-        }
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        key: &Path,
-        options: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(key, options).await
-    }
-
-    async fn get_opts(&self, key: &Path, options: GetOptions) -> Result<GetResult> {
-        tokio::task::yield_now().await;
-        Self::request(&self.script, |counts| counts.gets += 1)?;
-        is_hit(lock(&self.script).unreadable.as_ref(), key)?;
-        self.inner.get_opts(key, options).await
-    }
-
-    async fn get_ranges(&self, key: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        Self::request(&self.script, |counts| counts.gets += 1)?;
-        self.inner.get_ranges(key, ranges).await
-    }
-
-    fn delete_stream(
-        &self,
-        keys: BoxStream<'static, Result<Path>>,
-    ) -> BoxStream<'static, Result<Path>> {
-        let (inner, script, halted) =
-            (self.inner.clone(), self.script.clone(), self.halted.clone());
-        let delete = move |key: Result<Path>| {
-            let (inner, script, halted) = (inner.clone(), script.clone(), halted.clone());
-            async move {
-                let key = key?;
-                tokio::task::yield_now().await;
-                Self::request(&script, |counts| counts.deletes += 1)?;
-                is_hit(lock(&script).undeletable.as_ref(), &key)?;
-                if is_hit(lock(&script).halting.as_ref(), &key).is_err() {
-                    return halted.halt().await;
-                }
-                let mut one = inner.delete_stream(stream::once(async { Ok(key) }).boxed());
-                one.next().await.unwrap_or_else(|| Err(broken()))
-            }
-        };
-        keys.then(delete).boxed()
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let (inner, script, prefix) = (self.inner.clone(), self.script.clone(), prefix.cloned());
-        let begin = async move {
-            tokio::task::yield_now().await;
-            match Self::request(&script, |counts| counts.lists += 1) {
-                Ok(()) => {
-                    let held = std::mem::take(&mut lock(&script).at_list);
-                    let _ = apply(&*inner, held).await;
-                    inner.list(prefix.as_ref())
-                }
-                Err(error) => stream::once(async { Err(error) }).boxed(),
-            }
-        };
-        stream::once(begin).flatten().boxed()
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        Self::request(&self.script, |counts| counts.lists += 1)?;
-        self.inner.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        Self::request(&self.script, |counts| counts.puts += 1)?;
-        self.inner.copy_opts(from, to, options).await
     }
 }
