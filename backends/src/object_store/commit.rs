@@ -1,6 +1,6 @@
 //! Committing: one object, created if it is absent. Whoever creates `log/<h+1>` has committed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use object_store::{Error as StoreError, ObjectStore as _, PutMode, PutOptions, path::Path};
@@ -136,8 +136,8 @@ impl Inner {
                 Ok(Some(there))
                     if Logged::decode(&there).is_some_and(|it| it.nonce == logged.nonce) => {}
                 // Nothing was deleted since this writer looked: another's object stands where it always did.
-                Ok(Some(_)) if self.is_proof_fresh(view) => {
-                    return self.lost(site, expected, source).await;
+                Ok(Some(there)) if self.is_proof_fresh(view) => {
+                    return self.lost(site, view, &there, expected, source).await;
                 }
                 // Another's object may stand where ours was folded and deleted.
                 Ok(Some(_)) => return self.in_segments(site, &logged, expected, source).await,
@@ -154,20 +154,31 @@ impl Inner {
         self.proven(site, &logged, expected).await
     }
 
-    /// Whether a reply that came just now is within half a grace of the writer's look.
-    fn is_proof_fresh(&self, view: &View) -> bool {
-        let now = self.options.clock.elapsed();
-        now.saturating_sub(view.proved) < self.options.grace / 2
+    /// Whether a reply that came just now is within half a grace of the proof.
+    pub(super) fn is_proof_fresh(&self, view: &View) -> bool {
+        self.is_recent(view.proved.get())
+    }
+
+    /// Whether a request that is sent just now arrives within a grace of the look.
+    pub(super) fn is_look_fresh(&self, view: &View) -> bool {
+        self.is_recent(view.looked.get())
+    }
+
+    fn is_recent(&self, time: Duration) -> bool {
+        self.options.clock.elapsed().saturating_sub(time) < self.options.grace / 2
     }
 
     /// Another's object is there, and counts.
     async fn lost(
         &self,
         site: &Site,
+        view: &View,
+        there: &[u8],
         expected: Option<Position>,
         source: Source,
     ) -> Result<Commit> {
-        site.cell.forget();
+        let other = look::decode_log(site, view.last() + 1, there)?;
+        site.cell.extend(view, Arc::new(other));
         let doubt = Commit::Indeterminate { source: Some(source) };
         Ok(match self.look(site).await {
             Ok(view) => Self::refusal(&view, expected).unwrap_or(doubt),

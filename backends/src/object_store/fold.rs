@@ -6,8 +6,9 @@
 //! greatest and counts for nothing. Segments that the greatest manifest does not name, and that were not made for a later
 //! one, can go at once. Log objects below the boundary wait for the grace: a writer that slept might create one anew.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
+use object_store::path::Path;
 use sessile_core::{
     error::{Error, Result},
     id::Version,
@@ -40,9 +41,9 @@ impl Inner {
     /// Folds the whole log, and deletes what may be deleted.
     pub(super) async fn fold(&self, site: &Site) -> Result<Arc<View>> {
         for _ in 0..ATTEMPTS {
-            let view = self.look(site).await?;
+            let (view, listed) = self.look_and_list(site).await?;
             if view.tail.is_empty() {
-                self.sweep(site, &view).await?;
+                self.sweep(site, &view, listed).await?;
                 return Ok(view);
             }
             let Some(next) = self.next_manifest(site, &view).await? else { continue };
@@ -53,8 +54,8 @@ impl Inner {
         Err(site.contended())
     }
 
-    /// A manifest that has the tail in segments too; they are written. `None`: a segment went meanwhile.
-    async fn next_manifest(&self, site: &Site, view: &View) -> Result<Option<Manifest>> {
+    /// A manifest that has the tail in segments too; they are written. `None`: a segment went meanwhile, or it took long.
+    pub(super) async fn next_manifest(&self, site: &Site, view: &View) -> Result<Option<Manifest>> {
         let n = view.manifest.n + 1;
         let mut next = Manifest {
             n,
@@ -63,11 +64,12 @@ impl Inner {
             link: view.position().map(|position| position.hash),
             project: view.project(),
             dropped: view.dropped(),
+            erasure: view.manifest.erasure,
             segments: view.manifest.segments.clone(),
             card: view.card(),
         };
         if next.dropped {
-            (next.segments, next.card) = (Vec::new(), None);
+            (next.segments, next.card, next.erasure) = (Vec::new(), None, n);
             return Ok(Some(next));
         }
         let mut batches: Vec<Arc<Logged>> = view.tail.values().cloned().collect();
@@ -81,28 +83,41 @@ impl Inner {
             batches.splice(0..0, before.iter().cloned().map(Arc::new));
             next.segments.pop();
         }
-        next.segments.push(self.write_segment(site, n, &batches).await?);
+        let Some(segment) = self.write_segment(site, view, &batches).await? else {
+            return Ok(None);
+        };
+        next.segments.push(segment);
         Ok(Some(next))
     }
 
-    async fn write_segment(&self, site: &Site, n: u64, batches: &[Arc<Logged>]) -> Result<Segment> {
+    /// A new segment for the manifest after the one of `view`. `None`: the look is too old, and the segment might land after
+    /// a scrub that waited for it.
+    async fn write_segment(
+        &self,
+        site: &Site,
+        view: &View,
+        batches: &[Arc<Logged>],
+    ) -> Result<Option<Segment>> {
         let mut bytes = Vec::new();
         for batch in batches {
             let line = batch.encode();
             bytes.extend(line.ok_or_else(|| Error::invalid("batch", "is larger than 4 GiB"))?);
         }
         let segment = Segment {
-            name: SpaceKeys::new_segment(n),
+            name: SpaceKeys::new_segment(view.manifest.n + 1),
             first: batches.first().map_or(0, |batch| batch.first),
             last: batches.last().map_or(0, |batch| batch.last),
             bytes: bytes.len() as u64,
         };
         let key = site.keys.segment(&segment.name);
+        if !self.is_look_fresh(view) {
+            return Ok(None);
+        }
         match self.create(&key, bytes.into()).await? {
-            Created::Fresh => Ok(segment),
+            Created::Fresh => Ok(Some(segment)),
             // The name is nobody else's, but the object may have come half way only in the store's own words: ask.
             Created::Doubt(source) => match self.get(&key).await? {
-                Some(there) if there.len() as u64 == segment.bytes => Ok(segment),
+                Some(there) if there.len() as u64 == segment.bytes => Ok(Some(segment)),
                 _ => Err(Error::Unavailable {
                     reason: "the object store did not take a segment".into(),
                     source: Some(source),
@@ -122,7 +137,7 @@ impl Inner {
         let bytes = next.encode().ok_or_else(|| Error::invalid("manifest", "is too large"))?;
         self.create(&keys.manifest(next.n), bytes.into()).await?;
         // Whether it counts is for a look to say: one that was created where another had been deleted does not.
-        let now = self.look(site).await?;
+        let (now, listed) = self.look_and_list(site).await?;
         let is_ours = now.manifest.n == next.n && now.manifest.nonce == next.nonce;
         if is_ours {
             let kept = |segment: &Segment| next.segments.iter().any(|s| s.name == segment.name);
@@ -130,16 +145,16 @@ impl Inner {
                 self.kept.drop_segment(&segment.name);
             }
         }
-        self.sweep(site, &now).await?;
+        self.sweep(site, &now, listed).await?;
         Ok(is_ours.then_some(now))
     }
 
-    /// Deletes what counts for nothing any more: older manifests and unnamed segments at once, log objects a grace after
-    /// this handle first saw the boundary above them. Says whether log objects are left below the boundary.
-    pub(super) async fn sweep(&self, site: &Site, view: &View) -> Result<bool> {
+    /// Deletes what of these keys counts for nothing any more: older manifests and unnamed segments at once, log objects a
+    /// grace after this handle first saw the boundary above them. Says whether log objects are left below the boundary.
+    pub(super) async fn sweep(&self, site: &Site, view: &View, listed: Vec<Path>) -> Result<bool> {
         let settled = site.cell.settled(self.options.clock.elapsed(), self.options.grace);
         let (manifest, mut dead, mut is_left) = (&view.manifest, Vec::new(), false);
-        for key in self.keys_below(&site.keys.journal()).await? {
+        for key in listed {
             let is_dead = match part(&key) {
                 Some(Part::Manifest(n)) => n < manifest.n,
                 Some(Part::Segment(n, name)) => {
@@ -165,7 +180,7 @@ impl Inner {
     pub(super) async fn erase(&self, site: &Site, versions: &[Version]) -> Result<()> {
         let keys = &site.keys;
         for _ in 0..ATTEMPTS {
-            let mut view = self.look(site).await?;
+            let (mut view, listed) = self.look_and_list(site).await?;
             if view.dropped() || view.position().is_none() {
                 return Ok(());
             }
@@ -177,16 +192,14 @@ impl Inner {
             }
             let Some((next, blobs)) = self.without(site, &view, &wanted).await? else { continue };
             // Blobs first: once no record names them, nobody finds them again.
-            let mut dead: Vec<_> = blobs.iter().map(|name| keys.blob(name)).collect();
-            dead.push(keys.snapshot());
-            self.delete(dead).await?;
+            self.delete(blobs.iter().map(|name| keys.blob(name)).collect()).await?;
             let Some(next) = next else {
                 // An erasure that was cut off may have left the old segments.
-                self.sweep(site, &view).await?;
+                self.sweep(site, &view, listed).await?;
                 return Ok(());
             };
             if self.establish(site, &view, next).await?.is_some() {
-                return Ok(());
+                return self.delete(vec![keys.snapshot(view.manifest.erasure)]).await;
             }
         }
         Err(site.contended())
@@ -221,58 +234,29 @@ impl Inner {
                 }
             }
             changed |= hit;
-            segments.push(if hit {
-                let batches: Vec<_> = batches.into_iter().map(Arc::new).collect();
-                self.write_segment(site, n, &batches).await?
-            } else {
-                segment.clone()
-            });
+            if !hit {
+                segments.push(segment.clone());
+                continue;
+            }
+            let batches: Vec<_> = batches.into_iter().map(Arc::new).collect();
+            let Some(segment) = self.write_segment(site, view, &batches).await? else {
+                return Ok(None);
+            };
+            segments.push(segment);
         }
         let nonce = format!("{:032x}", rand::random::<u128>());
-        let next = Manifest { n, nonce, segments, ..Manifest::clone(&view.manifest) };
+        let next = Manifest { n, nonce, segments, erasure: n, ..Manifest::clone(&view.manifest) };
         Ok(Some((changed.then_some(next), blobs)))
     }
 
     /// After a drop: everything but what keeps the space dropped.
-    pub(super) async fn clear(
-        &self,
-        site: &Site,
-        marks: Vec<object_store::path::Path>,
-    ) -> Result<()> {
+    pub(super) async fn clear(&self, site: &Site, marks: Vec<Path>) -> Result<()> {
         let keys = &site.keys;
+        let erasure = self.look(site).await?.manifest.erasure;
         self.fold(site).await?;
         let mut dead = self.keys_below(&keys.blobs()).await?;
-        dead.push(keys.snapshot());
+        dead.push(keys.snapshot(erasure));
         dead.extend(marks);
         self.delete(dead).await
     }
-
-    /// Sweeps every space of the store; says how many have log objects that must wait.
-    pub(super) async fn sweep_all(&self) -> Result<usize> {
-        let mut spaces = BTreeMap::new();
-        for key in self.keys_below(self.keys.root()).await? {
-            if let (Some(keys), Some(_)) = (SpaceKeys::of_key(&key), part(&key)) {
-                spaces.insert(keys.name().to_owned(), keys);
-            }
-        }
-        let mut waiting = 0;
-        for keys in spaces.into_values() {
-            let site = &self.site_of(keys);
-            let mut view = self.look(site).await?;
-            if view.dropped() {
-                // It may have been cut off.
-                self.clear(site, site.keys.marks(view.project())).await?;
-                view = self.look(site).await?;
-            }
-            waiting += usize::from(self.sweep(site, &view).await?);
-        }
-        Ok(waiting)
-    }
-}
-
-/// Why a scrub is not done.
-pub(super) fn why(waiting: usize, grace: std::time::Duration) -> String {
-    format!(
-        "log objects of {waiting} spaces may be deleted only {grace:?} after they were folded, as this handle has seen it"
-    )
 }

@@ -163,11 +163,19 @@ pub(super) struct Manifest {
     pub(super) project: Option<ProjectId>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) dropped: bool,
+    /// The number of the manifest that the last erasure made, or a drop; 0: there was none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) erasure: u64,
     /// Ascending, without gaps, from version 1 to the boundary.
     pub(super) segments: Vec<Segment>,
     /// The newest card; it stands in the line's content.
     #[serde(skip)]
     pub(super) card: Option<Card>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl Manifest {

@@ -6,7 +6,7 @@
 //! <tenant>/<kind>/<id>/journal/manifest/<n>      what is in segments, and where the log goes on
 //! <tenant>/<kind>/<id>/journal/segment/<n>-<..>  batches, one after the other
 //! <tenant>/<kind>/<id>/blob/<name>
-//! <tenant>/<kind>/<id>/snapshot
+//! <tenant>/<kind>/<id>/snapshot[-<erasure>]      after which erasure it was saved, if there was one
 //! <tenant>/index/<scope>/<id>                    a mark for lists, empty
 //! ```
 
@@ -26,6 +26,8 @@ pub(super) struct Keys {
 pub(super) struct SpaceKeys {
     folder: Path,
 }
+
+const SNAPSHOT: &str = "snapshot";
 
 fn kind_folder(kind: SpaceKind) -> &'static str {
     match kind {
@@ -107,6 +109,14 @@ impl SpaceKeys {
         Some(Space::new(TenantId::new(tenant).ok()?, kind, bits))
     }
 
+    /// Whether it lies where spaces do: a snapshot's name may be anything's.
+    fn is_space(&self) -> bool {
+        let parts: Vec<_> = self.folder.parts().collect();
+        let [.., kind, characters] = parts.as_slice() else { return false };
+        ["projects", "threads"].contains(&kind.as_ref())
+            && super::lists::bits_of(characters.as_ref()).is_some()
+    }
+
     /// What tells the space from others of the store.
     pub(super) fn name(&self) -> &str {
         self.folder.as_ref()
@@ -152,8 +162,24 @@ impl SpaceKeys {
         self.blobs().join(name)
     }
 
-    pub(super) fn snapshot(&self) -> Path {
-        self.folder.clone().join("snapshot")
+    /// The snapshot saved after this erasure; 0: before any.
+    pub(super) fn snapshot(&self, erasure: u64) -> Path {
+        self.folder.clone().join(match erasure {
+            0 => SNAPSHOT.to_owned(),
+            _ => format!("{SNAPSHOT}-{}", number(erasure)),
+        })
+    }
+
+    /// The space that a snapshot's key belongs to, and the erasure it was saved after.
+    pub(super) fn of_snapshot(key: &Path) -> Option<(Self, u64)> {
+        let parts: Vec<_> = key.parts().collect();
+        let [folder @ .., name] = parts.as_slice() else { return None };
+        let erasure = match name.as_ref().strip_prefix(SNAPSHOT)? {
+            "" => 0,
+            rest => rest.strip_prefix('-')?.parse().ok()?,
+        };
+        let keys = Self { folder: folder.iter().cloned().collect() };
+        (keys.is_space() && keys.snapshot(erasure) == *key).then_some((keys, erasure))
     }
 }
 

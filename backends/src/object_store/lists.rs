@@ -50,7 +50,7 @@ impl Inner {
         let mut heads = stream::iter(bits)
             .map(|bits| async move {
                 let space = Space::new(query.tenant.clone(), query.kind, bits);
-                let head = self.look(&self.site(&space)).await.map(|view| view.head());
+                let head = self.peek(&self.site(&space)).await.map(|view| view.head());
                 (space, head)
             })
             .buffered(PARALLEL);

@@ -16,7 +16,7 @@ use super::{
     format::{Logged, Manifest, Segment},
     keys::{Part, part},
     site::Site,
-    view::View,
+    view::{Moment, View},
 };
 use crate::check;
 
@@ -66,10 +66,16 @@ impl Inner {
 
     /// The space as it is now: one listing, and each object that is not known yet.
     pub(super) async fn look(&self, site: &Site) -> Result<Arc<View>> {
+        self.look_and_list(site).await.map(|(view, _)| view)
+    }
+
+    /// A look, and the keys of the journal's objects that it listed.
+    pub(super) async fn look_and_list(&self, site: &Site) -> Result<(Arc<View>, Vec<Path>)> {
         let mut failed = None;
         for _ in 0..LOOKS {
             let begun = self.options.clock.elapsed();
-            match self.try_look(site).await? {
+            let listed = self.keys_below(&site.keys.journal()).await?;
+            match self.try_look(site, &listed).await? {
                 Ok((manifest, tail)) => {
                     let now = self.options.clock.elapsed();
                     if now.saturating_sub(begun) >= self.options.grace / 2 {
@@ -77,9 +83,10 @@ impl Inner {
                         failed = Some(manifest.boundary);
                         continue;
                     }
-                    let view = site.cell.learn(View { manifest, tail, proved: begun }, now);
+                    let (proved, looked) = (Moment::at(begun), Moment::at(begun));
+                    let view = site.cell.learn(View { manifest, tail, proved, looked }, now);
                     self.kept.trim();
-                    return Ok(view);
+                    return Ok((view, listed));
                 }
                 Err(version) => failed = Some(version),
             }
@@ -91,11 +98,12 @@ impl Inner {
     async fn try_look(
         &self,
         site: &Site,
+        listed: &[Path],
     ) -> Result<Result<(Arc<Manifest>, BTreeMap<Version, Arc<Logged>>), Version>> {
         let (keys, known) = (&site.keys, site.cell.view());
         let (mut newest, mut firsts) = (0, Vec::new());
-        for key in self.keys_below(&keys.journal()).await? {
-            match part(&key) {
+        for key in listed {
+            match part(key) {
                 Some(Part::Manifest(n)) => newest = newest.max(n),
                 Some(Part::Log(first)) => firsts.push(first),
                 Some(Part::Segment(..)) | None => {}

@@ -15,18 +15,33 @@
 //!
 //! # What it costs
 //!
-//! Requests: a commit is one PUT (two more for each fold); a look at a head is one LIST, and one GET for each object that
-//! is not known yet; a page is one more request where it lies in one segment. A list by id looks at each head of the page,
-//! a list by time of update at each head of its scope. A commit that comes later than half a grace after the last look or
-//! commit is one more LIST.
+//! Requests, counted by tests (DELETEs apart, which follow a fold):
+//!
+//! | operation | requests |
+//! | --- | --- |
+//! | commit | 1 PUT; folding adds at most a tenth |
+//! | commit, half a grace or more after the last look or commit | 1 PUT, 1 LIST, 1 GET |
+//! | commit that another was faster than | 1 PUT, 1 GET, 1 LIST, then as from the beginning |
+//! | first commit of a space | 2 PUTs more, 1 for a project: the marks for lists |
+//! | head of a space that is known | 1 GET, or 1 LIST half a grace or more after the last look; 1 GET more for each commit that was missed, up to 3 |
+//! | head of a space that is not known | 1 LIST, 1 GET if it was ever folded, 1 for each object of its tail: at most as many as are folded at once, 16 in parallel |
+//! | head and snapshot, after a fold | at most 4 |
+//! | the last 50 records of a journal that was folded | at most 2 |
+//! | a page of a list by id | 1 LIST, and a head for each row: 101 for 100 known threads |
+//! | a page of a list by time of update | 1 LIST, and a head for each space of its scope |
+//! | `wait` | a head each 20 ms to 1 s |
+//!
+//! Every answer is as of now. [`Read::Cached`](sessile_core::command::Read::Cached) spares the head in front of an answer from
+//! memory; a list has no memory and is always as of now.
 //!
 //! # What it does not promise
 //!
-//! - That a snapshot which another handle was saving while entries were erased is gone too. (The core's snapshots hold no
-//!   message.)
 //! - Anything in a store that is changed by other hands while it is open: put back from a backup, expired by a rule.
 //! - That erased bytes leave the store before `scrub` is done, which takes a grace after the erasure; versions and deleted
-//!   copies that a bucket is told to keep are out of reach.
+//!   copies that a bucket is told to keep are out of reach. What a process that slept sends before its look is half a grace
+//!   old is waited for; a request that takes longer than that is not.
+//! - That a commit which was never acknowledged leaves no object behind: one that lands late, after a drop, say, is read by
+//!   nobody, and goes with the next scrub.
 //! - Speed for one writer: a commit takes as long as a PUT. Spaces are independent of each other.
 //! - Google Cloud Storage goes down the same code path as the others, but is not tested against a server.
 //!
@@ -44,7 +59,10 @@ mod lists;
 mod look;
 mod open;
 mod options;
+mod probe;
+mod scrub;
 mod site;
+mod snapshot;
 mod tamper;
 mod view;
 
@@ -70,7 +88,6 @@ use sessile_core::{
         Batch, BlobName, Blobs, Commit, Head, Journal, JournalInfo, ListQuery, ListRow, Position,
         ReadRange, Record, Scrub, Snapshot,
     },
-    record::Hash,
 };
 
 #[cfg(feature = "cloud")]
@@ -159,7 +176,7 @@ impl Inner {
         if self.closed.load(Ordering::Acquire) { Err(check::closed()) } else { Ok(()) }
     }
 
-    /// Puts a trial object and asks when that was: the time of the store, not of this host.
+    /// Puts a trial object and asks when that was: milliseconds of the store's time, not of this host's.
     async fn store_time(&self) -> Result<u64> {
         let key = self.keys.trial();
         let unavailable = |e| look::unavailable("tell its time", e);
@@ -178,22 +195,6 @@ fn millis(meta: &object_store::ObjectMeta) -> u64 {
     u64::try_from(meta.last_modified.timestamp_millis()).unwrap_or(0)
 }
 
-/// Version, link, then the bytes.
-fn encode_snapshot(snapshot: &Snapshot) -> Vec<u8> {
-    let mut bytes = snapshot.position.version.to_be_bytes().to_vec();
-    bytes.extend_from_slice(snapshot.position.hash.bytes());
-    bytes.extend_from_slice(&snapshot.bytes);
-    bytes
-}
-
-fn decode_snapshot(bytes: &[u8]) -> Option<Snapshot> {
-    let (version, rest) = bytes.split_first_chunk::<8>()?;
-    let (hash, bytes) = rest.split_first_chunk::<32>()?;
-    let position =
-        Position { version: u64::from_be_bytes(*version), hash: Hash::from_bytes(*hash) };
-    Some(Snapshot { position, bytes: bytes.to_vec() })
-}
-
 #[async_trait]
 impl Journal for Objects {
     fn info(&self) -> &JournalInfo {
@@ -203,7 +204,7 @@ impl Journal for Objects {
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
         coop::breathe().await;
         self.inner.check()?;
-        Ok(self.inner.look(&self.inner.site(space)).await?.head())
+        Ok(self.inner.peek(&self.inner.site(space)).await?.head())
     }
 
     async fn commit(
@@ -232,29 +233,12 @@ impl Journal for Objects {
         inner.check()?;
         let limit = inner.info.limits.blob_bytes;
         check::within("bytes of a snapshot", limit, snapshot.bytes.len())?;
-        let site = inner.site(space);
-        let view = match site.cell.view() {
-            Some(view) => view,
-            None => inner.look(&site).await?,
-        };
-        let Some(head) = view.position() else { return Ok(()) };
-        let newer = self.load_snapshot(space).await?.is_some_and(|kept| {
-            kept.position.version > snapshot.position.version
-                && kept.position.version <= head.version
-        });
-        if newer {
-            return Ok(());
-        }
-        let key = site.keys.snapshot();
-        let bytes = Bytes::from(encode_snapshot(snapshot));
-        let put = inner.store.put_opts(&key, bytes.into(), PutOptions::default()).await;
-        put.map(|_| ()).map_err(|e| look::unavailable("keep a snapshot", e))
+        inner.save_snapshot(&inner.site(space), snapshot).await
     }
 
     async fn load_snapshot(&self, space: &Space) -> Result<Option<Snapshot>> {
         self.inner.check()?;
-        let bytes = self.inner.get(&self.inner.keys.space(space).snapshot()).await?;
-        Ok(bytes.as_deref().and_then(decode_snapshot))
+        self.inner.load_snapshot(&self.inner.site(space)).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<ListRow>> {
@@ -271,7 +255,7 @@ impl Journal for Objects {
         loop {
             let listener = inner.bell.listen(space);
             inner.check()?;
-            let view = inner.look(&site).await?;
+            let view = inner.peek(&site).await?;
             if view.last() > after || view.dropped() {
                 return Ok(true);
             }
@@ -298,10 +282,10 @@ impl Journal for Objects {
     /// Lists the whole store.
     async fn scrub(&self) -> Result<Scrub> {
         self.inner.check()?;
-        match self.inner.sweep_all().await? {
-            0 => Ok(Scrub::Done),
-            waiting => Ok(Scrub::Pending { why: fold::why(waiting, self.inner.options.grace) }),
-        }
+        Ok(match self.inner.sweep_all().await? {
+            0 => Scrub::Done,
+            waiting => Scrub::Pending { why: scrub::why(waiting, self.inner.options.grace) },
+        })
     }
 
     async fn close(&self) -> Result<()> {

@@ -35,8 +35,37 @@ pub(super) struct View {
     pub(super) manifest: Arc<Manifest>,
     /// By first version; without gaps, from the boundary on.
     pub(super) tail: BTreeMap<Version, Arc<Logged>>,
-    /// When a look began that showed no boundary above this head, on the elapsed clock: what a writer's proof counts from.
-    pub(super) proved: Duration,
+    /// When there was no boundary above this head: what a proof counts from.
+    pub(super) proved: Moment,
+    /// When no manifest was newer.
+    pub(super) looked: Moment,
+}
+
+/// A time on the elapsed clock that can be moved on where it stands.
+#[derive(Debug, Default)]
+pub(super) struct Moment(AtomicU64);
+
+impl Moment {
+    pub(super) fn at(time: Duration) -> Self {
+        let moment = Self::default();
+        moment.raise(time);
+        moment
+    }
+
+    /// To this time, unless it is later already.
+    pub(super) fn raise(&self, time: Duration) {
+        self.0.fetch_max(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::AcqRel);
+    }
+
+    pub(super) fn get(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Acquire))
+    }
+}
+
+impl Clone for Moment {
+    fn clone(&self) -> Self {
+        Self::at(self.get())
+    }
 }
 
 impl View {
@@ -115,6 +144,22 @@ impl Cell {
         let mut known = lock(&self.view);
         match &*known {
             Some(known) if (known.manifest.n, known.last()) > (view.manifest.n, view.last()) => {
+                if known.manifest.n == view.manifest.n {
+                    known.looked.raise(view.looked.get());
+                }
+                known.clone()
+            }
+            _ => known.insert(Arc::new(view)).clone(),
+        }
+    }
+
+    /// Takes over the batch that was found after a view; answers what is known.
+    pub(super) fn extend(&self, before: &View, logged: Arc<Logged>) -> Arc<View> {
+        let mut view = before.clone();
+        view.tail.insert(logged.first, logged);
+        let mut known = lock(&self.view);
+        match &*known {
+            Some(known) if (known.manifest.n, known.last()) >= (view.manifest.n, view.last()) => {
                 known.clone()
             }
             _ => known.insert(Arc::new(view)).clone(),
@@ -129,7 +174,7 @@ impl Cell {
             && before.last() + 1 == logged.first
         {
             let view = Arc::make_mut(now);
-            view.proved = view.proved.max(sent);
+            view.proved.raise(sent);
             view.tail.insert(logged.first, Arc::new(logged));
         }
     }

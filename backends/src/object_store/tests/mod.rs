@@ -1,5 +1,6 @@
 //! The journal over a store that fails by script.
 
+mod probe;
 mod requests;
 mod scrub;
 
@@ -14,7 +15,8 @@ use object_store::memory::InMemory;
 use sessile_core::{
     clock::{Clock, Timestamp},
     error::ErrorKind,
-    journal::{Blobs as _, Commit, Journal, Position, RecordBody},
+    id::Version,
+    journal::{Blobs as _, Commit, Head, Journal, Position, ReadRange, RecordBody, Snapshot},
 };
 
 use super::{
@@ -299,7 +301,7 @@ async fn an_erased_segment_that_stays_is_not_read() {
     assert!(stale.head(&space(1)).await.unwrap().is_some());
     failing.fail_deletes(Some("segment"));
     if eraser.erase(&space(1), &[1]).await.is_ok() {
-        let range = sessile_core::journal::ReadRange { upto: 1, ..all() };
+        let range = ReadRange { upto: 1, ..all() };
         let read = stale.read(&space(1), &range).await.unwrap();
         assert_eq!(read[0].body, RecordBody::None);
     }
