@@ -67,7 +67,8 @@ async fn a_tail_is_short_and_read_in_parallel() {
     for n in 0..200 {
         at = append(&journal, &space(1), Some(at), &n.to_string()).await;
         let cold = open(&store, &clock).await;
-        (store.take_counts(), store.take_peak());
+        store.take_counts();
+        store.take_peak();
         assert_eq!(cold.head(&space(1)).await.unwrap().unwrap().position, at);
         let (opened, peak) = (store.take_counts(), store.take_peak());
         let tail = opened.all().saturating_sub(2);
