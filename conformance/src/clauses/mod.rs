@@ -1,6 +1,7 @@
 //! Every clause that has a test, module by module.
 
 pub mod asleep;
+pub mod clk;
 pub mod crs;
 pub mod j_cache;
 pub mod j_cancel;
@@ -49,6 +50,7 @@ const MODULES: &[&[Clause]] = &[
     usage::CLAUSES,
     crate::machine::CLAUSES,
     lin::CLAUSES,
+    clk::CLAUSES,
     crs::CLAUSES,
     asleep::CLAUSES,
 ];
@@ -68,6 +70,7 @@ pub(crate) const ROLES: &[&[crate::roles::Role]] = &[
     lea::ROLES,
     usage::ROLES,
     lin::ROLES,
+    clk::ROLES,
     crate::history::processes::ROLES,
     crs::ROLES,
 ];

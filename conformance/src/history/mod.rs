@@ -5,7 +5,7 @@
 //! [`check`](check::linearisable) then looks for one order of the calls, each between its beginning and its end, in which a
 //! plain sequential thread ([`spec::Spec`]) gives exactly those answers.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use sessile_core::{
@@ -95,6 +95,8 @@ pub struct Tally {
     calls: usize,
     refused: usize,
     open: usize,
+    /// The longest call that was answered, on the clients' clock.
+    longest: u64,
 }
 
 impl Tally {
@@ -105,12 +107,19 @@ impl Tally {
         self.calls += recorded.len();
         self.refused += answers().flatten().filter(|a| a.is_refusal()).count();
         self.open += answers().filter(|a| a.is_none()).count();
+        let took = recorded.values().filter(|i| i.answer.is_some()).map(|i| i.ended - i.began);
+        self.longest = self.longest.max(took.max().unwrap_or(0));
+    }
+
+    /// The longest call, where clients read a clock in nanoseconds.
+    pub const fn longest(&self) -> Duration {
+        Duration::from_nanos(self.longest)
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { histories, calls, refused, open } = self;
+        let Self { histories, calls, refused, open, .. } = self;
         write!(f, "{histories} histories of {calls} calls, {refused} refused, {open} open")
     }
 }
