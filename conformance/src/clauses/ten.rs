@@ -9,7 +9,7 @@ use sessile_core::{
     error::Error,
     id::{AgentId, EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, UserId},
     model::{Actor, ProjectConfig, RunOutcome, SessionStatus, Tokens, Usage},
-    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+    store::{AnyStore, SessionStoreExt, Store, ThreadStoreExt},
 };
 
 use crate::{
@@ -217,12 +217,15 @@ pub async fn ten5(cx: Cx) -> Verdict {
         let kinds = parsed(id).map(|error| error.is_none());
         assert!((0..6).all(|kind| kinds[kind] == (kind == i)), "{id} parses as {kinds:?}");
     }
-    for texts in fits::corpus().chunks(16) {
-        kit::together(texts.iter().map(|text| hostile_texts(&cx, &store, text))).await;
-    }
-    for tenants in hostile::tenants().chunks(16) {
-        kit::together(tenants.iter().map(|tenant| hostile_tenant(&cx, &store, tenant))).await;
-    }
+    let texts = fits::corpus().into_iter().enumerate().map(|(n, text)| {
+        // A tenant for each sixteen, so that what a list looks at does not grow with all that was tried before.
+        let by = cx.by_of(&format!("acme-{}", n / 16), "ada");
+        hostile_texts(cx.clone(), store.clone(), by, text)
+    });
+    kit::in_tasks(16, texts).await;
+    let tenants = hostile::tenants().into_iter();
+    kit::in_tasks(16, tenants.map(|tenant| hostile_tenant(cx.clone(), store.clone(), tenant)))
+        .await;
     fits::nothing_escaped(cx.dir().path());
     Verdict::Passed
 }
@@ -247,9 +250,9 @@ fn no_id(text: &str) {
 }
 
 /// One hostile text wherever a caller may put one.
-async fn hostile_texts(cx: &Cx, store: &dyn AnyStore, text: &str) {
-    let by = cx.by();
-    let titled = store.create_project(&by, text, ProjectConfig::default()).await;
+async fn hostile_texts(cx: Cx, store: Store, by: By, text: String) {
+    let (store, by, text) = (&store, &by, text.as_str());
+    let titled = store.create_project(by, text, ProjectConfig::default()).await;
     assert_eq!(titled.is_ok(), fits::is_title(text), "{text:?} as a name");
     let project = match titled {
         Ok(project) => project,
@@ -259,10 +262,10 @@ async fn hostile_texts(cx: &Cx, store: &dyn AnyStore, text: &str) {
         }
     };
     let new = NewThread::titled("t").with_label(text, "v");
-    let thread = match store.create_thread(&by, project, new).await {
+    let thread = match store.create_thread(by, project, new).await {
         Ok(thread) => {
             let listed = ThreadFilter::of(ThreadScope::Tenant).labelled(text, "v");
-            let rows = pages(10, |page| store.threads(&by, listed.clone(), page)).await;
+            let rows = pages(10, |page| store.threads(by, listed.clone(), page)).await;
             assert_eq!(
                 rows.iter().map(|r| r.id).collect::<Vec<_>>(),
                 [thread],
@@ -273,28 +276,28 @@ async fn hostile_texts(cx: &Cx, store: &dyn AnyStore, text: &str) {
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Invalid, "{text:?} as a label");
             assert!(!fits::is_outside(text), "{text:?} as a label: {error}");
-            store.create_thread(&by, project, NewThread::titled("t")).await.expect("a thread")
+            store.create_thread(by, project, NewThread::titled("t")).await.expect("a thread")
         }
     };
-    let session = named(store, &by, thread, "s").await;
-    store.append(&by, session, says(text)).await.expect("any text is an entry");
-    assert_eq!(kit::texts(store, &by, session).await, [text], "an entry comes back verbatim");
+    let session = named(store, by, thread, "s").await;
+    store.append(by, session, says(text)).await.expect("any text is an entry");
+    assert_eq!(kit::texts(store, by, session).await, [text], "an entry comes back verbatim");
     let keyed = by.with_key(Key::new(text, 1));
     let again = store.append(&keyed, session, says("keyed")).await;
     assert_eq!(again.is_ok(), fits::is_outside(text), "{text:?} as a producer");
-    let run = store.start_run(&by, session, NewRun::default()).await.expect("a run");
+    let run = store.start_run(by, session, NewRun::default()).await.expect("a run");
     let usage = Usage::new(Tokens::new(1, 1), 1);
-    let booked = store.book_usage(&by, run, text, usage).await;
+    let booked = store.book_usage(by, run, text, usage).await;
     assert_eq!(booked.is_ok(), fits::is_outside(text), "{text:?} as a call");
-    let unknown = store.run_by_external_id(&by, thread, text).await;
+    let unknown = store.run_by_external_id(by, thread, text).await;
     assert!(!matches!(unknown, Ok(Some(_))), "{text:?} names no run");
 }
 
 /// A tenant of a name that could be taken for something else has its own data.
-async fn hostile_tenant(cx: &Cx, store: &dyn AnyStore, tenant: &str) {
-    let by = cx.by_of(tenant, "ada");
+async fn hostile_tenant(cx: Cx, store: Store, tenant: String) {
+    let (store, by) = (&store, cx.by_of(&tenant, "ada"));
     let session = cx.session(store, &by).await;
-    store.append(&by, session, says(tenant)).await.expect("an entry");
+    store.append(&by, session, says(&tenant)).await.expect("an entry");
     assert_eq!(kit::texts(store, &by, session).await, [tenant]);
 }
 
