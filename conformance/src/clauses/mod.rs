@@ -14,15 +14,23 @@ pub mod j_read;
 pub mod j_space;
 pub mod lea;
 pub mod lin;
-pub mod msg;
+pub mod msg_append;
+pub mod msg_chain;
+pub mod msg_key;
+pub mod msg_read;
 pub mod prj;
 pub mod purge;
 pub mod rounds;
 pub mod run;
 pub mod ses;
+pub mod ses_all;
+pub mod ses_list;
 pub mod sub;
+pub mod sub_edge;
 pub mod ten;
 pub mod thd;
+pub mod thd_end;
+pub mod thd_list;
 pub mod usage;
 
 use crate::Clause;
@@ -41,10 +49,18 @@ const MODULES: &[&[Clause]] = &[
     ten::CLAUSES,
     prj::CLAUSES,
     thd::CLAUSES,
+    thd_end::CLAUSES,
+    thd_list::CLAUSES,
     purge::CLAUSES,
     ses::CLAUSES,
+    ses_all::CLAUSES,
+    ses_list::CLAUSES,
     sub::CLAUSES,
-    msg::CLAUSES,
+    sub_edge::CLAUSES,
+    msg_append::CLAUSES,
+    msg_chain::CLAUSES,
+    msg_key::CLAUSES,
+    msg_read::CLAUSES,
     lea::CLAUSES,
     run::CLAUSES,
     usage::CLAUSES,
@@ -65,8 +81,9 @@ pub(crate) const ROLES: &[&[crate::roles::Role]] = &[
     j_cache::ROLES,
     prj::ROLES,
     thd::ROLES,
-    sub::ROLES,
-    msg::ROLES,
+    thd_end::ROLES,
+    sub_edge::ROLES,
+    msg_append::ROLES,
     lea::ROLES,
     usage::ROLES,
     lin::ROLES,
