@@ -11,16 +11,18 @@
 //! | `open_thread` | a thread of 100 sessions, by a store that has nothing in memory | 101 rows of another thread by index |
 //! | `open_store` | open and close a store of many sessions | open the database and ask one thing |
 //!
-//! Backends are `sqlite`, `disk`, `redb` and `memory`; beside `disk` are plain files, one a
+//! Backends are `sqlite`, `disk`, `redb`, `object_store` and `memory`; beside `disk` are plain files, one a
 //! thread, and 64 writers are 64 files flushed in parallel. Rounds of both sides take turns, so that a machine that slows down slows both; the figures are medians of 5 rounds,
 //! the ratio is that of the medians. Memory is no engine to compare with: `raw_ops_per_s` and `ratio` are null, and
-//! there is nothing to open. The files are made in the temporary folder: point `TMPDIR` at the disk in question.
+//! there is nothing to open. The store of objects is one in memory whose every request takes 20 ms, beside bare PUTs: it does
+//! `append_1` and `append_64` only, and 64 writers beside one (`append_64_over_1`). The files are made in the temporary folder: point `TMPDIR` at the disk in question.
 //!
 //! Built with the feature `count-memory` it first counts the bytes of what is over: `ended_session`, `ended_run`. Every allocation is
 //! counted then, so rates of such a build are worth less.
 
 #[cfg(feature = "count-memory")]
 mod memory;
+mod objects;
 mod ours;
 mod raw;
 mod sizes;
@@ -47,6 +49,8 @@ pub(crate) enum Backend {
     Sqlite,
     Disk,
     Redb,
+    #[value(name = "object_store")]
+    ObjectStore,
     Memory,
 }
 
@@ -56,6 +60,7 @@ impl Backend {
             Self::Sqlite => "sqlite",
             Self::Disk => "disk",
             Self::Redb => "redb",
+            Self::ObjectStore => "object_store",
             Self::Memory => "memory",
         }
     }
@@ -91,6 +96,16 @@ impl Rounds {
         Self { workload, ours: Vec::new(), raw: Vec::new() }
     }
 
+    /// The figure, at once if there is a line for each.
+    fn show(self, out: &mut Out, backend: Backend) -> Result<Figure> {
+        let figure = self.figure(backend.name());
+        if out.json {
+            out.value(&figure)?;
+            out.flush()?;
+        }
+        Ok(figure)
+    }
+
     fn figure(self, backend: &'static str) -> Figure {
         let (ours, raw) = (median(self.ours).unwrap_or_default(), median(self.raw));
         let ratio = raw.filter(|raw| *raw > 0.0).map(|raw| round(ours / raw, 1000.0));
@@ -113,7 +128,10 @@ pub(crate) async fn run(out: &mut Out, quick: bool, backends: &[Backend]) -> Res
     let all = Backend::value_variants();
     let mut figures = Vec::new();
     for backend in if backends.is_empty() { all } else { backends } {
-        figures.extend(measure(out, *backend, &sizes).await?);
+        figures.extend(match backend {
+            Backend::ObjectStore => objects::measure(out, &sizes).await?,
+            _ => measure(out, *backend, &sizes).await?,
+        });
     }
     if !out.json {
         print(out, &figures)?;
@@ -146,12 +164,7 @@ async fn measure(out: &mut Out, backend: Backend, sizes: &Sizes) -> Result<Vec<F
                     rounds.raw.push(per_second(side(&mut **raw, sizes)?, begin));
                 }
             }
-            let figure = rounds.figure(backend.name());
-            if out.json {
-                out.value(&figure)?;
-                out.flush()?;
-            }
-            figures.push(figure);
+            figures.push(rounds.show(out, backend)?);
         }};
     }
     workload!("create_thread", ours.create(sizes.creates), |raw, s| raw.create(s.creates));

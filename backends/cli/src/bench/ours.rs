@@ -29,22 +29,15 @@ pub(super) struct Ours {
 
 impl Ours {
     pub(super) async fn fill(store: Store, sizes: &Sizes) -> Result<Self> {
-        let tenant = TenantId::new("bench")?;
-        let by = By::new(tenant.clone(), Actor::system(tenant, AgentId::new("bench")?));
-        let project = store.create_project(&by, "bench", ProjectConfig::default()).await?;
-        let alone = session(&store, &by, project).await?;
-        let log = session(&store, &by, project).await?;
+        let mut ours = Self::writers(store).await?;
+        let Self { store, by, project, log, .. } = &ours;
         for _ in 0..LOG / 500 {
             let entries: Vec<NewEntry> = (0..500).map(|_| entry()).collect();
-            store.append(&by, log, entries).await?;
-        }
-        let mut writers = Vec::with_capacity(WRITERS);
-        for _ in 0..WRITERS {
-            writers.push(session(&store, &by, project).await?);
+            store.append(by, *log, entries).await?;
         }
         let share = sizes.threads.div_ceil(WRITERS);
         let makers = (0..WRITERS).map(|i| {
-            let (store, by) = (store.clone(), by.clone());
+            let (store, by, project) = (store.clone(), by.clone(), *project);
             let mine = share.min(sizes.threads.saturating_sub(i * share));
             async move {
                 let mut threads = Vec::with_capacity(mine);
@@ -60,8 +53,22 @@ impl Ours {
                 Ok(threads)
             }
         });
-        let threads = together(makers).await?.into_iter().flatten().collect();
-        Ok(Self { store, by, project, alone, writers, log, threads })
+        ours.threads = together(makers).await?.into_iter().flatten().collect();
+        Ok(ours)
+    }
+
+    /// With what writers need, and nothing to read.
+    pub(super) async fn writers(store: Store) -> Result<Self> {
+        let tenant = TenantId::new("bench")?;
+        let by = By::new(tenant.clone(), Actor::system(tenant, AgentId::new("bench")?));
+        let project = store.create_project(&by, "bench", ProjectConfig::default()).await?;
+        let alone = session(&store, &by, project).await?;
+        let log = session(&store, &by, project).await?;
+        let mut writers = Vec::with_capacity(WRITERS);
+        for _ in 0..WRITERS {
+            writers.push(session(&store, &by, project).await?);
+        }
+        Ok(Self { store, by, project, alone, writers, log, threads: Vec::new() })
     }
 
     pub(super) const fn store(&self) -> &Store {
@@ -153,7 +160,7 @@ fn expect(found: usize, right: usize) -> Result<()> {
     }
 }
 
-async fn together<T: Send + 'static>(
+pub(super) async fn together<T: Send + 'static>(
     tasks: impl Iterator<Item = impl Future<Output = sessile::Result<T>> + Send + 'static>,
 ) -> Result<Vec<T>> {
     let tasks: Vec<_> = tasks.map(tokio::spawn).collect();

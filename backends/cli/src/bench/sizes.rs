@@ -17,6 +17,9 @@ pub(super) struct Sizes {
     pub(super) opens: usize,
     /// Stores opened.
     pub(super) stores: u64,
+    /// Appends of one writer where each takes 20 ms, and of each of 64.
+    pub(super) slow_appends: u64,
+    pub(super) slow_appends_each: u64,
 }
 
 impl Sizes {
@@ -29,6 +32,8 @@ impl Sizes {
         reads: 50,
         opens: 25,
         stores: 3,
+        slow_appends: 20,
+        slow_appends_each: 5,
     };
     /// A minute or two; the large store has 100,000 sessions.
     pub(super) const FULL: Self = Self {
@@ -39,6 +44,8 @@ impl Sizes {
         reads: 500,
         opens: 200,
         stores: 10,
+        slow_appends: 200,
+        slow_appends_each: 50,
     };
 }
 

@@ -156,11 +156,14 @@ fn bench_writes_a_line_for_each_result() {
     let lines: Vec<serde_json::Value> =
         said.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     let of = |backend: &str| lines.iter().filter(|l| l["backend"] == backend).count();
-    assert_eq!(["sqlite", "disk", "redb", "memory"].map(of), [7, 7, 7, 6]);
+    let backends = ["sqlite", "disk", "redb", "object_store", "memory"];
+    assert_eq!(backends.map(of), [7, 7, 7, 3, 6]);
     let said = sessile(["bench", "--quick", "--json", "--backend", "memory"]);
     assert_eq!(said.out.lines().count(), 6, "{said:?}");
     for line in &lines {
         assert!(line["ops_per_s"].as_f64().unwrap() > 0.0, "{line}");
         assert_eq!(line["ratio"].is_null(), line["backend"] == "memory", "{line}");
     }
+    let parallel = lines.iter().find(|line| line["workload"] == "append_64_over_1").unwrap();
+    assert!(parallel["ratio"].as_f64().unwrap() >= 25.0, "{parallel}");
 }

@@ -54,6 +54,6 @@ pub(super) fn beside(
         Backend::Sqlite => Some(Box::new(sqlite::Sqlite::new(folder.join("raw.db"), sizes)?)),
         Backend::Disk => Some(Box::new(disk::Disk::new(folder.join("raw"), sizes)?)),
         Backend::Redb => Some(Box::new(redb::Redb::new(folder.join("raw.redb"), sizes)?)),
-        Backend::Memory => None,
+        Backend::ObjectStore | Backend::Memory => None,
     })
 }
