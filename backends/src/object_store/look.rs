@@ -71,7 +71,7 @@ impl Inner {
 
     /// A look, and the keys of the journal's objects that it listed.
     pub(super) async fn look_and_list(&self, site: &Site) -> Result<(Arc<View>, Vec<Path>)> {
-        let mut failed = None;
+        let mut failed = Err(0);
         for _ in 0..LOOKS {
             let begun = self.options.clock.elapsed();
             let listed = self.keys_below(&site.keys.journal()).await?;
@@ -80,7 +80,7 @@ impl Inner {
                     let now = self.options.clock.elapsed();
                     if now.saturating_sub(begun) >= self.options.grace / 2 {
                         // What was listed first may have been folded and deleted before the rest was.
-                        failed = Some(manifest.boundary);
+                        failed = Ok(());
                         continue;
                     }
                     let (proved, looked) = (Moment::at(begun), Moment::at(begun));
@@ -88,10 +88,16 @@ impl Inner {
                     self.kept.trim();
                     return Ok((view, listed));
                 }
-                Err(version) => failed = Some(version),
+                Err(version) => failed = Err(version),
             }
         }
-        Err(site.damaged(failed.unwrap_or(0), "an object of the log is missing"))
+        Err(match failed {
+            Ok(()) => {
+                let reason = "the object store answers too slowly: a look takes half a grace";
+                Error::Unavailable { reason: reason.into(), source: None }
+            }
+            Err(version) => site.damaged(version, "an object of the log is missing"),
+        })
     }
 
     /// `Err(version)`: an object that was listed is gone. It was folded meanwhile, or it is missing.

@@ -31,6 +31,8 @@
 //! | a page of a list by time of update | 1 LIST, and a head for each space of its scope |
 //! | `wait` | a head each 20 ms to 1 s |
 //!
+//! A LIST is a request for each 1,000 keys it brings: log objects stay for a grace, and a list reads all marks of its scope.
+//!
 //! Every answer is as of now. [`Read::Cached`](sessile_core::command::Read::Cached) spares the head in front of an answer from
 //! memory; a list has no memory and is always as of now.
 //!
@@ -140,7 +142,8 @@ impl Objects {
             closed: AtomicBool::new(false),
         };
         inner.try_out().await?;
-        inner.info = info(inner.meet().await?);
+        let (id, grace) = inner.meet().await?;
+        (inner.info, inner.options.grace) = (info(id), grace);
         Ok(Self { inner: Arc::new(inner) })
     }
 

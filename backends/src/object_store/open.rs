@@ -1,12 +1,14 @@
 //! Opening a store of objects: does it keep its word, and is it ours?
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::future::join_all;
 use object_store::{ObjectStore as _, path::Path};
 use serde::{Deserialize, Serialize};
 use sessile_core::error::{Error, Result};
 
-use super::{Inner, commit::Created, look};
+use super::{Inner, Options, commit::Created, look};
 
 /// The format number, in `sessile.json`.
 pub(super) const FORMAT: u32 = 1;
@@ -19,6 +21,17 @@ struct Meta {
     sessile: u32,
     /// 32 hexadecimal digits.
     store: String,
+    /// Milliseconds; all who share the store must count by the same.
+    #[serde(default = "default_grace")]
+    grace: u64,
+}
+
+fn default_grace() -> u64 {
+    millis(Options::default().grace)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Inner {
@@ -67,8 +80,8 @@ impl Inner {
         }
     }
 
-    /// The id of the store, which is made if there is none.
-    pub(super) async fn meet(&self) -> Result<u128> {
+    /// The id of the store, which is made if there is none, and the grace it was made with.
+    pub(super) async fn meet(&self) -> Result<(u128, Duration)> {
         let key = self.keys.meta();
         let corrupt =
             |reason: &str| Error::CorruptFile { file: key.to_string(), reason: reason.into() };
@@ -86,10 +99,12 @@ impl Inner {
                 if meta.sessile != FORMAT {
                     return Err(corrupt("its format number was never in use"));
                 }
-                return u128::from_str_radix(&meta.store, 16)
-                    .map_err(|_| corrupt("it has no store id"));
+                let id = u128::from_str_radix(&meta.store, 16)
+                    .map_err(|_| corrupt("it has no store id"))?;
+                return Ok((id, Duration::from_millis(meta.grace)));
             }
-            let meta = Meta { sessile: FORMAT, store: format!("{:032x}", rand::random::<u128>()) };
+            let store = format!("{:032x}", rand::random::<u128>());
+            let meta = Meta { sessile: FORMAT, store, grace: millis(self.options.grace) };
             let bytes = serde_json::to_vec(&meta).map_err(|e| corrupt(&e.to_string()))?;
             // Whether it was this one or another's, the next look tells.
             self.create(&key, bytes.into()).await?;
@@ -103,7 +118,7 @@ impl super::Objects {
     #[doc(hidden)]
     pub async fn set_format(&self, format: u32) -> Result<()> {
         let inner = &self.inner;
-        let meta = Meta { sessile: format, store: "0".repeat(32) };
+        let meta = Meta { sessile: format, store: "0".repeat(32), grace: default_grace() };
         let bytes = serde_json::to_vec(&meta).map_err(|e| Error::invalid("meta", e.to_string()))?;
         let options = object_store::PutOptions::default();
         let put = inner.store.put_opts(&inner.keys.meta(), bytes.into(), options).await;

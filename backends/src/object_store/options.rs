@@ -18,7 +18,8 @@ pub struct Options {
     /// Who may open the store. [`Sharing::ManyHosts`] for a cloud's store.
     pub sharing: Sharing,
     /// How long after a log object was folded into a segment it may be deleted; at least twice as long as a request may
-    /// take from sending it to hearing its answer, with all attempts of the client. 10 minutes.
+    /// take from sending it to hearing its answer, with all attempts of the client. 10 minutes. Whoever makes the store
+    /// decides for all who share it; on a store that is there already it is not looked at.
     pub grace: Duration,
     /// Log objects that are folded into a segment at once. 64.
     pub fold_after: usize,

@@ -90,7 +90,7 @@ async fn add(store: &Store, session: SessionId, text: String) {
 }
 
 async fn append(place: &Place, session: SessionId, name: &str, n: usize, total: usize) -> String {
-    let (store, _) = place.open(64, Duration::from_secs(2)).await;
+    let (store, _) = place.open(64).await;
     let mut micros = Vec::with_capacity(n);
     for i in 0..n {
         let began = Instant::now();
@@ -108,7 +108,7 @@ async fn append(place: &Place, session: SessionId, name: &str, n: usize, total: 
 }
 
 async fn append_on(place: &Place, session: SessionId, name: &str, stop: Option<Stop>) -> String {
-    let (store, hand) = place.open(4, Duration::from_millis(500)).await;
+    let (store, hand) = place.open(4).await;
     if let Some(stop) = stop {
         stop.arm(&hand);
     }

@@ -109,7 +109,7 @@ fn spawn(order: &Order) -> Child {
 
 /// A store that has nothing in memory, and a new session in it.
 async fn session(place: &Place) -> SessionId {
-    let (store, _) = place.open(64, Duration::from_secs(2)).await;
+    let (store, _) = place.open(64).await;
     let by = by();
     let project = store.create_project(&by, "shared", ProjectConfig::default()).await;
     let thread = store
@@ -120,7 +120,7 @@ async fn session(place: &Place) -> SessionId {
 }
 
 async fn reader(place: &Place) -> Store {
-    place.open(64, Duration::from_secs(2)).await.0
+    place.open(64).await.0
 }
 
 async fn verify(store: &Store, session: SessionId) {

@@ -18,6 +18,9 @@ use sessile_conformance::kit;
 /// The bucket that the script beside the tests makes in each server.
 const BUCKET: &str = "sessile";
 
+/// Short, so that folded objects are deleted while a test runs.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// A store of objects.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Place {
@@ -28,7 +31,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// A handle with a cache of its own, and the hand on its requests.
-    pub(crate) async fn open(&self, fold_after: usize, grace: Duration) -> (Store, Faults) {
+    pub(crate) async fn open(&self, fold_after: usize) -> (Store, Faults) {
         let (objects, prefix): (Arc<dyn ObjectStore>, _) = match self {
             Self::Folder(folder) => {
                 let objects = LocalFileSystem::new_with_prefix(folder).expect("a folder");
@@ -42,7 +45,7 @@ impl Place {
         let hand = Faults::new(objects);
         let options = Options::default()
             .with_fold_after(fold_after)
-            .with_grace(grace)
+            .with_grace(GRACE)
             .with_sharing(Sharing::ManyProcesses);
         let journal = Objects::open(Arc::new(hand.clone()), prefix, options).await;
         (Store::new(Arc::new(journal.expect("a store")), sessile::options()), hand)

@@ -98,6 +98,16 @@ async fn a_store_that_lies_is_refused() {
 }
 
 #[tokio::test]
+async fn all_count_by_the_grace_that_the_store_was_made_with() {
+    let store = faults();
+    for (asked, gets) in [(7, 7), (600, 7), (1, 7)] {
+        let options = Options::default().with_grace(Duration::from_secs(asked));
+        let journal = Objects::open(Arc::new(store.clone()), "p", options).await.unwrap();
+        assert_eq!(journal.inner.options.grace, Duration::from_secs(gets));
+    }
+}
+
+#[tokio::test]
 async fn lost_replies_write_nothing_twice() {
     for seed in 1..40 {
         let (store, clock) = (faults(), Arc::new(Hand::default()));
