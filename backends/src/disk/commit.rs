@@ -15,6 +15,7 @@ use super::{
     log::Log,
     medium::{File, Mode},
     read::Plan,
+    settle::Reach,
     tail::Tail,
 };
 use crate::{
@@ -72,7 +73,7 @@ impl Append {
         if before.is_none() {
             head.space = Some(cell.space.to_string());
         }
-        let line = line::batch(&head, batch.card.as_ref(), &batch.records);
+        let line = line::batch(&mut head, batch.card.as_ref(), &batch.records);
         let line = line.ok_or_else(|| Error::invalid("batch", "cannot be encoded"))?;
         let end = at + line.len() as u64;
         let after = Tail { position, card, card_at, project, end };
@@ -86,7 +87,7 @@ impl Shared {
         let state = lock(&cell.seen).state.clone();
         let tail = if let State::Live(tail) = &state { Some(tail) } else { None };
         let read = |range: &ReadRange| {
-            self.settle(cell, true)?;
+            self.settle(cell, Reach::Range(*range))?;
             match self.plan(cell, range)? {
                 Plan::Fetch(fetch) => Ok(fetch.run(check::SINCE_BYTES)?.unwrap_or_default()),
                 Plan::Nothing | Plan::LookUp => Ok(Vec::new()),

@@ -13,10 +13,10 @@ use super::{
     cell::{Cell, Guard, State},
     failed,
     line::{self, BatchHead, Said, Seal},
-    log,
     medium::{File, Mode},
     path::{self, TEMPORARY},
     read::Plan,
+    scan,
     settle::{is_absent, list, remove},
     tail::Tail,
 };
@@ -166,7 +166,7 @@ impl Shared {
         };
         let mut at = 0;
         while at < tail.end {
-            let Some(line) = log::read_line(from, at, tail.end)? else {
+            let Some(line) = scan::read_line(from, at, tail.end)? else {
                 let next = self.next_line(cell, at, tail.end);
                 let mut bytes = vec![0; usize::try_from(next - at).unwrap_or_default()];
                 let read = from.read_at(&mut bytes, at)?;
@@ -203,8 +203,7 @@ impl Shared {
     /// Where the first good line after a damaged one begins, or the end.
     fn next_line(&self, cell: &Cell, at: u64, end: u64) -> u64 {
         let seen = lock(&cell.seen);
-        let lines = seen.log.as_ref().map(|log| log.lines(0, Version::MAX)).unwrap_or_default();
-        lines.iter().map(|line| line.at).find(|line| *line > at).unwrap_or(end)
+        seen.log.as_ref().and_then(|log| log.next_line(at)).unwrap_or(end)
     }
 
     /// Removes what crashes left: temporary files, and what lies beside a tombstone. All else that was erased, replaced or
@@ -293,12 +292,12 @@ impl Shared {
 }
 
 /// The line of a batch without the payload of these versions.
-fn without(line: &[u8], head: BatchHead, versions: &[Version]) -> Option<Vec<u8>> {
+fn without(line: &[u8], mut head: BatchHead, versions: &[Version]) -> Option<Vec<u8>> {
     let (card, mut records) = line::content(line)?;
     for record in &mut records {
         if versions.binary_search(&record.version).is_ok() {
             (record.body, record.salt) = (RecordBody::None, [0; 16]);
         }
     }
-    line::batch(&head, card.as_ref(), &records)
+    line::batch(&mut head, card.as_ref(), &records)
 }

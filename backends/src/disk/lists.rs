@@ -15,7 +15,13 @@ use sessile_core::{
     journal::{Head, ListQuery},
 };
 
-use super::{Shared, cell::State, failed, path, settle::is_damage, tail::Tail};
+use super::{
+    Shared,
+    cell::State,
+    failed, path,
+    settle::{Reach, is_damage},
+    tail::Tail,
+};
 use crate::{index::Index, lock::lock};
 
 /// A tenant's projects, or its threads.
@@ -207,7 +213,7 @@ impl Shared {
     fn look_at(&self, space: &Space) -> Result<()> {
         let cell = self.cells.get(&self.root, space);
         let guard = cell.work.lock_arc_blocking();
-        match self.settle(&cell, false) {
+        match self.settle(&cell, Reach::Head) {
             Ok(()) => {
                 let state = lock(&cell.seen).state.clone();
                 if let State::Live(tail) = &state {

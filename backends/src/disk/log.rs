@@ -1,6 +1,9 @@
 //! Where the records of a space stand in its file.
 
-use std::{collections::HashMap, io};
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+};
 
 use sessile_core::{
     error::{Error, Result},
@@ -12,18 +15,41 @@ use super::{
     frame,
     line::{self, BatchHead, Said, Seal},
     medium::File,
+    scan::{Window, read_line},
 };
 
-/// Bytes read at once when a file is gone through.
-const CHUNK: usize = 256 << 10;
+/// Bytes read first when a file is gone through from its end; more each time.
+const STEP: u64 = 64 << 10;
 
 /// A batch: its records have the versions `first` to `last`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) at: u64,
     pub(super) len: u32,
+    /// Where the first record begins in it; 0 if it does not say so.
+    records: u32,
     pub(super) first: Version,
     pub(super) last: Version,
+}
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) version: Version,
+    pub(super) line: Line,
+    pub(super) at: u64,
+    pub(super) len: u64,
+}
+
+impl Place {
+    /// Only the line is known.
+    pub(super) const fn is_line(&self) -> bool {
+        self.line.records == 0
+    }
+
+    pub(super) const fn end(&self) -> u64 {
+        self.at + self.len
+    }
 }
 
 impl Line {
@@ -58,14 +84,19 @@ pub(super) enum Last {
     Seal(Seal),
 }
 
-/// What is known of a file from its beginning on.
+/// What is known of a file: from its beginning on, or its end as far back as it was asked for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Log {
-    lines: Vec<Line>,
-    streams: HashMap<Stream, Vec<Version>>,
+    lines: VecDeque<Line>,
+    /// Of lines with several records, by their first version: where each but the first begins.
+    places: HashMap<Version, Box<[u32]>>,
+    streams: HashMap<Stream, VecDeque<Version>>,
     holes: Vec<Hole>,
     /// Records in `streams`, for the weight.
     records: usize,
+    /// From where on the file is known, and the version before.
+    from: u64,
+    floor: Version,
     /// Up to where the file was gone through.
     pub(super) upto: u64,
     pub(super) version: Version,
@@ -73,9 +104,134 @@ pub(super) struct Log {
 }
 
 impl Log {
+    /// Of a file of which only the end is known: the version there, and where it is.
+    pub(super) fn behind(version: Version, end: u64) -> Self {
+        Self { from: end, floor: version, upto: end, version, ..Self::default() }
+    }
+
     /// Bytes of memory, about.
     pub(super) fn weight(&self) -> usize {
-        self.lines.len() * size_of::<Line>() + self.records * 16
+        self.lines.len() * size_of::<Line>() + self.records * 20 + self.places.len() * 48
+    }
+
+    /// Whether a range can be answered without lines further back; no range is the whole file.
+    pub(super) fn reaches(&self, range: Option<&ReadRange>) -> bool {
+        let Some(range) = range else { return self.from == 0 };
+        if self.from == 0 || range.after >= self.floor {
+            return true;
+        }
+        let upto = range.upto.min(self.version);
+        let known = match (range.direction, range.stream) {
+            (Direction::Forward, _) => return false,
+            (Direction::Backward, None) => {
+                usize::try_from(upto.saturating_sub(self.floor)).unwrap_or(usize::MAX)
+            }
+            (Direction::Backward, Some(stream)) => self
+                .streams
+                .get(&stream)
+                .map_or(0, |versions| versions.partition_point(|version| *version <= upto)),
+        };
+        known >= range.limit
+    }
+
+    /// Goes back through the file until a range can be answered. `false`: what stands there is not what is expected, and the
+    /// whole file has to be gone through from its beginning to say what it is.
+    pub(super) fn extend_back(
+        &mut self,
+        space: &Space,
+        file: &dyn File,
+        range: Option<&ReadRange>,
+    ) -> io::Result<bool> {
+        if self.lines.is_empty() && !is_of(space, file, self.from)? {
+            return Ok(false);
+        }
+        let mut step = STEP;
+        while !self.reaches(range) {
+            let start = self.from.saturating_sub(step);
+            let mut bytes = vec![0; usize::try_from(self.from - start).unwrap_or_default()];
+            if file.read_at(&mut bytes, start)? < bytes.len() {
+                return Ok(false);
+            }
+            while !self.reaches(range) {
+                let known = usize::try_from(self.from - start).unwrap_or_default();
+                if known == 0 {
+                    break;
+                }
+                let rest = bytes.get(..known).unwrap_or_default();
+                let Some(before) = rest.strip_suffix(b"\n") else { return Ok(false) };
+                let begin = match before.iter().rposition(|b| *b == b'\n') {
+                    Some(newline) => newline + 1,
+                    None if start == 0 => 0,
+                    None => break,
+                };
+                let last = rest.get(begin..).unwrap_or_default();
+                let line = frame::line(last).filter(|line| line.len() == last.len());
+                let said = line.and_then(line::said).zip(u32::try_from(last.len()).ok());
+                if !said.is_some_and(|(said, len)| self.precede(said, start + begin as u64, len)) {
+                    return Ok(false);
+                }
+            }
+            step = if self.from > start + step / 2 { step * 8 } else { (step * 2).min(1 << 20) };
+        }
+        Ok(true)
+    }
+
+    /// Takes the line that stands before those that are known; `false` if it does not fit.
+    fn precede(&mut self, said: Said, at: u64, len: u32) -> bool {
+        let last = match said {
+            Said::Seal(seal) if seal.version == self.floor => Last::Seal(seal),
+            Said::Batch(head)
+                if head.last == self.floor
+                    && head.first > 0
+                    && head.space.is_some() == (at == 0)
+                    && (head.first == 1) == (at == 0)
+                    && counts(&head) =>
+            {
+                let line = self.line(&head, at, len);
+                self.lines.push_front(line);
+                for (stream, version) in head.streams.iter().rev().zip((1..=head.last).rev()) {
+                    self.streams.entry(*stream).or_default().push_front(version);
+                }
+                self.records += head.streams.len();
+                self.floor = head.first - 1;
+                Last::Batch { line, head }
+            }
+            _ => return false,
+        };
+        self.from = at;
+        if self.last == Last::Nothing {
+            self.last = last;
+        }
+        true
+    }
+
+    /// The line, and keeps where its records begin.
+    fn line(&mut self, head: &BatchHead, at: u64, len: u32) -> Line {
+        let places = head.places(len);
+        let (records, more) = places.split_first().unwrap_or((&0, &[]));
+        if !more.is_empty() {
+            self.places.insert(head.first, more.into());
+        }
+        Line { at, len, records: *records, first: head.first, last: head.last }
+    }
+
+    /// Where a record of a line stands.
+    fn place(&self, line: Line, version: Version) -> Place {
+        let (mut at, mut end) = (u64::from(line.records), u64::from(line.len));
+        if line.records > 0 {
+            let more = self.places.get(&line.first).map(|more| &**more).unwrap_or_default();
+            let nth = usize::try_from(version.saturating_sub(line.first)).unwrap_or_default();
+            end = match more.get(nth) {
+                Some(next) => u64::from(*next) - 1,
+                None => end.saturating_sub(line::RECORDS_END.len() as u64),
+            };
+            if let Some(begin) = nth.checked_sub(1).and_then(|before| more.get(before)) {
+                at = u64::from(*begin);
+            }
+        } else {
+            at = 0;
+        }
+        Place { version, line, at: line.at + at, len: end.saturating_sub(at) }
     }
 
     /// Goes through the file up to `to`; answers where what is no line begins, if that is how it ends.
@@ -126,9 +282,7 @@ impl Log {
                     let why = "the line is another space's";
                     return self.hole(Hole { first, last, why });
                 }
-                let counts =
-                    last.checked_sub(first).is_some_and(|n| n + 1 == head.streams.len() as u64);
-                if first <= before || !counts {
+                if first <= before || !counts(&head) {
                     return self.hole(Hole {
                         first,
                         last: last.max(first),
@@ -141,11 +295,11 @@ impl Log {
                     let why = "the line before it is damaged";
                     self.hole(Hole { first, last: first, why });
                 }
-                let line = Line { at, len, first, last };
-                self.lines.push(line);
+                let line = self.line(&head, at, len);
+                self.lines.push_back(line);
                 self.records += head.streams.len();
                 for (version, stream) in (first..).zip(&head.streams) {
-                    self.streams.entry(*stream).or_default().push(version);
+                    self.streams.entry(*stream).or_default().push_back(version);
                 }
                 self.version = last;
                 self.last = Last::Batch { line, head };
@@ -182,15 +336,19 @@ impl Log {
         self.holes.insert(at, hole);
     }
 
-    /// The lines that hold versions `first` to `last`, in order.
-    pub(super) fn lines(&self, first: Version, last: Version) -> &[Line] {
-        let from = self.lines.partition_point(|line| line.last < first);
-        let to = self.lines.partition_point(|line| line.first <= last);
-        self.lines.get(from..to).unwrap_or_default()
+    /// The line that holds a version.
+    fn line_of(&self, version: Version) -> Option<Line> {
+        let place = self.lines.partition_point(|line| line.last < version);
+        self.lines.get(place).copied().filter(|line| line.first <= version)
     }
 
-    /// Which records a range asks for, as (version, its line), at most `range.limit`.
-    pub(super) fn select(&self, space: &Space, range: &ReadRange) -> Result<Vec<(Version, Line)>> {
+    /// Where the first good line behind this place begins.
+    pub(super) fn next_line(&self, at: u64) -> Option<u64> {
+        self.lines.iter().map(|line| line.at).find(|line| *line > at)
+    }
+
+    /// Where the records that a range asks for stand, at most `range.limit`.
+    pub(super) fn select(&self, space: &Space, range: &ReadRange) -> Result<Vec<Place>> {
         let (after, upto) = (range.after, range.upto.min(self.version));
         if after >= upto || range.limit == 0 {
             return Ok(Vec::new());
@@ -202,10 +360,11 @@ impl Log {
                 Direction::Backward => (first..=upto).rev().take(range.limit).collect(),
             },
             Some(stream) => {
-                let versions = self.streams.get(&stream).map(Vec::as_slice).unwrap_or_default();
+                let none = VecDeque::new();
+                let versions = self.streams.get(&stream).unwrap_or(&none);
                 let from = versions.partition_point(|version| *version < first);
                 let to = versions.partition_point(|version| *version <= upto);
-                let versions = versions.get(from..to).unwrap_or_default().iter().copied();
+                let versions = versions.range(from..to.max(from)).copied();
                 match range.direction {
                     Direction::Forward => versions.take(range.limit).collect(),
                     Direction::Backward => versions.rev().take(range.limit).collect(),
@@ -229,89 +388,28 @@ impl Log {
             let line = match near {
                 Some(line) if (line.first..=line.last).contains(&version) => line,
                 _ => {
-                    let line = self.lines(version, version).first().copied();
-                    line.ok_or_else(|| Error::corrupt(space, version, "the record is missing"))?
+                    let missing = || Error::corrupt(space, version, "the record is missing");
+                    self.line_of(version).ok_or_else(missing)?
                 }
             };
             near = Some(line);
-            found.push((version, line));
+            found.push(self.place(line, version));
         }
         Ok(found)
     }
 }
 
-/// A part of a file, kept while the next lines are looked for.
-struct Window<'a> {
-    file: &'a dyn File,
-    bytes: Vec<u8>,
-    at: u64,
-    /// Nothing is read from here on.
-    to: u64,
+/// Whether a batch says as many streams as it has versions.
+fn counts(head: &BatchHead) -> bool {
+    let versions = head.last.checked_sub(head.first).and_then(|n| n.checked_add(1));
+    versions == Some(head.streams.len() as u64)
 }
 
-impl Window<'_> {
-    fn covered(&self, at: u64) -> Option<&[u8]> {
-        self.bytes.get(usize::try_from(at.checked_sub(self.at)?).ok()?..)
-    }
-
-    /// The bytes from `at` on: `len` of them, or fewer at the end.
-    fn get(&mut self, at: u64, len: usize) -> io::Result<&[u8]> {
-        let left = usize::try_from(self.to.saturating_sub(at)).unwrap_or(usize::MAX);
-        let want = len.min(left);
-        if self.covered(at).is_none_or(|bytes| bytes.len() < want) {
-            self.bytes.resize(want.max(CHUNK).min(left), 0);
-            self.at = at;
-            let read = self.file.read_at(&mut self.bytes, at)?;
-            self.bytes.truncate(read);
-        }
-        let bytes = self.covered(at).unwrap_or_default();
-        Ok(bytes.get(..want).unwrap_or(bytes))
-    }
-
-    /// The whole line that begins at `at`, and its length.
-    fn line(&mut self, at: u64) -> io::Result<Option<(Said, u32)>> {
-        let Some(len) = frame::announced(self.get(at, frame::PREFIX)?) else { return Ok(None) };
-        if self.to.saturating_sub(at) < len as u64 {
-            return Ok(None);
-        }
-        let said = frame::line(self.get(at, len)?).and_then(line::said);
-        Ok(said.zip(u32::try_from(len).ok()))
-    }
-
-    /// Where the next bytes behind `at` stand that a line begins with.
-    fn next_start(&mut self, at: u64) -> io::Result<Option<u64>> {
-        let mut at = at + 1;
-        loop {
-            let bytes = self.get(at, CHUNK)?;
-            let starts = bytes.windows(frame::START.len());
-            if let Some(place) = starts.into_iter().position(|bytes| bytes == frame::START) {
-                return Ok(Some(at + place as u64));
-            }
-            // A beginning may lie across the border.
-            match bytes.len().checked_sub(frame::START.len()) {
-                Some(skip) if at + (bytes.len() as u64) < self.to => at += skip as u64 + 1,
-                _ => return Ok(None),
-            }
-        }
-    }
-}
-
-/// The whole line that begins at `at` and ends at `end` or before, if there is one.
-pub(super) fn read_line(file: &dyn File, at: u64, end: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = vec![0; 4096.min(usize::try_from(end.saturating_sub(at)).unwrap_or(4096))];
-    let read = file.read_at(&mut bytes, at)?;
-    bytes.truncate(read);
-    let Some(len) = frame::announced(&bytes) else { return Ok(None) };
-    if end.saturating_sub(at) < len as u64 {
-        return Ok(None);
-    }
-    if let Some(more) = len.checked_sub(read).filter(|more| *more > 0) {
-        bytes.resize(len, 0);
-        let rest = bytes.get_mut(read..).unwrap_or_default();
-        if file.read_at(rest, at + read as u64)? < more {
-            return Ok(None);
-        }
-    }
-    bytes.truncate(len);
-    Ok(frame::line(&bytes).is_some().then_some(bytes))
+/// Whether the file begins with the first line of this space.
+fn is_of(space: &Space, file: &dyn File, end: u64) -> io::Result<bool> {
+    let line = read_line(file, 0, end)?;
+    Ok(match line.as_deref().and_then(line::said) {
+        Some(Said::Batch(head)) => head.space.is_some_and(|named| named == space.to_string()),
+        _ => false,
+    })
 }

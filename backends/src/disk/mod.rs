@@ -55,10 +55,13 @@
 //! - That a copy of a store that is open is whole beyond what [`Disk::repairs`] would cut.
 //! - That erased bytes leave the device: the file system frees them, it does not overwrite them.
 
+mod blobs;
 mod cell;
 mod commit;
 mod erase;
 mod files;
+mod handle;
+mod journal;
 mod lists;
 mod lockfile;
 mod log;
@@ -68,54 +71,33 @@ mod meta;
 mod options;
 mod path;
 mod read;
+mod scan;
 mod settle;
 mod shared;
 mod side;
 mod tail;
 mod tamper;
 
-use std::{
-    collections::HashSet,
-    io,
-    ops::Range,
-    path::Path,
-    sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
-};
+use std::{io, path::Path, sync::Arc};
 
-use async_lock::{RwLock, RwLockReadGuardArc, Semaphore};
-use async_trait::async_trait;
+use async_lock::{RwLock, Semaphore};
 use sessile_core::{
     error::{Error, Result},
-    id::{Space, Version},
-    journal::{
-        Batch, BlobName, Blobs, Commit, Head, Journal, JournalInfo, ListQuery, ListRow, Position,
-        ReadRange, Record, Scrub, Snapshot,
-    },
+    id::Space,
 };
 
 pub use self::options::Options;
 #[doc(hidden)]
 pub use self::tamper::{set_format, tamper};
 use self::{
-    cell::{Cell, Guard, State},
-    commit::Append,
-    lists::Shown,
     medium::{Medium, Os},
-    read::Plan,
     shared::Shared,
 };
-use crate::lines::{frame, line};
-use crate::{bell, blocking, check, clock, coop, lock::lock};
-
-/// A read of at most this many records runs on the caller's thread; a longer one where it may block.
-const SHORT_READ: usize = 64;
-
-/// How long a write that brings no patience of its own waits for others of its space.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How often a read begins again because its lines are not where they were.
-const ATTEMPTS: usize = 8;
+use crate::{
+    blocking,
+    lines::{frame, line},
+    lock::lock,
+};
 
 /// What a crash left unfinished at the end of a space's file, and the first look at it cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,414 +158,11 @@ impl Disk {
     pub fn repairs(&self) -> Vec<Repair> {
         lock(&self.shared.repairs).clone()
     }
-
-    fn cell(&self, space: &Space) -> Arc<Cell> {
-        self.shared.cells.get(&self.shared.root, space)
-    }
-
-    /// Keeps the handle from being closed; `Closed` if it is, or is about to be.
-    fn enter(&self) -> Result<RwLockReadGuardArc<()>> {
-        let pass = self.gate.try_read_arc().ok_or_else(check::closed)?;
-        self.shared.check()?;
-        Ok(pass)
-    }
-
-    /// The right to write to a space; `Contended` if others keep it for too long.
-    async fn guard(&self, cell: &Cell, until: Instant) -> Result<Guard> {
-        let guard = match cell.work.try_lock_arc() {
-            Some(guard) => guard,
-            None => within(cell, until, cell.work.lock_arc()).await?,
-        };
-        match &guard.poisoned {
-            None => Ok(guard),
-            Some(reason) => Err(cell.error(reason)),
-        }
-    }
-
-    /// Runs what writes, where it may block, when there is a place for it.
-    async fn write<T: Send + 'static>(
-        &self,
-        cell: &Cell,
-        until: Instant,
-        work: impl FnOnce(&Shared) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let place = match self.flushes.try_acquire_arc() {
-            Some(place) => place,
-            None => within(cell, until, self.flushes.acquire_arc()).await?,
-        };
-        let shared = Arc::clone(&self.shared);
-        blocking::run(move || {
-            let done = work(&shared);
-            drop(place);
-            done
-        })
-        .await?
-    }
-
-    /// Makes the state of a space known, with `whole` all its lines, and gives the guard back.
-    async fn settled(&self, cell: &Arc<Cell>, guard: Guard, whole: bool) -> Result<Guard> {
-        if self.is_known(cell, whole) {
-            return Ok(guard);
-        }
-        let (shared, cell) = (Arc::clone(&self.shared), Arc::clone(cell));
-        blocking::run(move || shared.settle(&cell, whole).map(|()| guard)).await?
-    }
-
-    fn is_known(&self, cell: &Cell, whole: bool) -> bool {
-        let seen = lock(&cell.seen);
-        let complete = match &seen.state {
-            State::Unknown => false,
-            State::Live(tail) if whole => seen.log.as_ref().is_some_and(|log| log.upto >= tail.end),
-            _ => true,
-        };
-        complete && self.shared.epoch.is_some()
-    }
-
-    /// For readers: makes the state known if it is not.
-    async fn look(&self, cell: &Arc<Cell>, whole: bool) -> Result<()> {
-        if !self.is_known(cell, whole) {
-            let guard = cell.work.lock_arc().await;
-            let guard = self.settled(cell, guard, whole).await?;
-            drop(guard);
-        }
-        Ok(())
-    }
-
-    async fn head_of(&self, space: &Space) -> Result<Option<Head>> {
-        let cell = self.cell(space);
-        self.look(&cell, false).await?;
-        match &lock(&cell.seen).state {
-            State::Live(tail) => Ok(Some(tail.head())),
-            _ => Ok(None),
-        }
-    }
-
-    async fn records(&self, cell: &Arc<Cell>, range: &ReadRange) -> Result<Vec<Record>> {
-        let most = self.shared.info.limits.batch_bytes;
-        for attempt in 0..ATTEMPTS {
-            if attempt == 0 && self.shared.epoch.is_none() {
-                self.look(cell, true).await?;
-            }
-            let fetch = match self.shared.plan(cell, range)? {
-                Plan::Nothing => return Ok(Vec::new()),
-                Plan::LookUp => {
-                    self.look(cell, true).await?;
-                    continue;
-                }
-                Plan::Fetch(fetch) => fetch,
-            };
-            let generation = fetch.generation;
-            let fetched = if range.limit <= SHORT_READ {
-                fetch.run(most)?
-            } else {
-                blocking::run(move || fetch.run(most)).await??
-            };
-            if let Some(records) = fetched {
-                return Ok(records);
-            }
-            // A line is not where it was: the file is looked up anew, while nobody writes to it.
-            let guard = cell.work.lock_arc().await;
-            cell.forget(generation);
-            drop(guard);
-        }
-        Err(cell.error("the file changes while it is read"))
-    }
-
-    /// Answers a writer that expected another head.
-    async fn refuse(
-        &self,
-        cell: Arc<Cell>,
-        guard: Guard,
-        expected: Option<Position>,
-    ) -> Result<Commit> {
-        let shared = Arc::clone(&self.shared);
-        blocking::run(move || {
-            let refusal = shared.refusal(&cell, expected);
-            drop(guard);
-            refusal
-        })
-        .await?
-    }
-
-    /// The end of a space that is as expected.
-    fn expected(cell: &Cell, expected: Option<Position>) -> Option<Option<tail::Tail>> {
-        commit::expected(&lock(&cell.seen).state, expected)
-    }
-}
-
-/// Waits for a lock, but not longer than that.
-async fn within<T>(cell: &Cell, until: Instant, lock: impl Future<Output = T>) -> Result<T> {
-    let left = until.saturating_duration_since(clock::instant());
-    let mut lock = std::pin::pin!(lock);
-    let mut sleep = std::pin::pin!(clock::sleep(left));
-    std::future::poll_fn(|cx| {
-        if let std::task::Poll::Ready(locked) = lock.as_mut().poll(cx) {
-            return std::task::Poll::Ready(Ok(locked));
-        }
-        let contended = || Err(Error::Contended { space: cell.space.clone() });
-        sleep.as_mut().poll(cx).map(|()| contended())
-    })
-    .await
 }
 
 /// What the medium's error means here: not applied.
 fn failed(what: &str, path: &Path, e: io::Error) -> Error {
     Error::unavailable(format!("cannot {what} {}", path.display()), e)
-}
-
-#[async_trait]
-impl Journal for Disk {
-    fn info(&self) -> &JournalInfo {
-        &self.shared.info
-    }
-
-    async fn head(&self, space: &Space) -> Result<Option<Head>> {
-        coop::breathe().await;
-        self.shared.check()?;
-        self.head_of(space).await
-    }
-
-    async fn commit(
-        &self,
-        space: &Space,
-        expected: Option<Position>,
-        batch: &Batch,
-    ) -> Result<Commit> {
-        coop::breathe().await;
-        let epoch = self.shared.writer()?;
-        check::batch(&self.shared.info.limits, expected, batch)?;
-        let pass = self.enter()?;
-        let until = clock::deadline(batch.patience);
-        let cell = self.cell(space);
-        let guard = self.guard(&cell, until).await?;
-        let guard = self.settled(&cell, guard, false).await?;
-        let Some(before) = Self::expected(&cell, expected) else {
-            return self.refuse(cell, guard, expected).await;
-        };
-        let append = Append::new(&cell, epoch, before, batch)?;
-        let work = {
-            let cell = Arc::clone(&cell);
-            move |shared: &Shared| {
-                let done = shared.append(&cell, guard, append);
-                drop(pass);
-                done
-            }
-        };
-        self.write(&cell, until, work).await
-    }
-
-    async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
-        coop::breathe().await;
-        self.shared.check()?;
-        self.records(&self.cell(space), range).await
-    }
-
-    async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
-        self.shared.writer()?;
-        let limit = self.shared.info.limits.blob_bytes;
-        check::within("bytes of a snapshot", limit, snapshot.bytes.len())?;
-        let pass = self.enter()?;
-        let (cell, until) = (self.cell(space), clock::deadline(PATIENCE));
-        let guard = self.guard(&cell, until).await?;
-        let guard = self.settled(&cell, guard, false).await?;
-        let (own, snapshot) = (Arc::clone(&cell), snapshot.clone());
-        let work = move |shared: &Shared| {
-            let saved = shared.save_snapshot(&own, &snapshot);
-            drop((guard, pass));
-            saved
-        };
-        self.write(&cell, until, work).await
-    }
-
-    async fn load_snapshot(&self, space: &Space) -> Result<Option<Snapshot>> {
-        self.shared.check()?;
-        let cell = self.cell(space);
-        self.look(&cell, false).await?;
-        if !matches!(lock(&cell.seen).state, State::Live(_)) {
-            return Ok(None);
-        }
-        let shared = Arc::clone(&self.shared);
-        blocking::run(move || shared.load_snapshot(&cell)).await?
-    }
-
-    async fn list(&self, query: &ListQuery) -> Result<Vec<ListRow>> {
-        coop::breathe().await;
-        self.shared.check()?;
-        let is_reader = self.shared.epoch.is_none();
-        let mut building = None;
-        if is_reader || !self.shared.lists.is_built(query) {
-            building = Some(self.shared.lists.building.lock_arc().await);
-            if is_reader || !self.shared.lists.is_built(query) {
-                let (shared, query) = (Arc::clone(&self.shared), query.clone());
-                blocking::run(move || shared.build(&query)).await??;
-            }
-        }
-        let mut rows = Vec::new();
-        let (limit, mut query) = (query.limit, query.clone());
-        while rows.len() < limit {
-            query.limit = limit - rows.len();
-            let found = self.shared.lists.page(&query)?;
-            let Some((last, updated, _)) = found.last() else { break };
-            query.after = Some((*updated, last.bits()));
-            for (space, _, shown) in found {
-                let head = match shown {
-                    Shown::Head(head) => Some(head),
-                    Shown::Unread => self.head_of(&space).await?,
-                    Shown::Damaged(error) => return Err(error),
-                };
-                rows.extend(head.map(|head| ListRow { space, head }));
-            }
-        }
-        drop(building);
-        Ok(rows)
-    }
-
-    async fn wait(&self, space: &Space, after: Version, time: Duration) -> Result<bool> {
-        let until = clock::deadline(time);
-        let mut pause = Duration::from_millis(1);
-        loop {
-            let listener = self.shared.bell.listen(space);
-            self.shared.check()?;
-            let cell = self.cell(space);
-            self.look(&cell, false).await?;
-            let is_past = match &lock(&cell.seen).state {
-                State::Live(tail) => tail.position.version > after,
-                State::Dropped => true,
-                State::Absent | State::Unknown => false,
-            };
-            drop(cell);
-            if is_past {
-                return Ok(true);
-            }
-            let left = until.saturating_duration_since(clock::instant());
-            if left.is_zero() {
-                return Ok(false);
-            }
-            // Who only reads hears no bell: it looks.
-            let nap = if self.shared.epoch.is_some() { left } else { left.min(pause) };
-            bell::rung(listener, nap).await;
-            pause = (pause * 2).min(Duration::from_millis(16));
-        }
-    }
-
-    async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {
-        self.shared.writer()?;
-        let pass = self.enter()?;
-        let (cell, until) = (self.cell(space), clock::deadline(PATIENCE));
-        let guard = self.guard(&cell, until).await?;
-        let guard = self.settled(&cell, guard, false).await?;
-        if lock(&cell.seen).state == State::Dropped {
-            return Ok(Commit::Done);
-        }
-        let Some(before) = Self::expected(&cell, expected) else {
-            return self.refuse(cell, guard, expected).await;
-        };
-        let own = Arc::clone(&cell);
-        let work = move |shared: &Shared| {
-            let done = shared.drop_now(&own, guard, before);
-            drop(pass);
-            done
-        };
-        self.write(&cell, until, work).await
-    }
-
-    async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
-        self.shared.writer()?;
-        let pass = self.enter()?;
-        let (cell, until) = (self.cell(space), clock::deadline(PATIENCE));
-        let guard = self.guard(&cell, until).await?;
-        let guard = self.settled(&cell, guard, true).await?;
-        let (own, versions) = (Arc::clone(&cell), versions.to_vec());
-        let work = move |shared: &Shared| {
-            let done = shared.erase(&own, guard, &versions);
-            drop(pass);
-            done
-        };
-        self.write(&cell, until, work).await
-    }
-
-    async fn scrub(&self) -> Result<Scrub> {
-        self.shared.writer()?;
-        let pass = self.enter()?;
-        let shared = Arc::clone(&self.shared);
-        blocking::run(move || {
-            let done = shared.scrub();
-            drop(pass);
-            done
-        })
-        .await?
-    }
-
-    async fn close(&self) -> Result<()> {
-        if self.shared.is_closed.swap(true, Ordering::AcqRel) {
-            return Err(check::closed());
-        }
-        self.shared.bell.ring_all();
-        let gate = self.gate.write_arc().await;
-        let shared = Arc::clone(&self.shared);
-        blocking::run(move || {
-            let done = shared.finish();
-            drop(gate);
-            done
-        })
-        .await?
-    }
-}
-
-#[async_trait]
-impl Blobs for Disk {
-    async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
-        self.shared.writer()?;
-        check::within("bytes of one blob", self.shared.info.limits.blob_bytes, bytes.len())?;
-        let pass = self.enter()?;
-        let cell = self.cell(space);
-        self.look(&cell, false).await?;
-        let name = check::new_blob_name();
-        if lock(&cell.seen).state == State::Dropped {
-            // No record can ever name it.
-            return Ok(name);
-        }
-        let (own, put, bytes) = (Arc::clone(&cell), name.clone(), Arc::<[u8]>::from(bytes));
-        let work = move |shared: &Shared| {
-            let done = shared.put_blob(&own, &put, &bytes);
-            drop(pass);
-            done
-        };
-        self.write(&cell, clock::deadline(PATIENCE), work).await?;
-        Ok(name)
-    }
-
-    async fn get_blob(
-        &self,
-        space: &Space,
-        name: &BlobName,
-        range: Option<Range<u64>>,
-    ) -> Result<Vec<u8>> {
-        coop::breathe().await;
-        self.shared.check()?;
-        let cell = self.cell(space);
-        self.look(&cell, false).await?;
-        let (shared, name) = (Arc::clone(&self.shared), name.clone());
-        blocking::run(move || shared.get_blob(&cell, &name, range)).await?
-    }
-
-    async fn collect_blobs(
-        &self,
-        space: &Space,
-        in_use: &HashSet<BlobName>,
-        older_than: Duration,
-    ) -> Result<u64> {
-        self.shared.writer()?;
-        let pass = self.enter()?;
-        let (cell, until) = (self.cell(space), clock::deadline(PATIENCE));
-        let (own, in_use) = (Arc::clone(&cell), in_use.clone());
-        let work = move |shared: &Shared| {
-            let collected = shared.collect(&own, &in_use, older_than);
-            drop(pass);
-            collected
-        };
-        self.write(&cell, until, work).await
-    }
 }
 
 #[cfg(test)]

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use sessile_core::{
     error::{Error, Result},
-    id::{Space, Version},
-    journal::{ReadRange, Record},
+    id::Space,
+    journal::{ReadRange, Record, Stream},
 };
 
 use super::{
     Shared,
     cell::{Cell, State},
     failed, frame, line,
-    log::Line,
+    log::Place,
     medium::File,
 };
 use crate::lock::lock;
@@ -26,7 +26,7 @@ const NEAR: u64 = 16 << 10;
 pub(super) enum Plan {
     /// Nothing: there are no such records.
     Nothing,
-    /// Look the space up first, with all its lines.
+    /// Look the space up first, with the lines of the range.
     LookUp,
     /// Read these records, at these lines.
     Fetch(Fetch),
@@ -36,7 +36,8 @@ pub(super) enum Plan {
 pub(super) struct Fetch {
     space: Space,
     file: Arc<dyn File>,
-    records: Vec<(Version, Line)>,
+    stream: Option<Stream>,
+    records: Vec<Place>,
     pub(super) generation: u64,
 }
 
@@ -52,10 +53,11 @@ impl Shared {
         if range.limit == 0 || range.after >= range.upto.min(tail.position.version) {
             return Ok(Plan::Nothing);
         }
-        let Some(log) = seen.log.as_ref().filter(|log| log.upto >= tail.end) else {
+        let range = ReadRange { upto: range.upto.min(tail.position.version), ..*range };
+        let log = seen.log.as_ref();
+        let Some(log) = log.filter(|log| log.upto >= tail.end && log.reaches(Some(&range))) else {
             return Ok(Plan::LookUp);
         };
-        let range = ReadRange { upto: range.upto.min(tail.position.version), ..*range };
         let records = log.select(&cell.space, &range)?;
         if records.is_empty() {
             return Ok(Plan::Nothing);
@@ -65,6 +67,7 @@ impl Shared {
         Ok(Plan::Fetch(Fetch {
             space: cell.space.clone(),
             file,
+            stream: range.stream,
             records,
             generation: seen.generation,
         }))
@@ -72,18 +75,16 @@ impl Shared {
 }
 
 impl Fetch {
-    /// Reads, up to about so many bytes; `None` if a line is not where it was.
+    /// Reads, up to about so many bytes; `None` if a record is not where it was.
     pub(super) fn run(&self, most: usize) -> Result<Option<Vec<Record>>> {
-        let mut taken: Vec<Record> = Vec::new();
+        let mut taken: Vec<Record> = Vec::with_capacity(self.records.len());
         let mut weight = 0;
         let mut rest = self.records.as_slice();
-        let mut near: Option<(Line, Vec<Record>)> = None;
-        while let Some((_, line)) = rest.first() {
-            let (mut from, mut to, mut count) = (line.at, line.end(), 0);
-            for (_, line) in rest {
-                let (lower, upper) = (from.min(line.at), to.max(line.end()));
-                let grown = (upper - lower).saturating_sub(to - from);
-                let is_near = grown <= u64::from(line.len) + NEAR;
+        while let Some(place) = rest.first() {
+            let (mut from, mut to, mut count) = (place.at, place.end(), 0);
+            for place in rest {
+                let (lower, upper) = (from.min(place.at), to.max(place.end()));
+                let is_near = (upper - lower).saturating_sub(to - from) <= place.len + NEAR;
                 if !is_near || (count > 0 && upper - lower > RUN) {
                     break;
                 }
@@ -96,36 +97,40 @@ impl Fetch {
             bytes.truncate(read.map_err(|e| {
                 Error::unavailable(format!("the records of {} cannot be read", self.space), e)
             })?);
-            for (version, line) in run {
-                if near.as_ref().is_none_or(|(known, _)| known != line) {
-                    let skip = usize::try_from(line.at - from).unwrap_or(usize::MAX);
-                    let whole = bytes.get(skip..).and_then(frame::line);
-                    let whole = whole.filter(|whole| whole.len() as u64 == u64::from(line.len));
-                    let Some(whole) = whole else { return Ok(None) };
-                    let no_batch =
-                        || Error::corrupt(&self.space, *version, "the line says no batch");
-                    let (_, records) = line::content(whole).ok_or_else(no_batch)?;
-                    near = Some((*line, records));
-                }
-                let records = near.as_ref().map(|(_, records)| records.as_slice());
-                let record = records.and_then(|records| find(records, line, *version));
-                let missing = || Error::corrupt(&self.space, *version, "the record is missing");
-                let record = record.ok_or_else(missing)?;
+            for place in run {
+                let skip = usize::try_from(place.at - from).unwrap_or(usize::MAX);
+                let bytes = bytes.get(skip..).unwrap_or_default();
+                let len = usize::try_from(place.len).unwrap_or(usize::MAX);
+                let Some(bytes) = bytes.get(..len) else { return Ok(None) };
+                let Some(record) = self.record(place, bytes)? else { return Ok(None) };
                 weight += record.weight();
                 if weight > most && !taken.is_empty() {
                     return Ok(Some(taken));
                 }
-                taken.push(record.clone());
+                taken.push(record);
             }
         }
         Ok(Some(taken))
     }
-}
 
-fn find<'a>(records: &'a [Record], line: &Line, version: Version) -> Option<&'a Record> {
-    let place = usize::try_from(version.checked_sub(line.first)?).ok()?;
-    let here = records.get(place).filter(|record| record.version == version);
-    here.or_else(|| records.iter().find(|record| record.version == version))
+    /// What stands there; `None` if that is no record.
+    fn record(&self, place: &Place, bytes: &[u8]) -> Result<Option<Record>> {
+        let version = place.version;
+        let record = if place.is_line() {
+            let Some(line) = frame::line(bytes).filter(|line| line.len() == bytes.len()) else {
+                return Ok(None);
+            };
+            let no_batch = || Error::corrupt(&self.space, version, "the line says no batch");
+            let (_, records) = line::content(line).ok_or_else(no_batch)?;
+            records.into_iter().find(|record| record.version == version)
+        } else {
+            let Some(record) = line::record(bytes) else { return Ok(None) };
+            Some(record).filter(|record| record.version == version)
+        };
+        let is_right = |record: &Record| self.stream.is_none_or(|stream| stream == record.stream);
+        let missing = || Error::corrupt(&self.space, version, "the record is missing");
+        record.filter(is_right).map(Some).ok_or_else(missing)
+    }
 }
 
 /// [`failed`], for files of a space.

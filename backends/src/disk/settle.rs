@@ -5,6 +5,7 @@ use std::{io, sync::Arc};
 use sessile_core::{
     error::{Error, Result},
     id::{ProjectId, Space},
+    journal::ReadRange,
 };
 
 use super::{
@@ -12,9 +13,9 @@ use super::{
     cell::{Cell, State},
     failed,
     line::{self, Said},
-    log::{self, Last, Log},
+    log::{Last, Log},
     medium::{File, Mode},
-    path,
+    path, scan,
     tail::{self, Ending, Judge, Trouble},
 };
 use crate::lock::lock;
@@ -22,9 +23,30 @@ use crate::lock::lock;
 /// How often a handle that only reads looks again at what changes under its eyes.
 const LOOKS: usize = 8;
 
+/// How much is to be known of a space.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reach {
+    Head,
+    /// And where the records of this range stand.
+    Range(ReadRange),
+    /// And where all records stand.
+    All,
+}
+
+impl Reach {
+    /// Whose places are asked for; `Some(None)` are all.
+    pub(super) const fn range(&self) -> Option<Option<&ReadRange>> {
+        match self {
+            Self::Head => None,
+            Self::Range(range) => Some(Some(range)),
+            Self::All => Some(None),
+        }
+    }
+}
+
 impl Shared {
-    /// Makes the state of a space known, and with `whole` where all its records stand. The caller holds its `work`.
-    pub(super) fn settle(&self, cell: &Cell, whole: bool) -> Result<()> {
+    /// Makes the state of a space known, and as far as asked where its records stand. The caller holds its `work`.
+    pub(super) fn settle(&self, cell: &Cell, reach: Reach) -> Result<()> {
         let known = match self.epoch {
             Some(_) => lock(&cell.seen).state != State::Unknown,
             None => self.is_unchanged(cell)?,
@@ -35,29 +57,40 @@ impl Shared {
                 None => self.look_again(cell)?,
             }
         }
-        if whole {
-            self.complete(cell)?;
+        if let Some(range) = reach.range() {
+            self.complete(cell, range)?;
         }
         self.cells.reweigh(cell);
         Ok(())
     }
 
-    /// Reads on to the tail.
-    fn complete(&self, cell: &Cell) -> Result<()> {
+    /// Reads on to the tail, and back as far as the range goes.
+    fn complete(&self, cell: &Cell, range: Option<&ReadRange>) -> Result<()> {
         let (mut log, tail, generation) = {
             let mut seen = lock(&cell.seen);
             let State::Live(tail) = &seen.state else { return Ok(()) };
             let tail = tail.clone();
-            if seen.log.as_ref().is_some_and(|log| log.upto >= tail.end) {
+            let is_known = |log: &Log| log.upto >= tail.end && log.reaches(range);
+            if seen.log.as_ref().is_some_and(is_known) {
                 return Ok(());
             }
-            (seen.log.take().unwrap_or_default(), tail, seen.generation)
+            let log = seen.log.take();
+            let version = tail.position.version;
+            (log.unwrap_or_else(|| Log::behind(version, tail.end)), tail, seen.generation)
         };
         let records = cell.place.records();
         let engine = |e| failed("read", &records, e);
         let file = self.files.get(&*self.medium, &cell.space, &records).map_err(engine)?;
-        if log.extend(&cell.space, &*file, tail.end).map_err(engine)?.is_some() {
-            log.missing_upto(tail.end, tail.position.version);
+        let extend = |log: &mut Log| -> Result<()> {
+            if log.extend(&cell.space, &*file, tail.end).map_err(engine)?.is_some() {
+                log.missing_upto(tail.end, tail.position.version);
+            }
+            Ok(())
+        };
+        extend(&mut log)?;
+        if !log.reaches(range) && !log.extend_back(&cell.space, &*file, range).map_err(engine)? {
+            log = Log::default();
+            extend(&mut log)?;
         }
         let mut seen = lock(&cell.seen);
         if seen.generation == generation {
@@ -202,7 +235,7 @@ impl Shared {
         let known = lock(&cell.seen).log.take();
         let Some(known) = known else { return Ok(Log::default()) };
         let Last::Batch { line, head } = &known.last else { return Ok(Log::default()) };
-        let now = log::read_line(file, line.at, line.end())?;
+        let now = scan::read_line(file, line.at, line.end())?;
         let same = line.end() == known.upto
             && now.as_deref().and_then(line::said) == Some(Said::Batch(head.clone()));
         Ok(if same { known } else { Log::default() })

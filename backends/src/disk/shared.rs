@@ -26,7 +26,7 @@ use super::{
     lockfile::Lock,
     medium::{File, Medium, Mode},
     meta::{self, Meta},
-    settle::is_damage,
+    settle::{Reach, is_damage},
     tail::Tail,
 };
 use crate::{bell::Bell, check, lock::lock};
@@ -179,7 +179,7 @@ impl Shared {
     /// The file and its end. What is damaged gets no seal: without one its end is as damaged as the rest.
     fn to_seal(&self, cell: &Cell) -> Result<Option<(Arc<dyn File>, Tail)>> {
         for _ in 0..2 {
-            match self.settle(cell, false) {
+            match self.settle(cell, Reach::Head) {
                 Err(error) if is_damage(&error) => return Ok(None),
                 settled => settled?,
             }

@@ -5,15 +5,16 @@ use std::io;
 use sessile_core::{
     error::Error,
     id::{ProjectId, Space},
-    journal::{Card, Head, Position},
+    journal::{Card, Head, Position, Record},
 };
 
 use super::{
     frame,
-    line::{self, Said},
-    log::{self, Last, Log},
+    line::{self, BatchHead, Said},
+    log::{Last, Log},
     medium::File,
     meta::Meta,
+    scan,
 };
 
 /// The last line is first looked for in so many bytes.
@@ -69,13 +70,34 @@ pub(super) struct Judge<'a> {
     pub(super) epoch: Option<u64>,
 }
 
-/// Looks at the last line only; `None` if that does not settle it.
+impl Judge<'_> {
+    /// Whether a file may end with a batch of this opening.
+    fn takes(&self, epoch: u64) -> bool {
+        self.epoch == Some(epoch) || self.meta.is_unclean(epoch)
+    }
+}
+
+/// The last record of a line.
+fn newest(line: &[u8], head: &BatchHead) -> Option<Record> {
+    let len = u32::try_from(line.len()).ok()?;
+    let record = match head.places(len).last() {
+        Some(place) => {
+            let end = line.len().checked_sub(line::RECORDS_END.len())?;
+            line::record(line.get(usize::try_from(*place).ok()?..end)?)
+        }
+        None => line::content(line)?.1.pop(),
+    };
+    record.filter(|record| record.version == head.last)
+}
+
+/// Looks at the last line only: the end, and whether an opening wrote it that did not end cleanly. `None` if that does not
+/// settle it.
 fn glance(
     judge: Judge<'_>,
     space: &Space,
     file: &dyn File,
     len: u64,
-) -> Result<Option<Tail>, Trouble> {
+) -> Result<Option<(Tail, bool)>, Trouble> {
     let mut size = GLANCE.min(len);
     loop {
         let from = len - size;
@@ -100,20 +122,20 @@ fn glance(
             Some(Said::Seal(seal)) => {
                 let card = card(space, file, seal.card_at, len, seal.version)?;
                 let (position, project, card_at) = (seal.position(), seal.project, seal.card_at);
-                Ok(Some(Tail { position, card, card_at, project, end: len }))
+                let tail = Tail { position, card, card_at, project, end: len };
+                Ok(Some((tail, false)))
             }
-            Some(Said::Batch(head)) if judge.epoch == Some(head.epoch) => {
-                let Some((own, records)) = line::content(line) else { return Ok(None) };
-                let Some(record) = records.last().filter(|r| r.version == head.last) else {
-                    return Ok(None);
-                };
+            Some(Said::Batch(head)) if judge.takes(head.epoch) => {
+                let Some(record) = newest(line, &head) else { return Ok(None) };
                 let position = Position { version: record.version, hash: record.link };
                 let card = match head.card_at {
-                    Some(card_at) if card_at == at => own,
+                    Some(card_at) if card_at == at => line::card(line),
                     card_at => card(space, file, card_at, len, head.last)?,
                 };
                 let (project, card_at) = (head.project, head.card_at);
-                Ok(Some(Tail { position, card, card_at, project, end: len }))
+                let is_unclean = judge.epoch != Some(head.epoch);
+                let tail = Tail { position, card, card_at, project, end: len };
+                Ok(Some((tail, is_unclean)))
             }
             _ => Ok(None),
         };
@@ -129,7 +151,7 @@ fn card(
     version: u64,
 ) -> Result<Option<Card>, Trouble> {
     let Some(at) = at else { return Ok(None) };
-    let line = log::read_line(file, at, end)?;
+    let line = scan::read_line(file, at, end)?;
     let card = line.as_deref().and_then(line::card);
     let damage = || Trouble::Damage(Error::corrupt(space, version, "the card is damaged"));
     card.map(Some).ok_or_else(damage)
@@ -144,9 +166,9 @@ pub(super) fn ending(
 ) -> Result<Ending, Trouble> {
     let len = file.stat()?.len;
     if len > 0
-        && let Some(tail) = glance(judge, space, file, len)?
+        && let Some((tail, is_unclean)) = glance(judge, space, file, len)?
     {
-        return Ok(Ending { tail: Some(tail), is_torn: false, is_unclean: false });
+        return Ok(Ending { tail: Some(tail), is_torn: false, is_unclean });
     }
     let bad = log.extend(space, file, len)?;
     let end = bad.unwrap_or(len);
@@ -168,10 +190,8 @@ pub(super) fn ending(
             if !is_unclean && judge.epoch != Some(head.epoch) {
                 return corrupt(head.last + 1, "the end of the file is missing");
             }
-            let line = log::read_line(file, line.at, len)?;
-            let records = line.as_deref().and_then(line::content).map(|(_, records)| records);
-            let records = records.unwrap_or_default();
-            let Some(record) = records.last().filter(|r| r.version == head.last) else {
+            let line = scan::read_line(file, line.at, len)?;
+            let Some(record) = line.as_deref().and_then(|line| newest(line, head)) else {
                 return corrupt(head.last, "the record is missing");
             };
             let position = Position { version: record.version, hash: record.link };

@@ -11,10 +11,10 @@ use sessile_core::{
 use super::{
     failed,
     line::{self, BatchHead, Said, Seal},
-    log,
     medium::{File, Medium, Mode, Os},
     meta::Meta,
     path::Place,
+    scan,
 };
 use crate::tamper::{Damage, flip, flip_bytes, need_reader};
 
@@ -71,7 +71,7 @@ fn load(file: &dyn File) -> std::io::Result<Option<Vec<Item>>> {
     let end = file.stat()?.len;
     let (mut at, mut items) = (0, Vec::new());
     while at < end {
-        let Some(line) = log::read_line(file, at, end)? else { return Ok(None) };
+        let Some(line) = scan::read_line(file, at, end)? else { return Ok(None) };
         let item = match line::said(&line) {
             Some(Said::Batch(head)) => {
                 let Some((card, records)) = line::content(&line) else { return Ok(None) };
@@ -96,7 +96,7 @@ fn encode(items: Vec<Item>) -> Option<Vec<u8>> {
                 if card.is_some() {
                     newest = Some(bytes.len() as u64);
                 }
-                line::batch(&BatchHead { card_at: newest, ..head }, card.as_ref(), &records)?
+                line::batch(&mut BatchHead { card_at: newest, ..head }, card.as_ref(), &records)?
             }
             Item::Seal(seal) => line::seal(&Seal { card_at: newest, ..seal })?,
         };

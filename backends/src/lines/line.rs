@@ -1,9 +1,9 @@
 //! What the lines of a space say: one batch each, or the seal of a clean close.
 //!
 //! ```json
-//! {"len":"...","crc":"...","batch":{"first":1,"last":2,"epoch":1,"space":"acme/threads/...","project":"prj_...","card_at":0,"streams":[3,4]},
+//! {"len":"...","crc":"...","batch":{"first":1,"last":2,"epoch":1,"space":"acme/threads/...","project":"prj_...","card_at":0,"streams":[3,4],"sizes":[500,700]},
 //!  "card":{"updated_at":1700000000000,"show":{...}},
-//!  "records":[{"version":1,"stream":3,"kind":"...","sum":"...","link":"...","salt":"...","head":{...},"body":{...}}, ...]}
+//!  "records":[{"crc":"...","version":1,"stream":3,"kind":"...","sum":"...","link":"...","salt":"...","head":{...},"body":{...}}, ...]}
 //! {"len":"...","crc":"...","seal":{"version":2,"link":"...","epoch":1,"project":"prj_...","card_at":0}}
 //! ```
 //!
@@ -25,6 +25,12 @@ use super::frame;
 
 const BATCH: &[u8] = b"\"batch\":";
 const SEAL: &[u8] = b"\"seal\":";
+/// What follows the last record of a line.
+pub(crate) const RECORDS_END: &[u8] = b"]}\n";
+/// What a record of a batch begins with: the CRC-32 of all that follows these 18 bytes.
+const RECORD: &[u8] = b"{\"crc\":\"";
+const DIGITS: usize = 8;
+const RECORD_PREFIX: usize = RECORD.len() + DIGITS + 2;
 const NO_SALT: [u8; 16] = [0; 16];
 
 /// The beginning of a batch's line: what is asked without looking at its records.
@@ -44,6 +50,24 @@ pub(crate) struct BatchHead {
     pub(crate) card_at: Option<u64>,
     /// The stream of each record.
     pub(crate) streams: Vec<Stream>,
+    /// The bytes of each record, with its braces: so that one can be read without the others.
+    #[serde(default)]
+    pub(crate) sizes: Vec<u32>,
+}
+
+impl BatchHead {
+    /// Where each record begins, in a line of `len` bytes; nothing if the line does not say so.
+    pub(crate) fn places(&self, len: u32) -> Vec<u32> {
+        let mut end = len.checked_sub(RECORDS_END.len() as u32);
+        let mut places = Vec::with_capacity(self.sizes.len());
+        for size in self.sizes.iter().rev() {
+            let Some(place) = end.and_then(|end| end.checked_sub(*size)) else { return Vec::new() };
+            places.push(place);
+            end = place.checked_sub(1);
+        }
+        places.reverse();
+        if places.len() == self.streams.len() { places } else { Vec::new() }
+    }
 }
 
 /// The last line of a file that was closed cleanly.
@@ -74,12 +98,35 @@ pub(crate) fn said(line: &[u8]) -> Option<Said> {
     }
 }
 
-/// The line of a batch.
-pub(crate) fn batch(head: &BatchHead, card: Option<&Card>, records: &[Record]) -> Option<Vec<u8>> {
+/// The line of a batch; the head learns the sizes of the records.
+pub(crate) fn batch(
+    head: &mut BatchHead,
+    card: Option<&Card>,
+    records: &[Record],
+) -> Option<Vec<u8>> {
+    let mut texts = Vec::with_capacity(records.iter().map(|r| r.weight() + 300).sum());
+    head.sizes.clear();
+    for record in records {
+        if !texts.is_empty() {
+            texts.push(b',');
+        }
+        let from = texts.len();
+        texts.extend_from_slice(RECORD);
+        texts.extend_from_slice(b"00000000\",");
+        write(&mut texts, record)?;
+        let text = texts.get_mut(from..)?;
+        let crc = format!("{:08x}", crc32fast::hash(text.get(RECORD_PREFIX..)?));
+        text.get_mut(RECORD.len()..RECORD.len() + DIGITS)?.copy_from_slice(crc.as_bytes());
+        head.sizes.push(u32::try_from(text.len()).ok()?);
+    }
     let mut line = frame::start();
+    line.reserve(texts.len() + 1024);
     line.extend_from_slice(BATCH);
     serde_json::to_writer(&mut line, head).ok()?;
-    write_content(&mut line, card, records)?;
+    write_card(&mut line, card)?;
+    line.extend_from_slice(b",\"records\":[");
+    line.append(&mut texts);
+    line.push(b']');
     frame::finish(line)
 }
 
@@ -89,20 +136,22 @@ pub(crate) fn write_content(
     card: Option<&Card>,
     records: &[Record],
 ) -> Option<()> {
-    if let Some(card) = card {
-        let updated = card.updated_at.millis();
-        line.extend_from_slice(format!(",\"card\":{{\"updated_at\":{updated}").as_bytes());
-        json(line, "show", &card.json)?;
-        line.push(b'}');
-    }
+    write_card(line, card)?;
     line.extend_from_slice(b",\"records\":[");
     for (i, record) in records.iter().enumerate() {
-        if i > 0 {
-            line.push(b',');
-        }
+        line.extend_from_slice(if i > 0 { b",{" } else { b"{" });
         write(line, record)?;
     }
     line.push(b']');
+    Some(())
+}
+
+fn write_card(line: &mut Vec<u8>, card: Option<&Card>) -> Option<()> {
+    let Some(card) = card else { return Some(()) };
+    let updated = card.updated_at.millis();
+    line.extend_from_slice(format!(",\"card\":{{\"updated_at\":{updated}").as_bytes());
+    json(line, "show", &card.json)?;
+    line.push(b'}');
     Some(())
 }
 
@@ -119,9 +168,10 @@ pub(crate) fn seal(seal: &Seal) -> Option<Vec<u8>> {
     frame::finish(line)
 }
 
+/// A record from its first member to its closing brace.
 fn write(line: &mut Vec<u8>, record: &Record) -> Option<()> {
     let Record { version, stream: Stream(stream), sum, link, .. } = record;
-    let text = format!("{{\"version\":{version},\"stream\":{stream},\"kind\":");
+    let text = format!("\"version\":{version},\"stream\":{stream},\"kind\":");
     line.extend_from_slice(text.as_bytes());
     serde_json::to_writer(&mut *line, &record.kind).ok()?;
     line.extend_from_slice(format!(",\"sum\":\"{sum:016x}\",\"link\":\"{link}\"").as_bytes());
@@ -260,6 +310,44 @@ pub(crate) fn card(line: &[u8]) -> Option<Card> {
     card?.card()
 }
 
+/// One record of a batch's line; `None` if it is not whole.
+pub(crate) fn record(bytes: &[u8]) -> Option<Record> {
+    let digits = bytes.strip_prefix(RECORD)?.get(..DIGITS)?;
+    let members = bytes.get(RECORD.len() + DIGITS..)?.strip_prefix(b"\",")?;
+    if digits != format!("{:08x}", crc32fast::hash(members)).as_bytes() {
+        return None;
+    }
+    let text = std::str::from_utf8(bytes).ok()?;
+    let usual = text.get(RECORD_PREFIX..).and_then(usual);
+    usual.or_else(|| serde_json::from_str::<RecordText<'_>>(text).ok()?.record())
+}
+
+/// A record as most are: its body is the last member, and is not gone through.
+fn usual(text: &str) -> Option<Record> {
+    let (version, rest) = text.strip_prefix("\"version\":")?.split_once(",\"stream\":")?;
+    let (stream, rest) = rest.split_once(",\"kind\":\"")?;
+    let (kind, rest) = rest.split_once('"')?;
+    let (sum, rest) = rest.strip_prefix(",\"sum\":\"")?.split_once("\",\"link\":")?;
+    let (link, rest) = rest.split_at_checked(rest.find(',')?)?;
+    let (salt, rest) = rest.strip_prefix(",\"salt\":\"")?.split_once("\",\"head\":")?;
+    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
+    let head = values.next()?.ok()?.get();
+    let body = rest.get(values.byte_offset()..)?.strip_prefix(",\"body\":")?.strip_suffix('}')?;
+    if kind.contains('\\') {
+        return None;
+    }
+    Some(Record {
+        version: version.parse().ok()?,
+        stream: Stream(stream.parse().ok()?),
+        kind: kind.into(),
+        head: head.into(),
+        sum: u64::from_str_radix(sum, 16).ok()?,
+        link: serde_json::from_str(link).ok()?,
+        salt: u128::from_str_radix(salt, 16).ok()?.to_be_bytes(),
+        body: RecordBody::Inline(body.into()),
+    })
+}
+
 /// The head of a batch that follows: what stands before its records.
 pub(crate) fn head(
     records: &[Record],
@@ -275,6 +363,7 @@ pub(crate) fn head(
         project,
         card_at,
         streams: records.iter().map(|r| r.stream).collect(),
+        sizes: Vec::new(),
     }
 }
 
@@ -328,8 +417,14 @@ mod tests {
             three.body = RecordBody::None;
             let records = vec![one, two, three];
             let card = Card { updated_at: Timestamp::from_millis(u64::MAX), json: text.into() };
-            let head = BatchHead { space: Some("s".into()), ..head(&records, 7, None, Some(0)) };
-            let bytes = batch(&head, Some(&card), &records).unwrap();
+            let mut head =
+                BatchHead { space: Some("s".into()), ..head(&records, 7, None, Some(0)) };
+            let bytes = batch(&mut head, Some(&card), &records).unwrap();
+            let places = head.places(bytes.len() as u32);
+            for ((place, size), right) in places.iter().zip(&head.sizes).zip(&records) {
+                let bytes = &bytes[*place as usize..(*place + *size) as usize];
+                assert_eq!(super::record(bytes).as_ref(), Some(right), "{text:?}");
+            }
             assert_eq!(bytes.iter().filter(|b| **b == b'\n').count(), 1, "{text:?}");
             let line = frame::line(&bytes).unwrap();
             assert_eq!(said(line), Some(Said::Batch(head)));
@@ -337,6 +432,23 @@ mod tests {
             assert_eq!(super::card(line), Some(card));
             serde_json::from_slice::<&RawValue>(&bytes).unwrap();
         }
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_record_is_noticed() {
+        let records = vec![record(1, 4, "{\"a\":1}"), record(2, 4, "two")];
+        let mut head = head(&records, 7, None, None);
+        let bytes = batch(&mut head, None, &records).unwrap();
+        let places = head.places(bytes.len() as u32);
+        let (from, size) = (places[0] as usize, head.sizes[0] as usize);
+        let whole = &bytes[from..from + size];
+        assert_eq!(super::record(whole).as_ref(), records.first());
+        for at in 0..whole.len() {
+            let mut bent = whole.to_vec();
+            bent[at] ^= 1 << (at % 8);
+            assert_eq!(super::record(&bent), None, "byte {at}");
+        }
+        assert_eq!(BatchHead { sizes: vec![u32::MAX; 2], ..head }.places(500), [0; 0]);
     }
 
     #[test]

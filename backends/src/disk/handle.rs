@@ -1,0 +1,189 @@
+//! What every call needs: the cell of its space, the right to write, a place to block in.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_lock::RwLockReadGuardArc;
+use sessile_core::{
+    error::{Error, Result},
+    id::Space,
+    journal::{Commit, Head, Position, ReadRange, Record},
+};
+
+use super::{
+    Disk, Shared,
+    cell::{Cell, Guard, State},
+    commit,
+    read::Plan,
+    settle::Reach,
+    tail::Tail,
+};
+use crate::{blocking, check, clock, lock::lock};
+
+/// A read of at most this many records runs on the caller's thread; a longer one where it may block.
+const SHORT_READ: usize = 64;
+
+/// How long a write that brings no patience of its own waits for others of its space.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often a read begins again because its lines are not where they were.
+const ATTEMPTS: usize = 8;
+
+impl Disk {
+    pub(super) fn cell(&self, space: &Space) -> Arc<Cell> {
+        self.shared.cells.get(&self.shared.root, space)
+    }
+
+    /// Keeps the handle from being closed; `Closed` if it is, or is about to be.
+    pub(super) fn enter(&self) -> Result<RwLockReadGuardArc<()>> {
+        let pass = self.gate.try_read_arc().ok_or_else(check::closed)?;
+        self.shared.check()?;
+        Ok(pass)
+    }
+
+    /// The right to write to a space; `Contended` if others keep it for too long.
+    pub(super) async fn guard(&self, cell: &Cell, until: Instant) -> Result<Guard> {
+        let guard = match cell.work.try_lock_arc() {
+            Some(guard) => guard,
+            None => within(cell, until, cell.work.lock_arc()).await?,
+        };
+        match &guard.poisoned {
+            None => Ok(guard),
+            Some(reason) => Err(cell.error(reason)),
+        }
+    }
+
+    /// Runs what writes, where it may block, when there is a place for it.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        cell: &Cell,
+        until: Instant,
+        work: impl FnOnce(&Shared) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let place = match self.flushes.try_acquire_arc() {
+            Some(place) => place,
+            None => within(cell, until, self.flushes.acquire_arc()).await?,
+        };
+        let shared = Arc::clone(&self.shared);
+        blocking::run(move || {
+            let done = work(&shared);
+            drop(place);
+            done
+        })
+        .await?
+    }
+
+    /// Makes a space known as far as asked, and gives the guard back.
+    pub(super) async fn settled(
+        &self,
+        cell: &Arc<Cell>,
+        guard: Guard,
+        reach: Reach,
+    ) -> Result<Guard> {
+        if self.is_known(cell, reach) {
+            return Ok(guard);
+        }
+        let (shared, cell) = (Arc::clone(&self.shared), Arc::clone(cell));
+        blocking::run(move || shared.settle(&cell, reach).map(|()| guard)).await?
+    }
+
+    fn is_known(&self, cell: &Cell, reach: Reach) -> bool {
+        let seen = lock(&cell.seen);
+        let complete = match (&seen.state, reach.range()) {
+            (State::Unknown, _) => false,
+            (State::Live(tail), Some(range)) => {
+                seen.log.as_ref().is_some_and(|log| log.upto >= tail.end && log.reaches(range))
+            }
+            _ => true,
+        };
+        complete && self.shared.epoch.is_some()
+    }
+
+    /// For readers: makes the state known if it is not.
+    pub(super) async fn look(&self, cell: &Arc<Cell>, reach: Reach) -> Result<()> {
+        if !self.is_known(cell, reach) {
+            let guard = cell.work.lock_arc().await;
+            let guard = self.settled(cell, guard, reach).await?;
+            drop(guard);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn head_of(&self, space: &Space) -> Result<Option<Head>> {
+        let cell = self.cell(space);
+        self.look(&cell, Reach::Head).await?;
+        match &lock(&cell.seen).state {
+            State::Live(tail) => Ok(Some(tail.head())),
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) async fn records(&self, cell: &Arc<Cell>, range: &ReadRange) -> Result<Vec<Record>> {
+        let most = self.shared.info.limits.batch_bytes;
+        for attempt in 0..ATTEMPTS {
+            if attempt == 0 && self.shared.epoch.is_none() {
+                self.look(cell, Reach::Range(*range)).await?;
+            }
+            let fetch = match self.shared.plan(cell, range)? {
+                Plan::Nothing => return Ok(Vec::new()),
+                Plan::LookUp => {
+                    self.look(cell, Reach::Range(*range)).await?;
+                    continue;
+                }
+                Plan::Fetch(fetch) => fetch,
+            };
+            let generation = fetch.generation;
+            let fetched = if range.limit <= SHORT_READ {
+                fetch.run(most)?
+            } else {
+                blocking::run(move || fetch.run(most)).await??
+            };
+            if let Some(records) = fetched {
+                return Ok(records);
+            }
+            // A line is not where it was: the file is looked up anew, while nobody writes to it.
+            let guard = cell.work.lock_arc().await;
+            cell.forget(generation);
+            drop(guard);
+        }
+        Err(cell.error("the file changes while it is read"))
+    }
+
+    /// Answers a writer that expected another head.
+    pub(super) async fn refuse(
+        &self,
+        cell: Arc<Cell>,
+        guard: Guard,
+        expected: Option<Position>,
+    ) -> Result<Commit> {
+        let shared = Arc::clone(&self.shared);
+        blocking::run(move || {
+            let refusal = shared.refusal(&cell, expected);
+            drop(guard);
+            refusal
+        })
+        .await?
+    }
+
+    /// The end of a space that is as expected.
+    pub(super) fn expected(cell: &Cell, expected: Option<Position>) -> Option<Option<Tail>> {
+        commit::expected(&lock(&cell.seen).state, expected)
+    }
+}
+
+/// Waits for a lock, but not longer than that.
+async fn within<T>(cell: &Cell, until: Instant, lock: impl Future<Output = T>) -> Result<T> {
+    let left = until.saturating_duration_since(clock::instant());
+    let mut lock = std::pin::pin!(lock);
+    let mut sleep = std::pin::pin!(clock::sleep(left));
+    std::future::poll_fn(|cx| {
+        if let std::task::Poll::Ready(locked) = lock.as_mut().poll(cx) {
+            return std::task::Poll::Ready(Ok(locked));
+        }
+        let contended = || Err(Error::Contended { space: cell.space.clone() });
+        sleep.as_mut().poll(cx).map(|()| contended())
+    })
+    .await
+}
