@@ -84,8 +84,8 @@ impl Cell {
     }
 
     pub(super) fn error(&self, reason: &str) -> Error {
-        let place = self.place.folder().display();
-        Error::Unavailable { reason: format!("{place}: {reason}"), source: None }
+        let place = self.place.records();
+        Error::Unavailable { reason: format!("{}: {reason}", place.display()), source: None }
     }
 
     fn weigh(&self) -> usize {

@@ -162,7 +162,7 @@ impl Shared {
             }
             Err(doubt) => return Err(doubt),
         }
-        self.flush_folders(flush).map_err(Failure::Doubt)?;
+        self.flush_folders(cell, flush).map_err(Failure::Doubt)?;
         self.files.put(&cell.space, &file);
         Ok(())
     }
@@ -178,30 +178,29 @@ impl Shared {
         self.medium.open(marker, Mode::Create).map(drop)
     }
 
-    /// Makes the folders of a space; answers those whose names have to be flushed.
+    /// Makes the folders above the files of a space; answers those whose names have to be flushed.
     pub(super) fn make_folders(&self, cell: &Cell) -> io::Result<Vec<PathBuf>> {
-        let mut flush = vec![cell.place.folder().to_owned()];
-        let mut parent = cell.place.root().to_owned();
+        let mut flush = vec![cell.place.parent().to_owned()];
+        let mut above = cell.place.root();
         for folder in cell.place.folders() {
-            let is_own = folder == cell.place.folder();
-            if is_own || !lock(&self.flushed).contains(folder) {
+            if !lock(&self.flushed).contains(folder) {
                 make(self, folder)?;
-                flush.push(std::mem::replace(&mut parent, folder.clone()));
-            } else {
-                parent.clone_from(folder);
+                flush.push(above.to_owned());
             }
+            above = folder;
         }
         Ok(flush)
     }
 
-    /// Flushes the names in folders; those below them need it no more.
-    pub(super) fn flush_folders(&self, folders: Vec<PathBuf>) -> io::Result<()> {
-        for folder in &folders {
-            self.medium.sync_dir(folder)?;
+    /// Flushes the names in folders; those above the files of a space need it no more.
+    pub(super) fn flush_folders(&self, cell: &Cell, folders: Vec<PathBuf>) -> io::Result<()> {
+        let is_new = folders.len() > 1;
+        for folder in folders {
+            self.medium.sync_dir(&folder)?;
         }
-        // The first two change with each space: its own folder, and the one that folder lies in.
-        let shared = folders.into_iter().skip(1).filter(|folder| *folder != self.root);
-        lock(&self.flushed).extend(shared);
+        if is_new {
+            lock(&self.flushed).extend(cell.place.folders().iter().cloned());
+        }
         Ok(())
     }
 
@@ -227,7 +226,7 @@ impl Shared {
             Ok(flush)
         });
         let flush = made.map_err(|e| failed("make", &path, e))?;
-        if let Err(e) = self.flush_folders(flush) {
+        if let Err(e) = self.flush_folders(cell, flush) {
             return Ok(self.poison(cell, &mut guard, e));
         }
         {
@@ -250,7 +249,8 @@ impl Shared {
     }
 }
 
-fn make(shared: &Shared, folder: &std::path::Path) -> io::Result<()> {
+/// Makes a folder that may be there.
+pub(super) fn make(shared: &Shared, folder: &std::path::Path) -> io::Result<()> {
     match shared.medium.create_dir(folder) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made,

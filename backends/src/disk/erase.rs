@@ -1,11 +1,11 @@
 //! Removing what was erased, and what was left over.
 
-use std::{io, path::Path};
+use std::io;
 
 use sessile_core::{
     error::{Error, Result},
-    id::{ProjectId, Space, SpaceKind, TenantId, ThreadId, Version},
-    journal::{Direction, ReadRange, Record, RecordBody, Scrub},
+    id::Version,
+    journal::{Direction, ReadRange, Record, RecordBody},
 };
 
 use super::{
@@ -14,10 +14,9 @@ use super::{
     failed,
     line::{self, BatchHead, Said, Seal},
     medium::{File, Mode},
-    path::{self, TEMPORARY},
     read::Plan,
     scan,
-    settle::{is_absent, list, remove},
+    settle::{is_absent, remove},
     tail::Tail,
 };
 use crate::lock::lock;
@@ -55,7 +54,7 @@ impl Shared {
     pub(super) fn erase(&self, cell: &Cell, mut guard: Guard, versions: &[Version]) -> Result<()> {
         let State::Live(tail) = lock(&cell.seen).state.clone() else { return Ok(()) };
         let path = cell.place.snapshot();
-        let removed = remove(self, &path).and_then(|()| self.medium.sync_dir(cell.place.folder()));
+        let removed = remove(self, &path).and_then(|()| self.sync_own(cell));
         removed.map_err(|e| failed("remove", &path, e))?;
         let mut named = Vec::new();
         let mut payload = Vec::new();
@@ -82,6 +81,14 @@ impl Shared {
         });
         removed.map_err(|e| failed("remove blobs in", &folder, e))?;
         self.rewrite(cell, &mut guard, &tail, &payload)
+    }
+
+    /// Flushes the names in the space's own folder, if it has one.
+    fn sync_own(&self, cell: &Cell) -> io::Result<()> {
+        match self.medium.sync_dir(&cell.place.folder()) {
+            Err(e) if is_absent(&e) => Ok(()),
+            flushed => flushed,
+        }
     }
 
     /// One record, for the one who has the guard.
@@ -138,7 +145,7 @@ impl Shared {
             self.files.put(&cell.space, &file);
         }
         lock(&self.written).insert(cell.space.clone());
-        if let Err(e) = self.medium.sync_dir(cell.place.folder()) {
+        if let Err(e) = self.medium.sync_dir(cell.place.parent()) {
             // The next line would go to a file whose name may not last.
             let reason = failed("replace", &path, io::Error::from(e.kind()));
             let _nobody_asks = self.poison(cell, guard, e);
@@ -204,90 +211,6 @@ impl Shared {
     fn next_line(&self, cell: &Cell, at: u64, end: u64) -> u64 {
         let seen = lock(&cell.seen);
         seen.log.as_ref().and_then(|log| log.next_line(at)).unwrap_or(end)
-    }
-
-    /// Removes what crashes left: temporary files, and what lies beside a tombstone. All else that was erased, replaced or
-    /// dropped is gone already.
-    pub(super) fn scrub(&self) -> Result<Scrub> {
-        let swept = self.sweep_folder(&self.root).and_then(|()| {
-            for tenant in list(self, &self.root)?.into_iter().filter(|entry| entry.is_dir) {
-                let Some(id) = path::text(&tenant.name).and_then(|id| TenantId::new(id).ok())
-                else {
-                    continue;
-                };
-                let tenant = self.root.join(&tenant.name);
-                for kind in [SpaceKind::Project, SpaceKind::Thread] {
-                    for space in self.spaces(&tenant.join(path::kind_folder(kind)), &id, kind)? {
-                        self.scrub_space(&space)?;
-                    }
-                }
-            }
-            Ok(())
-        });
-        swept.map_err(|e| failed("scrub", &self.root, e))?;
-        Ok(Scrub::Done)
-    }
-
-    fn scrub_space(&self, space: &Space) -> io::Result<()> {
-        let place = path::Place::new(&self.root, space);
-        let names = list(self, place.folder())?;
-        let is_dropped = names.iter().any(|entry| entry.name == path::DROPPED);
-        let is_left = |name: &str| name.starts_with(TEMPORARY);
-        let left = names.iter().any(|e| is_left(&e.name)) || (is_dropped && names.len() > 1);
-        if !left {
-            return Ok(());
-        }
-        let cell = self.cells.get(&self.root, space);
-        // What is on its way to another name belongs to one who has the guard.
-        let guard = cell.work.lock_arc_blocking();
-        self.sweep_folder(place.folder())?;
-        let swept = if is_dropped { self.try_clear(&cell) } else { Ok(()) };
-        drop(guard);
-        swept
-    }
-
-    fn sweep_folder(&self, folder: &Path) -> io::Result<()> {
-        let mut swept = false;
-        for entry in list(self, folder)? {
-            if !entry.is_dir && entry.name.starts_with(TEMPORARY) {
-                remove(self, &folder.join(&entry.name))?;
-                swept = true;
-            }
-        }
-        if swept { self.medium.sync_dir(folder) } else { Ok(()) }
-    }
-
-    /// The spaces that have a folder, in no order.
-    pub(super) fn spaces(
-        &self,
-        folder: &Path,
-        tenant: &TenantId,
-        kind: SpaceKind,
-    ) -> io::Result<Vec<Space>> {
-        let mut spaces = Vec::new();
-        let entries = list(self, folder)?.into_iter().filter(|entry| entry.is_dir);
-        match kind {
-            SpaceKind::Project => spaces.extend(
-                entries
-                    .filter_map(|entry| Some(entry.name.parse::<ProjectId>().ok()?.space(tenant))),
-            ),
-            SpaceKind::Thread => {
-                for shard in entries {
-                    let shard = folder.join(&shard.name);
-                    let threads = match self.medium.list(&shard) {
-                        Err(e) if is_absent(&e) => continue,
-                        listed => listed?,
-                    };
-                    spaces.extend(threads.into_iter().filter_map(|entry| {
-                        let space = entry.name.parse::<ThreadId>().ok()?.space(tenant);
-                        // A copy in the wrong folder is none of ours.
-                        let place = path::Place::new(&self.root, &space);
-                        (place.folder() == shard.join(&entry.name)).then_some(space)
-                    }));
-                }
-            }
-        }
-        Ok(spaces)
     }
 }
 

@@ -3,22 +3,22 @@
 //! ```text
 //! <root>/_sessile.json                                    the store: id, format, which openings ended cleanly
 //! <root>/_lock                                            who has it open for writing
-//! <root>/<tenant>/projects/prj_<26>/records.jsonl         a project's journal
+//! <root>/<tenant>/projects/prj_<26>.jsonl                 a project's journal
 //! <root>/<tenant>/projects/prj_<26>/threads/thd_<26>      empty: which threads the project has, for people
-//! <root>/<tenant>/threads/<first four>/thd_<26>/records.jsonl
+//! <root>/<tenant>/threads/<first four>/thd_<26>.jsonl     a thread's journal
 //! <root>/<tenant>/threads/<first four>/thd_<26>/snapshot  a cache
 //! <root>/<tenant>/threads/<first four>/thd_<26>/blobs/    large bodies, as they are
-//! <root>/<tenant>/threads/<first four>/thd_<26>/dropped   instead of all these, once it is dropped
+//! <root>/<tenant>/threads/<first four>/thd_<26>.dropped   instead of all these, once it is dropped
 //! ```
 //!
-//! A line of `records.jsonl` is one batch, as a JSON object with its length and a CRC-32: `cat`, `grep` and `jq` work, and so
+//! A line of these files is one batch, as a JSON object with its length and a CRC-32: `cat`, `grep` and `jq` work, and so
 //! does `cp` of a store that was closed. A file that was closed cleanly ends in a line that seals it. Tenants are encoded so
 //! that no two share a folder, on file systems without case either.
 //!
 //! # What holds
 //!
 //! - A commit is one line, written and flushed (`fdatasync`) before it is acknowledged; the first of a space also flushes
-//!   the folders it made. The next line is written only then. Durability is [`PowerLoss`](sessile_core::journal::Durability::PowerLoss), on a file system that
+//!   the folder its file lies in, which threads of about twelve days share. The next line is written only then. Durability is [`PowerLoss`](sessile_core::journal::Durability::PowerLoss), on a file system that
 //!   keeps what it said it flushed, and where a rename is atomic.
 //! - One process writes: sharing is [`OneProcess`](sessile_core::journal::Sharing::OneProcess). A second writer is refused and told which process has the store.
 //!   Handles that [only read](Options::read_only) may stand beside it, in any process.
@@ -36,9 +36,10 @@
 //!
 //! # What it costs
 //!
-//! - Opening reads one file. A space costs one look at the end of its file, and one pass over it when its records are first
-//!   read: about 24 bytes of memory for each batch and 16 for each record, given back by [`Options::memory`]. At most
-//!   [`Options::files`] files stay open.
+//! - Opening reads one file. A space costs one look at the end of its file; what is read of it, its lines from there to the
+//!   end, once: about 32 bytes of memory for each batch and 20 for each record, given back by [`Options::memory`]. A record
+//!   that was found once is read alone, and checked by a CRC-32 of its own. At most [`Options::files`] files stay open.
+//! - Making a thread costs two flushes: its file's, and its folder's. Only a blob or a snapshot makes a folder for it.
 //! - The first list of a tenant's threads looks at the end of each of their files, on up to eight threads; from then on about
 //!   300 bytes a thread stay in memory, and its card as long as all cards together fit into [`Options::memory`]. With 100,000
 //!   threads the first list reads 100,000 small pieces. A handle that only reads does so for every page.
@@ -75,6 +76,7 @@ mod scan;
 mod settle;
 mod shared;
 mod side;
+mod sweep;
 mod tail;
 mod tamper;
 

@@ -12,21 +12,22 @@ pub(super) const META: &str = "_sessile.json";
 pub(super) const LOCK: &str = "_lock";
 /// Files whose name begins so are on their way to another name, or left over.
 pub(super) const TEMPORARY: &str = "_tmp-";
-/// The records of a space.
-pub(super) const RECORDS: &str = "records.jsonl";
+/// What the file with the records of a space ends in.
+const RECORDS: &str = ".jsonl";
+/// What the mark of a dropped space ends in.
+const DROPPED: &str = ".dropped";
 /// The snapshot of a space.
 pub(super) const SNAPSHOT: &str = "snapshot";
 /// The folder of the blobs of a space.
 pub(super) const BLOBS: &str = "blobs";
-/// The mark of a dropped space.
-pub(super) const DROPPED: &str = "dropped";
 
-/// The folder of one space and what lies in it.
+/// Where the files of one space lie.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    /// `<tenant>/threads/<first four>/thd_<26>` or `<tenant>/projects/prj_<26>`, with every folder above it, outermost
-    /// first, the space's own last.
+    /// `<tenant>/threads/<first four>` or `<tenant>/projects`, with every folder above it, outermost first.
     folders: Vec<PathBuf>,
+    /// `thd_<26>` or `prj_<26>`: all names of the space begin so.
+    name: String,
     root: PathBuf,
 }
 
@@ -35,25 +36,22 @@ impl Place {
         let tenant = root.join(folder(space.tenant().as_str()));
         let kind = tenant.join(kind_folder(space.kind()));
         let mut folders = vec![tenant, kind.clone()];
-        match space.kind() {
-            SpaceKind::Project => {
-                folders.push(kind.join(ProjectId::from_bits(space.bits()).to_string()));
-            }
+        let name = match space.kind() {
+            SpaceKind::Project => ProjectId::from_bits(space.bits()).to_string(),
             SpaceKind::Thread => {
-                let shard = kind.join(shard(&space.characters()));
-                let thread = shard.join(ThreadId::from_bits(space.bits()).to_string());
-                folders.extend([shard, thread]);
+                folders.push(kind.join(shard(&space.characters())));
+                ThreadId::from_bits(space.bits()).to_string()
             }
-        }
-        Self { folders, root: root.to_owned() }
+        };
+        Self { folders, name, root: root.to_owned() }
     }
 
-    /// The space's own folder.
-    pub(super) fn folder(&self) -> &Path {
+    /// The folder that holds the space's file, and others'.
+    pub(super) fn parent(&self) -> &Path {
         self.folders.last().map_or(&self.root, PathBuf::as_path)
     }
 
-    /// The folders from below the root down to the space's own.
+    /// The folders from below the root down to that one.
     pub(super) fn folders(&self) -> &[PathBuf] {
         &self.folders
     }
@@ -62,34 +60,71 @@ impl Place {
         &self.root
     }
 
+    fn named(&self, ending: &str) -> PathBuf {
+        self.parent().join(format!("{}{ending}", self.name))
+    }
+
     pub(super) fn records(&self) -> PathBuf {
-        self.folder().join(RECORDS)
+        self.named(RECORDS)
+    }
+
+    pub(super) fn dropped(&self) -> PathBuf {
+        self.named(DROPPED)
+    }
+
+    /// The space's own folder: there is one when something lies in it.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.named("")
     }
 
     pub(super) fn snapshot(&self) -> PathBuf {
         self.folder().join(SNAPSHOT)
     }
 
-    pub(super) fn dropped(&self) -> PathBuf {
-        self.folder().join(DROPPED)
-    }
-
     pub(super) fn blobs(&self) -> PathBuf {
         self.folder().join(BLOBS)
     }
 
-    /// A name in the space's own folder that was never used.
+    /// A name beside the space's file that was never used.
     pub(super) fn temporary(&self) -> PathBuf {
-        temporary(self.folder())
+        let begin = format!("{TEMPORARY}{}-", self.name);
+        self.parent().join(format!("{begin}{:032x}", rand::random::<u128>()))
     }
 
     /// The empty file that shows a person which threads a project has, and its folder.
     pub(super) fn marker(&self, space: &Space, project: ProjectId) -> (PathBuf, PathBuf) {
         let project = Self::new(&self.root, &project.space(space.tenant()));
         let folder = project.folder().join("threads");
-        let name = self.folder().file_name().unwrap_or_default();
-        (folder.join(name), folder)
+        (folder.join(&self.name), folder)
     }
+}
+
+/// Which file or folder of a space a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Records,
+    Dropped,
+    Folder,
+    /// On its way to another name, or left over.
+    Temporary,
+}
+
+/// The id in a name below the folder of a kind, as [`Place`] makes it, and what it is; `None` if it is not ours.
+pub(super) fn role(kind: SpaceKind, name: &str) -> Option<(u128, Role)> {
+    let (id, role) = if let Some(id) = name.strip_suffix(RECORDS) {
+        (id, Role::Records)
+    } else if let Some(id) = name.strip_suffix(DROPPED) {
+        (id, Role::Dropped)
+    } else if let Some(rest) = name.strip_prefix(TEMPORARY) {
+        (rest.split_once('-')?.0, Role::Temporary)
+    } else {
+        (name, Role::Folder)
+    };
+    let bits = match kind {
+        SpaceKind::Project => id.parse::<ProjectId>().ok()?.bits(),
+        SpaceKind::Thread => id.parse::<ThreadId>().ok()?.bits(),
+    };
+    Some((bits, role))
 }
 
 /// A name in a folder that was never used.
@@ -217,10 +252,18 @@ mod tests {
         let place = Place::new(Path::new("/r"), &space);
         let id = ThreadId::from_bits(1 << 100).to_string();
         let four = &id[4..8];
-        assert_eq!(
-            place.records(),
-            PathBuf::from(format!("/r/acme/threads/{four}/{id}/records.jsonl"))
-        );
+        assert_eq!(place.records(), PathBuf::from(format!("/r/acme/threads/{four}/{id}.jsonl")));
+        let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+        for (path, is) in [
+            (place.records(), Role::Records),
+            (place.dropped(), Role::Dropped),
+            (place.folder(), Role::Folder),
+            (place.temporary(), Role::Temporary),
+        ] {
+            assert_eq!(role(SpaceKind::Thread, &name(path)), Some((1 << 100, is)));
+        }
+        assert_eq!(role(SpaceKind::Project, &name(place.records())), None);
+        assert_eq!(role(SpaceKind::Thread, "_tmp-0"), None);
         let project = ProjectId::from_bits(7);
         let (marker, folder) = place.marker(&space, project);
         assert_eq!(folder, PathBuf::from(format!("/r/acme/projects/{project}/threads")));

@@ -262,28 +262,34 @@ impl Shared {
     }
 
     pub(super) fn try_clear(&self, cell: &Cell) -> io::Result<()> {
-        let folder = cell.place.folder();
-        let mut changed = false;
-        for entry in list(self, folder)? {
-            match entry.name.as_str() {
-                path::DROPPED => {}
-                path::BLOBS if entry.is_dir => {
-                    let blobs = cell.place.blobs();
-                    for blob in list(self, &blobs)? {
-                        remove(self, &blobs.join(blob.name))?;
+        let (records, folder) = (cell.place.records(), cell.place.folder());
+        let had_records = match self.medium.remove_file(&records) {
+            Err(e) if is_absent(&e) => false,
+            removed => removed.map(|()| true)?,
+        };
+        let had_folder = match self.medium.list(&folder) {
+            Err(e) if is_absent(&e) => false,
+            listed => {
+                for entry in listed? {
+                    let path = folder.join(&entry.name);
+                    if entry.name == path::BLOBS && entry.is_dir {
+                        for blob in list(self, &path)? {
+                            remove(self, &path.join(blob.name))?;
+                        }
+                        self.medium.sync_dir(&path)?;
                     }
-                    self.medium.sync_dir(&blobs)?;
-                    self.medium.remove_dir(&blobs)?;
-                    changed = true;
+                    if entry.is_dir {
+                        // A folder that someone else put something into stays.
+                        let _not_empty = self.medium.remove_dir(&path);
+                    } else {
+                        remove(self, &path)?;
+                    }
                 }
-                _ if entry.is_dir => {}
-                name => {
-                    remove(self, &folder.join(name))?;
-                    changed = true;
-                }
+                self.medium.sync_dir(&folder)?;
+                self.medium.remove_dir(&folder).is_ok()
             }
-        }
-        if changed { self.medium.sync_dir(folder) } else { Ok(()) }
+        };
+        if had_records || had_folder { self.medium.sync_dir(cell.place.parent()) } else { Ok(()) }
     }
 
     /// The space's file, as it is now.

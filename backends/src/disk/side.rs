@@ -13,6 +13,7 @@ use sessile_core::{
 use super::{
     Shared,
     cell::{Cell, State},
+    commit::make,
     failed, frame,
     medium::{File, Mode},
     meta,
@@ -61,7 +62,9 @@ impl Shared {
         let encoding = |e: serde_json::Error| failed("write", &path, e.into());
         serde_json::to_writer(&mut line, &title).map_err(encoding)?;
         let line = frame::finish(line).unwrap_or_default();
-        meta::replace(&*self.medium, cell.place.folder(), &path, &[&line, &snapshot.bytes])
+        let folder = cell.place.folder();
+        make(self, &folder)
+            .and_then(|()| meta::replace(&*self.medium, &folder, &path, &[&line, &snapshot.bytes]))
             .map_err(|e| failed("write", &path, e))
     }
 
@@ -91,15 +94,14 @@ impl Shared {
         let path = folder.join(&*name.0);
         let write = || {
             let flush = self.make_folders(cell)?;
-            match self.medium.create_dir(&folder) {
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                made => made?,
-            }
+            make(self, &cell.place.folder())?;
+            make(self, &folder)?;
             let file = self.medium.open(&path, Mode::CreateNew)?;
             file.write_at(bytes, 0)?;
             file.sync()?;
             self.medium.sync_dir(&folder)?;
-            self.flush_folders(flush)
+            self.medium.sync_dir(&cell.place.folder())?;
+            self.flush_folders(cell, flush)
         };
         let written = write();
         let is_gone = lock(&cell.seen).state == State::Dropped;

@@ -116,7 +116,7 @@ fn everything_comes_back_equal_and_a_person_can_read_it() {
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines[1]["records"][0]["body"]["say"], "hello");
         assert_eq!(lines[2]["seal"]["version"], 5);
-        let blob = file(&folder, &space(9)).with_file_name("blobs").join(&*name.0);
+        let blob = file(&folder, &space(9)).with_extension("").join("blobs").join(&*name.0);
         assert_eq!(fs::read(blob).unwrap(), b"0123456789");
         let project = sessile_core::id::ProjectId::from_bits(u128::MAX);
         let thread = sessile_core::id::ThreadId::from_bits(9);
@@ -301,18 +301,22 @@ fn what_a_crash_left_beside_is_swept() {
         append(&journal, &space(2), None, "is dropped").await;
         let name = journal.put_blob(&space(2), b"bytes").await.unwrap();
         drop(journal);
-        let place = |bits| file(&folder, &space(bits)).parent().unwrap().to_owned();
-        fs::write(place(1).join("_tmp-0"), "left").unwrap();
+        let place = |bits| crate::disk::path::Place::new(&root(&folder), &space(bits));
+        fs::create_dir(place(1).folder()).unwrap();
+        fs::write(place(1).folder().join("_tmp-0"), "left").unwrap();
+        fs::write(place(1).temporary(), "left").unwrap();
         fs::write(root(&folder).join("_tmp-1"), "left").unwrap();
         // The tombstone lasted, the rest of the drop did not.
-        fs::write(place(2).join("dropped"), "").unwrap();
-        fs::write(place(2).join("_tmp-2"), "left").unwrap();
+        fs::write(place(2).dropped(), "").unwrap();
+        fs::write(place(2).folder().join("_tmp-2"), "left").unwrap();
+        fs::write(place(2).temporary(), "left").unwrap();
         let journal = open_in(&folder).await;
         assert_eq!(journal.scrub().await.unwrap(), Scrub::Done);
         let left: Vec<_> = files_below(&root(&folder));
         let name_of = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
         assert!(!left.iter().any(|path| name_of(path).starts_with("_tmp-")), "{left:?}");
-        assert_eq!(files_below(&place(2)), [place(2).join("dropped")]);
+        assert!(place(2).dropped().exists());
+        assert!(!place(2).folder().exists() && !place(2).records().exists());
         assert_eq!(head(&journal, &space(2)).await, None);
         assert_eq!(kind(journal.get_blob(&space(2), &name, None).await), ErrorKind::NotFound);
         assert_eq!(pages(&journal, query(ListOrder::Id, None, 9)).await, [1]);
@@ -326,7 +330,7 @@ fn a_blob_is_found_by_no_name_but_its_own() {
         let journal = open_in(&folder).await;
         append(&journal, &space(1), None, "x").await;
         journal.put_blob(&space(1), b"x").await.unwrap();
-        for name in ["../records.jsonl", "..", ".", "", "/etc/hostname", "a/b", "A", "\0"] {
+        for name in ["../snapshot", "..", ".", "", "/etc/hostname", "a/b", "A", "\0"] {
             let name = BlobName(name.into());
             assert_eq!(kind(journal.get_blob(&space(1), &name, None).await), ErrorKind::NotFound);
         }
@@ -342,7 +346,7 @@ fn a_snapshot_is_whole_or_none() {
         let snapshot = Snapshot { position, bytes: vec![7; 3000] };
         journal.save_snapshot(&space(1), &snapshot).await.unwrap();
         assert_eq!(journal.load_snapshot(&space(1)).await.unwrap(), Some(snapshot.clone()));
-        let path = file(&folder, &space(1)).with_file_name("snapshot");
+        let path = file(&folder, &space(1)).with_extension("").join("snapshot");
         let whole = fs::read(&path).unwrap();
         for at in (0..whole.len()).step_by(7) {
             let mut bent = whole.clone();
