@@ -232,8 +232,10 @@ async fn keys(store: &Store, by: &By, open: SessionId, told: &[Told], steps: usi
             let large = sizes.get(&entry.version()).expect("it is there") > &LARGE;
             assert_eq!(large, n % 4 == 0, "entry {n} of process {index}");
         }
-        let text =
-            format!("{index} {steps} {}", "x".repeat(if steps % 4 == 0 { LARGE } else { 1 }));
+        let text = format!(
+            "{index} {steps} {}",
+            "x".repeat(if steps.is_multiple_of(4) { LARGE } else { 1 })
+        );
         let again = store.append(&keyed(by, index, steps as u64), open, kit::says(text)).await;
         assert_eq!(Some(again.expect("a replay").first), told.keyed.last().copied());
     }

@@ -258,7 +258,7 @@ async fn hostile_texts(cx: Cx, store: Store, by: By, text: String) {
         Ok(project) => project,
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Invalid, "{text:?} as a name");
-            cx.project(store, &by).await
+            cx.project(store, by).await
         }
     };
     let new = NewThread::titled("t").with_label(text, "v");
