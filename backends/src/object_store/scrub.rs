@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::TryStreamExt as _;
-use object_store::{ObjectMeta, ObjectStore as _, path::Path};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::{ObjectStore as _, path::Path};
 use sessile_core::error::Result;
 
 use super::{
@@ -15,6 +15,9 @@ use super::{
     keys::{Part, SpaceKeys, part},
     look, millis,
 };
+
+/// Spaces that are swept at a time.
+const PARALLEL: usize = 16;
 
 /// A space as a listing of the whole store shows it.
 struct Found {
@@ -28,14 +31,10 @@ struct Found {
 impl Inner {
     /// Every space there is, by its name.
     async fn find_all(&self) -> Result<BTreeMap<String, Found>> {
-        let listed: Vec<ObjectMeta> = self
-            .store
-            .list(Some(self.keys.root()))
-            .try_collect()
-            .await
-            .map_err(|e| look::unavailable("list objects", e))?;
+        let failed = |e| look::unavailable("list objects", e);
+        let mut listed = self.store.list(Some(self.keys.root()));
         let mut spaces = BTreeMap::new();
-        for meta in listed {
+        while let Some(meta) = listed.try_next().await.map_err(failed)? {
             let key = &meta.location;
             let (keys, snapshot) = match (SpaceKeys::of_key(key), SpaceKeys::of_snapshot(key)) {
                 (Some(keys), _) => (keys, None),
@@ -56,34 +55,34 @@ impl Inner {
 
     /// Sweeps every space of the store; says how many have something that must wait.
     pub(super) async fn sweep_all(&self) -> Result<usize> {
-        let (mut waiting, mut now) = (0, None);
-        for found in self.find_all().await?.into_values() {
-            let site = &self.site_of(found.keys);
-            let mut view = self.look(site).await?;
-            if view.dropped() {
-                // It may have been cut off.
-                self.clear(site, site.keys.marks(view.project())).await?;
-                view = self.look(site).await?;
-            }
-            let mut is_left = false;
-            if view.manifest.erasure > 0 {
-                let now = match now {
-                    Some(now) => now,
-                    None => *now.insert(self.store_time().await?),
-                };
-                let (n, since) = found.manifest;
-                let age = u128::from(now.saturating_sub(since));
-                is_left = n != view.manifest.n || age < self.options.grace.as_millis();
-            }
-            let kept = view.position().map(|_| view.manifest.erasure);
-            let old = found.snapshots.into_iter().filter(|(erasure, _)| Some(*erasure) != kept);
-            self.delete(old.map(|(_, key)| key).collect()).await?;
-            // Listed after the time was asked for: what was on its way is there.
-            let listed = self.keys_below(&site.keys.journal()).await?;
-            is_left |= self.sweep(site, &view, listed).await?;
-            waiting += usize::from(is_left);
+        // Before anything is listed: what was on its way then, and is waited for, has arrived by the time it is.
+        let now = self.store_time().await?;
+        let spaces = self.find_all().await?;
+        stream::iter(spaces.into_values())
+            .map(|found| self.sweep_one(found, now))
+            .buffer_unordered(PARALLEL)
+            .try_fold(0, |waiting, is_left| async move { Ok(waiting + usize::from(is_left)) })
+            .await
+    }
+
+    /// Whether something must wait.
+    async fn sweep_one(&self, found: Found, now: u64) -> Result<bool> {
+        let site = &self.site_of(found.keys);
+        let mut view = self.look(site).await?;
+        if view.dropped() {
+            // It may have been cut off.
+            self.clear(site, site.keys.marks(view.project())).await?;
+            view = self.look(site).await?;
         }
-        Ok(waiting)
+        let (n, since) = found.manifest;
+        let age = u128::from(now.saturating_sub(since));
+        let is_old = n == view.manifest.n && age >= self.options.grace.as_millis();
+        let kept = view.position().map(|_| view.manifest.erasure);
+        let old = found.snapshots.into_iter().filter(|(erasure, _)| Some(*erasure) != kept);
+        self.delete(old.map(|(_, key)| key).collect()).await?;
+        let listed = self.keys_below(&site.keys.journal()).await?;
+        let is_left = self.sweep(site, &view, listed).await?;
+        Ok(is_left || (view.manifest.erasure > 0 && !is_old))
     }
 }
 

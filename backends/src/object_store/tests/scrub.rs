@@ -116,3 +116,22 @@ async fn who_slept_since_its_look_puts_nothing_before_another() {
     journal.fold(&space(1)).await.unwrap();
     assert_eq!(bodies(&journal).await, ["one"]);
 }
+
+#[tokio::test]
+async fn many_spaces_are_scrubbed_at_a_time() {
+    let (store, clock) = (faults(), Arc::new(Hand::default()));
+    let journal = open(&store, &clock).await;
+    for bits in 1..=40 {
+        let one = append(&journal, &space(bits), None, "secret").await;
+        append(&journal, &space(bits), Some(one), "two").await;
+        journal.erase(&space(bits), &[1]).await.unwrap();
+    }
+    let waiting = journal.scrub().await.unwrap();
+    assert!(
+        matches!(&waiting, Scrub::Pending { why } if why.starts_with("40 spaces")),
+        "{waiting:?}"
+    );
+    assert_eq!(scrub_later(&open(&store, &clock).await, &store, &clock).await, Scrub::Done);
+    assert_eq!(saying(&store, "secret").await, []);
+    assert_eq!(bodies(&journal).await, ["None", "two"]);
+}
