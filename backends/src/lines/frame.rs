@@ -41,7 +41,8 @@ fn crc(line: &[u8]) -> Option<u32> {
     Some(hasher.finalize())
 }
 
-fn digits(bytes: &[u8], at: usize) -> Option<u32> {
+/// Eight digits, as they are written here.
+pub(super) fn digits(bytes: &[u8], at: usize) -> Option<u32> {
     let digits = std::str::from_utf8(bytes.get(at..at + DIGITS)?).ok()?;
     let is_ours = digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if is_ours { u32::from_str_radix(digits, 16).ok() } else { None }

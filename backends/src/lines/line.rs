@@ -312,9 +312,9 @@ pub(crate) fn card(line: &[u8]) -> Option<Card> {
 
 /// One record of a batch's line; `None` if it is not whole.
 pub(crate) fn record(bytes: &[u8]) -> Option<Record> {
-    let digits = bytes.strip_prefix(RECORD)?.get(..DIGITS)?;
+    let digits = frame::digits(bytes.strip_prefix(RECORD)?, 0)?;
     let members = bytes.get(RECORD.len() + DIGITS..)?.strip_prefix(b"\",")?;
-    if digits != format!("{:08x}", crc32fast::hash(members)).as_bytes() {
+    if digits != crc32fast::hash(members) {
         return None;
     }
     let text = std::str::from_utf8(bytes).ok()?;
@@ -324,12 +324,14 @@ pub(crate) fn record(bytes: &[u8]) -> Option<Record> {
 
 /// A record as most are: its body is the last member, and is not gone through.
 fn usual(text: &str) -> Option<Record> {
-    let (version, rest) = text.strip_prefix("\"version\":")?.split_once(",\"stream\":")?;
-    let (stream, rest) = rest.split_once(",\"kind\":\"")?;
-    let (kind, rest) = rest.split_once('"')?;
-    let (sum, rest) = rest.strip_prefix(",\"sum\":\"")?.split_once("\",\"link\":")?;
-    let (link, rest) = rest.split_at_checked(rest.find(',')?)?;
-    let (salt, rest) = rest.strip_prefix(",\"salt\":\"")?.split_once("\",\"head\":")?;
+    let rest = text.strip_prefix("\"version\":")?;
+    let (version, rest) = rest.split_once(',')?;
+    let (stream, rest) = rest.strip_prefix("\"stream\":")?.split_once(',')?;
+    let (kind, rest) = rest.strip_prefix("\"kind\":\"")?.split_once('"')?;
+    let (sum, rest) = rest.strip_prefix(",\"sum\":\"")?.split_at_checked(16)?;
+    let (link, rest) = rest.strip_prefix("\",\"link\":\"")?.split_at_checked(64)?;
+    let (salt, rest) = rest.strip_prefix("\",\"salt\":\"")?.split_at_checked(32)?;
+    let rest = rest.strip_prefix("\",\"head\":")?;
     let mut values = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
     let head = values.next()?.ok()?.get();
     let body = rest.get(values.byte_offset()..)?.strip_prefix(",\"body\":")?.strip_suffix('}')?;
@@ -342,7 +344,7 @@ fn usual(text: &str) -> Option<Record> {
         kind: kind.into(),
         head: head.into(),
         sum: u64::from_str_radix(sum, 16).ok()?,
-        link: serde_json::from_str(link).ok()?,
+        link: Hash::parse(link)?,
         salt: u128::from_str_radix(salt, 16).ok()?.to_be_bytes(),
         body: RecordBody::Inline(body.into()),
     })
