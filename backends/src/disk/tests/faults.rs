@@ -8,12 +8,14 @@ use std::{
     },
 };
 
+use sessile_core::journal::{Direction, ReadRange, Stream};
+
 use super::*;
 use crate::disk::medium::{Entry, File, Medium, Mode, Os, Stat};
 
-/// What fails from now on, by name; a write that fails has written half.
+/// What fails from now on, by name; a write that fails has written half. How often something failed, and bytes read.
 #[derive(Debug, Default)]
-struct Plan(Mutex<Vec<&'static str>>, AtomicUsize);
+struct Plan(Mutex<Vec<&'static str>>, AtomicUsize, AtomicUsize);
 
 impl Plan {
     fn set(&self, failing: &[&'static str]) {
@@ -71,6 +73,7 @@ impl Medium for Failing {
 impl File for FailingFile {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         self.1.check("read")?;
+        self.1.2.fetch_add(bytes.len(), Ordering::Relaxed);
         self.0.read_at(bytes, offset)
     }
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
@@ -204,5 +207,53 @@ fn what_fails_beside_the_records_leaves_them_alone() {
         assert_eq!(head(&journal, &space(1)).await, None);
         assert_eq!(journal.scrub().await.unwrap(), Scrub::Done);
         assert!(!file(&folder, &space(1)).exists());
+    });
+}
+
+#[test]
+fn a_cold_read_of_the_end_costs_what_it_reads() {
+    let folder = folder();
+    block_on(async {
+        let body = "x".repeat(1000);
+        let journal = open_in(&folder).await;
+        let (mut at, mut version) = (None, 0);
+        for many in [[100; 20].as_slice(), &[1; 60]].concat() {
+            let records = (version + 1..=version + many).map(|v| record(v, 4, &body)).collect();
+            let batch = batch(records);
+            assert!(is_done(&journal.commit(&space(1), at, &batch).await.unwrap()));
+            (at, version) = (batch.end(), version + many);
+        }
+        // Once as a crash leaves it, once closed.
+        drop(journal);
+        let len = fs::read(file(&folder, &space(1))).unwrap().len();
+        assert!(len > 2 << 20);
+        for _ in 0..2 {
+            let (journal, plan) = failing(&folder).await;
+            let bytes = || plan.2.swap(0, Ordering::Relaxed);
+            let last = ReadRange {
+                stream: Some(Stream(4)),
+                direction: Direction::Backward,
+                limit: 50,
+                ..all()
+            };
+            bytes();
+            let records = journal.read(&space(1), &last).await.unwrap();
+            assert!(records.iter().map(|r| r.version).eq((2011..=2060).rev()));
+            let cold = bytes();
+            assert!(cold < len / 4, "{cold} of {len}");
+            assert_eq!(journal.read(&space(1), &last).await.unwrap(), records);
+            let warm = bytes();
+            assert!(warm < 100 << 10, "{warm}");
+            // One record of a line of a hundred.
+            let one = ReadRange { after: 1950, upto: 1951, ..all() };
+            journal.read(&space(1), &one).await.unwrap();
+            bytes();
+            assert_eq!(journal.read(&space(1), &one).await.unwrap()[0].version, 1951);
+            let warm = bytes();
+            assert!(warm < 4 << 10, "{warm}");
+            assert_eq!(bodies(&journal, &space(1)).await.len(), 1000);
+            assert_eq!(journal.repairs(), []);
+            journal.close().await.unwrap();
+        }
     });
 }
