@@ -119,7 +119,7 @@ pub struct Repair {
 /// elsewhere on another thread. Heads and reads of up to 64 records of a space that is known run on the caller's thread. Do
 /// not call it from a `LocalSet` of a multi-threaded runtime: `block_in_place` panics there.
 ///
-/// Dropping it without [`close`](Journal::close) loses nothing that was acknowledged, and counts as a crash.
+/// Dropping it without [`close`](sessile_core::journal::Journal::close) loses nothing that was acknowledged, and counts as a crash.
 #[derive(Debug)]
 pub struct Disk {
     shared: Arc<Shared>,

@@ -142,7 +142,6 @@ fn append(tables: &mut Tables<'_>, space: &Space, state: State, batch: &Batch) -
         State::Unborn(number) => (0, create(tables, space, number, end, batch)?),
         State::Dropped => return Ok(()),
     };
-    streams::fill(tables, space, row.id, before, &batch.records)?;
     let mut newest: Vec<(Stream, Version)> = Vec::new();
     for record in &batch.records {
         let prev = match newest.iter_mut().find(|(stream, _)| *stream == record.stream) {
@@ -162,6 +161,8 @@ fn append(tables: &mut Tables<'_>, space: &Space, state: State, batch: &Batch) -
             return Err(damaged(space, version, "a record that nobody acknowledged is there"));
         }
     }
+    // Not before: what is newest in a stream is asked of what the batch found.
+    streams::fill(tables, space, row.id, before, &batch.records)?;
     tables.record()?.insert((row.id, schema::HEAD), row.encode(space).as_slice())?;
     Ok(())
 }

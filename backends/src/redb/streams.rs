@@ -167,7 +167,7 @@ fn add(streams: &mut Vec<(Stream, u64)>, stream: Stream, version: Version) {
     }
 }
 
-/// Writes the rows of the spans that a batch fills, before it is written itself; the space ends at `head`.
+/// Writes the rows of the spans that a batch fills; before it the space ended at `head`.
 pub(super) fn fill(
     tables: &mut Tables<'_>,
     space: &Space,
