@@ -32,24 +32,40 @@ const ATTEMPTS: usize = 8;
 impl Inner {
     /// Folds after a commit, if there is enough. That it fails harms nobody.
     pub(super) async fn fold_when_due(&self, site: &Site) {
-        let due = |view: Arc<View>| view.tail.len() >= self.options.fold_after;
-        if site.cell.view().is_some_and(due) {
-            let _ = self.fold(site).await;
+        let is_due = |view: &View| view.tail.len() >= self.options.fold_after;
+        if site.cell.view().is_some_and(|view| is_due(&view))
+            // Another may have folded what this handle has in its tail still.
+            && let Ok((view, listed)) = self.look_and_list(site).await
+            && is_due(&view)
+        {
+            let _ = self.fold_from(site, view, listed).await;
         }
     }
 
     /// Folds the whole log, and deletes what may be deleted.
     pub(super) async fn fold(&self, site: &Site) -> Result<Arc<View>> {
+        let (view, listed) = self.look_and_list(site).await?;
+        self.fold_from(site, view, listed).await
+    }
+
+    /// Folds what a look has shown, or another look if others fold too.
+    async fn fold_from(
+        &self,
+        site: &Site,
+        mut view: Arc<View>,
+        mut listed: Vec<Path>,
+    ) -> Result<Arc<View>> {
         for _ in 0..ATTEMPTS {
-            let (view, listed) = self.look_and_list(site).await?;
             if view.tail.is_empty() {
                 self.sweep(site, &view, listed).await?;
                 return Ok(view);
             }
-            let Some(next) = self.next_manifest(site, &view).await? else { continue };
-            if let Some(view) = self.establish(site, &view, next).await? {
+            if let Some(next) = self.next_manifest(site, &view).await?
+                && let Some(view) = self.establish(site, &view, next).await?
+            {
                 return Ok(view);
             }
+            (view, listed) = self.look_and_list(site).await?;
         }
         Err(site.contended())
     }

@@ -75,3 +75,31 @@ async fn what_was_erased_after_a_probe_brought_it_is_not_read() {
         assert!(since.iter().all(|record| record.body == RecordBody::None), "{since:?}");
     }
 }
+
+#[tokio::test]
+async fn who_only_asks_for_heads_keeps_no_long_tail() {
+    let (store, clock) = (faults(), Arc::new(Hand::default()));
+    let (reader, writer) = (open(&store, &clock).await, open(&store, &clock).await);
+    let mut at = None;
+    for n in 0..300 {
+        at = Some(append(&writer, &space(1), at, &n.to_string()).await);
+        assert_eq!(version(reader.head(&space(1)).await.unwrap()), n + 1);
+        let known = reader.inner.site(&space(1)).cell.view().unwrap();
+        assert!(known.tail.len() <= 128, "{}", known.tail.len());
+    }
+}
+
+#[tokio::test]
+async fn two_who_take_turns_fold_no_more_than_one() {
+    let (store, clock) = (faults(), Arc::new(Hand::default()));
+    let writers = [open(&store, &clock).await, open(&store, &clock).await];
+    let mut at = None;
+    store.take_counts();
+    for n in 0..640 {
+        let writer = &writers[n % 2];
+        writer.head(&space(1)).await.unwrap();
+        at = Some(append(writer, &space(1), at, &n.to_string()).await);
+    }
+    let counts = store.take_counts();
+    assert!(counts.puts <= 640 * 11 / 10, "{counts:?}");
+}
