@@ -12,11 +12,15 @@ use crate::{
     Cx, Verdict, clauses,
     fault::{Faults, Faulty},
     history::{Ground, Recorded, Tally, drive, processes},
+    mutant::{Bend, Bent},
     roles,
 };
 
 clauses! { LIN1 => lin1, LIN2 => lin2, CLK2 => clk2 }
 roles! {}
+
+/// An engine that errs in every tenth commit: what was decided behind it was decided on nothing.
+const ERRS: Faults = Faults { engine_error: 100, yields: 6, ..Faults::NONE };
 
 /// Histories of one clause: `normal`, 2,000 in the proof profile, more in the nightly one.
 fn histories(cx: &Cx, normal: usize) -> usize {
@@ -59,7 +63,11 @@ pub async fn lin1(cx: Cx) -> Verdict {
 
 /// The part of LIN1 whose clients are tasks of this process.
 pub async fn lin1_by_tasks(cx: Cx) -> Verdict {
-    let journals = [cx.journal().await, cx.journal().await, cx.journal().await];
+    let mut journals: Vec<Arc<dyn Journal>> = Vec::new();
+    for _ in 0..3 {
+        // Giving way lets others queue behind a commit, however few cores there are.
+        journals.push(Arc::new(Bent::over(cx.journal().await, Bend::Yields)));
+    }
     let mut tally = Tally::default();
     // Where requests travel a history takes longer, and half of them are enough beside those of processes.
     let normal = if cx.info().sharing == Sharing::ManyHosts { 6 } else { 12 };
@@ -94,16 +102,16 @@ pub async fn lin1_by_processes(cx: Cx) -> Verdict {
 pub async fn clk2(cx: Cx) -> Verdict {
     let journals = [cx.journal().await, cx.journal().await];
     let mut tally = Tally::default();
-    for _ in 0..histories(&cx, 12) {
+    for n in 0..histories(&cx, 12) {
         let seed = cx.seed();
+        // What is open can be placed anywhere, and the search for an order grows with it: some drop out, or some fail.
+        let (faults, dropped) = if n % 2 == 0 { (Faults::SOME, 150) } else { (ERRS, 0) };
         let faulty: Vec<Arc<Faulty>> = (0..2)
-            .map(|i| {
-                Arc::new(Faulty::over(Arc::clone(&journals[i]), Faults::SOME, seed + i as u64))
-            })
+            .map(|i| Arc::new(Faulty::over(Arc::clone(&journals[i]), faults, seed + i as u64)))
             .collect();
         let handles: Vec<Arc<dyn Journal>> =
             faulty.iter().map(|f| Arc::clone(f) as Arc<dyn Journal>).collect();
-        let plan = drive::Plan { clients: 5, calls: 10, seed, dropped: 150, rests: 0 };
+        let plan = drive::Plan { clients: 5, calls: 10, seed, dropped, rests: 0 };
         let trace = || faulty.iter().flat_map(|f| f.trace()).collect();
         tally.add(&judge(&cx, &handles, plan, trace).await);
         for journal in faulty {
