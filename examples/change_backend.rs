@@ -4,7 +4,7 @@
 //! `file://objects` and `memory:`.
 
 use sessile::store::{SessionStoreExt, Store, ThreadStoreExt};
-use sessile::{By, command::*, id::*, model::*};
+use sessile::{Caller, command::*, id::*, model::*};
 
 #[tokio::main]
 async fn main() -> sessile::Result<()> {
@@ -20,19 +20,19 @@ async fn main() -> sessile::Result<()> {
 /// Notes a visit in a thread of its own, and counts them all.
 pub(crate) async fn visit(store: &Store) -> sessile::Result<usize> {
     let tenant = TenantId::new("acme")?;
-    let by = By::new(tenant.clone(), Actor::user(tenant, UserId::new("ann")?));
+    let caller = Caller::new(tenant.clone(), Actor::user(tenant, UserId::new("ann")?));
 
     // Under one key it is created once, however often this runs.
-    let once = by.with_key(Key::new("change_backend", 1));
+    let once = caller.with_key(Key::new("change_backend", 1));
     let project = store.create_project(&once, "visits", ProjectConfig::default()).await?;
-    let thread = store.create_thread(&by, project, NewThread::titled("a visit")).await?;
-    let (session, _) = store.create_session(&by, thread, NewSession::named("visitor")).await?;
-    store.append(&by, session, NewEntry::text(Role::User, "I was here")).await?;
+    let thread = store.create_thread(&caller, project, NewThread::titled("a visit")).await?;
+    let (session, _) = store.create_session(&caller, thread, NewSession::named("visitor")).await?;
+    store.append(&caller, session, NewEntry::text(Role::User, "I was here")).await?;
 
     let (mut visits, mut paging) = (0, Paging::default());
     loop {
         let page =
-            store.threads(&by, ThreadFilter::of(ThreadScope::Project(project)), paging).await?;
+            store.threads(&caller, ThreadFilter::of(ThreadScope::Project(project)), paging).await?;
         visits += page.items.len();
         if page.next.is_none() {
             return Ok(visits);

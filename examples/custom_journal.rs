@@ -16,7 +16,7 @@ use sessile::journal::{
     ReadRange, Record, Scrub, Snapshot,
 };
 use sessile::store::{SessionStoreExt, Store, ThreadStoreExt};
-use sessile::{By, Memory, Result, command::*, id::*, model::*};
+use sessile::{Caller, Memory, Result, command::*, id::*, model::*};
 
 /// A journal that counts the calls it hands on.
 #[derive(Debug)]
@@ -137,13 +137,13 @@ async fn main() -> Result<()> {
     let journal = Arc::new(Counting::new(Arc::new(Memory::new(1))));
     let store = Store::new(journal.clone(), sessile::options());
     let tenant = TenantId::new("acme")?;
-    let by = By::new(tenant.clone(), Actor::user(tenant, UserId::new("ann")?));
+    let caller = Caller::new(tenant.clone(), Actor::user(tenant, UserId::new("ann")?));
 
-    let project = store.create_project(&by, "website", ProjectConfig::default()).await?;
-    let thread = store.create_thread(&by, project, NewThread::titled("fix the login")).await?;
-    let (session, _) = store.create_session(&by, thread, NewSession::named("coder")).await?;
+    let project = store.create_project(&caller, "website", ProjectConfig::default()).await?;
+    let thread = store.create_thread(&caller, project, NewThread::titled("fix the login")).await?;
+    let (session, _) = store.create_session(&caller, thread, NewSession::named("coder")).await?;
     for i in 0..100 {
-        store.append(&by, session, NewEntry::text(Role::User, format!("message {i}"))).await?;
+        store.append(&caller, session, NewEntry::text(Role::User, format!("message {i}"))).await?;
     }
     store.close().await?;
 

@@ -97,7 +97,7 @@ pub(crate) fn refusal<E>(
     read: impl FnOnce(&ReadRange) -> Result<Vec<Record>, E>,
 ) -> Result<Option<Commit>, E> {
     if dropped {
-        return Ok(Some(Commit::HeadMoved { head: None, since: Vec::new(), turn: None }));
+        return Ok(Some(Commit::HeadMoved { head: None, since: Vec::new(), reservation: None }));
     }
     match verdict(actual, expected) {
         Verdict::Go => Ok(None),
@@ -117,7 +117,7 @@ pub(crate) fn refusal<E>(
                 // A damaged record is found by who reads it.
                 missed = since(read(&range).unwrap_or_default(), behind);
             }
-            Ok(Some(Commit::HeadMoved { head: head()?, since: missed, turn: None }))
+            Ok(Some(Commit::HeadMoved { head: head()?, since: missed, reservation: None }))
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::{
     blocking, check, clock,
     engine::{Committed, Engine, Job},
     lock::lock,
-    turn::{self, Alarm},
+    reservation::{self, Alarm},
 };
 
 /// Jobs in one transaction, at most.
@@ -65,7 +65,7 @@ enum Lead {
     /// One leader.
     Busy,
     /// Who writes to this space, or who ends this turn.
-    Held { space: Space, turn: u64 },
+    Held { space: Space, reservation: u64 },
 }
 
 #[derive(Clone, Debug)]
@@ -230,9 +230,9 @@ impl Group {
     }
 
     /// Ends a turn that nobody used: the engine gives up the right to write.
-    pub(crate) fn end_turn(self: &Arc<Self>, turn: u64) {
+    pub(crate) fn end_turn(self: &Arc<Self>, reservation: u64) {
         let mut state = lock(&self.state);
-        if !matches!(&state.lead, Lead::Held { turn: held, .. } if *held == turn) {
+        if !matches!(&state.lead, Lead::Held { reservation: held, .. } if *held == reservation) {
             return;
         }
         state.lead = Lead::Busy;
@@ -351,7 +351,7 @@ impl Leading {
                 Ok(false) => {
                     group.expire(clock::instant());
                     if !over() {
-                        turn::pause(attempt);
+                        reservation::pause(attempt);
                         attempt += 1;
                     }
                 }
@@ -370,7 +370,7 @@ impl Leading {
         let until = {
             let mut state = lock(&self.group.state);
             let now = clock::instant();
-            let until = *state.held_since.get_or_insert(now) + turn::LONGEST;
+            let until = *state.held_since.get_or_insert(now) + reservation::LONGEST;
             (until > now && !state.closed).then_some(until)
         };
         let jobs: Vec<&Job> = taken.0.iter().map(|ticket| &*ticket.job).collect();
@@ -409,7 +409,7 @@ impl Leading {
         until: Instant,
         answers: &mut [Result<Commit>],
     ) -> bool {
-        let (Some(ticket), Some(Ok(Commit::HeadMoved { turn, .. }))) =
+        let (Some(ticket), Some(Ok(Commit::HeadMoved { reservation, .. }))) =
             (taken.0.get(at), answers.get_mut(at))
         else {
             return false;
@@ -420,10 +420,10 @@ impl Leading {
         if !self.group.alarm.set(&self.group, number, until) {
             return false;
         }
-        state.lead = Lead::Held { space: ticket.job.space.clone(), turn: number };
+        state.lead = Lead::Held { space: ticket.job.space.clone(), reservation: number };
         self.gone = true;
         drop(state);
-        *turn = Some(turn::new(self.group.clone(), number));
+        *reservation = Some(reservation::new(self.group.clone(), number));
         true
     }
 }

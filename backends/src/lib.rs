@@ -89,6 +89,8 @@ pub mod object_store;
 mod open;
 #[cfg(feature = "redb")]
 pub mod redb;
+#[cfg(any(feature = "redb", feature = "sqlite"))]
+mod reservation;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(any(
@@ -109,8 +111,6 @@ pub mod tamper;
 ))]
 #[cfg(test)]
 mod testing;
-#[cfg(any(feature = "redb", feature = "sqlite"))]
-mod turn;
 
 pub use clock::{OsIds, SystemClock, options};
 #[cfg(feature = "memory")]

@@ -26,7 +26,7 @@ pub(crate) fn record(version: Version, stream: u64, body: &str) -> Record {
         kind: "entry".into(),
         sum: 0,
         link,
-        head: head.into(),
+        header: head.into(),
         salt: [7; 16],
         body: RecordBody::Inline(body.into()),
     };

@@ -14,10 +14,6 @@ use sessile_conformance::{
     mutant::{Bend, Bent},
     process,
 };
-use sessile_core::flaw::{self, Flaw};
-
-/// Mistakes of the core that a process makes by itself, and no more when another looks.
-const CORE: &[Flaw] = &[Flaw::ReadsFromCache, Flaw::RefusesFromStaleCache, Flaw::IgnoresTail];
 
 const BY_TASKS: Clause = Clause { id: "LIN1", run: |cx| Box::pin(lin::lin1_by_tasks(cx)) };
 const BY_PROCESSES: Clause = Clause { id: "LIN1", run: |cx| Box::pin(lin::lin1_by_processes(cx)) };
@@ -63,21 +59,12 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let mut arguments = Arguments::from_args();
-    // A mistake of the core is one for the whole process, so nothing else is judged meanwhile.
     arguments.test_threads = Some(1);
     let trials = vec![
         Trial::test("what_is_right_is_not_failed", || passes(&BY_PROCESSES, &right())),
         Trial::test("a_process_that_keeps_its_heads_is_found", || {
             passes(&BY_TASKS, &keeps_heads())?;
             killed("journal KeepsHeads, which passes LIN1 by tasks,", &keeps_heads())
-        }),
-        Trial::test("each_wrong_rule_is_found", || {
-            CORE.iter().try_for_each(|&mistake| {
-                flaw::set(Some(mistake));
-                let killed = killed(&format!("core {mistake:?}"), &right());
-                flaw::set(None);
-                killed
-            })
         }),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sessile_core::{
-    By, ErrorKind,
+    Caller, ErrorKind,
     command::{NewSession, NewThread},
     id::{ProjectId, SessionId, TenantId, ThreadId, UserId},
     journal::{Durability, Journal, JournalInfo, Sharing},
@@ -230,40 +230,49 @@ impl Cx {
     }
 
     /// Tenant `acme`, user `ada`.
-    pub fn by(&self) -> By {
+    pub fn caller(&self) -> Caller {
         self.by_of("acme", "ada")
     }
 
     /// A user of a tenant.
-    pub fn by_of(&self, tenant: &str, user: &str) -> By {
+    pub fn by_of(&self, tenant: &str, user: &str) -> Caller {
         let tenant = TenantId::new(tenant).expect("a valid tenant");
         let user = UserId::new(user).expect("a valid user");
-        By::new(tenant.clone(), Actor::user(tenant, user))
+        Caller::new(tenant.clone(), Actor::user(tenant, user))
     }
 
     /// A new project.
-    pub async fn project(&self, store: &dyn AnyStore, by: &By) -> ProjectId {
+    pub async fn project(&self, store: &dyn AnyStore, caller: &Caller) -> ProjectId {
         store
-            .create_project(by, "project", ProjectConfig::default())
+            .create_project(caller, "project", ProjectConfig::default())
             .await
             .expect("a project is created")
     }
 
     /// A new thread in a new project.
-    pub async fn thread(&self, store: &dyn AnyStore, by: &By) -> ThreadId {
-        let project = self.project(store, by).await;
-        store.create_thread(by, project, NewThread::titled("thread")).await.expect("a thread")
+    pub async fn thread(&self, store: &dyn AnyStore, caller: &Caller) -> ThreadId {
+        let project = self.project(store, caller).await;
+        store.create_thread(caller, project, NewThread::titled("thread")).await.expect("a thread")
     }
 
     /// A new session in a new thread of a new project.
-    pub async fn session(&self, store: &dyn AnyStore, by: &By) -> SessionId {
-        let thread = self.thread(store, by).await;
-        self.session_in(store, by, thread).await
+    pub async fn session(&self, store: &dyn AnyStore, caller: &Caller) -> SessionId {
+        let thread = self.thread(store, caller).await;
+        self.session_in(store, caller, thread).await
     }
 
     /// A new session in this thread.
-    pub async fn session_in(&self, store: &dyn AnyStore, by: &By, thread: ThreadId) -> SessionId {
-        store.create_session(by, thread, NewSession::named("session")).await.expect("a session").0
+    pub async fn session_in(
+        &self,
+        store: &dyn AnyStore,
+        caller: &Caller,
+        thread: ThreadId,
+    ) -> SessionId {
+        store
+            .create_session(caller, thread, NewSession::named("session"))
+            .await
+            .expect("a session")
+            .0
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, task::Poll};
 
 use sessile_core::{
-    By, Error, ErrorKind, Result,
+    Caller, Error, ErrorKind, Result,
     command::{NewSession, Page, Paging, SessionFilter, ThreadFilter, ThreadScope, UpdateThread},
     id::{ProjectId, SessionId, ThreadId, Version},
     journal::Direction,
@@ -34,23 +34,32 @@ where
 }
 
 /// All rows of a thread's sessions.
-pub async fn sessions(store: &dyn AnyStore, by: &By, thread: ThreadId) -> Vec<SessionRow> {
-    pages(100, |page| store.sessions(by, thread, SessionFilter::default(), page)).await
+pub async fn sessions(store: &dyn AnyStore, caller: &Caller, thread: ThreadId) -> Vec<SessionRow> {
+    pages(100, |page| store.sessions(caller, thread, SessionFilter::default(), page)).await
 }
 
 /// All threads of a scope, by id.
-pub async fn threads(store: &dyn AnyStore, by: &By, scope: ThreadScope) -> Vec<ThreadRow> {
-    pages(100, |page| store.threads(by, ThreadFilter::of(scope.clone()), page)).await
+pub async fn threads(store: &dyn AnyStore, caller: &Caller, scope: ThreadScope) -> Vec<ThreadRow> {
+    pages(100, |page| store.threads(caller, ThreadFilter::of(scope.clone()), page)).await
 }
 
 /// All threads of a project, by id.
-pub async fn threads_of(store: &dyn AnyStore, by: &By, project: ProjectId) -> Vec<ThreadId> {
-    threads(store, by, ThreadScope::Project(project)).await.into_iter().map(|r| r.id).collect()
+pub async fn threads_of(
+    store: &dyn AnyStore,
+    caller: &Caller,
+    project: ProjectId,
+) -> Vec<ThreadId> {
+    threads(store, caller, ThreadScope::Project(project)).await.into_iter().map(|r| r.id).collect()
 }
 
 /// A session's whole log, forward, `limit` entries at a time.
-pub async fn log(store: &dyn AnyStore, by: &By, session: SessionId, limit: usize) -> Vec<Entry> {
-    pages(limit, |page| store.entries(by, session, Direction::Forward, page)).await
+pub async fn log(
+    store: &dyn AnyStore,
+    caller: &Caller,
+    session: SessionId,
+    limit: usize,
+) -> Vec<Entry> {
+    pages(limit, |page| store.entries(caller, session, Direction::Forward, page)).await
 }
 
 /// The text of an entry whose only part is one.
@@ -62,8 +71,8 @@ pub fn text(entry: &Entry) -> &str {
 }
 
 /// The texts of a session's log.
-pub async fn texts(store: &dyn AnyStore, by: &By, session: SessionId) -> Vec<String> {
-    log(store, by, session, 1000).await.iter().map(|e| text(e).to_owned()).collect()
+pub async fn texts(store: &dyn AnyStore, caller: &Caller, session: SessionId) -> Vec<String> {
+    log(store, caller, session, 1000).await.iter().map(|e| text(e).to_owned()).collect()
 }
 
 /// An entry of a person.
@@ -72,37 +81,43 @@ pub fn says(text: impl Into<String>) -> NewEntry {
 }
 
 /// A thread that exists.
-pub async fn the_thread(store: &dyn AnyStore, by: &By, thread: ThreadId) -> Thread {
-    store.thread(by, thread).await.expect("an answer").expect("the thread exists")
+pub async fn the_thread(store: &dyn AnyStore, caller: &Caller, thread: ThreadId) -> Thread {
+    store.thread(caller, thread).await.expect("an answer").expect("the thread exists")
 }
 
 /// The head of a thread that exists.
-pub async fn head(store: &dyn AnyStore, by: &By, thread: ThreadId) -> Version {
-    the_thread(store, by, thread).await.head
+pub async fn head(store: &dyn AnyStore, caller: &Caller, thread: ThreadId) -> Version {
+    the_thread(store, caller, thread).await.head
 }
 
 /// A refusal of this kind that wrote nothing to the thread and left it fit for the next write.
 pub async fn harmless<T: fmt::Debug>(
     store: &dyn AnyStore,
-    by: &By,
+    caller: &Caller,
     thread: ThreadId,
     kind: ErrorKind,
     doing: impl Future<Output = Result<T>> + Send,
 ) -> Error {
-    let before = the_thread(store, by, thread).await;
+    let before = the_thread(store, caller, thread).await;
     let error = refused(doing.await, kind);
-    let after = the_thread(store, by, thread).await;
+    let after = the_thread(store, caller, thread).await;
     assert_eq!(before, after, "a refusal ({error}) changed the thread");
     if after.status == ThreadStatus::Open {
-        let next = store.update_thread(by, thread, after.version, UpdateThread::default()).await;
+        let next =
+            store.update_thread(caller, thread, after.version, UpdateThread::default()).await;
         assert_eq!(next.ok(), Some(after.head + 1), "the write after a refusal ({error})");
     }
     error
 }
 
 /// A named session in a thread.
-pub async fn named(store: &dyn AnyStore, by: &By, thread: ThreadId, name: &str) -> SessionId {
-    store.create_session(by, thread, NewSession::named(name)).await.expect("a session").0
+pub async fn named(
+    store: &dyn AnyStore,
+    caller: &Caller,
+    thread: ThreadId,
+    name: &str,
+) -> SessionId {
+    store.create_session(caller, thread, NewSession::named(name)).await.expect("a session").0
 }
 
 /// Asks for all of these at once, in this order, and waits for all answers.

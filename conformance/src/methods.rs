@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sessile_core::{
-    By, Result,
+    Caller, Result,
     command::{
         Append, Expect, Feed, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, Paging,
         RunScope, SessionCommand, SessionFilter, SessionQuery, ThreadCommand, ThreadFilter,
@@ -32,18 +32,20 @@ pub struct Ids {
 
 impl Ids {
     /// Makes one of each; the edge's child is another session.
-    pub async fn make(store: &dyn AnyStore, by: &By) -> Self {
+    pub async fn make(store: &dyn AnyStore, caller: &Caller) -> Self {
         let project = store
-            .create_project(by, "project", sessile_core::model::ProjectConfig::default())
+            .create_project(caller, "project", sessile_core::model::ProjectConfig::default())
             .await
             .expect("a project");
-        let thread =
-            store.create_thread(by, project, NewThread::titled("thread")).await.expect("a thread");
-        let session = kit::named(store, by, thread, "session").await;
+        let thread = store
+            .create_thread(caller, project, NewThread::titled("thread"))
+            .await
+            .expect("a thread");
+        let session = kit::named(store, caller, thread, "session").await;
         let child = NewSession::named("child").under(NewSubSession::under(session));
-        let (_, edge) = store.create_session(by, thread, child).await.expect("a child");
-        let run = store.start_run(by, session, NewRun::default()).await.expect("a run");
-        let said = store.append(by, session, kit::says("entry")).await.expect("an entry");
+        let (_, edge) = store.create_session(caller, thread, child).await.expect("a child");
+        let run = store.start_run(caller, session, NewRun::default()).await.expect("a run");
+        let said = store.append(caller, session, kit::says("entry")).await.expect("an entry");
         let edge = edge.expect("an edge");
         Self { project, thread, session, edge, run, entry: said.first }
     }
@@ -115,13 +117,13 @@ pub enum Request {
 
 impl Request {
     /// Sends it; the answer as text.
-    pub async fn send(&self, store: &dyn AnyStore, by: &By) -> Result<String> {
+    pub async fn send(&self, store: &dyn AnyStore, caller: &Caller) -> Result<String> {
         Ok(match self.clone() {
-            Self::ThreadCommand(it) => format!("{:?}", store.apply_thread(by, it).await?),
-            Self::ThreadQuery(it) => format!("{:?}", store.ask_thread(by, it).await?),
-            Self::Command(it) => format!("{:?}", store.apply(by, it).await?),
-            Self::Query(it) => format!("{:?}", store.ask(by, it).await?),
-            Self::Feed(it) => format!("{:?}", store.feed(by, it).await?),
+            Self::ThreadCommand(it) => format!("{:?}", store.apply_thread(caller, it).await?),
+            Self::ThreadQuery(it) => format!("{:?}", store.ask_thread(caller, it).await?),
+            Self::Command(it) => format!("{:?}", store.apply(caller, it).await?),
+            Self::Query(it) => format!("{:?}", store.ask(caller, it).await?),
+            Self::Feed(it) => format!("{:?}", store.feed(caller, it).await?),
         })
     }
 

@@ -7,7 +7,6 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use sessile_core::flaw;
 
 use crate::{Backend, Cx, Dir, roles};
 
@@ -21,8 +20,6 @@ struct Order {
     dir: std::path::PathBuf,
     index: usize,
     seed: u64,
-    /// The mistake of the core that the parent makes; its children make it too.
-    flaw: Option<String>,
     args: serde_json::Value,
 }
 
@@ -215,7 +212,6 @@ impl Cx {
             dir: self.dir().path().to_owned(),
             index,
             seed: self.seed(),
-            flaw: flaw::current().map(|flaw| format!("{flaw:?}")),
             args: args.clone(),
         };
         let order = serde_json::to_string(&order).expect("an order is JSON");
@@ -263,8 +259,6 @@ pub fn play(backends: &[Backend]) -> bool {
     let backend =
         backends.iter().find(|b| b.name() == order.backend).expect("a backend of this suite");
     let run = roles::find(&order.role).expect("a role of this suite").run;
-    let named = |flaw: &&flaw::Flaw| order.flaw == Some(format!("{flaw:?}"));
-    flaw::set(flaw::Flaw::ALL.iter().find(named).copied());
     let result = crate::judge::runtime().block_on(async {
         let cx = Cx::at(backend, Dir::new(order.dir), None, order.seed, Mouth::Stdout).await;
         run(cx, order.index, order.args).await

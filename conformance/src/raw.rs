@@ -23,11 +23,11 @@ pub fn space_of(tenant: &str, n: u128) -> Space {
 }
 
 /// A record after a position, with the sum and link that belong to it.
-pub fn record(after: Option<Position>, stream: Stream, head: &str, body: RecordBody) -> Record {
+pub fn record(after: Option<Position>, stream: Stream, header: &str, body: RecordBody) -> Record {
     let (version, before) = after.map_or((0, Hash::ZERO), |p| (p.version, p.hash));
-    let link = Hash::of(&[before.bytes(), head.as_bytes()]);
-    let (version, kind, head) = (version + 1, "test".into(), head.into());
-    let record = Record { version, stream, kind, head, sum: 0, link, salt: [7; 16], body };
+    let link = Hash::of(&[before.bytes(), header.as_bytes()]);
+    let (version, kind, header) = (version + 1, "test".into(), header.into());
+    let record = Record { version, stream, kind, header, sum: 0, link, salt: [7; 16], body };
     Record { sum: record.fitting_sum(), ..record }
 }
 
@@ -62,7 +62,8 @@ pub fn position(record: &Record) -> Position {
 
 /// The tag of a record made by [`batch`].
 pub fn tag(record: &Record) -> String {
-    let head: serde_json::Value = serde_json::from_str(&record.head).expect("a head of the suite");
+    let head: serde_json::Value =
+        serde_json::from_str(&record.header).expect("a head of the suite");
     head["tag"].as_str().expect("a tag").to_owned()
 }
 
@@ -106,8 +107,8 @@ pub async fn append_anywhere(
         drop(place.take());
         match answer {
             Ok(Commit::Done) => return batch.end(),
-            Ok(Commit::HeadMoved { head, turn, .. }) => {
-                place = turn;
+            Ok(Commit::HeadMoved { head, reservation, .. }) => {
+                place = reservation;
                 expected = at(&head);
             }
             Err(Error::Contended { .. }) => {
@@ -150,7 +151,7 @@ pub const fn range(after: Version, upto: Version) -> ReadRange {
 pub fn chained(records: &[Record]) -> Option<Position> {
     let mut at: Option<Position> = None;
     for found in records {
-        let right = record(at, found.stream, &found.head, found.body.clone());
+        let right = record(at, found.stream, &found.header, found.body.clone());
         assert_eq!(found.version, right.version, "versions are 1, 2, 3 ...");
         // The lower half is of the body, and outlives it.
         let erased = if found.body == RecordBody::None { 32 } else { 0 };
@@ -168,13 +169,13 @@ pub fn whole_batches(records: &[Record]) -> Vec<String> {
     let mut tags = Vec::new();
     let mut rest = records;
     while let Some(first) = rest.first() {
-        let head: serde_json::Value = serde_json::from_str(&first.head).expect("a head");
+        let head: serde_json::Value = serde_json::from_str(&first.header).expect("a head");
         let of = head["of"].as_u64().expect("a size") as usize;
         let name = tag(first);
         assert!(rest.len() >= of, "batch {name} of {of} is cut after {}", rest.len());
         let (batch, after) = rest.split_at(of);
         for (i, record) in batch.iter().enumerate() {
-            let head: serde_json::Value = serde_json::from_str(&record.head).expect("a head");
+            let head: serde_json::Value = serde_json::from_str(&record.header).expect("a head");
             assert_eq!((tag(record), head["i"].as_u64()), (name.clone(), Some(i as u64)));
         }
         tags.push(name);

@@ -4,13 +4,13 @@ use std::{collections::HashMap, time::Duration};
 
 use crate::{
     clock::Timestamp,
-    command::{By, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
+    command::{Caller, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
     error::{Error, Result},
     id::{ProjectId, ThreadId, Version},
+    idempotency::{Answer, IdempotencyLog},
     journal::Stream,
-    keys::{Answer, Keys},
     model::{ProjectConfig, ProjectStatus},
-    record::{Body, ByBody, Draft, KeyMark, Kind, SealedBody},
+    record::{ActorBody, Body, Draft, Event, KeyMark, SealedBody},
 };
 
 /// What is asked of one journal.
@@ -86,7 +86,7 @@ pub(crate) const ENTRY_BYTES: usize = 32 << 20;
 /// One call, prepared: checked as far as it can be without state, its bodies sealed.
 #[derive(Debug)]
 pub(crate) struct Call {
-    pub(crate) by: By,
+    pub(crate) caller: Caller,
     pub(crate) request: Request,
     pub(crate) key: Option<CallKey>,
     /// The entries of an append, sealed; none of them when one is too large.
@@ -100,27 +100,27 @@ pub(crate) struct Call {
 }
 
 /// What immutable records say that a command names and the state does not hold. `None`: read, and not there.
-pub(crate) type Facts = HashMap<Version, Option<Kind>>;
+pub(crate) type Facts = HashMap<Version, Option<Event>>;
 
 /// Everything a decision sees beside the state.
 #[derive(Debug)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct DecisionInput<'a> {
     pub(crate) call: &'a Call,
     pub(crate) now: Timestamp,
     pub(crate) facts: &'a Facts,
 }
 
-impl Ask<'_> {
-    pub(crate) const fn by(&self) -> &By {
-        &self.call.by
+impl DecisionInput<'_> {
+    pub(crate) const fn caller(&self) -> &Caller {
+        &self.call.caller
     }
 
-    pub(crate) fn by_body(&self) -> Body {
-        Body::By(ByBody { by: self.call.by.actor.clone() })
+    pub(crate) fn caller_body(&self) -> Body {
+        Body::Actor(ActorBody { by: self.call.caller.actor.clone() })
     }
 
     /// The remembered answer of the call's key.
-    pub(crate) fn known(&self, keys: &Keys) -> Result<Option<Answer>> {
+    pub(crate) fn known(&self, keys: &IdempotencyLog) -> Result<Option<Answer>> {
         match &self.call.key {
             Some(key) => keys.known(key.mark.producer, key.mark.n, &key.command),
             None => Ok(None),
@@ -128,7 +128,7 @@ impl Ask<'_> {
     }
 
     /// What an immutable record says, if there is one.
-    pub(crate) fn fact(&self, version: Version) -> Option<&Kind> {
+    pub(crate) fn fact(&self, version: Version) -> Option<&Event> {
         self.facts.get(&version).and_then(Option::as_ref)
     }
 }
@@ -136,7 +136,7 @@ impl Ask<'_> {
 /// Collects the records of one command.
 #[derive(Debug)]
 pub(crate) struct Drafts<'a> {
-    ask: &'a Ask<'a>,
+    input: &'a DecisionInput<'a>,
     next: Version,
     lease: Option<Version>,
     drafts: Vec<Draft>,
@@ -144,8 +144,12 @@ pub(crate) struct Drafts<'a> {
 
 impl<'a> Drafts<'a> {
     /// Records that follow `head`; `lease` is the token the caller was found to hold.
-    pub(crate) const fn after(ask: &'a Ask<'a>, head: Version, lease: Option<Version>) -> Self {
-        Self { ask, next: head + 1, lease, drafts: Vec::new() }
+    pub(crate) const fn after(
+        input: &'a DecisionInput<'a>,
+        head: Version,
+        lease: Option<Version>,
+    ) -> Self {
+        Self { input, next: head + 1, lease, drafts: Vec::new() }
     }
 
     /// The version the next record gets.
@@ -154,25 +158,25 @@ impl<'a> Drafts<'a> {
     }
 
     /// Adds a record and gives its version.
-    pub(crate) fn push(&mut self, stream: Stream, kind: Kind, body: Body) -> Version {
-        self.push_sealed(stream, kind, body, None)
+    pub(crate) fn push(&mut self, stream: Stream, event: Event, body: Body) -> Version {
+        self.push_sealed(stream, event, body, None)
     }
 
     /// Adds a record whose body was sealed before.
     pub(crate) fn push_sealed(
         &mut self,
         stream: Stream,
-        kind: Kind,
+        event: Event,
         body: Body,
         sealed: Option<SealedBody>,
     ) -> Version {
         let version = self.next;
         self.next += 1;
         let lease = self.lease;
-        let at = self.ask.now;
+        let at = self.input.now;
         self.drafts.push(Draft {
             stream,
-            kind,
+            event,
             body,
             sealed,
             salt: 0,
@@ -191,7 +195,7 @@ impl<'a> Drafts<'a> {
             limit: u64::from(u16::MAX),
             actual: self.drafts.len() as u64,
         })?;
-        if let (Some(first), Some(key)) = (self.drafts.first_mut(), &self.ask.call.key) {
+        if let (Some(first), Some(key)) = (self.drafts.first_mut(), &self.input.call.key) {
             first.key = Some(key.mark);
             first.count = (count != 1).then_some(count);
             first.salt = key.salt;

@@ -2,22 +2,21 @@
 
 use crate::{
     clock::Timestamp,
-    flaw::{self, Flaw},
     id::Version,
     journal::Stream,
-    record::{Body, Draft, KeyMark, Kind, Opened},
+    record::{Body, Draft, Event, KeyMark, Opened},
 };
 
 /// `Err` says why a record cannot follow those before it.
-pub(crate) type Folded = std::result::Result<(), &'static str>;
+pub(crate) type Evolved = std::result::Result<(), &'static str>;
 
 /// One record, as the fold of a state takes it.
 #[derive(Debug)]
-pub(crate) struct Event<'a> {
+pub(crate) struct EventRecord<'a> {
     pub(crate) version: Version,
     pub(crate) stream: Stream,
     pub(crate) at: Timestamp,
-    pub(crate) kind: &'a Kind,
+    pub(crate) event: &'a Event,
     /// `None` where it was erased or lies in a blob.
     pub(crate) body: Option<&'a Body>,
     pub(crate) key: Option<KeyMark>,
@@ -26,7 +25,7 @@ pub(crate) struct Event<'a> {
     pub(crate) salt: [u8; 16],
 }
 
-impl<'a> Event<'a> {
+impl<'a> EventRecord<'a> {
     /// A record that was decided, at the version it would get.
     pub(crate) fn of_draft(version: Version, draft: &'a Draft) -> Self {
         let salt = draft.sealed.as_ref().map_or_else(|| draft.salt.to_be_bytes(), |s| s.salt);
@@ -35,7 +34,7 @@ impl<'a> Event<'a> {
             version,
             stream: draft.stream,
             at: draft.at,
-            kind: &draft.kind,
+            event: &draft.event,
             body: (!in_blob).then_some(&draft.body),
             key: draft.key,
             count: draft.count.unwrap_or(1),
@@ -46,14 +45,14 @@ impl<'a> Event<'a> {
 
     /// A record that was read.
     pub(crate) fn of_opened(opened: &'a Opened, body: &'a Body) -> Self {
-        let head = &opened.head;
+        let head = &opened.header;
         Self {
             version: head.version,
             stream: head.stream,
             at: head.at,
-            kind: &head.is,
+            event: &head.event,
             body: (*body != Body::Erased).then_some(body),
-            key: head.key.filter(|_| !flaw::is(Flaw::ForgetsKeys)),
+            key: head.key,
             count: head.count.unwrap_or(1),
             lease: head.lease,
             salt: opened.salt,

@@ -9,13 +9,11 @@ pub mod clock;
 pub mod command;
 mod decision;
 pub mod error;
-#[doc(hidden)]
-pub mod flaw;
 mod fold;
 pub mod id;
+mod idempotency;
 pub mod journal;
 pub mod json;
-mod keys;
 pub mod model;
 pub mod project;
 pub mod record;
@@ -23,5 +21,5 @@ pub mod store;
 pub mod thread;
 
 pub use clock::{Clock, IdSource, Timestamp};
-pub use command::{By, Key};
+pub use command::{Caller, Key};
 pub use error::{Error, ErrorKind, Result};

@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 use sessile::id::TenantId;
 
 use fail::{Fail, Result};
-use place::Caller;
+use place::Scope;
 use report::{Out, clean};
 
 /// Storage for agent sessions.
@@ -128,15 +128,15 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args, out: &mut Out) -> Result<Status> {
-    let caller = Caller { tenant: TenantId::new(&args.tenant)?, project: args.project };
+    let scope = Scope { tenant: TenantId::new(&args.tenant)?, project: args.project };
     match args.verb {
         Verb::Demo => demo::run(out).await,
-        Verb::Import { store, paths } => import::run(out, &caller, &store, &paths).await,
-        Verb::Tree { store } => tree::run(out, &caller, &store).await,
-        Verb::Show { store, id } => show::run(out, &caller, &store, &id).await,
-        Verb::Usage { store } => usage::run(out, &caller, &store).await,
+        Verb::Import { store, paths } => import::run(out, &scope, &store, &paths).await,
+        Verb::Tree { store } => tree::run(out, &scope, &store).await,
+        Verb::Show { store, id } => show::run(out, &scope, &store, &id).await,
+        Verb::Usage { store } => usage::run(out, &scope, &store).await,
         Verb::Verify { store, expect, thread } => {
-            verify::run(out, &caller, &store, expect.as_deref(), thread.as_deref()).await
+            verify::run(out, &scope, &store, expect.as_deref(), thread.as_deref()).await
         }
         Verb::Bench { quick, backend } => bench::run(out, quick, &backend).await,
         Verb::DemoWorker { store } => demo::worker(&store).await,

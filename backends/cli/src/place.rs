@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sessile::{
-    By,
+    Caller,
     id::{AgentId, TenantId},
     model::Actor,
     store::Store,
@@ -12,16 +12,16 @@ use sessile::{
 use crate::fail::{Fail, Result};
 
 /// Who runs the command.
-pub(crate) struct Caller {
+pub(crate) struct Scope {
     pub(crate) tenant: TenantId,
     pub(crate) project: Option<String>,
 }
 
-impl Caller {
+impl Scope {
     /// The system, in the role of this verb.
-    pub(crate) fn by(&self, role: &str) -> Result<By> {
+    pub(crate) fn caller(&self, role: &str) -> Result<Caller> {
         let actor = Actor::system(self.tenant.clone(), AgentId::new(role)?);
-        Ok(By::new(self.tenant.clone(), actor))
+        Ok(Caller::new(self.tenant.clone(), actor))
     }
 }
 

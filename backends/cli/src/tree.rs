@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use sessile::{
-    By,
+    Caller,
     command::{Paging, UsageScope},
     id::SessionId,
     model::{Project, SessionRow, SubSession, ThreadRow, Totals},
@@ -17,7 +17,7 @@ use sessile::{
 use crate::{
     Status,
     fail::{Fail, Result},
-    place::{self, Caller},
+    place::{self, Scope},
     report::{Align, Out, Table, clean, count, money, plural, short},
     walk,
 };
@@ -51,42 +51,42 @@ struct SessionNode {
 }
 
 /// Runs the verb.
-pub(crate) async fn run(out: &mut Out, caller: &Caller, place: &str) -> Result<Status> {
+pub(crate) async fn run(out: &mut Out, scope: &Scope, place: &str) -> Result<Status> {
     let store = place::open(place).await?;
-    let tree = read(&store, &caller.by("reader")?, caller.project.as_deref()).await;
+    let tree = read(&store, &scope.caller("reader")?, scope.project.as_deref()).await;
     let closed = store.close().await;
     let tree = tree?;
     closed?;
-    if let (true, Some(name)) = (tree.projects.is_empty(), &caller.project) {
-        return Err(Fail::input(format!("{} has no project {name:?}", caller.tenant)));
+    if let (true, Some(name)) = (tree.projects.is_empty(), &scope.project) {
+        return Err(Fail::input(format!("{} has no project {name:?}", scope.tenant)));
     }
     if out.json {
         out.value(&tree)?;
     } else {
-        print(out, &tree, &caller.tenant)?;
+        print(out, &tree, &scope.tenant)?;
     }
     Ok(Status::Fine)
 }
 
 /// Prints the tree of a store that is open already.
-pub(crate) async fn show(out: &mut Out, store: &Store, by: &By) -> Result<()> {
-    print(out, &read(store, by, None).await?, &by.tenant)
+pub(crate) async fn show(out: &mut Out, store: &Store, caller: &Caller) -> Result<()> {
+    print(out, &read(store, caller, None).await?, &caller.tenant)
 }
 
-async fn read(store: &Store, by: &By, project: Option<&str>) -> Result<Tree> {
+async fn read(store: &Store, caller: &Caller, project: Option<&str>) -> Result<Tree> {
     let mut projects = Vec::new();
-    for project in walk::projects(store, by, project).await? {
+    for project in walk::projects(store, caller, project).await? {
         let mut threads = Vec::new();
-        for thread in walk::threads(store, by, project.id).await? {
-            let rows = walk::sessions(store, by, thread.id).await?;
+        for thread in walk::threads(store, caller, project.id).await? {
+            let rows = walk::sessions(store, caller, thread.id).await?;
             let mut nodes = Vec::with_capacity(rows.len());
             let parents: BTreeSet<SessionId> = rows.iter().filter_map(|row| row.parent).collect();
             let mut edges = BTreeMap::new();
             for parent in parents {
-                edges.append(&mut edges_below(store, by, parent).await?);
+                edges.append(&mut edges_below(store, caller, parent).await?);
             }
             for session in rows {
-                let usage = store.usage(by, UsageScope::Session(session.id)).await?.totals;
+                let usage = store.usage(caller, UsageScope::Session(session.id)).await?.totals;
                 let edge = edges.remove(&session.id);
                 nodes.push(SessionNode { session, edge, usage, children: Vec::new() });
             }
@@ -99,13 +99,13 @@ async fn read(store: &Store, by: &By, project: Option<&str>) -> Result<Tree> {
 
 async fn edges_below(
     store: &Store,
-    by: &By,
+    caller: &Caller,
     parent: SessionId,
 ) -> Result<BTreeMap<SessionId, SubSession>> {
     let mut edges = BTreeMap::new();
     let mut after = None;
     loop {
-        let page = store.children(by, parent, Paging::first(1000).after(after)).await?;
+        let page = store.children(caller, parent, Paging::first(1000).after(after)).await?;
         edges.extend(page.items.into_iter().map(|edge| (edge.child, edge)));
         after = page.next;
         if after.is_none() {

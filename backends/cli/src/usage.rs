@@ -11,7 +11,7 @@ use sessile::{
 use crate::{
     Status,
     fail::{Fail, Result},
-    place::{self, Caller},
+    place::{self, Scope},
     report::{Align, Out, Table, clean, count, money},
     walk,
 };
@@ -25,20 +25,20 @@ struct Sum {
 }
 
 /// Runs the verb.
-pub(crate) async fn run(out: &mut Out, caller: &Caller, place: &str) -> Result<Status> {
+pub(crate) async fn run(out: &mut Out, scope: &Scope, place: &str) -> Result<Status> {
     let store = place::open(place).await?;
-    let done = usage(out, caller, &store).await;
+    let done = usage(out, scope, &store).await;
     let closed = store.close().await;
     done?;
     closed?;
     Ok(Status::Fine)
 }
 
-async fn usage(out: &mut Out, caller: &Caller, store: &Store) -> Result<()> {
-    let by = caller.by("reader")?;
-    let projects = walk::projects(store, &by, caller.project.as_deref()).await?;
-    if let (true, Some(name)) = (projects.is_empty(), &caller.project) {
-        return Err(Fail::input(format!("{} has no project {name:?}", caller.tenant)));
+async fn usage(out: &mut Out, scope: &Scope, store: &Store) -> Result<()> {
+    let caller = scope.caller("reader")?;
+    let projects = walk::projects(store, &caller, scope.project.as_deref()).await?;
+    if let (true, Some(name)) = (projects.is_empty(), &scope.project) {
+        return Err(Fail::input(format!("{} has no project {name:?}", scope.tenant)));
     }
     let mut sum = RollUp::default();
     let mut table = Table::new([
@@ -52,7 +52,7 @@ async fn usage(out: &mut Out, caller: &Caller, store: &Store) -> Result<()> {
         ("cost", Align::Right),
     ]);
     for project in &projects {
-        let usage = store.project_usage(&by, project.id).await?.roll_up;
+        let usage = store.project_usage(&caller, project.id).await?.roll_up;
         table.row(row(clean(&project.name), &usage));
         sum.add(&usage);
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sessile::{
-    By, Error, ErrorKind,
+    Caller, Error, ErrorKind,
     id::ThreadId,
     journal::Position,
     record::Hash,
@@ -12,7 +12,7 @@ use sessile::{
 use crate::{
     Status,
     fail::{Fail, Result, chain},
-    place::{self, Caller},
+    place::{self, Scope},
     report::{Align, Out, Table, clean, count, plural},
     walk,
 };
@@ -45,7 +45,7 @@ pub(crate) struct Found {
 /// Runs the verb.
 pub(crate) async fn run(
     out: &mut Out,
-    caller: &Caller,
+    scope: &Scope,
     place: &str,
     expect: Option<&str>,
     thread: Option<&str>,
@@ -53,7 +53,7 @@ pub(crate) async fn run(
     let expect = expect.map(position).transpose()?;
     let thread = thread.map(str::parse::<ThreadId>).transpose()?;
     let store = place::open(place).await?;
-    let found = verify(&store, &caller.by("reader")?, expect, thread).await;
+    let found = verify(&store, &scope.caller("reader")?, expect, thread).await;
     let closed = store.close().await;
     let found = found?;
     closed?;
@@ -79,13 +79,13 @@ fn position(text: &str) -> Result<Position> {
 /// Verifies one thread, or all of the tenant's.
 pub(crate) async fn verify(
     store: &Store,
-    by: &By,
+    caller: &Caller,
     expect: Option<Position>,
     thread: Option<ThreadId>,
 ) -> Result<Found> {
     let threads = match thread {
         Some(thread) => vec![thread],
-        None => walk::tenant_threads(store, by).await?.into_iter().map(|row| row.id).collect(),
+        None => walk::tenant_threads(store, caller).await?.into_iter().map(|row| row.id).collect(),
     };
     if expect.is_some() && threads.len() != 1 {
         let reason = format!(
@@ -97,7 +97,7 @@ pub(crate) async fn verify(
     let mut found = Found::default();
     for thread in threads {
         found.threads += 1;
-        let checked = match store.verify(by, thread, expect).await {
+        let checked = match store.verify(caller, thread, expect).await {
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 let version = if let Error::Corrupt { version, .. } = error { version } else { 0 };
                 found.problems.push(Problem { thread, version, problem: chain(&error) });

@@ -1,7 +1,7 @@
 //! Whole lists, page by page.
 
 use sessile::{
-    By, Result,
+    Caller, Result,
     command::{Cursor, MAX_PAGE, Page, Paging, SessionFilter, ThreadFilter, ThreadScope},
     id::{ProjectId, SessionId, ThreadId},
     journal::Direction,
@@ -25,32 +25,44 @@ async fn all<T, F: Future<Output = Result<Page<T>>>>(
 }
 
 /// The tenant's projects, or those of one name.
-pub(crate) async fn projects(store: &Store, by: &By, name: Option<&str>) -> Result<Vec<Project>> {
-    let mut projects = all(|page| store.projects(by, page)).await?;
+pub(crate) async fn projects(
+    store: &Store,
+    caller: &Caller,
+    name: Option<&str>,
+) -> Result<Vec<Project>> {
+    let mut projects = all(|page| store.projects(caller, page)).await?;
     projects.retain(|p| name.is_none_or(|name| p.name == name));
     Ok(projects)
 }
 
-pub(crate) async fn threads(store: &Store, by: &By, project: ProjectId) -> Result<Vec<ThreadRow>> {
+pub(crate) async fn threads(
+    store: &Store,
+    caller: &Caller,
+    project: ProjectId,
+) -> Result<Vec<ThreadRow>> {
     let filter = ThreadFilter::of(ThreadScope::Project(project));
-    all(|page| store.threads(by, filter.clone(), page)).await
+    all(|page| store.threads(caller, filter.clone(), page)).await
 }
 
-pub(crate) async fn tenant_threads(store: &Store, by: &By) -> Result<Vec<ThreadRow>> {
+pub(crate) async fn tenant_threads(store: &Store, caller: &Caller) -> Result<Vec<ThreadRow>> {
     let filter = ThreadFilter::of(ThreadScope::Tenant);
-    all(|page| store.threads(by, filter.clone(), page)).await
+    all(|page| store.threads(caller, filter.clone(), page)).await
 }
 
-pub(crate) async fn sessions(store: &Store, by: &By, thread: ThreadId) -> Result<Vec<SessionRow>> {
-    all(|page| store.sessions(by, thread, SessionFilter::default(), page)).await
+pub(crate) async fn sessions(
+    store: &Store,
+    caller: &Caller,
+    thread: ThreadId,
+) -> Result<Vec<SessionRow>> {
+    all(|page| store.sessions(caller, thread, SessionFilter::default(), page)).await
 }
 
 /// One page of a session's log, from its beginning.
 pub(crate) async fn entries(
     store: &Store,
-    by: &By,
+    caller: &Caller,
     session: SessionId,
     after: Option<Cursor>,
 ) -> Result<Page<Entry>> {
-    store.entries(by, session, Direction::Forward, Paging::first(100).after(after)).await
+    store.entries(caller, session, Direction::Forward, Paging::first(100).after(after)).await
 }

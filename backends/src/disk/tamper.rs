@@ -115,13 +115,13 @@ fn find(items: &mut [Item], version: Version) -> Option<&mut Record> {
 fn apply(items: &mut [Item], version: Version, damage: Damage) -> Option<()> {
     let record = find(items, version)?;
     match damage {
-        Damage::FlipHead => record.head = flip(&record.head).into(),
+        Damage::FlipHead => record.header = flip(&record.header).into(),
         Damage::FlipBody => match &record.body {
             RecordBody::Inline(text) => record.body = RecordBody::Inline(flip(text).into()),
             RecordBody::None | RecordBody::Blob(_) => return None,
         },
         Damage::Reader(level) => {
-            record.head = need_reader(&record.head, level).into();
+            record.header = need_reader(&record.header, level).into();
             record.sum = record.fitting_sum();
         }
         Damage::Swap(with) => {

@@ -179,7 +179,7 @@ fn write(line: &mut Vec<u8>, record: &Record) -> Option<()> {
         let salt = u128::from_be_bytes(record.salt);
         line.extend_from_slice(format!(",\"salt\":\"{salt:032x}\"").as_bytes());
     }
-    json(line, "head", &record.head)?;
+    json(line, "head", &record.header)?;
     match &record.body {
         RecordBody::None => {}
         RecordBody::Inline(text) => json(line, "body", text)?,
@@ -284,7 +284,7 @@ impl RecordText<'_> {
             version: self.version,
             stream: self.stream,
             kind: self.kind.as_ref().into(),
-            head: either(self.head, &self.head_text)?.into(),
+            header: either(self.head, &self.head_text)?.into(),
             sum: u64::from_str_radix(&self.sum, 16).ok()?,
             link: self.link,
             salt,
@@ -342,7 +342,7 @@ fn usual(text: &str) -> Option<Record> {
         version: version.parse().ok()?,
         stream: Stream(stream.parse().ok()?),
         kind: kind.into(),
-        head: head.into(),
+        header: head.into(),
         sum: u64::from_str_radix(sum, 16).ok()?,
         link: Hash::parse(link)?,
         salt: u128::from_str_radix(salt, 16).ok()?.to_be_bytes(),
@@ -410,7 +410,7 @@ mod tests {
         let deep = format!("{}1{}", "[".repeat(3000), "]".repeat(3000));
         for text in texts.into_iter().chain([deep.as_str()]) {
             let mut one = record(1, u64::MAX, text);
-            one.head = text.into();
+            one.header = text.into();
             one.kind = text.into();
             one.sum = u64::MAX;
             let mut two = record(2, 0, "x");

@@ -29,7 +29,7 @@ fn tamper(log: &mut Log, version: Version, damage: Damage) -> Option<()> {
     let record = log.slot(version)?.clone()?;
     match damage {
         Damage::FlipHead => {
-            *log.slot(version)? = Some(Record { head: flip(&record.head).into(), ..record });
+            *log.slot(version)? = Some(Record { header: flip(&record.header).into(), ..record });
         }
         Damage::FlipBody => match &record.body {
             RecordBody::None => return None,
@@ -56,8 +56,8 @@ fn tamper(log: &mut Log, version: Version, damage: Damage) -> Option<()> {
             }
         }
         Damage::Reader(level) => {
-            let head = need_reader(&record.head, level);
-            let record = Record { head: head.into(), ..record };
+            let head = need_reader(&record.header, level);
+            let record = Record { header: head.into(), ..record };
             *log.slot(version)? = Some(Record { sum: record.fitting_sum(), ..record });
         }
     }

@@ -76,7 +76,7 @@ fn apply(batches: &mut [Logged], version: Version, damage: Damage) -> Option<()>
     match damage {
         Damage::FlipHead => {
             let record = find(batches, version)?;
-            record.head = flip(&record.head).into();
+            record.header = flip(&record.header).into();
         }
         Damage::FlipBody => {
             let record = find(batches, version)?;
@@ -110,7 +110,7 @@ fn apply(batches: &mut [Logged], version: Version, damage: Damage) -> Option<()>
         }
         Damage::Reader(level) => {
             let record = find(batches, version)?;
-            record.head = need_reader(&record.head, level).into();
+            record.header = need_reader(&record.header, level).into();
             record.sum = record.fitting_sum();
         }
     }

@@ -218,14 +218,14 @@ pub(super) fn encode_record(record: &Record, prev: Version) -> Vec<u8> {
         RecordBody::Inline(body) => (INLINE, &**body),
         RecordBody::Blob(name) => (IN_BLOB, &*name.0),
     };
-    let mut out = Vec::with_capacity(89 + record.kind.len() + record.head.len() + body.len());
+    let mut out = Vec::with_capacity(89 + record.kind.len() + record.header.len() + body.len());
     out.push(tag);
     out.extend(record.stream.0.to_be_bytes());
     out.extend(prev.to_be_bytes());
     out.extend(record.sum.to_be_bytes());
     out.extend(record.link.bytes());
     out.extend(record.salt);
-    for text in [&record.kind, &record.head] {
+    for text in [&record.kind, &record.header] {
         out.extend((text.len() as u64).to_be_bytes());
         out.extend(text.bytes());
     }
@@ -239,7 +239,7 @@ pub(super) fn decode_record(version: Version, bytes: &[u8]) -> Option<Linked> {
     let tag = from.u8()?;
     let (stream, prev, sum) = (Stream(from.u64()?), from.u64()?, from.u64()?);
     let (link, salt) = (Hash::from_bytes(from.take()?), from.take()?);
-    let (kind, head) = (from.text()?.into(), from.text()?.into());
+    let (kind, header) = (from.text()?.into(), from.text()?.into());
     let rest = std::str::from_utf8(from.0).ok()?;
     let body = match tag {
         NO_BODY if rest.is_empty() => RecordBody::None,
@@ -247,7 +247,7 @@ pub(super) fn decode_record(version: Version, bytes: &[u8]) -> Option<Linked> {
         IN_BLOB => RecordBody::Blob(BlobName(rest.into())),
         _ => return None,
     };
-    let record = Record { version, stream, kind, head, sum, link, salt, body };
+    let record = Record { version, stream, kind, header, sum, link, salt, body };
     Some(Linked { prev, record })
 }
 

@@ -76,7 +76,7 @@ fn damage_record(
     let Some(linked) = take(tables, id, version)? else { return Ok(None) };
     let Linked { prev, mut record } = linked.clone();
     match damage {
-        Damage::FlipHead => record.head = flip(&record.head).into(),
+        Damage::FlipHead => record.header = flip(&record.header).into(),
         Damage::FlipBody => match &record.body {
             RecordBody::None => return Ok(None),
             RecordBody::Inline(body) => record.body = RecordBody::Inline(flip(body).into()),
@@ -109,7 +109,7 @@ fn damage_record(
             return Ok(Some(()));
         }
         Damage::Reader(level) => {
-            record.head = need_reader(&record.head, level).into();
+            record.header = need_reader(&record.header, level).into();
             record.sum = record.fitting_sum();
         }
     }

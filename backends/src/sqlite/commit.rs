@@ -195,7 +195,7 @@ pub(super) fn insert(
             newest.nth,
             newest.version,
             &*record.kind,
-            &*record.head,
+            &*record.header,
             body,
             blob,
             record.sum.cast_signed(),

@@ -55,7 +55,7 @@ use crate::{
     coop,
     engine::{Job, Write},
     group::Group,
-    turn,
+    reservation,
 };
 
 /// A read of at most this many records runs on the caller's thread, whatever it is; a longer one where it may block.
@@ -153,7 +153,7 @@ impl Shared {
                 Ok(value) => return Ok(value),
                 Err(Failure::Found(error)) => return Err(error),
                 Err(Failure::Engine(e)) if is_busy(&e) && clock::instant() < until => {
-                    turn::pause(attempt);
+                    reservation::pause(attempt);
                     attempt += 1;
                 }
                 Err(Failure::Engine(e)) => return Err(self.engine_error(e)),

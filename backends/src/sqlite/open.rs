@@ -12,7 +12,7 @@ use super::{
     error::{self, is_busy},
     schema,
 };
-use crate::{check, clock, turn};
+use crate::{check, clock, reservation};
 
 /// How long an open, or a read, waits for what other processes hold for a moment: recovery, the last checkpoint.
 pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -26,7 +26,7 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<(Connection, u128)>
     loop {
         match try_open(path, options) {
             Err(Failure::Engine(e)) if is_busy(&e) && clock::instant() < until => {
-                turn::pause(attempt);
+                reservation::pause(attempt);
                 attempt += 1;
             }
             Err(Failure::Engine(e)) => return Err(error::engine(path, e)),

@@ -151,7 +151,7 @@ pub(super) fn record(space: &Space, row: &Row<'_>) -> Found<Record> {
         version,
         stream: Stream(row.get::<_, i64>(1)?.cast_unsigned()),
         kind: text(2)?.unwrap_or_default().into(),
-        head: text(3)?.unwrap_or_default().into(),
+        header: text(3)?.unwrap_or_default().into(),
         sum: row.get::<_, i64>(6)?.cast_unsigned(),
         link: hash(space, version, row.get_ref(7)?)?,
         salt: salt.ok_or_else(|| damaged(space, version, "the salt is damaged"))?,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sessile_core::{error::Result, journal::Scrub};
 
 use super::{Shared, error::is_busy, open};
-use crate::{clock, turn};
+use crate::{clock, reservation};
 
 /// How long it waits for reads and writes that are under way.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ pub(super) fn scrub(shared: &Shared) -> Result<Scrub> {
             let why = "someone reads from or writes to the write-ahead log".to_owned();
             return Ok(Scrub::Pending { why });
         }
-        turn::pause(attempt);
+        reservation::pause(attempt);
         attempt += 1;
     }
 }

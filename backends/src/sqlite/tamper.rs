@@ -103,10 +103,10 @@ fn damage_record(
             let row = format!("SELECT {} FROM record WHERE id = ?1", read::COLUMNS);
             let found = conn.query_row(&row, [record], |row| Ok(read::record(whose, row)))?;
             let Ok(found) = found else { return Ok(None) };
-            let found = Record { head: need_reader(&found.head, level).into(), ..found };
+            let found = Record { header: need_reader(&found.header, level).into(), ..found };
             conn.execute(
                 "UPDATE record SET head = ?2, sum = ?3 WHERE id = ?1",
-                params![record, &*found.head, found.fitting_sum().cast_signed()],
+                params![record, &*found.header, found.fitting_sum().cast_signed()],
             )?;
         }
     }

@@ -11,7 +11,7 @@ use sessile::{
 };
 use sessile_conformance::process;
 
-use super::place::{Place, by, entries};
+use super::place::{Place, caller, entries};
 
 /// A request of a fold, at which a process is stopped for good.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -86,7 +86,7 @@ pub(crate) async fn play(order: Order) -> String {
 
 async fn add(store: &Store, session: SessionId, text: String) {
     let entry = NewEntry::text(Role::User, text);
-    store.append(&by(), session, entry).await.expect("an entry is appended");
+    store.append(&caller(), session, entry).await.expect("an entry is appended");
 }
 
 async fn append(place: &Place, session: SessionId, name: &str, n: usize, total: usize) -> String {
@@ -102,7 +102,7 @@ async fn append(place: &Place, session: SessionId, name: &str, n: usize, total: 
         let Some((last, _)) = read.last().filter(|_| read.len() < total) else {
             return serde_json::to_string(&Appended { micros, read }).expect("JSON");
         };
-        let space = session.thread().space(&by().tenant);
+        let space = session.thread().space(&caller().tenant);
         store.journal().wait(&space, *last, Duration::from_secs(30)).await.expect("a wait");
     }
 }

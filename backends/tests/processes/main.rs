@@ -28,7 +28,7 @@ use sessile::{
 use sessile_conformance::{Child, process};
 
 use child::{Appended, Order, Stop};
-use place::{Place, by, entries};
+use place::{Place, caller, entries};
 
 /// A child that has not done what is waited for by then has hung.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -110,13 +110,13 @@ fn spawn(order: &Order) -> Child {
 /// A store that has nothing in memory, and a new session in it.
 async fn session(place: &Place) -> SessionId {
     let (store, _) = place.open(64).await;
-    let by = by();
-    let project = store.create_project(&by, "shared", ProjectConfig::default()).await;
+    let caller = caller();
+    let project = store.create_project(&caller, "shared", ProjectConfig::default()).await;
     let thread = store
-        .create_thread(&by, project.expect("a project"), NewThread::titled("shared"))
+        .create_thread(&caller, project.expect("a project"), NewThread::titled("shared"))
         .await
         .expect("a thread");
-    store.create_session(&by, thread, NewSession::named("shared")).await.expect("a session").0
+    store.create_session(&caller, thread, NewSession::named("shared")).await.expect("a session").0
 }
 
 async fn reader(place: &Place) -> Store {
@@ -124,7 +124,7 @@ async fn reader(place: &Place) -> Store {
 }
 
 async fn verify(store: &Store, session: SessionId) {
-    let verified = store.verify(&by(), session.thread(), None).await.expect("a verification");
+    let verified = store.verify(&caller(), session.thread(), None).await.expect("a verification");
     assert_eq!(verified.problems, []);
 }
 
@@ -206,7 +206,7 @@ async fn killed_in_folds(place: Place) -> String {
     let read = entries(&store, session).await;
     let told: usize = acknowledged.values().map(Vec::len).sum();
     for (name, said) in acknowledged {
-        let of_it = |text: &&String| text.split_once(' ').is_some_and(|(by, _)| by == name);
+        let of_it = |text: &&String| text.split_once(' ').is_some_and(|(caller, _)| caller == name);
         let own: Vec<&String> = read.iter().map(|(_, text)| text).filter(of_it).collect();
         assert!(own.len() <= said.len() + 1, "{name}: at most the last was in doubt");
         for (i, text) in own.iter().enumerate() {

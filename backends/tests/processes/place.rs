@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use object_store::{ObjectStore, local::LocalFileSystem};
 use serde::{Deserialize, Serialize};
 use sessile::{
-    By,
+    Caller,
     command::Paging,
     id::{SessionId, TenantId, UserId},
     journal::{Direction, Sharing},
@@ -53,15 +53,15 @@ impl Place {
 }
 
 /// Who writes and reads here.
-pub(crate) fn by() -> By {
+pub(crate) fn caller() -> Caller {
     let tenant = TenantId::new("acme").expect("a tenant");
-    By::new(tenant.clone(), Actor::user(tenant, UserId::new("ada").expect("a user")))
+    Caller::new(tenant.clone(), Actor::user(tenant, UserId::new("ada").expect("a user")))
 }
 
 /// Every entry of a session, in order: its version and its text.
 pub(crate) async fn entries(store: &Store, session: SessionId) -> Vec<(u64, String)> {
-    let by = by();
-    let page = |page: Paging| store.entries(&by, session, Direction::Forward, page);
+    let caller = caller();
+    let page = |page: Paging| store.entries(&caller, session, Direction::Forward, page);
     let all = kit::pages(1000, page).await;
     all.iter().map(|entry| (entry.version, kit::text(entry).to_owned())).collect()
 }

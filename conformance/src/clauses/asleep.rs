@@ -30,51 +30,51 @@ pub async fn crs4(cx: Cx) -> Verdict {
 }
 
 async fn log(store: &Store, cx: &Cx, session: SessionId) -> Vec<String> {
-    let page = store.entries(&cx.by(), session, Direction::Forward, Paging::default()).await;
+    let page = store.entries(&cx.caller(), session, Direction::Forward, Paging::default()).await;
     page.expect("a page").items.iter().map(|entry| text(entry).to_owned()).collect()
 }
 
 /// A session, then its whole thread, goes.
 async fn deleted(cx: &Cx) {
-    let (awake, asleep, by) = (cx.store().await, cx.store().await, cx.by());
-    let thread = cx.thread(&awake, &by).await;
+    let (awake, asleep, caller) = (cx.store().await, cx.store().await, cx.caller());
+    let thread = cx.thread(&awake, &caller).await;
     let (one, two) =
-        (named(&awake, &by, thread, "one").await, named(&awake, &by, thread, "two").await);
+        (named(&awake, &caller, thread, "one").await, named(&awake, &caller, thread, "two").await);
     for session in [one, two] {
-        awake.append(&by, session, says("before")).await.expect("an entry");
+        awake.append(&caller, session, says("before")).await.expect("an entry");
         assert_eq!(log(&asleep, cx, session).await, ["before"], "it knows the thread");
     }
-    awake.delete_session(&by, one).await.expect("it goes");
-    refused(asleep.append(&by, one, says("late")).await, ErrorKind::NotFound);
-    asleep.append(&by, two, says("on")).await.expect("an entry");
+    awake.delete_session(&caller, one).await.expect("it goes");
+    refused(asleep.append(&caller, one, says("late")).await, ErrorKind::NotFound);
+    asleep.append(&caller, two, says("on")).await.expect("an entry");
     assert_eq!(log(&awake, cx, two).await, ["before", "on"]);
-    awake.purge_thread(&by, thread).await.expect("nothing is at work");
-    refused(asleep.append(&by, two, says("late")).await, ErrorKind::NotFound);
-    assert_eq!(asleep.thread(&by, thread).await.expect("an answer"), None);
-    refused(awake.append(&by, two, says("late")).await, ErrorKind::NotFound);
+    awake.purge_thread(&caller, thread).await.expect("nothing is at work");
+    refused(asleep.append(&caller, two, says("late")).await, ErrorKind::NotFound);
+    assert_eq!(asleep.thread(&caller, thread).await.expect("an answer"), None);
+    refused(awake.append(&caller, two, says("late")).await, ErrorKind::NotFound);
 }
 
 /// Much is written, snapshots are taken, entries are erased and blobs collected.
 async fn grown(cx: &Cx) {
-    let (awake, asleep, by) = (cx.store().await, cx.store().await, cx.by());
-    let thread = cx.thread(&awake, &by).await;
-    let session = named(&awake, &by, thread, "s").await;
-    let first = awake.append(&by, session, says("first")).await.expect("an entry").first;
+    let (awake, asleep, caller) = (cx.store().await, cx.store().await, cx.caller());
+    let thread = cx.thread(&awake, &caller).await;
+    let session = named(&awake, &caller, thread, "s").await;
+    let first = awake.append(&caller, session, says("first")).await.expect("an entry").first;
     assert_eq!(log(&asleep, cx, session).await, ["first"]);
     let filler = "x".repeat(2000);
     for _ in 0..3 {
         let turn = (0..60).map(|_| says(&filler)).collect::<Vec<_>>();
-        awake.append(&by, session, turn).await.expect("a turn");
+        awake.append(&caller, session, turn).await.expect("a turn");
     }
-    awake.erase_entries(&by, thread, vec![first]).await.expect("it is erased");
-    awake.vacuum_thread(&by, thread).await.expect("a count");
-    asleep.append(&by, session, says("last")).await.expect("an entry");
+    awake.erase_entries(&caller, thread, vec![first]).await.expect("it is erased");
+    awake.vacuum_thread(&caller, thread).await.expect("a count");
+    asleep.append(&caller, session, says("last")).await.expect("an entry");
     for store in [&asleep, &awake] {
-        let entry = store.entry(&by, first).await.expect("an answer").expect("its place");
+        let entry = store.entry(&caller, first).await.expect("an answer").expect("its place");
         assert!(entry.message.is_none(), "erased for who slept, too");
-        let verified = store.verify(&by, thread, None).await.expect("an answer");
+        let verified = store.verify(&caller, thread, None).await.expect("an answer");
         assert_eq!(verified.problems, []);
-        let session = store.session(&by, session).await.expect("an answer").expect("a session");
+        let session = store.session(&caller, session).await.expect("an answer").expect("a session");
         assert_eq!(session.entries, 182);
     }
 }
@@ -86,20 +86,21 @@ async fn restored(cx: &Cx, first: First) {
     let (now, backup) = (cx.journal().await, elsewhere.journal().await);
     let switch = Arc::new(Switch::over(Arc::clone(&now)));
     let asleep = cx.store_over(switch.clone(), Arc::default(), |options| options);
-    let by = cx.by();
-    let thread = cx.thread(&asleep, &by).await;
-    let project = asleep.thread(&by, thread).await.expect("an answer").expect("the thread").project;
-    let session = named(&asleep, &by, thread, "s").await;
-    asleep.append(&by, session, says("kept")).await.expect("an entry");
-    for space in [project.space(&by.tenant), thread.space(&by.tenant)] {
+    let caller = cx.caller();
+    let thread = cx.thread(&asleep, &caller).await;
+    let project =
+        asleep.thread(&caller, thread).await.expect("an answer").expect("the thread").project;
+    let session = named(&asleep, &caller, thread, "s").await;
+    asleep.append(&caller, session, says("kept")).await.expect("an entry");
+    for space in [project.space(&caller.tenant), thread.space(&caller.tenant)] {
         copy(&*now, &*backup, &space).await;
     }
-    let lost = named(&asleep, &by, thread, "lost with the disk").await;
-    asleep.append(&by, lost, says("lost")).await.expect("an entry");
+    let lost = named(&asleep, &caller, thread, "lost with the disk").await;
+    asleep.append(&caller, lost, says("lost")).await.expect("an entry");
     let other = elsewhere.store().await;
-    other.append(&by, session, says("written since")).await.expect("an entry");
-    let since = named(&other, &by, thread, "made since").await;
-    let space = thread.space(&by.tenant);
+    other.append(&caller, session, says("written since")).await.expect("an entry");
+    let since = named(&other, &caller, thread, "made since").await;
+    let space = thread.space(&caller.tenant);
     let heads =
         (now.head(&space).await.expect("a head"), backup.head(&space).await.expect("a head"));
     let (then, now) = (raw::at(&heads.0).expect("a head"), raw::at(&heads.1).expect("a head"));
@@ -110,23 +111,27 @@ async fn restored(cx: &Cx, first: First) {
     match first {
         First::Reads => {}
         First::Writes => {
-            let after = asleep.append(&by, session, says("after")).await;
+            let after = asleep.append(&caller, session, says("after")).await;
             after.expect("an entry on the other history");
         }
         First::IsRefused => {
-            refused(asleep.append(&by, lost, says("late")).await, ErrorKind::NotFound);
+            refused(asleep.append(&caller, lost, says("late")).await, ErrorKind::NotFound);
         }
     }
     for store in [&asleep, &other] {
-        let names: Vec<_> = sessions(store, &by, thread).await.into_iter().map(|s| s.id).collect();
+        let names: Vec<_> =
+            sessions(store, &caller, thread).await.into_iter().map(|s| s.id).collect();
         assert_eq!(names, [session, since], "the sessions of the history that is");
     }
     if first != First::Writes {
-        asleep.append(&by, session, says("after")).await.expect("an entry on the other history");
+        asleep
+            .append(&caller, session, says("after"))
+            .await
+            .expect("an entry on the other history");
     }
     for store in [&asleep, &other] {
         assert_eq!(log(store, cx, session).await, ["kept", "written since", "after"]);
-        let verified = store.verify(&by, thread, None).await.expect("an answer");
+        let verified = store.verify(&caller, thread, None).await.expect("an answer");
         assert_eq!(verified.problems, []);
     }
 }

@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sessile_core::{
-    By, Clock, ErrorKind, Key, Timestamp,
+    Caller, Clock, ErrorKind, Key, Timestamp,
     command::{Append, Paging},
     id::{EntryId, SessionId, ThreadId},
     journal::Direction,
@@ -28,7 +28,7 @@ pub async fn clk1(cx: Cx) -> Verdict {
 }
 
 async fn by_stores(cx: &Cx) {
-    let by = cx.by();
+    let caller = cx.caller();
     let skew = Duration::from_secs(30);
     let clocks: Vec<Arc<TestClock>> = (0..3).map(|_| Arc::new(TestClock::default())).collect();
     let mut stores = Vec::new();
@@ -37,8 +37,8 @@ async fn by_stores(cx: &Cx) {
     }
     clocks[1].set(Timestamp::from_millis(0));
     clocks[2].advance(Duration::from_secs(3600 * 24 * 365));
-    let thread = cx.thread(&stores[0], &by).await;
-    let session = cx.session_in(&stores[1], &by, thread).await;
+    let thread = cx.thread(&stores[0], &caller).await;
+    let session = cx.session_in(&stores[1], &caller, thread).await;
     let mut texts = Vec::new();
     let mut last = 0;
     for n in 0..30 {
@@ -46,17 +46,17 @@ async fn by_stores(cx: &Cx) {
         clocks[at].rewind(Duration::from_secs(17));
         let text = format!("entry {n}");
         let appended = stores[at]
-            .append(&by, session, Append::from(NewEntry::text(Role::User, text.clone())))
+            .append(&caller, session, Append::from(NewEntry::text(Role::User, text.clone())))
             .await;
         let version = appended.unwrap().first.version();
         assert!(version > last, "versions rise under any clock");
         last = version;
         texts.push(text);
-        let now = stores[(at + 1) % 3].session(&by, session).await.unwrap().unwrap();
+        let now = stores[(at + 1) % 3].session(&caller, session).await.unwrap().unwrap();
         assert!(now.updated_at >= now.created_at && now.tail == version);
     }
     let page =
-        stores[1].entries(&by, session, Direction::Forward, Paging::first(100)).await.unwrap();
+        stores[1].entries(&caller, session, Direction::Forward, Paging::first(100)).await.unwrap();
     let read: Vec<String> = page.items.iter().map(|e| format!("{:?}", e.parts())).collect();
     assert_eq!(read.len(), texts.len());
     assert!(
@@ -69,19 +69,20 @@ async fn by_stores(cx: &Cx) {
     clocks[0].set(TestClock::START);
     clocks[1].set(TestClock::START.plus(skew - Duration::from_secs(1)));
     let ttl = Duration::from_secs(10);
-    let token = holder.claim_lease(&by, session, ttl).await.unwrap();
+    let token = holder.claim_lease(&caller, session, ttl).await.unwrap();
     clocks[0].advance(ttl - Duration::from_millis(1));
     clocks[1].advance(ttl - Duration::from_millis(1));
-    refused(other.claim_lease(&by, session, ttl).await, ErrorKind::Fenced);
+    refused(other.claim_lease(&caller, session, ttl).await, ErrorKind::Fenced);
     holder
-        .append(&by.with_lease(token), session, NewEntry::text(Role::User, "still mine"))
+        .append(&caller.with_lease(token), session, NewEntry::text(Role::User, "still mine"))
         .await
         .unwrap();
     clocks[1].advance(ttl + skew + Duration::from_secs(2));
-    let next = other.claim_lease(&by, session, ttl).await.unwrap();
+    let next = other.claim_lease(&caller, session, ttl).await.unwrap();
     assert!(next > token);
-    let late =
-        holder.append(&by.with_lease(token), session, NewEntry::text(Role::User, "too late")).await;
+    let late = holder
+        .append(&caller.with_lease(token), session, NewEntry::text(Role::User, "too late"))
+        .await;
     refused(late, ErrorKind::Fenced);
 }
 
@@ -126,15 +127,15 @@ fn step(clock: &TestClock, index: usize, rng: &mut StdRng) {
     }
 }
 
-fn keyed(by: &By, producer: usize, n: u64) -> By {
-    by.with_key(Key::new(format!("process {producer}"), n))
+fn keyed(caller: &Caller, producer: usize, n: u64) -> Caller {
+    caller.with_key(Key::new(format!("process {producer}"), n))
 }
 
 /// One process: appends under keys to one session and under leases to another, and clears up, by its own clock.
 async fn play(cx: Cx, index: usize, args: Value) -> String {
     let clock = Arc::new(clock_of(index));
     let store = cx.store_with(Arc::clone(&clock), |options| options).await;
-    let by = cx.by();
+    let caller = cx.caller();
     let id =
         |name: &str| -> SessionId { args[name].as_str().expect("an id").parse().expect("one") };
     let (open, held) = (id("open"), id("held"));
@@ -144,7 +145,7 @@ async fn play(cx: Cx, index: usize, args: Value) -> String {
         step(&clock, index, &mut rng);
         told.latest = told.latest.max(clock.now().millis());
         let text = format!("{index} {n} {}", "x".repeat(if n % 4 == 0 { LARGE } else { 1 }));
-        let first = store.append(&keyed(&by, index, n), open, kit::says(text)).await;
+        let first = store.append(&keyed(&caller, index, n), open, kit::says(text)).await;
         told.keyed.push(first.expect("an append").first);
         // An earlier key by another time of day: the answer it had.
         let earlier = rng.random_range(0..told.keyed.len());
@@ -153,19 +154,19 @@ async fn play(cx: Cx, index: usize, args: Value) -> String {
         let size = if (earlier + 1) % 4 == 0 { LARGE } else { 1 };
         let text = format!("{index} {} {}", earlier + 1, "x".repeat(size));
         let again =
-            store.append(&keyed(&by, index, earlier as u64 + 1), open, kit::says(text)).await;
+            store.append(&keyed(&caller, index, earlier as u64 + 1), open, kit::says(text)).await;
         assert_eq!(again.expect("a replay").first, told.keyed[earlier]);
         if n % 3 == 0 {
-            store.vacuum_thread(&by, open.thread()).await.expect("nothing is old");
+            store.vacuum_thread(&caller, open.thread()).await.expect("nothing is old");
         }
-        let token = match store.claim_lease(&by, held, Duration::from_secs(1)).await {
+        let token = match store.claim_lease(&caller, held, Duration::from_secs(1)).await {
             Ok(token) => token,
             Err(error) if error.kind() == ErrorKind::Fenced => continue,
             Err(error) => panic!("a claim by process {index}: {error}"),
         };
         for i in 0..2 {
             let text = format!("{index} {n} {i}");
-            match store.append(&by.with_lease(token), held, kit::says(text.clone())).await {
+            match store.append(&caller.with_lease(token), held, kit::says(text.clone())).await {
                 Ok(said) => told.wrote.push(Wrote { token, entry: said.first, text }),
                 Err(error) if error.kind() == ErrorKind::Fenced => told.fenced.push(text),
                 Err(error) => panic!("a write by process {index}: {error}"),
@@ -174,8 +175,8 @@ async fn play(cx: Cx, index: usize, args: Value) -> String {
             told.latest = told.latest.max(clock.now().millis());
         }
         // Every other lease is left to expire by whoever's clock says so first.
-        if n % 2 == 0 && store.release_lease(&by.with_lease(token), held).await.is_ok() {
-            let late = store.append(&by.with_lease(token), held, kit::says("given back")).await;
+        if n % 2 == 0 && store.release_lease(&caller.with_lease(token), held).await.is_ok() {
+            let late = store.append(&caller.with_lease(token), held, kit::says("given back")).await;
             refused(late, ErrorKind::Fenced);
         }
     }
@@ -184,35 +185,40 @@ async fn play(cx: Cx, index: usize, args: Value) -> String {
 
 /// The same between processes hours apart: nothing but expiry goes by a clock.
 async fn by_processes(cx: &Cx) {
-    let (store, by) = (cx.store().await, cx.by());
-    let thread = cx.thread(&store, &by).await;
-    let open = kit::named(&store, &by, thread, "open").await;
-    let held = kit::named(&store, &by, thread, "held").await;
+    let (store, caller) = (cx.store().await, cx.caller());
+    let thread = cx.thread(&store, &caller).await;
+    let open = kit::named(&store, &caller, thread, "open").await;
+    let held = kit::named(&store, &caller, thread, "held").await;
     let steps = cx.times(12);
     let args = json!({ "open": open.to_string(), "held": held.to_string(), "steps": steps });
     let children = cx.start_processes("clocks", 3, &args).await;
     let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let watching = tokio::spawn(watch(store.clone(), by.clone(), thread, Arc::clone(&done)));
+    let watching = tokio::spawn(watch(store.clone(), caller.clone(), thread, Arc::clone(&done)));
     let mut told: Vec<Told> = Vec::new();
     for child in children {
         told.push(serde_json::from_str(&child.wait().await).expect("what it told"));
     }
     done.store(true, std::sync::atomic::Ordering::SeqCst);
     watching.await.expect("times are right");
-    keys(&store, &by, open, &told, steps).await;
-    leases(cx, &store, &by, held, &told).await;
-    let updated = kit::the_thread(&store, &by, thread).await.updated_at.millis();
+    keys(&store, &caller, open, &told, steps).await;
+    leases(cx, &store, &caller, held, &told).await;
+    let updated = kit::the_thread(&store, &caller, thread).await.updated_at.millis();
     let latest = told.iter().map(|t| t.latest).max().expect("three processes");
     assert!(updated <= latest, "nobody's clock ever showed {updated}");
-    let verified = store.verify(&by, thread, None).await.expect("an answer");
+    let verified = store.verify(&caller, thread, None).await.expect("an answer");
     assert_eq!(verified.problems, []);
 }
 
 /// `updated_at` never goes back, whoever writes; nor do versions.
-async fn watch(store: Store, by: By, thread: ThreadId, done: Arc<std::sync::atomic::AtomicBool>) {
-    let mut last = kit::the_thread(&store, &by, thread).await;
+async fn watch(
+    store: Store,
+    caller: Caller,
+    thread: ThreadId,
+    done: Arc<std::sync::atomic::AtomicBool>,
+) {
+    let mut last = kit::the_thread(&store, &caller, thread).await;
     while !done.load(std::sync::atomic::Ordering::SeqCst) {
-        let now = kit::the_thread(&store, &by, thread).await;
+        let now = kit::the_thread(&store, &caller, thread).await;
         assert!(now.head >= last.head && now.updated_at >= last.updated_at, "{last:?}, {now:?}");
         assert!(now.created_at <= now.updated_at);
         last = now;
@@ -222,8 +228,8 @@ async fn watch(store: Store, by: By, thread: ThreadId, done: Arc<std::sync::atom
 
 /// Each keyed entry is there once, in the order its process wrote it, large ones with their text; and its key answers by
 /// a clock that never was at that time.
-async fn keys(store: &Store, by: &By, open: SessionId, told: &[Told], steps: usize) {
-    let log = kit::log(store, by, open, 100).await;
+async fn keys(store: &Store, caller: &Caller, open: SessionId, told: &[Told], steps: usize) {
+    let log = kit::log(store, caller, open, 100).await;
     assert_eq!(log.len(), steps * told.len(), "each keyed append has one effect");
     let sizes: BTreeMap<_, _> = log.iter().map(|e| (e.version, kit::text(e).len())).collect();
     for (index, told) in told.iter().enumerate() {
@@ -236,15 +242,15 @@ async fn keys(store: &Store, by: &By, open: SessionId, told: &[Told], steps: usi
             "{index} {steps} {}",
             "x".repeat(if steps.is_multiple_of(4) { LARGE } else { 1 })
         );
-        let again = store.append(&keyed(by, index, steps as u64), open, kit::says(text)).await;
+        let again = store.append(&keyed(caller, index, steps as u64), open, kit::says(text)).await;
         assert_eq!(Some(again.expect("a replay").first), told.keyed.last().copied());
     }
 }
 
 /// Whoever claimed later writes later: no entry under an older token comes after one under a newer, none that was fenced
 /// is there, and none that was acknowledged is missing.
-async fn leases(cx: &Cx, store: &Store, by: &By, held: SessionId, told: &[Told]) {
-    let log: BTreeMap<_, _> = kit::log(store, by, held, 100)
+async fn leases(cx: &Cx, store: &Store, caller: &Caller, held: SessionId, told: &[Told]) {
+    let log: BTreeMap<_, _> = kit::log(store, caller, held, 100)
         .await
         .iter()
         .map(|e| (e.version, kit::text(e).to_owned()))

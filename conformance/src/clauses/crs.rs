@@ -32,15 +32,15 @@ fn memory_only(cx: &Cx) -> Option<Verdict> {
 /// Appends turns of three to one session and says each acknowledgement, until it is killed.
 async fn turns(cx: Cx, index: usize, args: Value) -> String {
     let store = cx.store().await;
-    let by = cx.by();
+    let caller = cx.caller();
     let session: SessionId = args["session"].as_str().unwrap().parse().unwrap();
     let round = args["round"].as_u64().unwrap();
     for n in 1.. {
         let turn = (0..3)
             .map(|i| NewEntry::text(Role::User, format!("{round} {index} {n} {i}")))
             .collect::<Vec<_>>();
-        let by = by.with_key(Key::new(format!("{round} {index}"), n));
-        let appended = store.append(&by, session, turn).await.unwrap();
+        let caller = caller.with_key(Key::new(format!("{round} {index}"), n));
+        let appended = store.append(&caller, session, turn).await.unwrap();
         cx.say(format!("{n} {}", appended.first.version()));
     }
     unreachable!("it is killed")
@@ -49,21 +49,22 @@ async fn turns(cx: Cx, index: usize, args: Value) -> String {
 /// Does a little of everything and says each step that was acknowledged, until it is killed.
 async fn work(cx: Cx, index: usize, args: Value) -> String {
     let store = cx.store().await;
-    let by = cx.by();
+    let caller = cx.caller();
     let thread: ThreadId = args["thread"].as_str().unwrap().parse().unwrap();
     for n in 0.. {
         let name = format!("{index} {n}");
-        let (root, _) = store.create_session(&by, thread, NewSession::named(&name)).await.unwrap();
+        let (root, _) =
+            store.create_session(&caller, thread, NewSession::named(&name)).await.unwrap();
         cx.say(format!("root {root}"));
         let child = NewSession::named(&name).under(NewSubSession::under(root));
-        let (child, _) = store.create_session(&by, thread, child).await.unwrap();
+        let (child, _) = store.create_session(&caller, thread, child).await.unwrap();
         cx.say(format!("child {child}"));
-        let run = store.start_run(&by, child, NewRun::default()).await.unwrap();
+        let run = store.start_run(&caller, child, NewRun::default()).await.unwrap();
         cx.say(format!("run {run}"));
         let usage = Usage::new(Tokens::new(1, 1), 1);
-        store.book_usage(&by, run, "call", usage).await.unwrap();
-        store.append(&by, child, NewEntry::text(Role::User, name).in_run(run)).await.unwrap();
-        store.end_run(&by, run, RunOutcome::Succeeded).await.unwrap();
+        store.book_usage(&caller, run, "call", usage).await.unwrap();
+        store.append(&caller, child, NewEntry::text(Role::User, name).in_run(run)).await.unwrap();
+        store.end_run(&caller, run, RunOutcome::Succeeded).await.unwrap();
         cx.say(format!("ended {run}"));
     }
     unreachable!("it is killed")
@@ -87,7 +88,7 @@ async fn texts(store: &Store, cx: &Cx, session: SessionId) -> BTreeMap<u64, Stri
     let mut all = BTreeMap::new();
     let mut page = Paging::first(1000);
     loop {
-        let read = store.entries(&cx.by(), session, Direction::Forward, page).await.unwrap();
+        let read = store.entries(&cx.caller(), session, Direction::Forward, page).await.unwrap();
         for entry in read.items {
             let [Part::Text { text }] = entry.parts() else { panic!("one text was appended") };
             assert!(all.insert(entry.version, text.clone()).is_none(), "an entry comes once");
@@ -105,9 +106,9 @@ pub async fn crs2(cx: Cx) -> Verdict {
     if let Some(unsupported) = memory_only(&cx) {
         return unsupported;
     }
-    let by = cx.by();
+    let caller = cx.caller();
     let store = cx.store().await;
-    let session = cx.session(&store, &by).await;
+    let session = cx.session(&store, &caller).await;
     let mut rng = StdRng::seed_from_u64(cx.seed());
     let mut acknowledged = BTreeMap::new();
     let kills = cx.scale(cx.times(3), 100);
@@ -139,7 +140,7 @@ pub async fn crs2(cx: Cx) -> Verdict {
                 "{turn:?}"
             );
         }
-        let verified = fresh.verify(&by, session.thread(), None).await.unwrap();
+        let verified = fresh.verify(&caller, session.thread(), None).await.unwrap();
         assert!(verified.problems.is_empty(), "{:?}", verified.problems);
     }
     cx.note(format!("{kills} kills, {} acknowledged entries", acknowledged.len()));
@@ -208,9 +209,9 @@ pub async fn crs3(cx: Cx) -> Verdict {
 /// At random kill points: sessions with their edges, runs with their ends, usage with its run: whole or not at all.
 async fn killed_at_random(cx: Cx) -> Verdict {
     cx.note("by killing a process: the driver gives no `crash` hook");
-    let by = cx.by();
+    let caller = cx.caller();
     let store = cx.store().await;
-    let thread = cx.thread(&store, &by).await;
+    let thread = cx.thread(&store, &caller).await;
     let mut rng = StdRng::seed_from_u64(cx.seed());
     for _ in 0..cx.times(2) {
         let args = json!({ "thread": thread.to_string() });
@@ -219,23 +220,31 @@ async fn killed_at_random(cx: Cx) -> Verdict {
         for line in said.iter().flatten() {
             let (what, id) = line.split_once(' ').unwrap();
             match what {
-                "root" => assert!(fresh.session(&by, id.parse().unwrap()).await.unwrap().is_some()),
+                "root" => {
+                    assert!(fresh.session(&caller, id.parse().unwrap()).await.unwrap().is_some())
+                }
                 "child" => {
-                    let drill =
-                        fresh.drill(&by, id.parse().unwrap()).await.unwrap().expect("acknowledged");
+                    let drill = fresh
+                        .drill(&caller, id.parse().unwrap())
+                        .await
+                        .unwrap()
+                        .expect("acknowledged");
                     assert_eq!(drill.ancestry.len(), 2, "the edge came with the child");
                 }
-                "run" => assert!(fresh.run(&by, id.parse().unwrap()).await.unwrap().is_some()),
+                "run" => assert!(fresh.run(&caller, id.parse().unwrap()).await.unwrap().is_some()),
                 "ended" => {
-                    let run =
-                        fresh.run(&by, id.parse().unwrap()).await.unwrap().expect("acknowledged");
+                    let run = fresh
+                        .run(&caller, id.parse().unwrap())
+                        .await
+                        .unwrap()
+                        .expect("acknowledged");
                     assert_eq!(run.outcome, Some(RunOutcome::Succeeded));
                     assert_eq!(run.usage.calls, 1);
                 }
                 other => panic!("nobody says {other}"),
             }
         }
-        let verified = fresh.verify(&by, thread, None).await.unwrap();
+        let verified = fresh.verify(&caller, thread, None).await.unwrap();
         assert!(verified.problems.is_empty(), "{:?}", verified.problems);
     }
     Verdict::Passed

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use sessile_core::{
-    By, ErrorKind,
+    Caller, ErrorKind,
     command::{NewRun, NewSession, Paging, RunScope, SessionFilter, UsageScope},
     id::{Space, ThreadId},
     journal::{Direction, Journal, Position, Snapshot},
@@ -24,16 +24,16 @@ crate::roles! { "j18_put" => put }
 /// A snapshot changes no answer, whatever became of it.
 pub async fn j14(cx: Cx) -> Verdict {
     kept(&cx).await;
-    let by = cx.by();
+    let caller = cx.caller();
     let store = cx.store().await;
-    let thread = filled(&cx, &store, &by, 12).await;
-    let space = thread.space(&by.tenant);
+    let thread = filled(&cx, &store, &caller, 12).await;
+    let space = thread.space(&caller.tenant);
     let journal = cx.journal().await;
     let stale = journal.load_snapshot(&space).await.expect("a snapshot or none");
-    more(&store, &by, thread, 12).await;
-    let foreign = filled(&cx, &store, &by, 20).await.space(&by.tenant);
+    more(&store, &caller, thread, 12).await;
+    let foreign = filled(&cx, &store, &caller, 20).await.space(&caller.tenant);
     let foreign = journal.load_snapshot(&foreign).await.expect("a snapshot or none");
-    let right = answers(&store, &by, thread).await;
+    let right = answers(&store, &caller, thread).await;
     let real = journal.load_snapshot(&space).await.expect("a snapshot or none");
     let head = raw::at(&journal.head(&space).await.expect("a head")).expect("a position");
     if real.is_none() {
@@ -82,7 +82,7 @@ pub async fn j14(cx: Cx) -> Verdict {
         let journal = cx.journal().await;
         journal.save_snapshot(&space, &snapshot).await.expect("a snapshot is a cache");
         let store = cx.store().await;
-        let now = answers(&store, &by, thread).await;
+        let now = answers(&store, &caller, thread).await;
         wrong.extend(now.iter().zip(&right).find(|(now, right)| now != right).map(
             |(now, right)| {
                 let same = now.bytes().zip(right.bytes()).take_while(|(a, b)| a == b).count();
@@ -95,7 +95,7 @@ pub async fn j14(cx: Cx) -> Verdict {
     }
     assert!(wrong.is_empty(), "a thread answers by a bad snapshot: {wrong:?}");
     let store = cx.store().await;
-    more(&store, &by, thread, 1).await;
+    more(&store, &caller, thread, 1).await;
     Verdict::Passed
 }
 
@@ -115,19 +115,19 @@ async fn kept(cx: &Cx) {
 }
 
 /// A thread with sessions, entries, a run and a lease.
-async fn filled(cx: &Cx, store: &Store, by: &By, turns: usize) -> ThreadId {
-    let thread = cx.thread(store, by).await;
+async fn filled(cx: &Cx, store: &Store, caller: &Caller, turns: usize) -> ThreadId {
+    let thread = cx.thread(store, caller).await;
     for name in ["a", "b", "c"] {
         let new = NewSession::named(name).with_label("kind", name);
-        store.create_session(by, thread, new).await.expect("a session");
+        store.create_session(caller, thread, new).await.expect("a session");
     }
-    more(store, by, thread, turns).await;
+    more(store, caller, thread, turns).await;
     thread
 }
 
-async fn more(store: &Store, by: &By, thread: ThreadId, turns: usize) {
+async fn more(store: &Store, caller: &Caller, thread: ThreadId, turns: usize) {
     let page = store
-        .sessions(by, thread, SessionFilter::default(), Paging::first(10))
+        .sessions(caller, thread, SessionFilter::default(), Paging::first(10))
         .await
         .expect("the sessions");
     let sessions: Vec<_> = page.items.iter().map(|row| row.id).collect();
@@ -138,38 +138,38 @@ async fn more(store: &Store, by: &By, thread: ThreadId, turns: usize) {
                 NewEntry::text(Role::User, format!("turn {i}, entry {k} {}", "word ".repeat(300)))
             })
             .collect();
-        store.append(by, session, entries).await.expect("an append");
+        store.append(caller, session, entries).await.expect("an append");
         if i % 4 == 0 {
-            let run = store.start_run(by, session, NewRun::default()).await.expect("a run");
+            let run = store.start_run(caller, session, NewRun::default()).await.expect("a run");
             let usage = Usage::new(Tokens::new(i as u64, 2), 1);
-            store.book_usage(by, run, format!("call {i}"), usage).await.expect("a booking");
+            store.book_usage(caller, run, format!("call {i}"), usage).await.expect("a booking");
         }
     }
 }
 
 /// What a thread answers to every kind of question.
-async fn answers(store: &Store, by: &By, thread: ThreadId) -> Vec<String> {
+async fn answers(store: &Store, caller: &Caller, thread: ThreadId) -> Vec<String> {
     let all = Paging::first(1000);
     let mut said = Vec::new();
-    said.push(format!("{:?}", store.thread(by, thread).await.expect("the thread")));
+    said.push(format!("{:?}", store.thread(caller, thread).await.expect("the thread")));
     let sessions =
-        store.sessions(by, thread, SessionFilter::default(), all).await.expect("the sessions");
+        store.sessions(caller, thread, SessionFilter::default(), all).await.expect("the sessions");
     said.push(format!("{sessions:?}"));
     for row in &sessions.items {
         let id = row.id;
-        said.push(format!("{:?}", store.drill(by, id).await.expect("a drill")));
-        said.push(format!("{:?}", store.lease(by, id).await.expect("a lease")));
-        said.push(format!("{:?}", store.ledger(by, id, all).await.expect("a ledger")));
+        said.push(format!("{:?}", store.drill(caller, id).await.expect("a drill")));
+        said.push(format!("{:?}", store.lease(caller, id).await.expect("a lease")));
+        said.push(format!("{:?}", store.ledger(caller, id, all).await.expect("a ledger")));
         for direction in [Direction::Forward, Direction::Backward] {
-            let entries = store.entries(by, id, direction, all).await.expect("the entries");
+            let entries = store.entries(caller, id, direction, all).await.expect("the entries");
             said.push(format!("{entries:?}"));
         }
     }
-    let runs = store.runs(by, RunScope::Thread(thread), all).await.expect("the runs");
+    let runs = store.runs(caller, RunScope::Thread(thread), all).await.expect("the runs");
     said.push(format!("{runs:?}"));
-    let usage = store.usage(by, UsageScope::Thread(thread)).await.expect("the usage");
+    let usage = store.usage(caller, UsageScope::Thread(thread)).await.expect("the usage");
     said.push(format!("{usage:?}"));
-    said.push(format!("{:?}", store.verify(by, thread, None).await.expect("a verification")));
+    said.push(format!("{:?}", store.verify(caller, thread, None).await.expect("a verification")));
     said
 }
 
@@ -266,19 +266,19 @@ async fn put(cx: Cx, _index: usize, _args: serde_json::Value) -> String {
 
 /// A body whose blob comes back with other bytes is `Corrupt`, not another body.
 async fn digest(cx: &Cx) {
-    let by = cx.by();
+    let caller = cx.caller();
     let store = cx.store().await;
-    let session = cx.session(&store, &by).await;
+    let session = cx.session(&store, &caller).await;
     let entry = NewEntry::text(Role::User, "large ".repeat(40_000));
-    let large = store.append(&by, session, entry).await.expect("a large entry").first;
+    let large = store.append(&caller, session, entry).await.expect("a large entry").first;
     let entry = NewEntry::text(Role::User, "small");
-    let small = store.append(&by, session, entry).await.expect("a small entry").first;
+    let small = store.append(&caller, session, entry).await.expect("a small entry").first;
     let bent = Arc::new(Bent::over(cx.journal().await, Bend::FlipsBlobs));
     let broken = cx.store_over(bent, Arc::default(), |options| options);
-    refused(broken.entry(&by, large).await, ErrorKind::Corrupt);
-    assert!(broken.entry(&by, small).await.expect("a small entry").is_some());
-    let found = broken.verify(&by, session.thread(), None).await.expect("a verification");
+    refused(broken.entry(&caller, large).await, ErrorKind::Corrupt);
+    assert!(broken.entry(&caller, small).await.expect("a small entry").is_some());
+    let found = broken.verify(&caller, session.thread(), None).await.expect("a verification");
     let at: Vec<_> = found.problems.iter().map(|(version, _)| *version).collect();
     assert_eq!(at, [large.version()], "verify locates the damaged body");
-    assert!(store.entry(&by, large).await.expect("the entry").is_some());
+    assert!(store.entry(&caller, large).await.expect("the entry").is_some());
 }

@@ -258,23 +258,24 @@ async fn turns(cx: &Cx) {
 async fn stores(cx: &Cx) {
     let journal = Arc::new(Bent::over(cx.journal().await, Bend::Yields));
     let store = cx.store_over(journal, Arc::default(), |options| options);
-    let by = cx.by();
-    let session = cx.session(&store, &by).await;
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
     let mut must = Vec::new();
     let mut may = Vec::new();
     for polls in 0..cx.times(20) {
         let mut followers = Vec::new();
         for k in 0..3 {
-            let (store, by, text) = (store.clone(), by.clone(), format!("follower {k} of {polls}"));
+            let (store, caller, text) =
+                (store.clone(), caller.clone(), format!("follower {k} of {polls}"));
             must.push(text.clone());
             followers.push(tokio::spawn(async move {
                 let entry = NewEntry::text(Role::User, text);
-                store.append(&by, session, entry).await.expect("a follower's append");
+                store.append(&caller, session, entry).await.expect("a follower's append");
             }));
         }
         let text = format!("cut {polls}");
         let entry = NewEntry::text(Role::User, text.clone());
-        let answer = Cut::after(polls % 12, store.append(&by, session, entry)).await;
+        let answer = Cut::after(polls % 12, store.append(&caller, session, entry)).await;
         match answer {
             Some(answer) => {
                 answer.expect("an append");
@@ -290,7 +291,7 @@ async fn stores(cx: &Cx) {
         let mut there = Vec::new();
         let mut page = Paging::first(100);
         loop {
-            let entries = store.entries(&by, session, Direction::Forward, page).await;
+            let entries = store.entries(&caller, session, Direction::Forward, page).await;
             let entries = entries.expect("a page of entries");
             there.extend(entries.items.iter().map(text));
             page = page.after(entries.next);
@@ -304,7 +305,7 @@ async fn stores(cx: &Cx) {
         for text in &may {
             assert!(there.iter().filter(|t| t == &text).count() <= 1, "{text} is not doubled");
         }
-        let found = store.verify(&by, session.thread(), None).await.expect("a verification");
+        let found = store.verify(&caller, session.thread(), None).await.expect("a verification");
         assert_eq!(found.problems, []);
     }
 }

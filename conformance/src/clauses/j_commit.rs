@@ -114,8 +114,8 @@ async fn sequence(cx: &Cx) {
     let two = raw::append(&*journal, &space, one, 3, "two").await;
     let before = raw::content(&*journal, &space).await;
     assert_eq!(raw::at(&before.0), two, "the head is where the batch ended");
-    let off = |p: Option<Position>, by: u64| {
-        p.map(|p| Position { version: p.version + by, hash: Hash::of(&[b"other"]) })
+    let off = |p: Option<Position>, caller: u64| {
+        p.map(|p| Position { version: p.version + caller, hash: Hash::of(&[b"other"]) })
     };
     for (name, expected, moved) in [
         ("nothing", None, true),

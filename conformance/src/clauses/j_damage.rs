@@ -1,7 +1,7 @@
 //! J12, J17: what is damaged, or newer than its reader, is said so.
 
 use sessile_core::{
-    By, Error, ErrorKind,
+    Caller, Error, ErrorKind,
     command::{NewSession, NewThread, Page, Paging, SessionFilter, UpdateThread},
     id::{ProjectId, SessionId, ThreadId, Version},
     journal::Direction,
@@ -15,15 +15,15 @@ use crate::{Cx, Damage, Verdict, raw, refused};
 crate::clauses! { J12 => j12, J17 => j17 }
 
 /// A thread with one session of six entries, and one session after them.
-async fn thread(store: &Store, by: &By, project: ProjectId) -> (ThreadId, SessionId) {
+async fn thread(store: &Store, caller: &Caller, project: ProjectId) -> (ThreadId, SessionId) {
     let new = NewThread::titled("thread");
-    let thread = store.create_thread(by, project, new).await.expect("a thread");
+    let thread = store.create_thread(caller, project, new).await.expect("a thread");
     let (session, _) =
-        store.create_session(by, thread, NewSession::named("first")).await.expect("a session");
+        store.create_session(caller, thread, NewSession::named("first")).await.expect("a session");
     let entries: Vec<_> =
         (0..6).map(|i| NewEntry::text(Role::User, format!("entry number {i}"))).collect();
-    store.append(by, session, entries).await.expect("six entries");
-    store.create_session(by, thread, NewSession::named("last")).await.expect("a session");
+    store.append(caller, session, entries).await.expect("six entries");
+    store.create_session(caller, thread, NewSession::named("last")).await.expect("a session");
     (thread, session)
 }
 
@@ -32,12 +32,12 @@ pub async fn j12(cx: Cx) -> Verdict {
     if cx.tamper().is_none() {
         return Verdict::NotRun("the driver brought no tamper hook".to_owned());
     }
-    let by = cx.by();
+    let caller = cx.caller();
     let mut store = cx.store().await;
-    let project = cx.project(&store, &by).await;
-    let (whole, whole_session) = thread(&store, &by, project).await;
-    let (_, probe) = thread(&store, &by, project).await;
-    let first = entries(&store, &by, probe).await.expect("the entries")[0];
+    let project = cx.project(&store, &caller).await;
+    let (whole, whole_session) = thread(&store, &caller, project).await;
+    let (_, probe) = thread(&store, &caller, project).await;
+    let first = entries(&store, &caller, probe).await.expect("the entries")[0];
     let (target, next) = (first + 2, first + 3);
     let cases = [
         (Damage::FlipHead, target, [target, target]),
@@ -48,19 +48,19 @@ pub async fn j12(cx: Cx) -> Verdict {
     ];
     let mut damaged = Vec::new();
     for case in cases {
-        damaged.push((case, thread(&store, &by, project).await));
+        damaged.push((case, thread(&store, &caller, project).await));
     }
-    let (headless, _) = thread(&store, &by, project).await;
-    let (endless, _) = thread(&store, &by, project).await;
+    let (headless, _) = thread(&store, &caller, project).await;
+    let (endless, _) = thread(&store, &caller, project).await;
     drop(store);
-    let end = cx.journal().await.head(&endless.space(&by.tenant)).await.expect("a head");
+    let end = cx.journal().await.head(&endless.space(&caller.tenant)).await.expect("a head");
     let end = raw::at(&end).map_or(0, |position| position.version);
     let tamper = cx.tamper().expect("asked before");
     for ((damage, version, _), (thread, _)) in &damaged {
-        tamper.damage(&thread.space(&by.tenant), *version, *damage).await;
+        tamper.damage(&thread.space(&caller.tenant), *version, *damage).await;
     }
-    tamper.damage(&headless.space(&by.tenant), 1, Damage::FlipHead).await;
-    tamper.damage(&endless.space(&by.tenant), end, Damage::Drop).await;
+    tamper.damage(&headless.space(&caller.tenant), 1, Damage::FlipHead).await;
+    tamper.damage(&endless.space(&caller.tenant), end, Damage::Drop).await;
 
     for restart in [false, true] {
         if restart {
@@ -68,7 +68,7 @@ pub async fn j12(cx: Cx) -> Verdict {
         }
         store = cx.store().await;
         for ((damage, _, places), (thread, session)) in &damaged {
-            let space = thread.space(&by.tenant);
+            let space = thread.space(&caller.tenant);
             let located = |error: &Error| match error {
                 Error::Corrupt { space: at, version, .. } => {
                     *at == space && (places[0]..=places[1]).contains(version)
@@ -78,12 +78,12 @@ pub async fn j12(cx: Cx) -> Verdict {
             for direction in [Direction::Forward, Direction::Backward] {
                 let page = Paging::first(100);
                 let error = refused(
-                    store.entries(&by, *session, direction, page).await,
+                    store.entries(&caller, *session, direction, page).await,
                     ErrorKind::Corrupt,
                 );
                 assert!(located(&error), "{damage:?} of {places:?} is located: {error}");
             }
-            match store.verify(&by, *thread, None).await {
+            match store.verify(&caller, *thread, None).await {
                 Ok(found) => assert!(
                     found.problems.iter().any(|(at, _)| (places[0]..=places[1]).contains(at)),
                     "{damage:?} of {places:?} is found by verify: {found:?}"
@@ -91,43 +91,47 @@ pub async fn j12(cx: Cx) -> Verdict {
                 Err(error) => assert!(located(&error), "{damage:?}: {error}"),
             }
         }
-        refused(sessions(&store, &by, headless).await, ErrorKind::Corrupt);
-        refused(sessions(&store, &by, endless).await, ErrorKind::Corrupt);
-        assert_eq!(entries(&store, &by, whole_session).await.expect("entries").len(), 6);
-        let found = store.verify(&by, whole, None).await.expect("a verification");
+        refused(sessions(&store, &caller, headless).await, ErrorKind::Corrupt);
+        refused(sessions(&store, &caller, endless).await, ErrorKind::Corrupt);
+        assert_eq!(entries(&store, &caller, whole_session).await.expect("entries").len(), 6);
+        let found = store.verify(&caller, whole, None).await.expect("a verification");
         assert_eq!(found.problems, [], "other threads are whole");
         let entry = NewEntry::text(Role::User, "the others go on");
-        let session = store.create_session(&by, whole, NewSession::default()).await;
-        store.append(&by, session.expect("a session").0, entry).await.expect("an append");
+        let session = store.create_session(&caller, whole, NewSession::default()).await;
+        store.append(&caller, session.expect("a session").0, entry).await.expect("an append");
     }
     Verdict::Passed
 }
 
-async fn entries(store: &Store, by: &By, session: SessionId) -> sessile_core::Result<Vec<Version>> {
-    let page = store.entries(by, session, Direction::Forward, Paging::first(100)).await?;
+async fn entries(
+    store: &Store,
+    caller: &Caller,
+    session: SessionId,
+) -> sessile_core::Result<Vec<Version>> {
+    let page = store.entries(caller, session, Direction::Forward, Paging::first(100)).await?;
     Ok(page.items.iter().map(|entry| entry.version).collect())
 }
 
 async fn sessions(
     store: &Store,
-    by: &By,
+    caller: &Caller,
     thread: ThreadId,
 ) -> sessile_core::Result<Page<SessionRow>> {
-    store.sessions(by, thread, SessionFilter::default(), Paging::first(100)).await
+    store.sessions(caller, thread, SessionFilter::default(), Paging::first(100)).await
 }
 
 /// A store of a newer format is refused by name; a record that needs a newer reader stops its thread only.
 pub async fn j17(cx: Cx) -> Verdict {
-    let by = cx.by();
+    let caller = cx.caller();
     let store = cx.store().await;
-    let project = cx.project(&store, &by).await;
-    let (newer, newer_session) = thread(&store, &by, project).await;
-    let (other, other_session) = thread(&store, &by, project).await;
+    let project = cx.project(&store, &caller).await;
+    let (newer, newer_session) = thread(&store, &caller, project).await;
+    let (other, other_session) = thread(&store, &caller, project).await;
     let journal = cx.journal().await;
-    let space = newer.space(&by.tenant);
+    let space = newer.space(&caller.tenant);
     let at = raw::at(&journal.head(&space).await.expect("a head"));
     let last = raw::read_all(&*journal, &space).await.pop().expect("a record");
-    let mut head: serde_json::Value = serde_json::from_str(&last.head).expect("a head is JSON");
+    let mut head: serde_json::Value = serde_json::from_str(&last.header).expect("a head is JSON");
     head["v"] = (last.version + 1).into();
     head["r"] = (READER_LEVEL + 1).into();
     head["n"] = "f".repeat(32).into();
@@ -149,18 +153,18 @@ pub async fn j17(cx: Cx) -> Verdict {
             other => panic!("should be NewerFormat, but is {other:?}"),
         };
         let kind = ErrorKind::NewerFormat;
-        newer_format(refused(store.thread(&by, newer).await, kind));
-        newer_format(refused(store.session(&by, newer_session).await, kind));
+        newer_format(refused(store.thread(&caller, newer).await, kind));
+        newer_format(refused(store.session(&caller, newer_session).await, kind));
         let entry = NewEntry::text(Role::User, "x");
-        newer_format(refused(store.append(&by, newer_session, entry.clone()).await, kind));
+        newer_format(refused(store.append(&caller, newer_session, entry.clone()).await, kind));
         let update = UpdateThread { title: Some("new".into()), ..UpdateThread::default() };
-        newer_format(refused(store.update_thread(&by, newer, 1, update).await, kind));
+        newer_format(refused(store.update_thread(&caller, newer, 1, update).await, kind));
         assert_eq!(
             raw::at(&journal.head(&space).await.expect("a head")).map(|p| p.version),
             at.map(|p| p.version + 1)
         );
-        assert!(store.thread(&by, other).await.expect("the other thread").is_some());
-        store.append(&by, other_session, entry).await.expect("the other thread goes on");
+        assert!(store.thread(&caller, other).await.expect("the other thread").is_some());
+        store.append(&caller, other_session, entry).await.expect("the other thread goes on");
     }
     drop(journal);
     newer_store(&cx.another().await).await

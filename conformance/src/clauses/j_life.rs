@@ -165,7 +165,7 @@ async fn closed(cx: &Cx) {
         refused(journal.collect_blobs(&space, &none, Duration::ZERO).await, ErrorKind::Closed);
         refused(journal.get_blob(&space, &name, None).await, ErrorKind::Closed);
         let project = sessile_core::id::ProjectId::mint(space.tenant(), 1, 1);
-        refused(store.project(&cx.by(), project).await, ErrorKind::Closed);
+        refused(store.project(&cx.caller(), project).await, ErrorKind::Closed);
         if let Err(error) = journal.close().await {
             assert_eq!(error.kind(), ErrorKind::Closed, "a second close is Closed or nothing");
         }

@@ -265,7 +265,7 @@ async fn limits(cx: &Cx) {
 /// The same records after another position.
 fn rebase(mut at: Option<Position>, mut batch: Batch) -> Batch {
     for record in &mut batch.records {
-        let placed = raw::record(at, record.stream, &record.head, record.body.clone());
+        let placed = raw::record(at, record.stream, &record.header, record.body.clone());
         *record = placed;
         at = Some(raw::position(record));
     }

@@ -31,20 +31,24 @@ fn fenced(error: Error, current: Option<Version>, given: Option<Version>) {
     }
 }
 
-async fn the_lease(store: &dyn AnyStore, by: &sessile_core::By, session: SessionId) -> Lease {
-    store.lease(by, session).await.expect("an answer").expect("a lease is current")
+async fn the_lease(
+    store: &dyn AnyStore,
+    caller: &sessile_core::Caller,
+    session: SessionId,
+) -> Lease {
+    store.lease(caller, session).await.expect("an answer").expect("a lease is current")
 }
 
 async fn claim_role(cx: Cx, index: usize, args: Value) -> String {
     let store = cx.store().await;
-    let by = cx.by_of("acme", &format!("worker {index}"));
+    let caller = cx.by_of("acme", &format!("worker {index}"));
     let session: SessionId = serde_json::from_value(args["session"].clone()).expect("a session");
     let mut won = 0;
     for round in 0..args["rounds"].as_u64().expect("a number") {
-        match store.claim_lease(&by, session, TTL).await {
+        match store.claim_lease(&caller, session, TTL).await {
             Ok(token) => {
                 won += 1;
-                let held = by.with_lease(token);
+                let held = caller.with_lease(token);
                 // Nobody else writes between these two.
                 store
                     .append(&held, session, says(format!("{index}.{round} in")))
@@ -67,50 +71,51 @@ async fn claim_role(cx: Cx, index: usize, args: Value) -> String {
 /// At most one live lease per session.
 pub async fn lea1(cx: Cx) -> Verdict {
     let store = Arc::new(cx.store().await);
-    let by = cx.by();
-    let session = cx.session(&*store, &by).await;
-    assert_eq!(store.lease(&by, session).await.expect("an answer"), None);
+    let caller = cx.caller();
+    let session = cx.session(&*store, &caller).await;
+    assert_eq!(store.lease(&caller, session).await.expect("an answer"), None);
     for _ in 0..5 {
         let stores = [store.clone(), Arc::new(cx.store().await)];
         let racers: Vec<_> = (0..6)
             .map(|i| {
-                let (store, by) = (stores[i % 2].clone(), cx.by_of("acme", &format!("racer {i}")));
-                tokio::spawn(
-                    async move { (by.clone(), store.claim_lease(&by, session, TTL).await) },
-                )
+                let (store, caller) =
+                    (stores[i % 2].clone(), cx.by_of("acme", &format!("racer {i}")));
+                tokio::spawn(async move {
+                    (caller.clone(), store.claim_lease(&caller, session, TTL).await)
+                })
             })
             .collect();
         let mut won = Vec::new();
         for racer in racers {
             match racer.await.expect("no panic") {
-                (by, Ok(token)) => won.push((by, token)),
+                (caller, Ok(token)) => won.push((caller, token)),
                 (_, other) => drop(refused(other, ErrorKind::Fenced)),
             }
         }
         let [(holder, token)] = &won[..] else { panic!("{} leases at once", won.len()) };
-        let lease = the_lease(&*store, &by, session).await;
+        let lease = the_lease(&*store, &caller, session).await;
         assert_eq!(
             (lease.session, &lease.holder, lease.token),
             (session, &Some(holder.actor.clone()), *token)
         );
         assert_eq!((lease.ttl_millis, lease.expires_at), (10_000, TestClock::START.plus(TTL)));
-        let refusal = store.claim_lease(&by, session, TTL);
+        let refusal = store.claim_lease(&caller, session, TTL);
         fenced(
-            harmless(&*store, &by, session.thread(), ErrorKind::Fenced, refusal).await,
+            harmless(&*store, &caller, session.thread(), ErrorKind::Fenced, refusal).await,
             Some(*token),
             None,
         );
         store.release_lease(&holder.with_lease(*token), session).await.expect("it is given back");
     }
     // One lease says nothing about another session.
-    let other = named(&*store, &by, session.thread(), "other").await;
-    let token = store.claim_lease(&by, other, TTL).await.expect("a lease");
-    assert_eq!(store.lease(&by, session).await.expect("an answer"), None);
-    store.release_lease(&by.with_lease(token), other).await.expect("it is given back");
+    let other = named(&*store, &caller, session.thread(), "other").await;
+    let token = store.claim_lease(&caller, other, TTL).await.expect("a lease");
+    assert_eq!(store.lease(&caller, session).await.expect("an answer"), None);
+    store.release_lease(&caller.with_lease(token), other).await.expect("it is given back");
 
     let won = cx.processes("lea claim", 3, &json!({ "session": session, "rounds": 8 })).await;
     let won: usize = won.iter().map(|n| n.parse::<usize>().expect("a number")).sum();
-    let said = crate::kit::texts(&*store, &by, session).await;
+    let said = crate::kit::texts(&*store, &caller, session).await;
     assert_eq!(said.len(), 2 * won);
     for pair in said.chunks(2) {
         let (inside, outside) = (pair[0].strip_suffix(" in"), pair[1].strip_suffix(" out"));
@@ -118,8 +123,8 @@ pub async fn lea1(cx: Cx) -> Verdict {
     }
     assert!(won > 0);
     for ttl in [Duration::ZERO, Duration::from_micros(999), Duration::from_secs(24 * 60 * 60 + 1)] {
-        let refusal = store.claim_lease(&by, session, ttl);
-        harmless(&*store, &by, session.thread(), ErrorKind::Invalid, refusal).await;
+        let refusal = store.claim_lease(&caller, session, ttl);
+        harmless(&*store, &caller, session.thread(), ErrorKind::Invalid, refusal).await;
     }
     Verdict::Passed
 }
@@ -127,16 +132,22 @@ pub async fn lea1(cx: Cx) -> Verdict {
 /// A stale token is fenced, also before the new holder wrote anything.
 pub async fn lea2(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let (by, bob) = (cx.by(), cx.by_of("acme", "bob"));
-    let session = cx.session(&store, &by).await;
+    let (caller, bob) = (cx.caller(), cx.by_of("acme", "bob"));
+    let session = cx.session(&store, &caller).await;
     let thread = session.thread();
-    let first = store.claim_lease(&by, session, TTL).await.expect("a lease");
-    store.append(&by.with_lease(first), session, says("mine")).await.expect("a write");
-    store.release_lease(&by.with_lease(first), session).await.expect("it is given back");
-    let stale = by.with_lease(first);
+    let first = store.claim_lease(&caller, session, TTL).await.expect("a lease");
+    store.append(&caller.with_lease(first), session, says("mine")).await.expect("a write");
+    store.release_lease(&caller.with_lease(first), session).await.expect("it is given back");
+    let stale = caller.with_lease(first);
     fenced(
-        harmless(&store, &by, thread, ErrorKind::Fenced, store.append(&stale, session, says("x")))
-            .await,
+        harmless(
+            &store,
+            &caller,
+            thread,
+            ErrorKind::Fenced,
+            store.append(&stale, session, says("x")),
+        )
+        .await,
         None,
         Some(first),
     );
@@ -145,7 +156,7 @@ pub async fn lea2(cx: Cx) -> Verdict {
     for store in [&store, &cx.store().await] {
         let refusal = store.append(&stale, session, says("x"));
         fenced(
-            harmless(store, &by, thread, ErrorKind::Fenced, refusal).await,
+            harmless(store, &caller, thread, ErrorKind::Fenced, refusal).await,
             Some(second),
             Some(first),
         );
@@ -155,23 +166,23 @@ pub async fn lea2(cx: Cx) -> Verdict {
     let old = bob.with_lease(second);
     let refusal = store.append(&old, session, says("x"));
     fenced(
-        harmless(&store, &by, thread, ErrorKind::Fenced, refusal).await,
+        harmless(&store, &caller, thread, ErrorKind::Fenced, refusal).await,
         Some(third),
         Some(second),
     );
     for refusal in [
         store.claim_lease(&old, session, TTL).await.err(),
         store.renew_lease(&old, session, TTL).await.err(),
-        store.renew_lease(&by, session, TTL).await.err(),
+        store.renew_lease(&caller, session, TTL).await.err(),
         store.release_lease(&old, session).await.err(),
-        store.release_lease(&by, session).await.err(),
+        store.release_lease(&caller, session).await.err(),
     ] {
         assert_eq!(refusal.map(|e| e.kind()), Some(ErrorKind::Fenced));
     }
     let store = cx.reopen(store).await;
     refused(store.append(&old, session, says("x")).await, ErrorKind::Fenced);
     store.append(&bob.with_lease(third), session, says("held")).await.expect("a write");
-    assert_eq!(crate::kit::texts(&store, &by, session).await, ["mine", "held"]);
+    assert_eq!(crate::kit::texts(&store, &caller, session).await, ["mine", "held"]);
     Verdict::Passed
 }
 
@@ -181,10 +192,10 @@ pub async fn lea3(cx: Cx) -> Verdict {
     let clocks: [Arc<TestClock>; 2] = [Arc::default(), Arc::default()];
     let skewed = |clock: &Arc<TestClock>| cx.store_with(clock.clone(), |o| o.with_max_skew(SKEW));
     let (store, other) = (skewed(&clocks[0]).await, skewed(&clocks[1]).await);
-    let (by, bob) = (cx.by(), cx.by_of("acme", "bob"));
-    let session = cx.session(&store, &by).await;
-    let token = store.claim_lease(&by, session, TTL).await.expect("a lease");
-    let held = by.with_lease(token);
+    let (caller, bob) = (cx.caller(), cx.by_of("acme", "bob"));
+    let session = cx.session(&store, &caller).await;
+    let token = store.claim_lease(&caller, session, TTL).await.expect("a lease");
+    let held = caller.with_lease(token);
     let milli = Duration::from_millis(1);
     // Not before, not at the very end of the skew: one moment later.
     for jump in [Duration::ZERO, TTL, SKEW] {
@@ -194,20 +205,20 @@ pub async fn lea3(cx: Cx) -> Verdict {
     // A write renews.
     clocks[0].advance(Duration::from_secs(3));
     store.append(&held, session, says("still here")).await.expect("a write");
-    let lease = the_lease(&store, &by, session).await;
+    let lease = the_lease(&store, &caller, session).await;
     assert_eq!((lease.token, lease.expires_at), (token, clocks[0].now().plus(TTL)));
     clocks[1].advance(milli);
     refused(other.claim_lease(&bob, session, TTL).await, ErrorKind::Fenced);
     // An explicit renewal counts from now, under the same token.
     let renewed = store.renew_lease(&held, session, TTL * 2).await.expect("it is renewed");
     assert!(renewed > token);
-    let lease = the_lease(&store, &by, session).await;
+    let lease = the_lease(&store, &caller, session).await;
     assert_eq!((lease.token, lease.expires_at), (token, clocks[0].now().plus(TTL * 2)));
     // So does creating a child, which is under the parent's lease.
     clocks[0].advance(Duration::from_secs(1));
     let child = NewSession::named("child").under(NewSubSession::under(session));
     store.create_session(&held, session.thread(), child).await.expect("a child");
-    let lease = the_lease(&store, &by, session).await;
+    let lease = the_lease(&store, &caller, session).await;
     assert_eq!((lease.token, lease.expires_at), (token, clocks[0].now().plus(TTL * 2)));
     // Long expired, and not claimed: the holder may write.
     clocks[0].advance(Duration::from_secs(3600));
@@ -221,7 +232,7 @@ pub async fn lea3(cx: Cx) -> Verdict {
     fenced(error, Some(second), Some(token));
     // Clocks that jump back give nobody a lease that is held.
     clocks[0].rewind(Duration::from_secs(10_000));
-    refused(store.claim_lease(&by, session, TTL).await, ErrorKind::Fenced);
+    refused(store.claim_lease(&caller, session, TTL).await, ErrorKind::Fenced);
     other.append(&bob.with_lease(second), session, says("mine now")).await.expect("a write");
     Verdict::Passed
 }
@@ -230,23 +241,24 @@ pub async fn lea3(cx: Cx) -> Verdict {
 pub async fn lea4(cx: Cx) -> Verdict {
     let store = cx.store().await;
     let journal = cx.journal().await;
-    let by = cx.by();
-    let session = cx.session(&store, &by).await;
-    let token = store.claim_lease(&by, session, TTL).await.expect("a lease");
-    let held = by.with_lease(token);
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
+    let token = store.claim_lease(&caller, session, TTL).await.expect("a lease");
+    let held = caller.with_lease(token);
     store.release_lease(&held, session).await.expect("it is given back");
-    assert_eq!(store.lease(&by, session).await.expect("an answer"), None);
+    assert_eq!(store.lease(&caller, session).await.expect("an answer"), None);
     for store in [&store, &cx.store().await] {
-        for by in [&held, &by, &by.with_lease(1)] {
-            let again = unchanged(&*journal, &[&by.tenant], store.release_lease(by, session)).await;
+        for caller in [&held, &caller, &caller.with_lease(1)] {
+            let again =
+                unchanged(&*journal, &[&caller.tenant], store.release_lease(caller, session)).await;
             again.expect("there is nothing to give back");
         }
     }
-    store.append(&by, session, says("free")).await.expect("no lease is current");
-    let second = store.claim_lease(&by, session, TTL).await.expect("a lease");
+    store.append(&caller, session, says("free")).await.expect("no lease is current");
+    let second = store.claim_lease(&caller, session, TTL).await.expect("a lease");
     refused(store.release_lease(&held, session).await, ErrorKind::Fenced);
     assert_eq!(
-        the_lease(&store, &by, session).await.token,
+        the_lease(&store, &caller, session).await.token,
         second,
         "a late release takes nothing away"
     );
@@ -256,22 +268,27 @@ pub async fn lea4(cx: Cx) -> Verdict {
 /// While a lease is current every write to the session needs its token.
 pub async fn lea6(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let thread = cx.thread(&store, &by).await;
-    let session = named(&store, &by, thread, "held").await;
-    let (root, other) =
-        (named(&store, &by, thread, "root").await, named(&store, &by, thread, "other").await);
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let session = named(&store, &caller, thread, "held").await;
+    let (root, other) = (
+        named(&store, &caller, thread, "root").await,
+        named(&store, &caller, thread, "other").await,
+    );
     let edge = LinkSessions { child: session, edge: NewSubSession::under(root) };
-    let edge = store.link_sessions(&by, edge).await.expect("an edge");
-    let loose = named(&store, &by, thread, "loose").await;
-    let loose_token = store.claim_lease(&by, loose, TTL).await.expect("a lease");
-    let run = store.start_run(&by, session, NewRun::default()).await.expect("a run");
-    let token = store.claim_lease(&by, session, TTL).await.expect("a lease");
+    let edge = store.link_sessions(&caller, edge).await.expect("an edge");
+    let loose = named(&store, &caller, thread, "loose").await;
+    let loose_token = store.claim_lease(&caller, loose, TTL).await.expect("a lease");
+    let run = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
+    let token = store.claim_lease(&caller, session, TTL).await.expect("a lease");
     let update = UpdateSession::default;
     let usage = || Usage::new(Tokens::new(1, 1), 1);
-    for wrong in
-        [by.clone(), by.with_lease(1), by.with_lease(token + 1), by.with_lease(loose_token)]
-    {
+    for wrong in [
+        caller.clone(),
+        caller.with_lease(1),
+        caller.with_lease(token + 1),
+        caller.with_lease(loose_token),
+    ] {
         let child = NewSession::named("c").under(NewSubSession::under(session));
         let given = wrong.lease;
         let refusals = vec![
@@ -297,11 +314,18 @@ pub async fn lea6(cx: Cx) -> Verdict {
         }
     }
     let link = LinkSessions { child: loose, edge: NewSubSession::under(other) };
-    harmless(&store, &by, thread, ErrorKind::Fenced, store.link_sessions(&by, link.clone())).await;
-    store.link_sessions(&by.with_lease(loose_token), link).await.expect("the child's token");
+    harmless(
+        &store,
+        &caller,
+        thread,
+        ErrorKind::Fenced,
+        store.link_sessions(&caller, link.clone()),
+    )
+    .await;
+    store.link_sessions(&caller.with_lease(loose_token), link).await.expect("the child's token");
     // Other sessions are free, and so is who holds the token.
-    store.append(&by, other, says("x")).await.expect("no lease there");
-    let held = by.with_lease(token);
+    store.append(&caller, other, says("x")).await.expect("no lease there");
+    let held = caller.with_lease(token);
     store.append(&held, session, says("x")).await.expect("a write");
     store.book_usage(&held, run, "c", usage()).await.expect("a write");
     store.update_session(&held, session, session.version(), update()).await.expect("a write");

@@ -35,7 +35,7 @@ async fn judge(
     trace: impl Fn() -> Vec<String>,
 ) -> Recorded {
     let calm = cx.store().await;
-    let ground = Ground::make(&calm, &cx.by()).await;
+    let ground = Ground::make(&calm, &cx.caller()).await;
     // The first store keeps next to nothing in memory, so that its states come and go.
     let memory = |at: usize| if at == 0 { 1 } else { 64 << 20 };
     let stores: Vec<Arc<dyn AnyStore>> = journals
@@ -47,10 +47,10 @@ async fn judge(
             Arc::new(store) as Arc<dyn AnyStore>
         })
         .collect();
-    let by = cx.by().within(Duration::from_secs(10));
-    let recorded = drive::record(&stores, &by, ground, plan).await;
+    let caller = cx.caller().within(Duration::from_secs(10));
+    let recorded = drive::record(&stores, &caller, ground, plan).await;
     let what = || format!("{plan:?}, {}", trace().join(", "));
-    ground.judge(&calm, &cx.by(), recorded.clone(), what).await;
+    ground.judge(&calm, &cx.caller(), recorded.clone(), what).await;
     recorded
 }
 
@@ -126,18 +126,18 @@ pub async fn clk2(cx: Cx) -> Verdict {
 /// its deadline, says that it does not know, and leaves the store usable.
 pub async fn lin2(cx: Cx) -> Verdict {
     let calm = cx.store().await;
-    let ground = Ground::make(&calm, &cx.by()).await;
+    let ground = Ground::make(&calm, &cx.caller()).await;
     let faults = Faults { lost_request: 1000, ..Faults::NONE };
     let black_hole: Arc<dyn Journal> =
         Arc::new(Faulty::over(cx.journal().await, faults, cx.seed()));
     let store = cx.store_over(black_hole, Arc::default(), |o| o);
-    let by = cx.by().within(Duration::from_millis(150));
+    let caller = cx.caller().within(Duration::from_millis(150));
     let session = sessile_core::id::SessionId::new(ground.thread, ground.sessions[0]);
     let started = tokio::time::Instant::now();
     let calls = (0..8).map(|n| {
-        let (store, by) = (store.clone(), by.clone());
+        let (store, caller) = (store.clone(), caller.clone());
         tokio::spawn(async move {
-            store.append(&by, session, NewEntry::text(Role::User, n.to_string())).await
+            store.append(&caller, session, NewEntry::text(Role::User, n.to_string())).await
         })
     });
     for call in calls.collect::<Vec<_>>() {
@@ -145,6 +145,6 @@ pub async fn lin2(cx: Cx) -> Verdict {
         assert!(error.is_retryable(), "{error}");
     }
     assert!(started.elapsed() < Duration::from_secs(2), "took {:?}", started.elapsed());
-    calm.append(&cx.by(), session, NewEntry::text(Role::User, "still here")).await.unwrap();
+    calm.append(&cx.caller(), session, NewEntry::text(Role::User, "still here")).await.unwrap();
     Verdict::Passed
 }

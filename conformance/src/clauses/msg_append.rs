@@ -25,27 +25,27 @@ crate::roles! { "msg append" => append_role, "msg tail" => tail_role }
 /// Append order is read order, and an append adds at the end only.
 pub async fn msg1(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let one = cx.session(&store, &by).await;
-    let two = named(&store, &by, one.thread(), "two").await;
+    let caller = cx.caller();
+    let one = cx.session(&store, &caller).await;
+    let two = named(&store, &caller, one.thread(), "two").await;
     let mut want: [Vec<(EntryId, String)>; 2] = Default::default();
     for i in 0..30 {
         let which = usize::from(i % 3 == 0);
         let session = [one, two][which];
         let turn: Vec<_> = (0..=i % 4).map(|j| says(format!("{i}.{j}"))).collect();
-        let before = log(&store, &by, session, 1000).await;
-        let said = store.append(&by, session, turn.clone()).await.expect("a turn");
+        let before = log(&store, &caller, session, 1000).await;
+        let said = store.append(&caller, session, turn.clone()).await.expect("a turn");
         assert_eq!(usize::from(said.count), turn.len());
         want[which].extend(said.entries().zip((0..=i % 4).map(|j| format!("{i}.{j}"))));
-        let after = log(&store, &by, session, 1000).await;
+        let after = log(&store, &caller, session, 1000).await;
         assert_eq!(after[..before.len()], before[..], "what was there is as it was");
         assert_eq!(after.len(), before.len() + turn.len());
-        let now = store.session(&by, session).await.expect("an answer").expect("a session");
+        let now = store.session(&caller, session).await.expect("an answer").expect("a session");
         assert_eq!((now.tail, now.entries), (said.tail(), after.len() as u64));
     }
     for store in [cx.reopen(store).await, cx.store().await] {
         for (session, want) in [one, two].iter().zip(&want) {
-            let read = log(&store, &by, *session, 7).await;
+            let read = log(&store, &caller, *session, 7).await;
             let read: Vec<_> = read.iter().map(|e| (e.id, kit::text(e).to_owned())).collect();
             assert_eq!(&read, want);
         }
@@ -56,14 +56,14 @@ pub async fn msg1(cx: Cx) -> Verdict {
 /// A turn is atomic: no reader sees a part of one, and a refused one leaves nothing.
 pub async fn msg2(cx: Cx) -> Verdict {
     let store = Arc::new(cx.store().await);
-    let by = cx.by();
-    let session = cx.session(&*store, &by).await;
+    let caller = cx.caller();
+    let session = cx.session(&*store, &caller).await;
     let turn = |n: usize| (0..5).map(|i| says(format!("{n}/{i}"))).collect::<Vec<_>>();
     let writer = {
-        let (store, by) = (store.clone(), by.clone());
+        let (store, caller) = (store.clone(), caller.clone());
         tokio::spawn(async move {
             for n in 0..40 {
-                let said = store.append(&by, session, turn(n)).await.expect("a turn");
+                let said = store.append(&caller, session, turn(n)).await.expect("a turn");
                 assert_eq!(said.count, 5);
                 tokio::task::yield_now().await;
             }
@@ -72,7 +72,7 @@ pub async fn msg2(cx: Cx) -> Verdict {
     let other = cx.store().await;
     while !writer.is_finished() {
         let page = other
-            .entries(&by, session, Direction::Backward, Paging::first(5))
+            .entries(&caller, session, Direction::Backward, Paging::first(5))
             .await
             .expect("a page");
         let shown: Vec<_> = page.items.iter().rev().map(kit::text).collect();
@@ -81,34 +81,37 @@ pub async fn msg2(cx: Cx) -> Verdict {
             let whole: Vec<_> = (0..5).map(|i| format!("{n}/{i}")).collect();
             assert_eq!(shown, whole, "the newest five are one turn");
         }
-        let head = store.session(&by, session).await.expect("an answer").expect("a session");
+        let head = store.session(&caller, session).await.expect("an answer").expect("a session");
         assert_eq!(head.entries % 5, 0, "whole turns only");
         tokio::task::yield_now().await;
     }
     writer.await.expect("the writer ends");
     let thread = session.thread();
     let half = vec![says("fine"), says("lost").in_run(RunId::new(thread, 1 << 40))];
-    harmless(&*store, &by, thread, ErrorKind::NotFound, store.append(&by, session, half)).await;
+    harmless(&*store, &caller, thread, ErrorKind::NotFound, store.append(&caller, session, half))
+        .await;
     let most: Vec<_> = (0..1000).map(|i| says(i.to_string())).collect();
-    let said = store.append(&by, session, most.clone()).await.expect("1,000 entries");
+    let said = store.append(&caller, session, most.clone()).await.expect("1,000 entries");
     assert_eq!(said.entries().count(), 1000);
     for bad in [vec![], [most, vec![says("one more")]].concat()] {
-        harmless(&*store, &by, thread, ErrorKind::Invalid, store.append(&by, session, bad)).await;
+        harmless(&*store, &caller, thread, ErrorKind::Invalid, store.append(&caller, session, bad))
+            .await;
     }
-    assert_eq!(texts(&*store, &by, session).await.len(), 1200);
+    assert_eq!(texts(&*store, &caller, session).await.len(), 1200);
     Verdict::Passed
 }
 
 async fn tail_role(cx: Cx, index: usize, args: Value) -> String {
     let store = cx.store().await;
-    let by = cx.by();
+    let caller = cx.caller();
     let session: SessionId = serde_json::from_value(args["session"].clone()).expect("a session");
     let mut won = 0;
     for round in 0..15 {
-        let tail = store.session(&by, session).await.expect("an answer").expect("a session").tail;
+        let tail =
+            store.session(&caller, session).await.expect("an answer").expect("a session").tail;
         let append =
             Append::from(says(format!("{index} {round} after {tail}"))).expecting_tail(tail);
-        match store.append(&by, session, append).await {
+        match store.append(&caller, session, append).await {
             Ok(_) => won += 1,
             other => drop(refused(other, ErrorKind::Stale)),
         }
@@ -119,15 +122,17 @@ async fn tail_role(cx: Cx, index: usize, args: Value) -> String {
 /// `expected_tail` is compared with the session's last entry, and with nothing else.
 pub async fn msg3(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let session = cx.session(&store, &by).await;
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
     let thread = session.thread();
     let expecting = |tail, text: &str| Append::from(says(text)).expecting_tail(tail);
-    let first =
-        store.append(&by, session, expecting(0, "first")).await.expect("an empty log has tail 0");
+    let first = store
+        .append(&caller, session, expecting(0, "first"))
+        .await
+        .expect("an empty log has tail 0");
     for tail in [0, first.tail() - 1, first.tail() + 1, u64::MAX] {
-        let refusal = store.append(&by, session, expecting(tail, "x"));
-        match harmless(&store, &by, thread, ErrorKind::Stale, refusal).await {
+        let refusal = store.append(&caller, session, expecting(tail, "x"));
+        match harmless(&store, &caller, thread, ErrorKind::Stale, refusal).await {
             Error::Stale { counter: Counter::Tail, expected, actual } => {
                 assert_eq!((expected, actual), (tail, first.tail()));
             }
@@ -135,35 +140,35 @@ pub async fn msg3(cx: Cx) -> Verdict {
         }
     }
     // Other sessions, runs, names and titles move the head and not the tail.
-    let title = the_thread(&store, &by, thread).await.version;
-    let other = named(&store, &by, thread, "other").await;
-    store.append(&by, other, says("x")).await.expect("an entry");
-    store.start_run(&by, session, NewRun::default()).await.expect("a run");
-    let own = store.session(&by, session).await.expect("an answer").expect("a session").version;
+    let title = the_thread(&store, &caller, thread).await.version;
+    let other = named(&store, &caller, thread, "other").await;
+    store.append(&caller, other, says("x")).await.expect("an entry");
+    store.start_run(&caller, session, NewRun::default()).await.expect("a run");
+    let own = store.session(&caller, session).await.expect("an answer").expect("a session").version;
     let rename = UpdateSession { name: Some(None), ..UpdateSession::default() };
     let second = store
-        .append(&by, session, expecting(first.tail(), "second"))
+        .append(&caller, session, expecting(first.tail(), "second"))
         .await
         .expect("nothing came between");
     store
-        .update_session(&by, session, own, rename)
+        .update_session(&caller, session, own, rename)
         .await
         .expect("an append is no change of the name");
     let retitle = UpdateThread { title: Some("new".into()), labels: None };
     store
-        .update_thread(&by, thread, title, retitle)
+        .update_thread(&caller, thread, title, retitle)
         .await
         .expect("an append is no change of the title");
     store
-        .append(&by, session, expecting(second.tail(), "third"))
+        .append(&caller, session, expecting(second.tail(), "third"))
         .await
         .expect("nothing came between");
-    assert_eq!(texts(&store, &by, session).await, ["first", "second", "third"]);
+    assert_eq!(texts(&store, &caller, session).await, ["first", "second", "third"]);
 
-    let session = named(&store, &by, thread, "raced").await;
+    let session = named(&store, &caller, thread, "raced").await;
     let won = cx.processes("msg tail", 3, &json!({ "session": session })).await;
     let won: usize = won.iter().map(|n| n.parse::<usize>().expect("a number")).sum();
-    let entries = log(&store, &by, session, 1000).await;
+    let entries = log(&store, &caller, session, 1000).await;
     assert_eq!(entries.len(), won, "each win is one entry");
     let mut tail = 0;
     for entry in &entries {
@@ -176,20 +181,20 @@ pub async fn msg3(cx: Cx) -> Verdict {
 
 async fn append_role(cx: Cx, index: usize, args: Value) -> String {
     let store = Arc::new(cx.store().await);
-    let by = cx.by();
+    let caller = cx.caller();
     let session: SessionId = serde_json::from_value(args["session"].clone()).expect("a session");
     let turns = args["turns"].as_u64().expect("a number");
     let tasks = args["tasks"].as_u64().expect("a number");
     let writers: Vec<_> = (0..tasks)
         .map(|task| {
-            let (store, by) = (store.clone(), by.clone());
+            let (store, caller) = (store.clone(), caller.clone());
             tokio::spawn(async move {
                 let (mut said, mut took) = (Vec::new(), Vec::new());
                 for n in 0..turns {
                     let turn: Vec<_> =
                         (0..3).map(|i| says(format!("{index}/{task} {n}.{i}"))).collect();
                     let began = tokio::time::Instant::now();
-                    said.push(store.append(&by, session, turn).await.expect("a turn").first);
+                    said.push(store.append(&caller, session, turn).await.expect("a turn").first);
                     took.push(began.elapsed().as_micros() as u64);
                 }
                 (said, took)
@@ -208,8 +213,8 @@ async fn append_role(cx: Cx, index: usize, args: Value) -> String {
 /// 16 writers of any kind: nothing lost, doubled or torn.
 pub async fn msg5(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let session = cx.session(&store, &by).await;
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
     // 4 processes with 4 tasks each; for the proof, 16 processes with 1,000 turns each.
     let (processes, tasks) = (cx.scale(4, 16), cx.scale(4, 1));
     let turns = cx.scale(cx.times(8), 1000);
@@ -227,7 +232,7 @@ pub async fn msg5(cx: Cx) -> Verdict {
         at(990),
         at(999)
     ));
-    let entries = log(&store, &by, session, 1000).await;
+    let entries = log(&store, &caller, session, 1000).await;
     assert_eq!(entries.len(), 4 * 4 * turns * 3, "nothing lost, nothing doubled");
     let firsts: BTreeSet<EntryId> = said.into_iter().flat_map(|(ids, _)| ids).collect();
     let mut next: std::collections::BTreeMap<String, usize> = Default::default();
@@ -243,7 +248,7 @@ pub async fn msg5(cx: Cx) -> Verdict {
         assert_eq!(turn[2].version, turn[0].version + 2);
     }
     assert_eq!(next.len(), 16);
-    let verified = store.verify(&by, session.thread(), None).await.expect("a verification");
+    let verified = store.verify(&caller, session.thread(), None).await.expect("a verification");
     assert_eq!(verified.problems, []);
     Verdict::Passed
 }
@@ -251,19 +256,19 @@ pub async fn msg5(cx: Cx) -> Verdict {
 /// An archived thread takes no append.
 pub async fn msg8(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let session = cx.session(&store, &by).await;
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
     let thread = session.thread();
-    store.append(&by, session, says("before")).await.expect("an entry");
-    store.archive_thread(&by, thread).await.expect("it is archived");
+    store.append(&caller, session, says("before")).await.expect("an entry");
+    store.archive_thread(&caller, thread).await.expect("it is archived");
     for store in [&store, &cx.store().await] {
-        let refusal = store.append(&by, session, says("x"));
-        let error = harmless(store, &by, thread, ErrorKind::Closed, refusal).await;
+        let refusal = store.append(&caller, session, says("x"));
+        let error = harmless(store, &caller, thread, ErrorKind::Closed, refusal).await;
         assert!(matches!(error, Error::Closed { what: Closure::ThreadArchived }), "{error:?}");
-        assert_eq!(texts(store, &by, session).await, ["before"]);
+        assert_eq!(texts(store, &caller, session).await, ["before"]);
     }
-    store.reopen_thread(&by, thread).await.expect("it is open");
-    store.append(&by, session, says("after")).await.expect("an entry");
-    assert_eq!(texts(&store, &by, session).await, ["before", "after"]);
+    store.reopen_thread(&caller, thread).await.expect("it is open");
+    store.append(&caller, session, says("after")).await.expect("an entry");
+    assert_eq!(texts(&store, &caller, session).await, ["before", "after"]);
     Verdict::Passed
 }

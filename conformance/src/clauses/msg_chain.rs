@@ -11,7 +11,7 @@ pub async fn msg13(cx: Cx) -> Verdict {
     if cx.tamper().is_none() {
         return Verdict::NotRun("the driver brought no tamper hook".into());
     }
-    let by = cx.by();
+    let caller = cx.caller();
     for (at, damage) in [
         (4, Damage::FlipHead),
         (5, Damage::FlipBody),
@@ -25,24 +25,24 @@ pub async fn msg13(cx: Cx) -> Verdict {
     ] {
         let cx = cx.another().await;
         let store = cx.store().await;
-        let session = cx.session(&store, &by).await;
+        let session = cx.session(&store, &caller).await;
         let thread = session.thread();
         for n in 0..8 {
-            store.append(&by, session, says(n.to_string())).await.expect("an entry");
+            store.append(&caller, session, says(n.to_string())).await.expect("an entry");
         }
-        let sound = store.verify(&by, thread, None).await.expect("a verification");
+        let sound = store.verify(&caller, thread, None).await.expect("a verification");
         assert_eq!((sound.records, sound.problems.len()), (10, 0));
         let end = sound.head.expect("a head");
         assert_eq!(end.version, 10);
-        let again = store.verify(&by, thread, Some(end)).await.expect("a verification");
+        let again = store.verify(&caller, thread, Some(end)).await.expect("a verification");
         assert_eq!(again.problems, [], "the journal holds its own end");
-        let space = thread.space(&by.tenant);
+        let space = thread.space(&caller.tenant);
         drop(store);
         cx.close_all().await;
         let tamper = cx.tamper().expect("asked before");
         tamper.damage(&space, at, damage).await;
         let store = cx.store().await;
-        let located: Vec<u64> = match store.verify(&by, thread, Some(end)).await {
+        let located: Vec<u64> = match store.verify(&caller, thread, Some(end)).await {
             Ok(found) => found.problems.iter().map(|(version, _)| *version).collect(),
             Err(Error::Corrupt { version, .. }) => vec![version],
             Err(other) => panic!("{damage:?} at {at}: {other}"),
@@ -55,19 +55,20 @@ pub async fn msg13(cx: Cx) -> Verdict {
     }
     // A position the journal never had is told from its own.
     let store = cx.store().await;
-    let session = cx.session(&store, &by).await;
+    let session = cx.session(&store, &caller).await;
     let end = store
-        .verify(&by, session.thread(), None)
+        .verify(&caller, session.thread(), None)
         .await
         .expect("a verification")
         .head
         .expect("a head");
-    store.append(&by, session, says("on")).await.expect("an entry");
-    let later = store.verify(&by, session.thread(), Some(end)).await.expect("a verification");
+    store.append(&caller, session, says("on")).await.expect("an entry");
+    let later = store.verify(&caller, session.thread(), Some(end)).await.expect("a verification");
     assert_eq!(later.problems, [], "an earlier position is still held");
     let mut wrong = end;
     wrong.version += 5;
-    let removed = store.verify(&by, session.thread(), Some(wrong)).await.expect("a verification");
+    let removed =
+        store.verify(&caller, session.thread(), Some(wrong)).await.expect("a verification");
     assert!(!removed.problems.is_empty(), "an end that is not there is missed");
     Verdict::Passed
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use sessile_core::{
-    By, ErrorKind, Key,
+    Caller, ErrorKind, Key,
     command::{
         LinkSessions, NewRun, NewSession, NewSubSession, NewThread, SessionCommand, UpdateSession,
     },
@@ -24,9 +24,9 @@ crate::clauses! { MSG4 => msg4 }
 /// Same key, same answer, one effect: for every creating command, across reopen, archive and deletion.
 pub async fn msg4(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
+    let caller = cx.caller();
     let config = ProjectConfig::default();
-    let keyed = |n| by.with_key(Key::new("a worker", n));
+    let keyed = |n| caller.with_key(Key::new("a worker", n));
     // A project's id follows from tenant and key.
     let project = store.create_project(&keyed(1), "p", config.clone()).await.expect("a project");
     for store in [&store, &cx.store().await] {
@@ -43,16 +43,16 @@ pub async fn msg4(cx: Cx) -> Verdict {
     for store in [&store, &cx.store().await] {
         assert_eq!(store.create_thread(&keyed(2), project, new.clone()).await.ok(), Some(thread));
     }
-    assert_eq!(kit::threads_of(&store, &by, project).await, [thread]);
+    assert_eq!(kit::threads_of(&store, &caller, project).await, [thread]);
 
-    let (session, commands) = creating(&store, &by, thread).await;
+    let (session, commands) = creating(&store, &caller, thread).await;
     let mut answers = Vec::new();
     for (n, command) in (10_u64..).zip(&commands) {
         answers.push(store.apply(&keyed(n), command.clone()).await.expect("it is done"));
     }
     let stores = [cx.reopen(store).await, cx.store().await];
     for store in &stores {
-        let at = the_thread(store, &by, thread).await;
+        let at = the_thread(store, &caller, thread).await;
         for ((n, command), answer) in (10_u64..).zip(&commands).zip(&answers) {
             let again = store.apply(&keyed(n), command.clone()).await;
             assert_eq!(again.ok(), Some(*answer), "{command:?} again");
@@ -67,19 +67,25 @@ pub async fn msg4(cx: Cx) -> Verdict {
             matches!(expired, Error::KeyExpired { n: 9, greatest: g } if g == greatest),
             "{expired:?}"
         );
-        assert_eq!(the_thread(store, &by, thread).await, at, "replays and refusals write nothing");
+        assert_eq!(
+            the_thread(store, &caller, thread).await,
+            at,
+            "replays and refusals write nothing"
+        );
     }
     let store = cx.store().await;
-    archived(&store, &by, project).await;
-    remembered(&cx, &store, &by, project).await;
+    archived(&store, &caller, project).await;
+    remembered(&cx, &store, &caller, project).await;
     // Racing twins of one key: one effect.
-    let session = named(&store, &by, thread, "raced").await;
+    let session = named(&store, &caller, thread, "raced").await;
     let store = Arc::new(store);
     for n in 1..=10 {
         let twins: Vec<_> = (0..2)
             .map(|_| {
-                let (store, by) = (store.clone(), by.with_key(Key::new("racer", n)));
-                tokio::spawn(async move { store.append(&by, session, says(n.to_string())).await })
+                let (store, caller) = (store.clone(), caller.with_key(Key::new("racer", n)));
+                tokio::spawn(
+                    async move { store.append(&caller, session, says(n.to_string())).await },
+                )
             })
             .collect();
         let mut seen = BTreeSet::new();
@@ -88,19 +94,19 @@ pub async fn msg4(cx: Cx) -> Verdict {
         }
         assert_eq!(seen.len(), 1);
     }
-    assert_eq!(texts(&*store, &by, session).await.len(), 10);
+    assert_eq!(texts(&*store, &caller, session).await.len(), 10);
     Verdict::Passed
 }
 
 /// One of each command that creates something, or changes it, in a thread; and the session they are about.
 async fn creating(
     store: &dyn AnyStore,
-    by: &By,
+    caller: &Caller,
     thread: ThreadId,
 ) -> (SessionId, Vec<SessionCommand>) {
-    let session = named(store, by, thread, "s").await;
-    let loose = named(store, by, thread, "loose").await;
-    let run = store.start_run(by, session, NewRun::default()).await.expect("a run");
+    let session = named(store, caller, thread, "s").await;
+    let loose = named(store, caller, thread, "loose").await;
+    let run = store.start_run(caller, session, NewRun::default()).await.expect("a run");
     let child = NewSession::named("child").under(NewSubSession::under(session));
     let usage = Usage::new(Tokens::new(1, 2), 1);
     let expected = session.version();
@@ -122,10 +128,12 @@ async fn creating(
 }
 
 /// The first answer outlives the archive of the thread, and the deletion of what it made.
-async fn archived(store: &dyn AnyStore, by: &By, project: sessile_core::id::ProjectId) {
-    let keyed = |n| by.with_key(Key::new("archivist", n));
-    let thread =
-        store.create_thread(by, project, NewThread::titled("to archive")).await.expect("a thread");
+async fn archived(store: &dyn AnyStore, caller: &Caller, project: sessile_core::id::ProjectId) {
+    let keyed = |n| caller.with_key(Key::new("archivist", n));
+    let thread = store
+        .create_thread(caller, project, NewThread::titled("to archive"))
+        .await
+        .expect("a thread");
     let new = NewSession::named("s");
     let session = store.create_session(&keyed(1), thread, new.clone()).await.expect("a session");
     let said = store.append(&keyed(2), session.0, says("once")).await.expect("an entry");
@@ -134,29 +142,34 @@ async fn archived(store: &dyn AnyStore, by: &By, project: sessile_core::id::Proj
     assert_eq!(store.archive_thread(&keyed(3), thread).await.ok(), Some(version));
     let fresh = refused(store.append(&keyed(4), session.0, says("new")).await, ErrorKind::Closed);
     assert!(matches!(fresh, Error::Closed { what: Closure::ThreadArchived }));
-    store.reopen_thread(by, thread).await.expect("it is open");
+    store.reopen_thread(caller, thread).await.expect("it is open");
     // The refused key was not used up.
     store.append(&keyed(4), session.0, says("new")).await.expect("an entry");
-    store.delete_session(by, session.0).await.expect("it goes");
+    store.delete_session(caller, session.0).await.expect("it goes");
     assert_eq!(store.create_session(&keyed(1), thread, new).await.ok(), Some(session));
     assert_eq!(store.append(&keyed(2), session.0, says("once")).await.ok(), Some(said));
-    assert_eq!(the_thread(store, by, thread).await.sessions, 0, "a replay brings nothing back");
+    assert_eq!(the_thread(store, caller, thread).await.sessions, 0, "a replay brings nothing back");
 }
 
 /// The last 1,024 answers are remembered; older ones are expired, never applied.
-async fn remembered(cx: &Cx, store: &dyn AnyStore, by: &By, project: sessile_core::id::ProjectId) {
+async fn remembered(
+    cx: &Cx,
+    store: &dyn AnyStore,
+    caller: &Caller,
+    project: sessile_core::id::ProjectId,
+) {
     let thread =
-        store.create_thread(by, project, NewThread::titled("many")).await.expect("a thread");
-    let session = named(store, by, thread, "s").await;
-    let keyed = |n| by.with_key(Key::new("counter", n));
+        store.create_thread(caller, project, NewThread::titled("many")).await.expect("a thread");
+    let session = named(store, caller, thread, "s").await;
+    let keyed = |n| caller.with_key(Key::new("counter", n));
     let appends = (1..=1030_u64).map(|n| async move {
-        let by = by.with_key(Key::new("counter", n));
-        store.append(&by, session, says(n.to_string())).await
+        let caller = caller.with_key(Key::new("counter", n));
+        store.append(&caller, session, says(n.to_string())).await
     });
     for said in kit::together(appends).await {
         said.expect("an entry");
     }
-    let head = kit::head(store, by, thread).await;
+    let head = kit::head(store, caller, thread).await;
     for store in [store, &cx.store().await as &dyn AnyStore] {
         for n in [7, 8, 1030] {
             let again = store.append(&keyed(n), session, says(n.to_string())).await;
@@ -169,6 +182,6 @@ async fn remembered(cx: &Cx, store: &dyn AnyStore, by: &By, project: sessile_cor
             );
             assert!(matches!(late, Error::KeyExpired { greatest: 1030, .. }), "key {n}: {late:?}");
         }
-        assert_eq!(kit::head(store, by, thread).await, head);
+        assert_eq!(kit::head(store, caller, thread).await, head);
     }
 }

@@ -25,8 +25,8 @@ crate::clauses! { MSG6 => msg6, MSG7 => msg7, MSG15 => msg15 }
 /// Any content comes back deep-equal.
 pub async fn msg6(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let session = cx.session(&store, &by).await;
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
     let json = |text: &str| Json::parse(text).expect("JSON");
     let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
     let mut messages: Vec<Message> =
@@ -87,15 +87,15 @@ pub async fn msg6(cx: Cx) -> Verdict {
     messages.push(Message::text(Role::User, "é\0\"".repeat((16 << 20) / 4)));
     let mut said = Vec::new();
     for message in &messages {
-        let appended = store.append(&by, session, NewEntry::new(message.clone())).await;
+        let appended = store.append(&caller, session, NewEntry::new(message.clone())).await;
         said.push(appended.expect("any content").first);
     }
     let store = cx.reopen(store).await;
-    let read = log(&store, &by, session, 50).await;
+    let read = log(&store, &caller, session, 50).await;
     assert_eq!(read.len(), messages.len());
     for ((entry, message), id) in read.iter().zip(&messages).zip(said) {
         assert!(entry.message.as_ref() == Some(message), "{}", difference(entry, message));
-        let single = store.entry(&by, id).await.expect("an answer").expect("the entry");
+        let single = store.entry(&caller, id).await.expect("an answer").expect("the entry");
         assert!(single == *entry, "one by one as in a page");
     }
     Verdict::Passed
@@ -111,22 +111,23 @@ fn difference(entry: &Entry, message: &Message) -> String {
 pub async fn msg7(cx: Cx) -> Verdict {
     let watched = Watched::new(cx.journal().await);
     let store = cx.store_over(watched.clone(), Arc::default(), |options| options);
-    let by = cx.by();
-    let session = cx.session(&store, &by).await;
-    let other = named(&store, &by, session.thread(), "other").await;
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
+    let other = named(&store, &caller, session.thread(), "other").await;
     for n in 0..60 {
         let turn: Vec<_> = (0..10).map(|i| says(format!("{n}.{i}"))).collect();
-        store.append(&by, session, turn).await.expect("a turn");
-        store.append(&by, other, vec![says("noise"); 10]).await.expect("a turn");
+        store.append(&caller, session, turn).await.expect("a turn");
+        store.append(&caller, other, vec![says("noise"); 10]).await.expect("a turn");
     }
-    let whole = log(&store, &by, session, 1000).await;
+    let whole = log(&store, &caller, session, 1000).await;
     assert_eq!(whole.len(), 600);
     for direction in [Direction::Forward, Direction::Backward] {
         for limit in [1, 7, 599, 600, 601, 1000] {
             if limit == 1 && !matches!(direction, Direction::Backward) {
                 continue;
             }
-            let mut read = pages(limit, |page| store.entries(&by, session, direction, page)).await;
+            let mut read =
+                pages(limit, |page| store.entries(&caller, session, direction, page)).await;
             if direction == Direction::Backward {
                 read.reverse();
             }
@@ -137,8 +138,10 @@ pub async fn msg7(cx: Cx) -> Verdict {
         let mut after = None;
         for _ in 0..5 {
             let before = watched.records();
-            let got =
-                store.entries(&by, session, direction, page.after(after)).await.expect("a page");
+            let got = store
+                .entries(&caller, session, direction, page.after(after))
+                .await
+                .expect("a page");
             assert_eq!(got.items.len(), 10);
             let read = watched.records() - before;
             assert!(read <= 40, "a page of 10 read {read} records");
@@ -146,22 +149,26 @@ pub async fn msg7(cx: Cx) -> Verdict {
         }
     }
     // A cursor stays good while others append: nothing is skipped, nothing shown twice.
-    let first =
-        store.entries(&by, session, Direction::Forward, Paging::first(400)).await.expect("a page");
-    store.append(&by, session, says("late")).await.expect("an entry");
+    let first = store
+        .entries(&caller, session, Direction::Forward, Paging::first(400))
+        .await
+        .expect("a page");
+    store.append(&caller, session, says("late")).await.expect("an entry");
     let rest = store
-        .entries(&by, session, Direction::Forward, Paging::first(1000).after(first.next))
+        .entries(&caller, session, Direction::Forward, Paging::first(1000).after(first.next))
         .await;
     let rest = rest.expect("a page").items;
     assert!(rest[..200] == whole[400..], "the rest follows the first page");
     assert!(rest.len() <= 201);
     for limit in [0, 1001] {
-        let page = store.entries(&by, session, Direction::Forward, Paging::first(limit)).await;
+        let page = store.entries(&caller, session, Direction::Forward, Paging::first(limit)).await;
         refused(page, ErrorKind::Invalid);
     }
-    let empty = named(&store, &by, session.thread(), "empty").await;
-    let page =
-        store.entries(&by, empty, Direction::Backward, Paging::default()).await.expect("a page");
+    let empty = named(&store, &caller, session.thread(), "empty").await;
+    let page = store
+        .entries(&caller, empty, Direction::Backward, Paging::default())
+        .await
+        .expect("a page");
     assert_eq!((page.items, page.next), (vec![], None));
     Verdict::Passed
 }
@@ -169,17 +176,17 @@ pub async fn msg7(cx: Cx) -> Verdict {
 /// Run and answered entry are checked, and can be filtered by.
 pub async fn msg15(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let session = cx.session(&store, &by).await;
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
     let thread = session.thread();
-    let other = named(&store, &by, thread, "other").await;
-    let far = cx.session(&store, &by).await;
-    let run = store.start_run(&by, session, NewRun::default()).await.expect("a run");
-    let second = store.start_run(&by, session, NewRun::default()).await.expect("a run");
-    let theirs = store.start_run(&by, other, NewRun::default()).await.expect("a run");
-    let question = store.append(&by, session, says("question")).await.expect("an entry").first;
-    let beside = store.append(&by, other, says("beside")).await.expect("an entry").first;
-    let distant = store.append(&by, far, says("far")).await.expect("an entry").first;
+    let other = named(&store, &caller, thread, "other").await;
+    let far = cx.session(&store, &caller).await;
+    let run = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
+    let second = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
+    let theirs = store.start_run(&caller, other, NewRun::default()).await.expect("a run");
+    let question = store.append(&caller, session, says("question")).await.expect("an entry").first;
+    let beside = store.append(&caller, other, says("beside")).await.expect("an entry").first;
+    let distant = store.append(&caller, far, says("far")).await.expect("an entry").first;
     let mut in_run = Vec::new();
     let mut replies = Vec::new();
     for n in 0..90 {
@@ -190,7 +197,7 @@ pub async fn msg15(cx: Cx) -> Verdict {
         if n % 7 == 0 {
             entry = entry.in_reply_to(if n % 2 == 0 { question } else { beside });
         }
-        let said = store.append(&by, session, entry).await.expect("an entry").first;
+        let said = store.append(&caller, session, entry).await.expect("an entry").first;
         if n % 3 == 0 {
             in_run.push(said);
         }
@@ -200,11 +207,11 @@ pub async fn msg15(cx: Cx) -> Verdict {
     }
     let both: Vec<_> = in_run.iter().filter(|e| replies.contains(e)).copied().collect();
     let read = |run, in_reply_to, direction, limit| {
-        let (store, by) = (&store, &by);
+        let (store, caller) = (&store, &caller);
         async move {
             let found = pages(limit, |page| async move {
                 let query = SessionQuery::Entries { session, direction, run, in_reply_to, page };
-                match store.ask(by, query).await? {
+                match store.ask(caller, query).await? {
                     SessionAnswer::Entries(page) => Ok(page),
                     other => panic!("{other:?}"),
                 }
@@ -225,9 +232,9 @@ pub async fn msg15(cx: Cx) -> Verdict {
             assert_eq!(read(Some(second), None, direction, limit).await, []);
         }
     }
-    let entry = store.entry(&by, in_run[0]).await.expect("an answer").expect("the entry");
+    let entry = store.entry(&caller, in_run[0]).await.expect("an answer").expect("the entry");
     assert_eq!((entry.run, entry.in_reply_to), (Some(run), Some(question)));
-    store.end_run(&by, second, RunOutcome::Cancelled).await.expect("it ends");
+    store.end_run(&caller, second, RunOutcome::Cancelled).await.expect("it ends");
     let (missing, precondition) = (ErrorKind::NotFound, ErrorKind::Precondition);
     let nothing = EntryId::new(thread, 1 << 40);
     for (bad, kind) in [
@@ -240,9 +247,14 @@ pub async fn msg15(cx: Cx) -> Verdict {
         (says("x").in_reply_to(distant), precondition),
     ] {
         let shown = format!("{bad:?}");
-        let error =
-            harmless(&store, &by, thread, kind, store.append(&by, session, vec![says("ok"), bad]))
-                .await;
+        let error = harmless(
+            &store,
+            &caller,
+            thread,
+            kind,
+            store.append(&caller, session, vec![says("ok"), bad]),
+        )
+        .await;
         match error {
             Error::NotFound { .. } | Error::WrongThread { .. } => {}
             Error::RunEnded { run } => assert_eq!(run, second.to_string()),

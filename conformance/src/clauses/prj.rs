@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sessile_core::{
-    By, ErrorKind,
+    Caller, ErrorKind,
     command::{NewRun, NewSession, NewThread, Paging, ThreadScope, UpdateProject},
     error::{Closure, Counter, Error},
     id::{ProjectId, ThreadId},
@@ -23,8 +23,8 @@ crate::clauses! { PRJ1 => prj1, PRJ2 => prj2, PRJ3 => prj3, PRJ4 => prj4, PRJ5 =
 
 crate::roles! { "prj create threads" => create_threads }
 
-async fn the_project(store: &dyn AnyStore, by: &By, project: ProjectId) -> Project {
-    store.project(by, project).await.expect("an answer").expect("the project exists")
+async fn the_project(store: &dyn AnyStore, caller: &Caller, project: ProjectId) -> Project {
+    store.project(caller, project).await.expect("an answer").expect("the project exists")
 }
 
 fn renamed(name: &str) -> UpdateProject {
@@ -34,14 +34,14 @@ fn renamed(name: &str) -> UpdateProject {
 /// Create, get, list, update.
 pub async fn prj1(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
+    let caller = cx.caller();
     let config =
         ProjectConfig::default().with_max_delegation_depth(0).with_max_delegation_width(1000);
     let mut ids = Vec::new();
     for name in ["one", "two", "one", "", "naïve  — 計画 "] {
-        let id = store.create_project(&by, name, config.clone()).await.expect("a project");
-        let project = the_project(&store, &by, id).await;
-        assert_eq!((project.id, &project.tenant), (id, &by.tenant));
+        let id = store.create_project(&caller, name, config.clone()).await.expect("a project");
+        let project = the_project(&store, &caller, id).await;
+        assert_eq!((project.id, &project.tenant), (id, &caller.tenant));
         assert_eq!((project.name.as_str(), &project.config), (name, &config));
         assert_eq!((project.status, project.version), (ProjectStatus::Open, 1));
         assert_eq!(project.created_at, project.updated_at);
@@ -49,15 +49,15 @@ pub async fn prj1(cx: Cx) -> Verdict {
     }
     ids.sort_unstable();
     let too_wide = ProjectConfig::default().with_max_delegation_width(1001);
-    refused(store.create_project(&by, "x", too_wide).await, ErrorKind::Invalid);
+    refused(store.create_project(&caller, "x", too_wide).await, ErrorKind::Invalid);
     // Pages are stable while projects come: nothing is skipped or shown twice.
-    let first = store.projects(&by, Paging::first(2)).await.expect("a page");
-    let late = cx.project(&store, &by).await;
+    let first = store.projects(&caller, Paging::first(2)).await.expect("a page");
+    let late = cx.project(&store, &caller).await;
     let mut seen: Vec<_> = first.items.iter().map(|p| p.id).collect();
     seen.extend(
         pages(2, |page| {
             let after = page.after.or(first.next);
-            store.projects(&by, page.after(after))
+            store.projects(&caller, page.after(after))
         })
         .await
         .iter()
@@ -66,18 +66,18 @@ pub async fn prj1(cx: Cx) -> Verdict {
     assert!(seen.is_sorted(), "by id: {seen:?}");
     assert_eq!(seen.iter().filter(|id| **id != late).copied().collect::<Vec<_>>(), ids);
     for limit in [0, 1001] {
-        refused(store.projects(&by, Paging::first(limit)).await, ErrorKind::Invalid);
+        refused(store.projects(&caller, Paging::first(limit)).await, ErrorKind::Invalid);
     }
 
     let caps = ProjectConfig::default().with_max_delegation_depth(7);
     let update = UpdateProject { name: None, config: Some(caps.clone()) };
-    let version = store.update_project(&by, ids[0], 1, update).await.expect("an update");
-    let project = the_project(&store, &by, ids[0]).await;
+    let version = store.update_project(&caller, ids[0], 1, update).await.expect("an update");
+    let project = the_project(&store, &caller, ids[0]).await;
     assert_eq!((project.version, &project.config), (version, &caps));
     let again =
-        store.update_project(&by, ids[0], version, renamed("new")).await.expect("an update");
+        store.update_project(&caller, ids[0], version, renamed("new")).await.expect("an update");
     let store = cx.reopen(store).await;
-    let project = the_project(&store, &by, ids[0]).await;
+    let project = the_project(&store, &caller, ids[0]).await;
     assert_eq!((project.version, project.name.as_str(), &project.config), (again, "new", &caps));
     Verdict::Passed
 }
@@ -86,12 +86,13 @@ pub async fn prj1(cx: Cx) -> Verdict {
 pub async fn prj2(cx: Cx) -> Verdict {
     let store = Arc::new(cx.store().await);
     let journal = cx.journal().await;
-    let by = cx.by();
-    let project = cx.project(&*store, &by).await;
-    let version = store.update_project(&by, project, 1, renamed("two")).await.expect("an update");
+    let caller = cx.caller();
+    let project = cx.project(&*store, &caller).await;
+    let version =
+        store.update_project(&caller, project, 1, renamed("two")).await.expect("an update");
     for expected in [0, 1, version + 1, u64::MAX] {
-        let update = store.update_project(&by, project, expected, renamed("x"));
-        let stale = unchanged(&*journal, &[&by.tenant], update).await;
+        let update = store.update_project(&caller, project, expected, renamed("x"));
+        let stale = unchanged(&*journal, &[&caller.tenant], update).await;
         match refused(stale, ErrorKind::Stale) {
             Error::Stale { counter: Counter::Version, expected: told, actual } => {
                 assert_eq!((told, actual), (expected, version));
@@ -100,14 +101,16 @@ pub async fn prj2(cx: Cx) -> Verdict {
         }
     }
     // A thread does not make an update stale: it is no field of the project.
-    store.create_thread(&by, project, NewThread::titled("t")).await.expect("a thread");
-    assert_eq!(the_project(&*store, &by, project).await.version, version);
+    store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
+    assert_eq!(the_project(&*store, &caller, project).await.version, version);
     let stores = [store.clone(), Arc::new(cx.store().await)];
     let racers: Vec<_> = (0..8)
         .map(|i| {
-            let (store, by) = (stores[i % 2].clone(), by.clone());
+            let (store, caller) = (stores[i % 2].clone(), caller.clone());
             tokio::spawn(async move {
-                store.update_project(&by, project, version, renamed(&format!("racer {i}"))).await
+                store
+                    .update_project(&caller, project, version, renamed(&format!("racer {i}")))
+                    .await
             })
         })
         .collect();
@@ -119,7 +122,7 @@ pub async fn prj2(cx: Cx) -> Verdict {
         }
     }
     let [(winner, version)] = won[..] else { panic!("{} updates won", won.len()) };
-    let project = the_project(&*store, &by, project).await;
+    let project = the_project(&*store, &caller, project).await;
     assert_eq!((project.name, project.version), (format!("racer {winner}"), version));
     Verdict::Passed
 }
@@ -127,12 +130,13 @@ pub async fn prj2(cx: Cx) -> Verdict {
 /// Creates threads in a project until that is refused, and answers which.
 async fn create_threads(cx: Cx, index: usize, args: Value) -> String {
     let store = cx.store().await;
-    let by = cx.by();
+    let caller = cx.caller();
     let project: ProjectId = serde_json::from_value(args["project"].clone()).expect("a project");
     let most = args["most"].as_u64().expect("a number");
     let mut made: Vec<ThreadId> = Vec::new();
     for n in 0..most {
-        match store.create_thread(&by, project, NewThread::titled(format!("{index}/{n}"))).await {
+        match store.create_thread(&caller, project, NewThread::titled(format!("{index}/{n}"))).await
+        {
             Ok(thread) => made.push(thread),
             Err(error) if matches!(error.kind(), ErrorKind::Closed | ErrorKind::NotFound) => break,
             Err(error) => panic!("neither made nor refused: {error}"),
@@ -155,19 +159,19 @@ fn made(results: Vec<String>) -> Vec<ThreadId> {
 pub async fn prj3(cx: Cx) -> Verdict {
     let store = cx.store().await;
     let journal = cx.journal().await;
-    let by = cx.by();
-    let ids = Ids::make(&store, &by).await;
-    store.archive_project(&by, ids.project).await.expect("it is archived");
-    let new = store.create_thread(&by, ids.project, NewThread::titled("late"));
-    let error = refused(unchanged(&*journal, &[&by.tenant], new).await, ErrorKind::Closed);
+    let caller = cx.caller();
+    let ids = Ids::make(&store, &caller).await;
+    store.archive_project(&caller, ids.project).await.expect("it is archived");
+    let new = store.create_thread(&caller, ids.project, NewThread::titled("late"));
+    let error = refused(unchanged(&*journal, &[&caller.tenant], new).await, ErrorKind::Closed);
     assert!(matches!(error, Error::Closed { what: Closure::ProjectArchived }), "{error:?}");
-    let update = store.update_project(&by, ids.project, 1, renamed("x"));
-    refused(unchanged(&*journal, &[&by.tenant], update).await, ErrorKind::Closed);
-    assert_eq!(kit::the_thread(&store, &by, ids.thread).await.id, ids.thread);
-    assert_eq!(kit::texts(&store, &by, ids.session).await, ["entry"]);
-    assert_eq!(the_project(&store, &by, ids.project).await.status, ProjectStatus::Archived);
+    let update = store.update_project(&caller, ids.project, 1, renamed("x"));
+    refused(unchanged(&*journal, &[&caller.tenant], update).await, ErrorKind::Closed);
+    assert_eq!(kit::the_thread(&store, &caller, ids.thread).await.id, ids.thread);
+    assert_eq!(kit::texts(&store, &caller, ids.session).await, ["entry"]);
+    assert_eq!(the_project(&store, &caller, ids.project).await.status, ProjectStatus::Archived);
 
-    let project = cx.project(&store, &by).await;
+    let project = cx.project(&store, &caller).await;
     let args = json!({ "project": project, "most": 10_000 });
     let children = cx.start_processes("prj create threads", 3, &args).await;
     let busy = |children: &[crate::Child]| children.iter().all(|c| c.said().len() >= 3);
@@ -178,15 +182,18 @@ pub async fn prj3(cx: Cx) -> Verdict {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     assert!(busy(&children), "the other processes create threads");
-    store.archive_project(&by, project).await.expect("it is archived");
-    refused(store.create_thread(&by, project, NewThread::titled("late")).await, ErrorKind::Closed);
-    let acknowledged = threads_of(&store, &by, project).await;
+    store.archive_project(&caller, project).await.expect("it is archived");
+    refused(
+        store.create_thread(&caller, project, NewThread::titled("late")).await,
+        ErrorKind::Closed,
+    );
+    let acknowledged = threads_of(&store, &caller, project).await;
     let mut results = Vec::new();
     for child in children {
         results.push(child.wait().await);
     }
     let made = made(results);
-    assert_eq!(threads_of(&store, &by, project).await, made, "what was made is listed, once");
+    assert_eq!(threads_of(&store, &caller, project).await, made, "what was made is listed, once");
     // A creation under way at the acknowledgement may land; no more than one for each process.
     assert!(
         made.len() - acknowledged.len().min(made.len()) <= 3,
@@ -199,46 +206,46 @@ pub async fn prj3(cx: Cx) -> Verdict {
 /// A project is deleted only when no thread is left, whoever creates one meanwhile.
 pub async fn prj4(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let ids = Ids::make(&store, &by).await;
-    let before = the_project(&store, &by, ids.project).await;
-    let error = refused(store.delete_project(&by, ids.project).await, ErrorKind::Precondition);
+    let caller = cx.caller();
+    let ids = Ids::make(&store, &caller).await;
+    let before = the_project(&store, &caller, ids.project).await;
+    let error = refused(store.delete_project(&caller, ids.project).await, ErrorKind::Precondition);
     assert!(matches!(error, Error::ProjectNotEmpty { threads: 1.. }), "{error:?}");
     assert_eq!(
-        the_project(&store, &by, ids.project).await,
+        the_project(&store, &caller, ids.project).await,
         before,
         "a refusal changed the project"
     );
     let next = store
-        .create_thread(&by, ids.project, NewThread::titled("next"))
+        .create_thread(&caller, ids.project, NewThread::titled("next"))
         .await
         .expect("the next write");
-    store.delete_thread(&by, next).await.expect("it goes");
+    store.delete_thread(&caller, next).await.expect("it goes");
     // Archived or open, a thread is a thread.
-    store.end_run(&by, ids.run, RunOutcome::Succeeded).await.expect("it ends");
-    store.archive_thread(&by, ids.thread).await.expect("it is archived");
-    store.archive_project(&by, ids.project).await.expect("it is archived");
-    refused(store.delete_project(&by, ids.project).await, ErrorKind::Precondition);
-    store.reopen_project(&by, ids.project).await.expect("it is open");
-    for project in [cx.project(&store, &by).await, emptied(&cx, &store).await] {
-        store.delete_project(&by, project).await.expect("it is empty");
-        store.delete_project(&by, project).await.expect("it is gone already");
-        assert_eq!(store.project(&by, project).await.expect("an answer"), None);
-        let new = store.create_thread(&by, project, NewThread::titled("x")).await;
+    store.end_run(&caller, ids.run, RunOutcome::Succeeded).await.expect("it ends");
+    store.archive_thread(&caller, ids.thread).await.expect("it is archived");
+    store.archive_project(&caller, ids.project).await.expect("it is archived");
+    refused(store.delete_project(&caller, ids.project).await, ErrorKind::Precondition);
+    store.reopen_project(&caller, ids.project).await.expect("it is open");
+    for project in [cx.project(&store, &caller).await, emptied(&cx, &store).await] {
+        store.delete_project(&caller, project).await.expect("it is empty");
+        store.delete_project(&caller, project).await.expect("it is gone already");
+        assert_eq!(store.project(&caller, project).await.expect("an answer"), None);
+        let new = store.create_thread(&caller, project, NewThread::titled("x")).await;
         refused(new, ErrorKind::NotFound);
     }
-    let listed = pages(10, |page| store.projects(&by, page)).await;
+    let listed = pages(10, |page| store.projects(&caller, page)).await;
     assert_eq!(listed.iter().map(|p| p.id).collect::<Vec<_>>(), [ids.project]);
 
     for most in [1, 3] {
-        let project = cx.project(&store, &by).await;
+        let project = cx.project(&store, &caller).await;
         let args = json!({ "project": project, "most": most });
         let children = cx.start_processes("prj create threads", 3, &args).await;
         let mut deleted = false;
         let mut results = Vec::new();
         for child in children {
             for _ in 0..3 {
-                deleted |= match store.delete_project(&by, project).await {
+                deleted |= match store.delete_project(&caller, project).await {
                     Ok(()) => true,
                     other => {
                         refused(other, ErrorKind::Precondition);
@@ -250,14 +257,14 @@ pub async fn prj4(cx: Cx) -> Verdict {
             results.push(child.wait().await);
         }
         let made = made(results);
-        let left = kit::threads(&store, &by, ThreadScope::Tenant).await;
+        let left = kit::threads(&store, &caller, ThreadScope::Tenant).await;
         let left: Vec<_> =
             left.into_iter().filter(|r| r.project == project).map(|r| r.id).collect();
         assert_eq!(left, made, "every thread that was made is there, and no other");
         assert_eq!(deleted, made.is_empty(), "deleted with {} threads", made.len());
-        assert_eq!(store.project(&by, project).await.expect("an answer").is_none(), deleted);
+        assert_eq!(store.project(&caller, project).await.expect("an answer").is_none(), deleted);
         if !deleted {
-            let open = the_project(&store, &by, project).await;
+            let open = the_project(&store, &caller, project).await;
             assert_eq!(open.status, ProjectStatus::Open, "an undone deletion leaves it open");
         }
     }
@@ -267,10 +274,11 @@ pub async fn prj4(cx: Cx) -> Verdict {
 
 /// A project whose only thread was deleted.
 async fn emptied(cx: &Cx, store: &dyn AnyStore) -> ProjectId {
-    let by = cx.by();
-    let project = cx.project(store, &by).await;
-    let thread = store.create_thread(&by, project, NewThread::titled("t")).await.expect("a thread");
-    store.delete_thread(&by, thread).await.expect("it goes");
+    let caller = cx.caller();
+    let project = cx.project(store, &caller).await;
+    let thread =
+        store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
+    store.delete_thread(&caller, thread).await.expect("it goes");
     project
 }
 
@@ -278,30 +286,35 @@ async fn emptied(cx: &Cx, store: &dyn AnyStore) -> ProjectId {
 pub async fn prj5(cx: Cx) -> Verdict {
     let store = cx.store().await;
     let journal = cx.journal().await;
-    let by = cx.by();
-    let ids = Ids::make(&store, &by).await;
-    let archived = store.archive_project(&by, ids.project).await.expect("it is archived");
-    let again = unchanged(&*journal, &[&by.tenant], store.archive_project(&by, ids.project)).await;
+    let caller = cx.caller();
+    let ids = Ids::make(&store, &caller).await;
+    let archived = store.archive_project(&caller, ids.project).await.expect("it is archived");
+    let again =
+        unchanged(&*journal, &[&caller.tenant], store.archive_project(&caller, ids.project)).await;
     assert_eq!(again.ok(), Some(archived), "archiving again writes nothing");
-    store.append(&by, ids.session, says("still here")).await.expect("work goes on");
-    store.start_run(&by, ids.session, NewRun::default()).await.expect("work goes on");
-    store.end_run(&by, ids.run, RunOutcome::Succeeded).await.expect("work goes on");
-    let new = store.create_session(&by, ids.thread, NewSession::named("late"));
-    let error = refused(unchanged(&*journal, &[&by.tenant], new).await, ErrorKind::Closed);
+    store.append(&caller, ids.session, says("still here")).await.expect("work goes on");
+    store.start_run(&caller, ids.session, NewRun::default()).await.expect("work goes on");
+    store.end_run(&caller, ids.run, RunOutcome::Succeeded).await.expect("work goes on");
+    let new = store.create_session(&caller, ids.thread, NewSession::named("late"));
+    let error = refused(unchanged(&*journal, &[&caller.tenant], new).await, ErrorKind::Closed);
     assert!(matches!(error, Error::Closed { what: Closure::ProjectArchived }), "{error:?}");
     let store = cx.reopen(store).await;
     refused(
-        store.create_session(&by, ids.thread, NewSession::named("late")).await,
+        store.create_session(&caller, ids.thread, NewSession::named("late")).await,
         ErrorKind::Closed,
     );
-    let open = store.reopen_project(&by, ids.project).await.expect("it is open");
+    let open = store.reopen_project(&caller, ids.project).await.expect("it is open");
     assert!(open > archived);
     let journal = cx.journal().await;
-    let again = unchanged(&*journal, &[&by.tenant], store.reopen_project(&by, ids.project)).await;
+    let again =
+        unchanged(&*journal, &[&caller.tenant], store.reopen_project(&caller, ids.project)).await;
     assert_eq!(again.ok(), Some(open), "reopening again writes nothing");
-    named(&store, &by, ids.thread, "welcome").await;
-    store.create_thread(&by, ids.project, NewThread::titled("welcome")).await.expect("a thread");
-    let project = the_project(&store, &by, ids.project).await;
+    named(&store, &caller, ids.thread, "welcome").await;
+    store
+        .create_thread(&caller, ids.project, NewThread::titled("welcome"))
+        .await
+        .expect("a thread");
+    let project = the_project(&store, &caller, ids.project).await;
     assert_eq!((project.status, project.version), (ProjectStatus::Open, open));
     Verdict::Passed
 }

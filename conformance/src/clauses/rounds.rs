@@ -30,7 +30,7 @@ fn now() -> Duration {
 /// The closer (index 0) or the filler (index 1): one act a round; the result is one word a round.
 async fn play(cx: Cx, index: usize, args: Value) -> String {
     let store = cx.store().await;
-    let by = cx.by();
+    let caller = cx.caller();
     let act = args["act"].as_str().expect("an act").to_owned();
     let begin = Duration::from_millis(args["begin"].as_u64().expect("a time"));
     let ids: Vec<String> = serde_json::from_value(args["ids"].clone()).expect("ids");
@@ -48,18 +48,18 @@ async fn play(cx: Cx, index: usize, args: Value) -> String {
         let thread = || id.parse::<ThreadId>().expect("a thread");
         let project = || id.parse::<ProjectId>().expect("a project");
         let outcome = match (act.as_str(), index) {
-            ("archive thread", 0) => store.archive_thread(&by, thread()).await.map(drop),
+            ("archive thread", 0) => store.archive_thread(&caller, thread()).await.map(drop),
             ("archive thread", _) => {
-                match store.create_session(&by, thread(), NewSession::default()).await {
+                match store.create_session(&caller, thread(), NewSession::default()).await {
                     Ok((session, _)) => {
-                        store.start_run(&by, session, NewRun::default()).await.map(drop)
+                        store.start_run(&caller, session, NewRun::default()).await.map(drop)
                     }
                     Err(error) => Err(error),
                 }
             }
-            ("archive project", 0) => store.archive_project(&by, project()).await.map(drop),
-            (_, 0) => store.delete_project(&by, project()).await,
-            _ => store.create_thread(&by, project(), NewThread::default()).await.map(drop),
+            ("archive project", 0) => store.archive_project(&caller, project()).await.map(drop),
+            (_, 0) => store.delete_project(&caller, project()).await,
+            _ => store.create_thread(&caller, project(), NewThread::default()).await.map(drop),
         };
         words.push(match outcome {
             Ok(()) => "done".to_owned(),
@@ -92,13 +92,13 @@ async fn run(cx: &Cx, act: &str, ids: Vec<String>) -> Vec<(String, String, Strin
 
 /// THD7: whoever wins, no archived thread holds a session at work, and none can be made to.
 pub(super) async fn archive_against_create_session(cx: &Cx, rounds: usize) {
-    let (store, by) = (cx.store().await, cx.by());
-    let project = cx.project(&store, &by).await;
+    let (store, caller) = (cx.store().await, cx.caller());
+    let project = cx.project(&store, &caller).await;
     let mut ids = Vec::new();
     for _ in 0..rounds {
         ids.push(
             store
-                .create_thread(&by, project, NewThread::default())
+                .create_thread(&caller, project, NewThread::default())
                 .await
                 .expect("a thread")
                 .to_string(),
@@ -106,20 +106,21 @@ pub(super) async fn archive_against_create_session(cx: &Cx, rounds: usize) {
     }
     for (id, closer, filler) in run(cx, "archive thread", ids).await {
         let thread: ThreadId = id.parse().expect("a thread");
-        let archived = store.thread(&by, thread).await.expect("a read").expect("it exists").status
-            == ThreadStatus::Archived;
+        let archived =
+            store.thread(&caller, thread).await.expect("a read").expect("it exists").status
+                == ThreadStatus::Archived;
         assert_eq!(archived, closer == "done", "{closer}, {filler}");
         if !archived {
             continue;
         }
         assert_ne!(filler, "done", "a run began in a thread that was archived");
         let page = store
-            .sessions(&by, thread, SessionFilter::default(), Paging::default())
+            .sessions(&caller, thread, SessionFilter::default(), Paging::default())
             .await
             .expect("a list");
         assert!(page.items.iter().all(|s| s.status == SessionStatus::Idle && s.open_run.is_none()));
         crate::refused(
-            store.create_session(&by, thread, NewSession::default()).await,
+            store.create_session(&caller, thread, NewSession::default()).await,
             ErrorKind::Closed,
         );
     }
@@ -129,7 +130,7 @@ async fn projects(cx: &Cx, store: &Store, rounds: usize) -> Vec<String> {
     let mut ids = Vec::new();
     for _ in 0..rounds {
         let id = store
-            .create_project(&cx.by(), "round", ProjectConfig::default())
+            .create_project(&cx.caller(), "round", ProjectConfig::default())
             .await
             .expect("a project");
         ids.push(id.to_string());
@@ -139,21 +140,21 @@ async fn projects(cx: &Cx, store: &Store, rounds: usize) -> Vec<String> {
 
 /// PRJ3: once a project is archived, no thread begins in it.
 pub(super) async fn archive_against_create_thread(cx: &Cx, rounds: usize) {
-    let (store, by) = (cx.store().await, cx.by());
+    let (store, caller) = (cx.store().await, cx.caller());
     let ids = projects(cx, &store, rounds).await;
     for (id, closer, filler) in run(cx, "archive project", ids).await {
         let project: ProjectId = id.parse().expect("a project");
         assert_eq!(closer, "done");
         let scope = ThreadFilter::of(ThreadScope::Project(project));
         let listed =
-            store.threads(&by, scope, Paging::default()).await.expect("a list").items.len();
+            store.threads(&caller, scope, Paging::default()).await.expect("a list").items.len();
         assert_eq!(
             listed,
             usize::from(filler == "done"),
             "a thread is there iff it was acknowledged"
         );
         crate::refused(
-            store.create_thread(&by, project, NewThread::default()).await,
+            store.create_thread(&caller, project, NewThread::default()).await,
             ErrorKind::Closed,
         );
     }
@@ -161,11 +162,11 @@ pub(super) async fn archive_against_create_thread(cx: &Cx, rounds: usize) {
 
 /// PRJ4: a project is deleted iff no thread is left in it, and no thread outlives its project.
 pub(super) async fn delete_against_create_thread(cx: &Cx, rounds: usize) {
-    let (store, by) = (cx.store().await, cx.by());
+    let (store, caller) = (cx.store().await, cx.caller());
     let ids = projects(cx, &store, rounds).await;
     for (id, closer, filler) in run(cx, "delete project", ids).await {
         let project: ProjectId = id.parse().expect("a project");
-        let exists = store.project(&by, project).await.expect("a read").is_some();
+        let exists = store.project(&caller, project).await.expect("a read").is_some();
         assert_eq!(exists, closer != "done", "{closer}, {filler}");
         assert!(
             !(closer == "done" && filler == "done"),
@@ -174,7 +175,7 @@ pub(super) async fn delete_against_create_thread(cx: &Cx, rounds: usize) {
         if exists {
             let scope = ThreadFilter::of(ThreadScope::Project(project));
             let listed =
-                store.threads(&by, scope, Paging::default()).await.expect("a list").items.len();
+                store.threads(&caller, scope, Paging::default()).await.expect("a list").items.len();
             assert_eq!(listed, usize::from(filler == "done"), "{closer}, {filler}");
         }
     }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sessile_core::{
-    By, Clock, ErrorKind,
+    Caller, Clock, ErrorKind,
     command::{NewRun, NewSession, NewSubSession, RunScope, SessionCommand},
     error::{Error, State},
     id::{RunId, SessionId},
@@ -19,12 +19,12 @@ use crate::{
 
 crate::clauses! { RUN1 => run1, RUN2 => run2, RUN3 => run3, RUN5 => run5 }
 
-async fn the_run(store: &dyn AnyStore, by: &By, run: RunId) -> Run {
-    store.run(by, run).await.expect("an answer").expect("the run exists")
+async fn the_run(store: &dyn AnyStore, caller: &Caller, run: RunId) -> Run {
+    store.run(caller, run).await.expect("an answer").expect("the run exists")
 }
 
-async fn status(store: &dyn AnyStore, by: &By, session: SessionId) -> SessionStatus {
-    store.session(by, session).await.expect("an answer").expect("a session").status
+async fn status(store: &dyn AnyStore, caller: &Caller, session: SessionId) -> SessionStatus {
+    store.session(caller, session).await.expect("an answer").expect("a session").status
 }
 
 fn failed() -> RunOutcome {
@@ -34,8 +34,8 @@ fn failed() -> RunOutcome {
 /// Iterations 1, 2, 3 ...; external ids fresh; an echo that differs is refused.
 pub async fn run1(cx: Cx) -> Verdict {
     let store = Arc::new(cx.store().await);
-    let by = cx.by();
-    let session = cx.session(&*store, &by).await;
+    let caller = cx.caller();
+    let session = cx.session(&*store, &caller).await;
     let thread = session.thread();
     let mut externals = Vec::new();
     let mut before = None;
@@ -47,8 +47,8 @@ pub async fn run1(cx: Cx) -> Verdict {
             labels: Labels::new().with("n", "v"),
             queued: n % 3 == 0,
         };
-        let id = store.start_run(&by, session, new.clone()).await.expect("a run");
-        let run = the_run(&*store, &by, id).await;
+        let id = store.start_run(&caller, session, new.clone()).await.expect("a run");
+        let run = the_run(&*store, &caller, id).await;
         assert_eq!((run.id, run.session, run.iteration), (id, session, n));
         assert_eq!((run.retry_of, &run.task, &run.labels), (retry_of, &new.task, &new.labels));
         let status = if new.queued { RunStatus::Queued } else { RunStatus::Running };
@@ -61,43 +61,44 @@ pub async fn run1(cx: Cx) -> Verdict {
                 outcome: RunOutcome::Succeeded,
                 echo: Some(echo.clone()),
             };
-            harmless(&*store, &by, thread, ErrorKind::Invalid, store.apply(&by, end)).await;
+            harmless(&*store, &caller, thread, ErrorKind::Invalid, store.apply(&caller, end)).await;
             let usage = Usage::new(Tokens::new(1, 1), 1);
             let book =
                 SessionCommand::BookUsage { run: id, call: "c".into(), usage, echo: Some(echo) };
-            harmless(&*store, &by, thread, ErrorKind::Invalid, store.apply(&by, book)).await;
+            harmless(&*store, &caller, thread, ErrorKind::Invalid, store.apply(&caller, book))
+                .await;
         }
         let outcome = if n % 3 == 0 { RunOutcome::Cancelled } else { RunOutcome::Succeeded };
         let end = SessionCommand::EndRun { run: id, outcome, echo: Some(run.external_id) };
-        store.apply(&by, end).await.expect("the right echo");
+        store.apply(&caller, end).await.expect("the right echo");
         before = Some(id);
     }
     // Concurrent starts: no number twice, none left out.
     let stores = [store.clone(), Arc::new(cx.store().await)];
     let racers: Vec<_> = (0..8)
         .map(|i| {
-            let (store, by) = (stores[i % 2].clone(), by.clone());
-            tokio::spawn(async move { store.start_run(&by, session, NewRun::default()).await })
+            let (store, caller) = (stores[i % 2].clone(), caller.clone());
+            tokio::spawn(async move { store.start_run(&caller, session, NewRun::default()).await })
         })
         .collect();
     let mut numbers = Vec::new();
     for racer in racers {
         let run = racer.await.expect("no panic").expect("a run");
-        numbers.push(the_run(&*store, &by, run).await.iteration);
+        numbers.push(the_run(&*store, &caller, run).await.iteration);
     }
     numbers.sort_unstable();
     assert_eq!(numbers, (7..15).collect::<Vec<_>>());
-    retries(&*store, &by, session).await;
+    retries(&*store, &caller, session).await;
     Verdict::Passed
 }
 
 /// A retry names an ended run of the same session.
-async fn retries(store: &dyn AnyStore, by: &By, session: SessionId) {
+async fn retries(store: &dyn AnyStore, caller: &Caller, session: SessionId) {
     let thread = session.thread();
-    let other = named(store, by, thread, "other").await;
-    let live = store.start_run(by, session, NewRun::default()).await.expect("a run");
-    let theirs = store.start_run(by, other, NewRun::default()).await.expect("a run");
-    store.end_run(by, theirs, RunOutcome::Succeeded).await.expect("it ends");
+    let other = named(store, caller, thread, "other").await;
+    let live = store.start_run(caller, session, NewRun::default()).await.expect("a run");
+    let theirs = store.start_run(caller, other, NewRun::default()).await.expect("a run");
+    store.end_run(caller, theirs, RunOutcome::Succeeded).await.expect("it ends");
     for (run, kind) in [
         (live, ErrorKind::Precondition),
         (theirs, ErrorKind::Precondition),
@@ -105,11 +106,12 @@ async fn retries(store: &dyn AnyStore, by: &By, session: SessionId) {
         (RunId::new(thread, 1), ErrorKind::NotFound),
     ] {
         let new = NewRun { retry_of: Some(run), ..NewRun::default() };
-        harmless(store, by, thread, kind, store.start_run(by, session, new)).await;
+        harmless(store, caller, thread, kind, store.start_run(caller, session, new)).await;
     }
     for task in [String::new(), "x".repeat(129), "a\nb".into()] {
         let new = NewRun { task: Some(task), ..NewRun::default() };
-        harmless(store, by, thread, ErrorKind::Invalid, store.start_run(by, session, new)).await;
+        harmless(store, caller, thread, ErrorKind::Invalid, store.start_run(caller, session, new))
+            .await;
     }
 }
 
@@ -120,8 +122,8 @@ pub async fn run2(cx: Cx) -> Verdict {
     };
     let clock = Arc::new(TestClock::default());
     let store = cx.store_with(clock.clone(), |options| options).await;
-    let by = cx.by();
-    let thread = cx.thread(&store, &by).await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
     let paths: [(RunStatus, &[RunStatus]); 4] = [
         (Queued, &[]),
         (Running, &[Running]),
@@ -137,13 +139,13 @@ pub async fn run2(cx: Cx) -> Verdict {
     let ends = [RunOutcome::Succeeded, failed(), RunOutcome::Cancelled];
     for (from, path) in paths {
         let begun = || async {
-            let session = named(&store, &by, thread, "s").await;
+            let session = named(&store, &caller, thread, "s").await;
             let run = store
-                .start_run(&by, session, NewRun { queued: true, ..NewRun::default() })
+                .start_run(&caller, session, NewRun { queued: true, ..NewRun::default() })
                 .await
                 .expect("a run");
             for step in path {
-                store.set_run_status(&by, run, *step).await.expect("a legal step");
+                store.set_run_status(&caller, run, *step).await.expect("a legal step");
             }
             run
         };
@@ -151,52 +153,55 @@ pub async fn run2(cx: Cx) -> Verdict {
             [Queued, Running, AwaitingHitl, AwaitingHitlResolution, Succeeded, Failed, Cancelled]
         {
             let run = begun().await;
-            let before = the_run(&store, &by, run).await;
+            let before = the_run(&store, &caller, run).await;
             assert_eq!((before.status, before.ended_at, &before.outcome), (from, None, &None));
-            let step = store.set_run_status(&by, run, to);
+            let step = store.set_run_status(&caller, run, to);
             if legal.contains(&(from, to)) {
                 let version = step.await.unwrap_or_else(|e| panic!("{from} to {to}: {e}"));
-                let now = the_run(&store, &by, run).await;
+                let now = the_run(&store, &caller, run).await;
                 assert_eq!((now.status, now.version, now.ended_at), (to, version, None));
             } else {
-                match harmless(&store, &by, thread, ErrorKind::Precondition, step).await {
+                match harmless(&store, &caller, thread, ErrorKind::Precondition, step).await {
                     Error::IllegalTransition { from: f, to: t } => {
                         assert_eq!((f, t), (State::Run(from), State::Run(to)));
                     }
                     other => panic!("{from} to {to}: {other:?}"),
                 }
-                assert_eq!(the_run(&store, &by, run).await, before);
+                assert_eq!(the_run(&store, &caller, run).await, before);
             }
         }
         for outcome in &ends {
             let run = begun().await;
             clock.advance(Duration::from_secs(1));
-            let end = store.end_run(&by, run, outcome.clone());
+            let end = store.end_run(&caller, run, outcome.clone());
             if *outcome == RunOutcome::Succeeded && from != Running {
-                harmless(&store, &by, thread, ErrorKind::Precondition, end).await;
+                harmless(&store, &caller, thread, ErrorKind::Precondition, end).await;
                 continue;
             }
             let version = end.await.unwrap_or_else(|e| panic!("{from} to {outcome:?}: {e}"));
-            let ended = the_run(&store, &by, run).await;
+            let ended = the_run(&store, &caller, run).await;
             assert_eq!((ended.status, ended.version), (outcome.status(), version));
             assert_eq!(
                 (ended.outcome.as_ref(), ended.ended_at),
                 (Some(outcome), Some(clock.now()))
             );
             assert!(ended.started_at < clock.now());
-            is_final(&store, &by, &ended).await;
+            is_final(&store, &caller, &ended).await;
         }
     }
-    let session = named(&store, &by, thread, "s").await;
-    let run = store.start_run(&by, session, NewRun::default()).await.expect("a run");
+    let session = named(&store, &caller, thread, "s").await;
+    let run = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
     let long = RunOutcome::Failed { reason: "x".repeat(257) };
-    harmless(&store, &by, thread, ErrorKind::Invalid, store.end_run(&by, run, long)).await;
+    harmless(&store, &caller, thread, ErrorKind::Invalid, store.end_run(&caller, run, long)).await;
     let reason = "x".repeat(256);
-    store.end_run(&by, run, RunOutcome::Failed { reason: reason.clone() }).await.expect("it ends");
+    store
+        .end_run(&caller, run, RunOutcome::Failed { reason: reason.clone() })
+        .await
+        .expect("it ends");
     let store = cx.reopen(store).await;
-    let ended = the_run(&store, &by, run).await;
+    let ended = the_run(&store, &caller, run).await;
     assert_eq!(ended.outcome, Some(RunOutcome::Failed { reason }));
-    let all = pages(10, |page| store.runs(&by, RunScope::Thread(thread), page)).await;
+    let all = pages(10, |page| store.runs(&caller, RunScope::Thread(thread), page)).await;
     for run in all {
         assert_eq!(run.status.is_terminal(), run.ended_at.is_some(), "{run:?}");
         assert_eq!(run.status.is_terminal(), run.outcome.is_some(), "{run:?}");
@@ -204,7 +209,7 @@ pub async fn run2(cx: Cx) -> Verdict {
     Verdict::Passed
 }
 
-async fn is_final(store: &dyn AnyStore, by: &By, run: &Run) {
+async fn is_final(store: &dyn AnyStore, caller: &Caller, run: &Run) {
     let thread = run.id.thread();
     let usage = Usage::new(Tokens::new(1, 1), 1);
     let kind = ErrorKind::Precondition;
@@ -213,69 +218,89 @@ async fn is_final(store: &dyn AnyStore, by: &By, run: &Run) {
         other => panic!("{other:?}"),
     };
     over(
-        harmless(store, by, thread, kind, store.set_run_status(by, run.id, RunStatus::Running))
+        harmless(
+            store,
+            caller,
+            thread,
+            kind,
+            store.set_run_status(caller, run.id, RunStatus::Running),
+        )
+        .await,
+    );
+    over(
+        harmless(store, caller, thread, kind, store.end_run(caller, run.id, RunOutcome::Succeeded))
             .await,
     );
-    over(harmless(store, by, thread, kind, store.end_run(by, run.id, RunOutcome::Succeeded)).await);
-    over(harmless(store, by, thread, kind, store.book_usage(by, run.id, "late", usage)).await);
-    assert_eq!(the_run(store, by, run.id).await, *run);
+    over(
+        harmless(store, caller, thread, kind, store.book_usage(caller, run.id, "late", usage))
+            .await,
+    );
+    assert_eq!(the_run(store, caller, run.id).await, *run);
 }
 
 /// The session's status is the fan-in of its runs, and its edge follows.
 pub async fn run3(cx: Cx) -> Verdict {
     use SessionStatus::{Active, AwaitingHitl, Failed, Idle};
     let store = cx.store().await;
-    let by = cx.by();
-    let thread = cx.thread(&store, &by).await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
     let start = |session, queued| {
-        let (store, by) = (&store, &by);
+        let (store, caller) = (&store, &caller);
         async move {
             let new = NewRun { queued, ..NewRun::default() };
-            store.start_run(by, session, new).await.expect("a run")
+            store.start_run(caller, session, new).await.expect("a run")
         }
     };
     let wait = RunStatus::AwaitingHitl;
     let end = |run, outcome| {
-        let (store, by) = (&store, &by);
-        async move { store.end_run(by, run, outcome).await.expect("it ends") }
+        let (store, caller) = (&store, &caller);
+        async move { store.end_run(caller, run, outcome).await.expect("it ends") }
     };
     // Two runs, in every pair of states: the stronger one rules.
-    let session = named(&store, &by, thread, "pair").await;
-    let own = store.session(&by, session).await.expect("an answer").expect("a session").version;
+    let session = named(&store, &caller, thread, "pair").await;
+    let own = store.session(&caller, session).await.expect("an answer").expect("a session").version;
     let (one, two) = (start(session, true).await, start(session, false).await);
-    assert_eq!(status(&store, &by, session).await, Active, "queued and running");
-    store.set_run_status(&by, two, wait).await.expect("a step");
-    assert_eq!(status(&store, &by, session).await, Active, "queued and awaiting");
+    assert_eq!(status(&store, &caller, session).await, Active, "queued and running");
+    store.set_run_status(&caller, two, wait).await.expect("a step");
+    assert_eq!(status(&store, &caller, session).await, Active, "queued and awaiting");
     end(one, failed()).await;
-    assert_eq!(status(&store, &by, session).await, AwaitingHitl, "failed and awaiting");
-    store.set_run_status(&by, two, RunStatus::AwaitingHitlResolution).await.expect("a step");
-    assert_eq!(status(&store, &by, session).await, AwaitingHitl, "failed and resolving");
-    store.set_run_status(&by, two, RunStatus::Running).await.expect("a step");
-    assert_eq!(status(&store, &by, session).await, Active);
+    assert_eq!(status(&store, &caller, session).await, AwaitingHitl, "failed and awaiting");
+    store.set_run_status(&caller, two, RunStatus::AwaitingHitlResolution).await.expect("a step");
+    assert_eq!(status(&store, &caller, session).await, AwaitingHitl, "failed and resolving");
+    store.set_run_status(&caller, two, RunStatus::Running).await.expect("a step");
+    assert_eq!(status(&store, &caller, session).await, Active);
     end(two, RunOutcome::Succeeded).await;
-    assert_eq!(status(&store, &by, session).await, Idle, "one failed, one succeeded");
-    let now = store.session(&by, session).await.expect("an answer").expect("a session").version;
+    assert_eq!(status(&store, &caller, session).await, Idle, "one failed, one succeeded");
+    let now = store.session(&caller, session).await.expect("an answer").expect("a session").version;
     assert_eq!(now, own, "a status that follows runs is no change of the session");
 
     // All failed: failed, and no run before a reopen begins a new activity.
-    let session = named(&store, &by, thread, "failing").await;
+    let session = named(&store, &caller, thread, "failing").await;
     let (one, two) = (start(session, false).await, start(session, false).await);
     end(one, failed()).await;
     end(two, failed()).await;
-    assert_eq!(status(&store, &by, session).await, Failed);
-    store.reopen_session(&by, session).await.expect("it reopens");
+    assert_eq!(status(&store, &caller, session).await, Failed);
+    store.reopen_session(&caller, session).await.expect("it reopens");
     let three = start(session, false).await;
     end(three, RunOutcome::Succeeded).await;
-    assert_eq!(status(&store, &by, session).await, Idle, "the failures are of an earlier activity");
+    assert_eq!(
+        status(&store, &caller, session).await,
+        Idle,
+        "the failures are of an earlier activity"
+    );
     // Cancelled never means failed, and ends the activity.
-    let session = named(&store, &by, thread, "cancelled").await;
+    let session = named(&store, &caller, thread, "cancelled").await;
     let (one, two) = (start(session, false).await, start(session, false).await);
     end(one, failed()).await;
     end(two, RunOutcome::Cancelled).await;
-    assert_eq!(status(&store, &by, session).await, Idle);
+    assert_eq!(status(&store, &caller, session).await, Idle);
     let three = start(session, false).await;
     end(three, failed()).await;
-    assert_eq!(status(&store, &by, session).await, Failed, "all runs of the new activity failed");
+    assert_eq!(
+        status(&store, &caller, session).await,
+        Failed,
+        "all runs of the new activity failed"
+    );
 
     // The edge above: pending, active with the first run, then as the session ends.
     for (outcome, want, edge_want) in [
@@ -283,45 +308,49 @@ pub async fn run3(cx: Cx) -> Verdict {
         (failed(), Failed, SubSessionStatus::Failed),
         (RunOutcome::Cancelled, Idle, SubSessionStatus::Idle),
     ] {
-        let parent = named(&store, &by, thread, "parent").await;
+        let parent = named(&store, &caller, thread, "parent").await;
         let new = NewSession::named("child").under(NewSubSession::under(parent));
-        let (child, edge) = store.create_session(&by, thread, new).await.expect("a child");
+        let (child, edge) = store.create_session(&caller, thread, new).await.expect("a child");
         let edge = edge.expect("an edge");
-        let edge_now =
-            || async { store.edge(&by, edge).await.expect("an answer").expect("the edge").status };
+        let edge_now = || async {
+            store.edge(&caller, edge).await.expect("an answer").expect("the edge").status
+        };
         assert_eq!(edge_now().await, SubSessionStatus::Pending);
         let run = start(child, false).await;
         assert_eq!(edge_now().await, SubSessionStatus::Active);
         end(run, outcome).await;
-        assert_eq!((status(&store, &by, child).await, edge_now().await), (want, edge_want));
-        assert_eq!(status(&store, &by, parent).await, Idle, "the parent's own runs rule it");
+        assert_eq!((status(&store, &caller, child).await, edge_now().await), (want, edge_want));
+        assert_eq!(status(&store, &caller, parent).await, Idle, "the parent's own runs rule it");
     }
     let reopened = cx.reopen(store).await;
-    assert_eq!(status(&reopened, &by, session).await, Failed);
+    assert_eq!(status(&reopened, &caller, session).await, Failed);
     Verdict::Passed
 }
 
 /// `run_by_external_id` finds exactly the run that was handed the id.
 pub async fn run5(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let thread = cx.thread(&store, &by).await;
-    let elsewhere = cx.thread(&store, &by).await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let elsewhere = cx.thread(&store, &caller).await;
     let mut runs = Vec::new();
     for i in 0..6 {
-        let session = named(&store, &by, thread, "s").await;
-        let id = store.start_run(&by, session, NewRun::default()).await.expect("a run");
+        let session = named(&store, &caller, thread, "s").await;
+        let id = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
         if i % 2 == 0 {
-            store.book_usage(&by, id, "c", Usage::new(Tokens::new(i, i), 1)).await.expect("usage");
-            store.end_run(&by, id, RunOutcome::Succeeded).await.expect("it ends");
+            store
+                .book_usage(&caller, id, "c", Usage::new(Tokens::new(i, i), 1))
+                .await
+                .expect("usage");
+            store.end_run(&caller, id, RunOutcome::Succeeded).await.expect("it ends");
         }
-        runs.push(the_run(&store, &by, id).await);
+        runs.push(the_run(&store, &caller, id).await);
     }
     for store in [cx.reopen(store).await, cx.store().await] {
         for run in &runs {
-            let found = store.run_by_external_id(&by, thread, run.external_id.clone()).await;
+            let found = store.run_by_external_id(&caller, thread, run.external_id.clone()).await;
             assert_eq!(found.ok().flatten().as_ref(), Some(run));
-            let far = store.run_by_external_id(&by, elsewhere, run.external_id.clone()).await;
+            let far = store.run_by_external_id(&caller, elsewhere, run.external_id.clone()).await;
             refused(far, ErrorKind::NotFound);
         }
         let own = &runs[0].external_id;
@@ -332,13 +361,13 @@ pub async fn run5(cx: Cx) -> Verdict {
             format!("{own}0"),
             runs[0].id.to_string(),
         ] {
-            refused(store.run_by_external_id(&by, thread, unknown).await, ErrorKind::NotFound);
+            refused(store.run_by_external_id(&caller, thread, unknown).await, ErrorKind::NotFound);
         }
     }
     let store = cx.store().await;
     let gone = runs[1].session;
-    store.delete_session(&by, gone).await.expect("it goes");
-    let found = store.run_by_external_id(&by, thread, runs[1].external_id.clone()).await;
+    store.delete_session(&caller, gone).await.expect("it goes");
+    let found = store.run_by_external_id(&caller, thread, runs[1].external_id.clone()).await;
     refused(found, ErrorKind::NotFound);
     let book = SessionCommand::BookUsage {
         run: runs[1].id,
@@ -346,6 +375,6 @@ pub async fn run5(cx: Cx) -> Verdict {
         usage: Usage::new(Tokens::new(9, 9), 1),
         echo: Some(runs[1].external_id.clone()),
     };
-    refused(store.apply(&by, book).await, ErrorKind::NotFound);
+    refused(store.apply(&caller, book).await, ErrorKind::NotFound);
     Verdict::Passed
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sessile_core::{
-    By, ErrorKind,
+    Caller, ErrorKind,
     command::{
         Feed, NewRun, NewSession, NewSubSession, Paging, RunScope, SessionFilter, UsageScope,
     },
@@ -27,66 +27,73 @@ crate::clauses! { SES7 => ses7, SES8 => ses8 }
 /// Delete is idempotent, refused while an edge names the session, and takes everything of it from sight.
 pub async fn ses7(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let own = Ids::make(&store, &by).await;
+    let caller = cx.caller();
+    let own = Ids::make(&store, &caller).await;
     let thread = own.thread;
-    let child = store.edge(&by, own.edge).await.expect("an answer").expect("the edge").child;
+    let child = store.edge(&caller, own.edge).await.expect("an answer").expect("the edge").child;
     for session in [own.session, child] {
-        let delete = store.delete_session(&by, session);
-        match harmless(&store, &by, thread, ErrorKind::Precondition, delete).await {
+        let delete = store.delete_session(&caller, session);
+        match harmless(&store, &caller, thread, ErrorKind::Precondition, delete).await {
             Error::SessionLinked { session: named, edge } => {
                 assert_eq!((named, edge), (session.to_string(), own.edge.to_string()));
             }
             other => panic!("{other:?}"),
         }
     }
-    store.delete_edge(&by, own.edge).await.expect("it goes");
+    store.delete_edge(&caller, own.edge).await.expect("it goes");
     let usage = Usage::new(Tokens::new(3, 4), 1);
-    store.book_usage(&by, own.run, "call", usage).await.expect("usage");
+    store.book_usage(&caller, own.run, "call", usage).await.expect("usage");
     let token =
-        store.claim_lease(&by, own.session, Duration::from_secs(60)).await.expect("a lease");
-    harmless(&store, &by, thread, ErrorKind::Fenced, store.delete_session(&by, own.session)).await;
-    store.delete_session(&by.with_lease(token), own.session).await.expect("it goes");
-    let head = kit::head(&store, &by, thread).await;
+        store.claim_lease(&caller, own.session, Duration::from_secs(60)).await.expect("a lease");
+    harmless(
+        &store,
+        &caller,
+        thread,
+        ErrorKind::Fenced,
+        store.delete_session(&caller, own.session),
+    )
+    .await;
+    store.delete_session(&caller.with_lease(token), own.session).await.expect("it goes");
+    let head = kit::head(&store, &caller, thread).await;
     for round in 0..3 {
         let store = if round == 2 { cx.reopen(cx.store().await).await } else { cx.store().await };
-        store.delete_session(&by, own.session).await.expect("it is gone already");
-        assert_eq!(kit::head(&store, &by, thread).await, head, "deleting again writes nothing");
-        unreadable(&store, &by, &own).await;
-        assert_eq!(the_thread(&store, &by, thread).await.sessions, 1);
-        let rows = kit::sessions(&store, &by, thread).await;
+        store.delete_session(&caller, own.session).await.expect("it is gone already");
+        assert_eq!(kit::head(&store, &caller, thread).await, head, "deleting again writes nothing");
+        unreadable(&store, &caller, &own).await;
+        assert_eq!(the_thread(&store, &caller, thread).await.sessions, 1);
+        let rows = kit::sessions(&store, &caller, thread).await;
         assert_eq!(rows.iter().map(|r| r.id).collect::<Vec<_>>(), [child]);
         // What it cost stays with the thread; its live run counts as cancelled.
-        let sum = store.usage(&by, UsageScope::Thread(thread)).await.expect("a roll-up");
+        let sum = store.usage(&caller, UsageScope::Thread(thread)).await.expect("a roll-up");
         assert_eq!((sum.attempts, sum.cancelled, sum.live), (1, 1, 0));
         assert_eq!(sum.totals.expect("booked").tokens, Tokens::new(3, 4));
     }
     let store = cx.store().await;
-    named(&store, &by, thread, "the next write").await;
+    named(&store, &caller, thread, "the next write").await;
     Verdict::Passed
 }
 
 /// No query and no feed shows anything of a deleted session.
-async fn unreadable(store: &dyn AnyStore, by: &By, gone: &Ids) {
+async fn unreadable(store: &dyn AnyStore, caller: &Caller, gone: &Ids) {
     let page = Paging::default();
     let none = |shown: bool, what: &str| assert!(!shown, "{what} of a deleted session is shown");
-    none(store.session(by, gone.session).await.expect("an answer").is_some(), "the record");
-    none(store.drill(by, gone.session).await.expect("an answer").is_some(), "drill");
-    none(store.entry(by, gone.entry).await.expect("an answer").is_some(), "an entry");
-    none(store.run(by, gone.run).await.expect("an answer").is_some(), "a run");
+    none(store.session(caller, gone.session).await.expect("an answer").is_some(), "the record");
+    none(store.drill(caller, gone.session).await.expect("an answer").is_some(), "drill");
+    none(store.entry(caller, gone.entry).await.expect("an answer").is_some(), "an entry");
+    none(store.run(caller, gone.run).await.expect("an answer").is_some(), "a run");
     let external = crate::model::external_id(gone.run);
     let kind = ErrorKind::NotFound;
-    refused(store.run_by_external_id(by, gone.thread, external).await, kind);
-    refused(store.entries(by, gone.session, Direction::Forward, page).await, kind);
-    refused(store.children(by, gone.session, page).await, kind);
-    refused(store.runs(by, RunScope::Session(gone.session), page).await, kind);
-    refused(store.usage(by, UsageScope::Session(gone.session)).await, kind);
-    refused(store.ledger(by, gone.session, page).await, kind);
-    refused(store.lease(by, gone.session).await, kind);
-    refused(store.append(by, gone.session, says("x")).await, kind);
-    refused(store.end_run(by, gone.run, RunOutcome::Succeeded).await, kind);
+    refused(store.run_by_external_id(caller, gone.thread, external).await, kind);
+    refused(store.entries(caller, gone.session, Direction::Forward, page).await, kind);
+    refused(store.children(caller, gone.session, page).await, kind);
+    refused(store.runs(caller, RunScope::Session(gone.session), page).await, kind);
+    refused(store.usage(caller, UsageScope::Session(gone.session)).await, kind);
+    refused(store.ledger(caller, gone.session, page).await, kind);
+    refused(store.lease(caller, gone.session).await, kind);
+    refused(store.append(caller, gone.session, says("x")).await, kind);
+    refused(store.end_run(caller, gone.run, RunOutcome::Succeeded).await, kind);
     let feed = Feed { thread: gone.thread, after: 0, limit: 1000, wait: Duration::ZERO };
-    let events = store.feed(by, feed).await.expect("the feed").events;
+    let events = store.feed(caller, feed).await.expect("the feed").events;
     assert!(events.iter().map(|e| e.version).eq(1..=events.len() as u64), "every version, once");
     for event in events.iter().filter(|e| e.session == Some(gone.session)) {
         assert_eq!(event.body, None, "the feed shows {} of a deleted session", event.kind);
@@ -96,23 +103,24 @@ async fn unreadable(store: &dyn AnyStore, by: &By, gone: &Ids) {
 /// List by thread: filters, both directions, pages, whole rows, exact under writers.
 pub async fn ses8(cx: Cx) -> Verdict {
     let store = Arc::new(cx.store().await);
-    let by = cx.by();
-    let thread = cx.thread(&*store, &by).await;
+    let caller = cx.caller();
+    let thread = cx.thread(&*store, &caller).await;
     let mut all = Vec::new();
     for i in 0..12_usize {
         let mut new = NewSession::named(format!("s{i}")).with_label("parity", (i % 2).to_string());
         if i % 3 == 0 {
-            new = new.for_task("third").owned_by(agent(&by, "third"));
+            new = new.for_task("third").owned_by(agent(&caller, "third"));
         }
-        all.push(store.create_session(&by, thread, new).await.expect("a session").0);
+        all.push(store.create_session(&caller, thread, new).await.expect("a session").0);
     }
     for i in [1, 4] {
-        store.set_status(&by, all[i], SessionStatus::Active).await.expect("a status");
+        store.set_status(&caller, all[i], SessionStatus::Active).await.expect("a status");
     }
     let list = |filter: SessionFilter, limit: usize| {
-        let (store, by) = (store.clone(), by.clone());
+        let (store, caller) = (store.clone(), caller.clone());
         async move {
-            let rows = pages(limit, |page| store.sessions(&by, thread, filter.clone(), page)).await;
+            let rows =
+                pages(limit, |page| store.sessions(&caller, thread, filter.clone(), page)).await;
             rows.into_iter().map(|r| r.id).collect::<Vec<_>>()
         }
     };
@@ -128,7 +136,7 @@ pub async fn ses8(cx: Cx) -> Verdict {
         let third = SessionFilter { task: Some("third".into()), ..filter() };
         assert_eq!(list(third, limit).await, pick(&|i| i % 3 == 0));
         let owned =
-            SessionFilter { actor: Some(agent(&by, "third")), label: label("0"), ..filter() };
+            SessionFilter { actor: Some(agent(&caller, "third")), label: label("0"), ..filter() };
         assert_eq!(list(owned, limit).await, pick(&|i| i % 6 == 0));
         let active = SessionFilter { status: Some(SessionStatus::Active), ..filter() };
         assert_eq!(list(active, limit).await, [all[1], all[4]]);
@@ -139,16 +147,16 @@ pub async fn ses8(cx: Cx) -> Verdict {
         let nobody = SessionFilter { task: Some("none".into()), ..filter() };
         assert_eq!(list(nobody, limit).await, []);
     }
-    row(&*store, &by, all[2]).await;
+    row(&*store, &caller, all[2]).await;
 
     // Under writers, in both directions: those that stay are there exactly once, and rows agree with sessions.
     let churn = {
-        let (store, by) = (store.clone(), by.clone());
+        let (store, caller) = (store.clone(), caller.clone());
         tokio::spawn(async move {
             loop {
-                let session = named(&*store, &by, thread, "churn").await;
-                store.append(&by, session, says("x")).await.expect("an entry");
-                store.delete_session(&by, session).await.expect("it goes");
+                let session = named(&*store, &caller, thread, "churn").await;
+                store.append(&caller, session, says("x")).await.expect("an entry");
+                store.delete_session(&caller, session).await.expect("it goes");
             }
         })
     };
@@ -168,17 +176,17 @@ pub async fn ses8(cx: Cx) -> Verdict {
 }
 
 /// What a row says is what the session says.
-async fn row(store: &dyn AnyStore, by: &By, parent: SessionId) {
+async fn row(store: &dyn AnyStore, caller: &Caller, parent: SessionId) {
     let thread = parent.thread();
     let new = NewSession::named("child").under(NewSubSession::under(parent));
-    let (child, _) = store.create_session(by, thread, new).await.expect("a child");
-    let said = store.append(by, child, vec![says("a"), says("b")]).await.expect("a turn");
-    let first = store.start_run(by, child, NewRun::default()).await.expect("a run");
-    let open = store.start_run(by, child, NewRun::default()).await.expect("a run");
-    store.end_run(by, first, RunOutcome::Succeeded).await.expect("it ends");
-    let rows = kit::sessions(store, by, thread).await;
+    let (child, _) = store.create_session(caller, thread, new).await.expect("a child");
+    let said = store.append(caller, child, vec![says("a"), says("b")]).await.expect("a turn");
+    let first = store.start_run(caller, child, NewRun::default()).await.expect("a run");
+    let open = store.start_run(caller, child, NewRun::default()).await.expect("a run");
+    store.end_run(caller, first, RunOutcome::Succeeded).await.expect("it ends");
+    let rows = kit::sessions(store, caller, thread).await;
     let row = rows.iter().find(|r| r.id == child).expect("the row");
-    let session = the_session(store, by, child).await;
+    let session = the_session(store, caller, child).await;
     assert_eq!(
         (&row.name, &row.labels, &row.task),
         (&session.name, &session.labels, &session.task)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sessile_core::{
-    By, ErrorKind,
+    Caller, ErrorKind,
     command::{LinkSessions, NewSession, NewSubSession, NewThread},
     error::Error,
     id::{SessionId, SubSessionId, ThreadId},
@@ -29,26 +29,30 @@ pub(super) fn under(parent: SessionId) -> NewSession {
 
 pub(super) async fn child_of(
     store: &dyn AnyStore,
-    by: &By,
+    caller: &Caller,
     parent: SessionId,
 ) -> (SessionId, SubSessionId) {
-    let made = store.create_session(by, parent.thread(), under(parent)).await.expect("a child");
+    let made = store.create_session(caller, parent.thread(), under(parent)).await.expect("a child");
     (made.0, made.1.expect("an edge"))
 }
 
-pub(super) async fn the_edge(store: &dyn AnyStore, by: &By, edge: SubSessionId) -> SubSession {
-    store.edge(by, edge).await.expect("an answer").expect("the edge exists")
+pub(super) async fn the_edge(
+    store: &dyn AnyStore,
+    caller: &Caller,
+    edge: SubSessionId,
+) -> SubSession {
+    store.edge(caller, edge).await.expect("an answer").expect("the edge exists")
 }
 
 pub(super) async fn several(
     store: &dyn AnyStore,
-    by: &By,
+    caller: &Caller,
     thread: ThreadId,
     n: usize,
 ) -> Vec<SessionId> {
     let mut all = Vec::new();
     for i in 0..n {
-        all.push(named(store, by, thread, &format!("s{i}")).await);
+        all.push(named(store, caller, thread, &format!("s{i}")).await);
     }
     all
 }
@@ -56,25 +60,25 @@ pub(super) async fn several(
 /// The parent relation is a forest.
 pub async fn sub1(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let thread = cx.thread(&store, &by).await;
-    let s = several(&store, &by, thread, 5).await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let s = several(&store, &caller, thread, 5).await;
     for (parent, child) in [(0, 1), (1, 2), (0, 3)] {
-        store.link_sessions(&by, link(s[parent], s[child])).await.expect("an edge");
+        store.link_sessions(&caller, link(s[parent], s[child])).await.expect("an edge");
     }
     // Self edges, second parents, cycles of every length.
     for (parent, child) in [(4, 4), (0, 0), (2, 3), (0, 1), (3, 1), (1, 0), (2, 0), (3, 0)] {
-        let refusal = store.link_sessions(&by, link(s[parent], s[child]));
-        let error = harmless(&store, &by, thread, ErrorKind::Precondition, refusal).await;
+        let refusal = store.link_sessions(&caller, link(s[parent], s[child]));
+        let error = harmless(&store, &caller, thread, ErrorKind::Precondition, refusal).await;
         assert!(matches!(error, Error::NotAForest { .. }), "{parent} above {child}: {error:?}");
     }
     // Two links that would close a cycle together: one wins.
     let store = Arc::new(store);
     for _ in 0..5 {
-        let pair = several(&*store, &by, thread, 2).await;
+        let pair = several(&*store, &caller, thread, 2).await;
         let racers = [(pair[0], pair[1]), (pair[1], pair[0])].map(|(parent, child)| {
-            let (store, by) = (store.clone(), by.clone());
-            tokio::spawn(async move { store.link_sessions(&by, link(parent, child)).await })
+            let (store, caller) = (store.clone(), caller.clone());
+            tokio::spawn(async move { store.link_sessions(&caller, link(parent, child)).await })
         });
         let mut won = 0;
         for racer in racers {
@@ -86,38 +90,38 @@ pub async fn sub1(cx: Cx) -> Verdict {
         assert_eq!(won, 1);
     }
     // Free again after the edge is gone.
-    let (child, edge) = child_of(&*store, &by, s[4]).await;
-    store.delete_edge(&by, edge).await.expect("it goes");
-    store.link_sessions(&by, link(child, s[4])).await.expect("the other way round");
+    let (child, edge) = child_of(&*store, &caller, s[4]).await;
+    store.delete_edge(&caller, edge).await.expect("it goes");
+    store.link_sessions(&caller, link(child, s[4])).await.expect("the other way round");
     Verdict::Passed
 }
 
 /// Parent and child share the thread.
 pub async fn sub2(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let project = cx.project(&store, &by).await;
+    let caller = cx.caller();
+    let project = cx.project(&store, &caller).await;
     let mut threads = Vec::new();
     for _ in 0..2 {
         threads.push(
-            store.create_thread(&by, project, NewThread::titled("t")).await.expect("a thread"),
+            store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread"),
         );
     }
-    let here = named(&store, &by, threads[0], "here").await;
-    let there = named(&store, &by, threads[1], "there").await;
+    let here = named(&store, &caller, threads[0], "here").await;
+    let there = named(&store, &caller, threads[1], "there").await;
     for thread in &threads {
         let both = [link(here, there), link(there, here)];
         for link in both {
-            let refusal = store.link_sessions(&by, link);
-            let error = harmless(&store, &by, *thread, ErrorKind::Precondition, refusal).await;
+            let refusal = store.link_sessions(&caller, link);
+            let error = harmless(&store, &caller, *thread, ErrorKind::Precondition, refusal).await;
             assert!(matches!(error, Error::WrongThread { .. }), "{error:?}");
         }
-        let refusal = store.create_session(&by, threads[0], under(there));
-        let error = harmless(&store, &by, *thread, ErrorKind::Precondition, refusal).await;
+        let refusal = store.create_session(&caller, threads[0], under(there));
+        let error = harmless(&store, &caller, *thread, ErrorKind::Precondition, refusal).await;
         assert!(matches!(error, Error::WrongThread { .. }), "{error:?}");
     }
-    let (child, edge) = child_of(&store, &by, here).await;
-    let edge = the_edge(&store, &by, edge).await;
+    let (child, edge) = child_of(&store, &caller, here).await;
+    let edge = the_edge(&store, &caller, edge).await;
     assert_eq!((edge.parent, edge.child, child.thread()), (here, child, threads[0]));
     Verdict::Passed
 }
@@ -125,31 +129,32 @@ pub async fn sub2(cx: Cx) -> Verdict {
 /// Children in the order they were created.
 pub async fn sub3(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
+    let caller = cx.caller();
     let config = ProjectConfig::default().with_max_delegation_width(100);
-    let project = store.create_project(&by, "wide", config).await.expect("a project");
-    let thread = store.create_thread(&by, project, NewThread::titled("t")).await.expect("a thread");
-    let mut loose = several(&store, &by, thread, 10).await;
-    let parent = named(&store, &by, thread, "parent").await;
+    let project = store.create_project(&caller, "wide", config).await.expect("a project");
+    let thread =
+        store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
+    let mut loose = several(&store, &caller, thread, 10).await;
+    let parent = named(&store, &caller, thread, "parent").await;
     let mut edges = Vec::new();
     for i in 0..20 {
         // Linked sessions are older than created ones; the order is that of the edges.
         let edge = if i % 2 == 0 {
             let child = loose.pop().expect("one is left");
-            store.link_sessions(&by, link(parent, child)).await.expect("an edge")
+            store.link_sessions(&caller, link(parent, child)).await.expect("an edge")
         } else {
-            child_of(&store, &by, parent).await.1
+            child_of(&store, &caller, parent).await.1
         };
         edges.push(edge);
     }
-    store.delete_edge(&by, edges.remove(7)).await.expect("it goes");
+    store.delete_edge(&caller, edges.remove(7)).await.expect("it goes");
     for limit in [1, 6, 1000] {
-        let listed = pages(limit, |page| store.children(&by, parent, page)).await;
+        let listed = pages(limit, |page| store.children(&caller, parent, page)).await;
         assert_eq!(listed.iter().map(|e| e.id).collect::<Vec<_>>(), edges, "{limit} at a time");
     }
-    let drill = store.drill(&by, parent).await.expect("an answer").expect("the parent");
+    let drill = store.drill(&caller, parent).await.expect("an answer").expect("the parent");
     assert_eq!(drill.children.iter().map(|e| e.id).collect::<Vec<_>>(), edges);
-    let leaf = pages(5, |page| store.children(&by, drill.children[0].child, page)).await;
+    let leaf = pages(5, |page| store.children(&caller, drill.children[0].child, page)).await;
     assert_eq!(leaf, []);
     Verdict::Passed
 }
@@ -157,25 +162,27 @@ pub async fn sub3(cx: Cx) -> Verdict {
 /// Ancestry is root to self; its length less one is the depth.
 pub async fn sub4(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
+    let caller = cx.caller();
     let config = ProjectConfig::default().with_max_delegation_depth(12);
-    let project = store.create_project(&by, "deep", config).await.expect("a project");
-    let thread = store.create_thread(&by, project, NewThread::titled("t")).await.expect("a thread");
-    let mut line = vec![named(&store, &by, thread, "root").await];
+    let project = store.create_project(&caller, "deep", config).await.expect("a project");
+    let thread =
+        store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
+    let mut line = vec![named(&store, &caller, thread, "root").await];
     let mut edges = Vec::new();
     for _ in 0..6 {
-        let (child, edge) = child_of(&store, &by, line[line.len() - 1]).await;
+        let (child, edge) = child_of(&store, &caller, line[line.len() - 1]).await;
         line.push(child);
         edges.push(edge);
     }
     let check = |from: usize| {
-        let (store, by, line) = (&store, &by, &line);
+        let (store, caller, line) = (&store, &caller, &line);
         async move {
             for at in from..line.len() {
-                let drill = store.drill(by, line[at]).await.expect("an answer").expect("a session");
+                let drill =
+                    store.drill(caller, line[at]).await.expect("an answer").expect("a session");
                 assert_eq!(drill.ancestry, line[from..=at]);
                 assert_eq!(drill.session.depth as usize, at - from);
-                let row = crate::kit::sessions(store, by, thread)
+                let row = crate::kit::sessions(store, caller, thread)
                     .await
                     .into_iter()
                     .find(|r| r.id == line[at]);
@@ -189,11 +196,11 @@ pub async fn sub4(cx: Cx) -> Verdict {
     };
     check(0).await;
     // Cut in the middle, and put below another root: the whole subtree follows.
-    store.delete_edge(&by, edges[2]).await.expect("it goes");
+    store.delete_edge(&caller, edges[2]).await.expect("it goes");
     check(3).await;
-    let root = named(&store, &by, thread, "another root").await;
-    store.link_sessions(&by, link(root, line[3])).await.expect("an edge");
-    let drill = store.drill(&by, line[6]).await.expect("an answer").expect("a session");
+    let root = named(&store, &caller, thread, "another root").await;
+    store.link_sessions(&caller, link(root, line[3])).await.expect("an edge");
+    let drill = store.drill(&caller, line[6]).await.expect("an answer").expect("a session");
     assert_eq!(drill.ancestry, [root, line[3], line[4], line[5], line[6]]);
     assert_eq!(drill.session.depth, 4);
     Verdict::Passed
@@ -202,30 +209,30 @@ pub async fn sub4(cx: Cx) -> Verdict {
 /// `drill` is one snapshot.
 pub async fn sub5(cx: Cx) -> Verdict {
     let store = Arc::new(cx.store().await);
-    let by = cx.by();
-    let thread = cx.thread(&*store, &by).await;
-    let s = several(&*store, &by, thread, 3).await;
+    let caller = cx.caller();
+    let thread = cx.thread(&*store, &caller).await;
+    let s = several(&*store, &caller, thread, 3).await;
     // The middle hangs below one root with a child, or below the other without: always both or neither.
     let other = Arc::new(cx.store().await);
     let churn = {
-        let (store, by, s) = (other, by.clone(), s.clone());
+        let (store, caller, s) = (other, caller.clone(), s.clone());
         tokio::spawn(async move {
             loop {
-                let edge = store.link_sessions(&by, link(s[0], s[1])).await.expect("an edge");
-                store.append(&by, s[1], says("under")).await.expect("an entry");
+                let edge = store.link_sessions(&caller, link(s[0], s[1])).await.expect("an edge");
+                store.append(&caller, s[1], says("under")).await.expect("an entry");
                 tokio::task::yield_now().await;
-                let (child, below) = child_of(&*store, &by, s[1]).await;
-                store.delete_edge(&by, below).await.expect("it goes");
-                store.delete_session(&by, child).await.expect("it goes");
-                store.delete_edge(&by, edge).await.expect("it goes");
-                store.append(&by, s[1], says("free")).await.expect("an entry");
+                let (child, below) = child_of(&*store, &caller, s[1]).await;
+                store.delete_edge(&caller, below).await.expect("it goes");
+                store.delete_session(&caller, child).await.expect("it goes");
+                store.delete_edge(&caller, edge).await.expect("it goes");
+                store.append(&caller, s[1], says("free")).await.expect("an entry");
                 tokio::task::yield_now().await;
             }
         })
     };
     let mut seen = [0, 0];
     for _ in 0..120 {
-        let drill = store.drill(&by, s[1]).await.expect("an answer").expect("a session");
+        let drill = store.drill(&caller, s[1]).await.expect("an answer").expect("a session");
         let session = &drill.session;
         assert_eq!(
             drill.ancestry.len() as u32,

@@ -1,7 +1,7 @@
 //! TEN: tenancy and ids.
 
 use sessile_core::{
-    By, ErrorKind, Key,
+    Caller, ErrorKind, Key,
     command::{
         Append, Expect, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, Paging,
         ThreadFilter, ThreadScope, UpdateSession, UpdateThread,
@@ -29,7 +29,7 @@ pub async fn ten1(cx: Cx) -> Verdict {
     let journal = cx.journal().await;
     let watched = Watched::new(journal.clone());
     let store = cx.store_over(watched.clone(), Default::default(), |options| options);
-    let (ours, theirs) = (cx.by(), cx.by_of("evil-corp", "ada"));
+    let (ours, theirs) = (cx.caller(), cx.by_of("evil-corp", "ada"));
     let (own, foreign) = (Ids::make(&store, &ours).await, Ids::make(&store, &theirs).await);
     let tenants = [&ours.tenant, &theirs.tenant];
     unchanged(&*journal, &tenants, async {
@@ -63,29 +63,29 @@ pub async fn ten2(cx: Cx) -> Verdict {
     let store = cx.store().await;
     let mut made = Vec::new();
     for tenant in ["a", "a-b", "a.b", "ab", "a_b", "a-b.c", "b"] {
-        let by = cx.by_of(tenant, "ada");
+        let caller = cx.by_of(tenant, "ada");
         let mut threads = Vec::new();
-        let project = cx.project(&store, &by).await;
+        let project = cx.project(&store, &caller).await;
         for _ in 0..2 {
             let new = NewThread::titled("same").with_label("k", "v");
-            threads.push(store.create_thread(&by, project, new).await.expect("a thread"));
+            threads.push(store.create_thread(&caller, project, new).await.expect("a thread"));
         }
         threads.sort_unstable();
-        made.push((by, project, threads));
+        made.push((caller, project, threads));
     }
-    for (by, project, threads) in &made {
-        let projects = pages(1, |page| store.projects(by, page)).await;
+    for (caller, project, threads) in &made {
+        let projects = pages(1, |page| store.projects(caller, page)).await;
         assert_eq!(projects.iter().map(|p| p.id).collect::<Vec<_>>(), [*project]);
-        assert!(projects.iter().all(|p| p.tenant == by.tenant));
-        let user = by.actor.user_id().expect("a user").clone();
+        assert!(projects.iter().all(|p| p.tenant == caller.tenant));
+        let user = caller.actor.user_id().expect("a user").clone();
         for scope in [ThreadScope::Tenant, ThreadScope::Project(*project), ThreadScope::User(user)]
         {
             let plain = ThreadFilter::of(scope);
             for filter in [plain.clone(), plain.clone().newest_first(), plain.labelled("k", "v")] {
-                let rows = pages(1, |page| store.threads(by, filter.clone(), page)).await;
+                let rows = pages(1, |page| store.threads(caller, filter.clone(), page)).await;
                 let mut ids: Vec<_> = rows.iter().map(|r| r.id).collect();
                 ids.sort_unstable();
-                assert_eq!(&ids, threads, "{} by {filter:?}", by.tenant);
+                assert_eq!(&ids, threads, "{} by {filter:?}", caller.tenant);
             }
         }
     }
@@ -96,47 +96,53 @@ pub async fn ten2(cx: Cx) -> Verdict {
 pub async fn ten3(cx: Cx) -> Verdict {
     let store = cx.store().await;
     let journal = cx.journal().await;
-    let by = cx.by();
-    let ids = Ids::make(&store, &by).await;
+    let caller = cx.caller();
+    let ids = Ids::make(&store, &caller).await;
     let foreign = cx.by_of("evil-corp", "ada").actor;
-    let nested = chain(&by, Some(foreign.clone()), 3);
-    let ours = cx.by().tenant;
+    let nested = chain(&caller, Some(foreign.clone()), 3);
+    let ours = cx.caller().tenant;
     unchanged(&*journal, &[&ours, foreign.tenant()], async {
         for actor in [foreign.clone(), nested] {
-            let caller = By::new(by.tenant.clone(), actor.clone());
+            let caller = Caller::new(caller.tenant.clone(), actor.clone());
             for method in methods(&ids, &ids) {
                 refused(method.request.send(&store, &caller).await, ErrorKind::TenantIsolation);
             }
             let owned = NewSession::named("s").owned_by(actor.clone());
             let isolation = ErrorKind::TenantIsolation;
-            refused(store.create_session(&by, ids.thread, owned).await, isolation);
+            refused(store.create_session(&caller, ids.thread, owned).await, isolation);
             let update = UpdateSession { actor: Some(actor.clone()), ..UpdateSession::default() };
-            refused(store.update_session(&by, ids.session, 2, update).await, isolation);
-            let entry = says("x").by(actor.clone());
-            refused(store.append(&by, ids.session, vec![says("y"), entry]).await, isolation);
+            refused(store.update_session(&caller, ids.session, 2, update).await, isolation);
+            let entry = says("x").authored_by(actor.clone());
+            refused(store.append(&caller, ids.session, vec![says("y"), entry]).await, isolation);
             let filter =
                 sessile_core::command::SessionFilter { actor: Some(actor), ..Default::default() };
-            let listed = store.sessions(&by, ids.thread, filter, Paging::default()).await;
+            let listed = store.sessions(&caller, ids.thread, filter, Paging::default()).await;
             assert!(
                 listed.map_or(true, |page| page.items.is_empty()),
                 "a foreign owner matches nobody"
             );
         }
-        let deep = chain(&by, None, 9);
-        refused(store.append(&by, ids.session, says("x").by(deep)).await, ErrorKind::Invalid);
+        let deep = chain(&caller, None, 9);
+        refused(
+            store.append(&caller, ids.session, says("x").authored_by(deep)).await,
+            ErrorKind::Invalid,
+        );
     })
     .await;
-    let deep = chain(&by, None, 8);
-    let said = store.append(&by, ids.session, says("x").by(deep.clone())).await.expect("8 levels");
-    let entry = store.entry(&by, said.first).await.expect("an answer").expect("the entry");
+    let deep = chain(&caller, None, 8);
+    let said = store
+        .append(&caller, ids.session, says("x").authored_by(deep.clone()))
+        .await
+        .expect("8 levels");
+    let entry = store.entry(&caller, said.first).await.expect("an answer").expect("the entry");
     assert_eq!(entry.actor, Some(deep), "the whole chain comes back");
     Verdict::Passed
 }
 
 /// Agents one under the other, so many in all, with something at the end.
-fn chain(by: &By, end: Option<Actor>, levels: usize) -> Actor {
+fn chain(caller: &Caller, end: Option<Actor>, levels: usize) -> Actor {
     let agent = |parent: Option<Actor>| Actor::Agent {
-        tenant: by.tenant.clone(),
+        tenant: caller.tenant.clone(),
         id: AgentId::new("agent").expect("an agent"),
         parent: parent.map(Box::new),
     };
@@ -152,7 +158,7 @@ pub async fn ten4(cx: Cx) -> Verdict {
     for damage in [Damage::FlipHead, Damage::FlipBody, Damage::Drop] {
         let cx = cx.another().await;
         let store = cx.store().await;
-        let (ours, theirs) = (cx.by(), cx.by_of("acme-", "ada"));
+        let (ours, theirs) = (cx.caller(), cx.by_of("acme-", "ada"));
         let (own, foreign) = (Ids::make(&store, &ours).await, Ids::make(&store, &theirs).await);
         let before = answers(&store, &ours, &own).await;
         drop(store);
@@ -170,8 +176,8 @@ pub async fn ten4(cx: Cx) -> Verdict {
 }
 
 /// The damage was real: the damaged tenant sees it.
-async fn damaged(store: &dyn AnyStore, by: &By, ids: &Ids, damage: Damage) {
-    let found = match store.verify(by, ids.thread, None).await {
+async fn damaged(store: &dyn AnyStore, caller: &Caller, ids: &Ids, damage: Damage) {
+    let found = match store.verify(caller, ids.thread, None).await {
         Ok(verified) => !verified.problems.is_empty(),
         Err(error) => error.kind() == ErrorKind::Corrupt,
     };
@@ -179,15 +185,15 @@ async fn damaged(store: &dyn AnyStore, by: &By, ids: &Ids, damage: Damage) {
 }
 
 /// What a tenant can ask about its ids, answered.
-async fn answers(store: &dyn AnyStore, by: &By, ids: &Ids) -> Vec<String> {
+async fn answers(store: &dyn AnyStore, caller: &Caller, ids: &Ids) -> Vec<String> {
     let mut all = Vec::new();
     for method in methods(ids, ids) {
         if method.request.is_query() {
-            all.push(format!("{:?}", method.request.send(store, by).await));
+            all.push(format!("{:?}", method.request.send(store, caller).await));
         }
     }
-    all.push(format!("{:?}", store.projects(by, Paging::default()).await));
-    all.push(format!("{:?}", kit::threads(store, by, ThreadScope::Tenant).await));
+    all.push(format!("{:?}", store.projects(caller, Paging::default()).await));
+    all.push(format!("{:?}", kit::threads(store, caller, ThreadScope::Tenant).await));
     all
 }
 
@@ -201,8 +207,8 @@ pub async fn ten5(cx: Cx) -> Verdict {
         assert_eq!(TenantId::new(&text).is_ok(), fits::is_tenant(&text), "{text:?} as a tenant");
     }
     let store = cx.store().await;
-    let by = cx.by();
-    let ids = Ids::make(&store, &by).await;
+    let caller = cx.caller();
+    let ids = Ids::make(&store, &caller).await;
     let right = [
         ids.project.to_string(),
         ids.thread.to_string(),
@@ -219,8 +225,8 @@ pub async fn ten5(cx: Cx) -> Verdict {
     }
     let texts = fits::corpus().into_iter().enumerate().map(|(n, text)| {
         // A tenant for each sixteen, so that what a list looks at does not grow with all that was tried before.
-        let by = cx.by_of(&format!("acme-{}", n / 16), "ada");
-        hostile_texts(cx.clone(), store.clone(), by, text)
+        let caller = cx.by_of(&format!("acme-{}", n / 16), "ada");
+        hostile_texts(cx.clone(), store.clone(), caller, text)
     });
     kit::in_tasks(16, texts).await;
     let tenants = hostile::tenants().into_iter();
@@ -250,22 +256,22 @@ fn no_id(text: &str) {
 }
 
 /// One hostile text wherever a caller may put one.
-async fn hostile_texts(cx: Cx, store: Store, by: By, text: String) {
-    let (store, by, text) = (&store, &by, text.as_str());
-    let titled = store.create_project(by, text, ProjectConfig::default()).await;
+async fn hostile_texts(cx: Cx, store: Store, caller: Caller, text: String) {
+    let (store, caller, text) = (&store, &caller, text.as_str());
+    let titled = store.create_project(caller, text, ProjectConfig::default()).await;
     assert_eq!(titled.is_ok(), fits::is_title(text), "{text:?} as a name");
     let project = match titled {
         Ok(project) => project,
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Invalid, "{text:?} as a name");
-            cx.project(store, by).await
+            cx.project(store, caller).await
         }
     };
     let new = NewThread::titled("t").with_label(text, "v");
-    let thread = match store.create_thread(by, project, new).await {
+    let thread = match store.create_thread(caller, project, new).await {
         Ok(thread) => {
             let listed = ThreadFilter::of(ThreadScope::Tenant).labelled(text, "v");
-            let rows = pages(10, |page| store.threads(by, listed.clone(), page)).await;
+            let rows = pages(10, |page| store.threads(caller, listed.clone(), page)).await;
             assert_eq!(
                 rows.iter().map(|r| r.id).collect::<Vec<_>>(),
                 [thread],
@@ -276,66 +282,68 @@ async fn hostile_texts(cx: Cx, store: Store, by: By, text: String) {
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Invalid, "{text:?} as a label");
             assert!(!fits::is_outside(text), "{text:?} as a label: {error}");
-            store.create_thread(by, project, NewThread::titled("t")).await.expect("a thread")
+            store.create_thread(caller, project, NewThread::titled("t")).await.expect("a thread")
         }
     };
-    let session = named(store, by, thread, "s").await;
-    store.append(by, session, says(text)).await.expect("any text is an entry");
-    assert_eq!(kit::texts(store, by, session).await, [text], "an entry comes back verbatim");
-    let keyed = by.with_key(Key::new(text, 1));
+    let session = named(store, caller, thread, "s").await;
+    store.append(caller, session, says(text)).await.expect("any text is an entry");
+    assert_eq!(kit::texts(store, caller, session).await, [text], "an entry comes back verbatim");
+    let keyed = caller.with_key(Key::new(text, 1));
     let again = store.append(&keyed, session, says("keyed")).await;
     assert_eq!(again.is_ok(), fits::is_outside(text), "{text:?} as a producer");
-    let run = store.start_run(by, session, NewRun::default()).await.expect("a run");
+    let run = store.start_run(caller, session, NewRun::default()).await.expect("a run");
     let usage = Usage::new(Tokens::new(1, 1), 1);
-    let booked = store.book_usage(by, run, text, usage).await;
+    let booked = store.book_usage(caller, run, text, usage).await;
     assert_eq!(booked.is_ok(), fits::is_outside(text), "{text:?} as a call");
-    let unknown = store.run_by_external_id(by, thread, text).await;
+    let unknown = store.run_by_external_id(caller, thread, text).await;
     assert!(!matches!(unknown, Ok(Some(_))), "{text:?} names no run");
 }
 
 /// A tenant of a name that could be taken for something else has its own data.
 async fn hostile_tenant(cx: Cx, store: Store, tenant: String) {
-    let (store, by) = (&store, cx.by_of(&tenant, "ada"));
-    let session = cx.session(store, &by).await;
-    store.append(&by, session, says(&tenant)).await.expect("an entry");
-    assert_eq!(kit::texts(store, &by, session).await, [tenant]);
+    let (store, caller) = (&store, cx.by_of(&tenant, "ada"));
+    let session = cx.session(store, &caller).await;
+    store.append(&caller, session, says(&tenant)).await.expect("an entry");
+    assert_eq!(kit::texts(store, &caller, session).await, [tenant]);
 }
 
 /// Ids are unique, sort by creation as values and as strings, and never come again.
 pub async fn ten6(cx: Cx) -> Verdict {
     let clock = std::sync::Arc::new(crate::TestClock::default());
     let store = cx.store_with(clock.clone(), |options| options).await;
-    let by = cx.by();
-    let project = cx.project(&store, &by).await;
-    let thread = store.create_thread(&by, project, NewThread::titled("t")).await.expect("a thread");
+    let caller = cx.caller();
+    let project = cx.project(&store, &caller).await;
+    let thread =
+        store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
     let mut sessions: Vec<SessionId> = Vec::new();
     let mut entries: Vec<EntryId> = Vec::new();
     for round in 0..40_u64 {
         if round % 7 == 3 {
             clock.rewind(std::time::Duration::from_secs(3600));
         }
-        let session = named(&store, &by, thread, "same name").await;
-        let said = store.append(&by, session, vec![says("a"), says("b")]).await.expect("a turn");
+        let session = named(&store, &caller, thread, "same name").await;
+        let said =
+            store.append(&caller, session, vec![says("a"), says("b")]).await.expect("a turn");
         entries.extend(said.entries());
         sessions.push(session);
         if round % 3 == 0 {
-            store.delete_session(&by, session).await.expect("it goes");
+            store.delete_session(&caller, session).await.expect("it goes");
         }
     }
     rising(&sessions);
     rising(&entries);
     let mut minted = vec![thread];
-    store.delete_session(&by, *sessions.last().expect("some")).await.expect("it goes");
+    store.delete_session(&caller, *sessions.last().expect("some")).await.expect("it goes");
     for _ in 0..20 {
         let next =
-            store.create_thread(&by, project, NewThread::titled("t")).await.expect("a thread");
+            store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
         assert!(!minted.contains(&next), "{next} was minted twice");
-        store.delete_thread(&by, next).await.expect("it goes");
-        assert_eq!(store.thread(&by, next).await.expect("an answer"), None);
+        store.delete_thread(&caller, next).await.expect("it goes");
+        assert_eq!(store.thread(&caller, next).await.expect("an answer"), None);
         minted.push(next);
     }
     let store = cx.reopen(store).await;
-    let after = named(&store, &by, thread, "later").await;
+    let after = named(&store, &caller, thread, "later").await;
     assert!(sessions.iter().all(|s| *s < after), "an id came again after a reopen");
     Verdict::Passed
 }
@@ -351,9 +359,9 @@ fn rising<T: Ord + std::fmt::Display + std::fmt::Debug>(ids: &[T]) {
 pub async fn ten7(cx: Cx) -> Verdict {
     let store = cx.store().await;
     let journal = cx.journal().await;
-    let by = cx.by();
-    let own = Ids::make(&store, &by).await;
-    unchanged(&*journal, &[&by.tenant], async {
+    let caller = cx.caller();
+    let own = Ids::make(&store, &caller).await;
+    unchanged(&*journal, &[&caller.tenant], async {
         let mut cases = methods(&own, &own.nothing());
         cases.extend(methods(&own, &own.crossed()));
         // In a thread that does not exist, an id named beside one's own may as well be one of another thread.
@@ -362,7 +370,7 @@ pub async fn ten7(cx: Cx) -> Verdict {
             |name: &str| name.contains(' ') && !name.contains(" of ") && !name.contains("backward");
         cases.extend(elsewhere.iter().filter(|m| !beside(m.name)).cloned());
         for method in cases {
-            let answer = method.request.send(&store, &by).await;
+            let answer = method.request.send(&store, &caller).await;
             let shown = format!("{} answered {answer:?}", method.name);
             match method.unknown {
                 Unknown::None => assert!(answer.is_ok_and(|a| a.ends_with("(None)")), "{shown}"),
@@ -374,7 +382,7 @@ pub async fn ten7(cx: Cx) -> Verdict {
             }
         }
         for method in elsewhere.into_iter().filter(|m| beside(m.name)) {
-            let error = method.request.send(&store, &by).await.expect_err(method.name);
+            let error = method.request.send(&store, &caller).await.expect_err(method.name);
             let kind = error.kind();
             assert!(
                 matches!(kind, ErrorKind::NotFound | ErrorKind::Precondition),
@@ -384,62 +392,68 @@ pub async fn ten7(cx: Cx) -> Verdict {
         }
     })
     .await;
-    store.append(&by, own.session, says("on it goes")).await.expect("the next write");
+    store.append(&caller, own.session, says("on it goes")).await.expect("the next write");
     Verdict::Passed
 }
 
 /// Of several reasons to refuse, the first in the stated order is told.
 pub async fn ten8(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let (by, theirs) = (cx.by(), cx.by_of("evil-corp", "eve"));
-    let own = Ids::make(&store, &by).await;
+    let (caller, theirs) = (cx.caller(), cx.by_of("evil-corp", "eve"));
+    let own = Ids::make(&store, &caller).await;
     let foreign = Ids::make(&store, &theirs).await;
-    let other = Ids::make(&store, &by).await;
+    let other = Ids::make(&store, &caller).await;
     let long = UpdateThread { title: Some("x".repeat(257)), labels: None };
     // Invalid, TenantIsolation.
-    refused(store.update_thread(&by, foreign.thread, 1, long).await, ErrorKind::Invalid);
+    refused(store.update_thread(&caller, foreign.thread, 1, long).await, ErrorKind::Invalid);
     // TenantIsolation, replay: the key is known, the id is foreign.
-    let keyed = by.with_key(Key::new("worker", 1));
+    let keyed = caller.with_key(Key::new("worker", 1));
     let first = store.append(&keyed, own.session, says("once")).await.expect("an entry");
     refused(store.append(&keyed, foreign.session, says("once")).await, ErrorKind::TenantIsolation);
     // Replay, NotFound and Closed: the answer outlives the session, and the thread's archive.
-    let gone = named(&store, &by, own.thread, "gone").await;
-    let second = by.with_key(Key::new("worker", 2));
+    let gone = named(&store, &caller, own.thread, "gone").await;
+    let second = caller.with_key(Key::new("worker", 2));
     let told = store.append(&second, gone, says("twice")).await.expect("an entry");
-    store.delete_session(&by, gone).await.expect("it goes");
+    store.delete_session(&caller, gone).await.expect("it goes");
     assert_eq!(
         store.append(&second, gone, says("twice")).await.ok(),
         Some(told),
         "replay, not NotFound"
     );
     // Fenced, IllegalTransition; Fenced, Stale.
-    let held = named(&store, &by, own.thread, "held").await;
+    let held = named(&store, &caller, own.thread, "held").await;
     let ttl = std::time::Duration::from_secs(60);
-    let token = store.claim_lease(&by, held, ttl).await.expect("a lease");
-    let wrong = by.with_lease(token - 1);
+    let token = store.claim_lease(&caller, held, ttl).await.expect("a lease");
+    let wrong = caller.with_lease(token - 1);
     let thread = own.thread;
     harmless(
         &store,
-        &by,
+        &caller,
         thread,
         ErrorKind::Fenced,
         store.set_status(&wrong, held, SessionStatus::Archived),
     )
     .await;
     let update = UpdateSession::default();
-    harmless(&store, &by, thread, ErrorKind::Fenced, store.update_session(&wrong, held, 1, update))
-        .await;
+    harmless(
+        &store,
+        &caller,
+        thread,
+        ErrorKind::Fenced,
+        store.update_session(&wrong, held, 1, update),
+    )
+    .await;
     // WrongThread, Fenced.
     let answer = says("x").in_reply_to(other.entry);
-    harmless(&store, &by, thread, ErrorKind::Precondition, store.append(&wrong, held, answer))
+    harmless(&store, &caller, thread, ErrorKind::Precondition, store.append(&wrong, held, answer))
         .await;
     // Fenced, RunEnded.
-    let with = by.with_lease(token);
+    let with = caller.with_lease(token);
     let run = store.start_run(&with, held, NewRun::default()).await.expect("a run");
     store.end_run(&with, run, RunOutcome::Succeeded).await.expect("it ends");
     harmless(
         &store,
-        &by,
+        &caller,
         thread,
         ErrorKind::Fenced,
         store.end_run(&wrong, run, RunOutcome::Succeeded),
@@ -447,48 +461,69 @@ pub async fn ten8(cx: Cx) -> Verdict {
     .await;
     // RunEnded, Stale.
     let stale = Append { entries: vec![says("x").in_run(run)], expect: Expect::Tail(1) };
-    harmless(&store, &by, thread, ErrorKind::Precondition, store.append(&with, held, stale)).await;
+    harmless(&store, &caller, thread, ErrorKind::Precondition, store.append(&with, held, stale))
+        .await;
     store.release_lease(&with, held).await.expect("it is given back");
     // Precondition (a second parent), Capacity (no width left).
     let narrow = ProjectConfig::default().with_max_delegation_width(1);
-    let project = store.create_project(&by, "narrow", narrow).await.expect("a project");
+    let project = store.create_project(&caller, "narrow", narrow).await.expect("a project");
     let cramped =
-        store.create_thread(&by, project, NewThread::titled("t")).await.expect("a thread");
-    let parent = named(&store, &by, cramped, "parent").await;
+        store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
+    let parent = named(&store, &caller, cramped, "parent").await;
     let child = NewSession::named("c").under(NewSubSession::under(parent));
-    let (child, _) = store.create_session(&by, cramped, child).await.expect("a child");
+    let (child, _) = store.create_session(&caller, cramped, child).await.expect("a child");
     let again = LinkSessions { child, edge: NewSubSession::under(parent) };
-    harmless(&store, &by, cramped, ErrorKind::Precondition, store.link_sessions(&by, again)).await;
+    harmless(
+        &store,
+        &caller,
+        cramped,
+        ErrorKind::Precondition,
+        store.link_sessions(&caller, again),
+    )
+    .await;
     // Capacity, Stale.
     let huge = Append { entries: vec![says("x".repeat((32 << 20) + 1))], expect: Expect::Tail(1) };
-    harmless(&store, &by, thread, ErrorKind::Capacity, store.append(&by, held, huge)).await;
+    harmless(&store, &caller, thread, ErrorKind::Capacity, store.append(&caller, held, huge)).await;
     // NotFound, WrongThread: of two ids, one names nothing and one is another thread's.
     let nothing = own.nothing();
     let both = vec![says("x").in_reply_to(other.entry), says("y").in_reply_to(nothing.entry)];
-    let refusal = store.append(&by, held, both);
-    harmless(&store, &by, thread, ErrorKind::NotFound, refusal).await;
+    let refusal = store.append(&caller, held, both);
+    harmless(&store, &caller, thread, ErrorKind::NotFound, refusal).await;
     // NotFound, Capacity; Fenced, Capacity.
     let huge = || says("x".repeat((32 << 20) + 1));
-    let refusal = store.append(&by, nothing.session, huge());
-    harmless(&store, &by, thread, ErrorKind::NotFound, refusal).await;
+    let refusal = store.append(&caller, nothing.session, huge());
+    harmless(&store, &caller, thread, ErrorKind::NotFound, refusal).await;
     let refusal = store.append(&wrong, held, huge());
-    harmless(&store, &by, thread, ErrorKind::Fenced, refusal).await;
+    harmless(&store, &caller, thread, ErrorKind::Fenced, refusal).await;
     // NotFound, Closed; Closed, WrongThread; Closed, Fenced; replay, Closed.
-    let quiet = Ids::make(&store, &by).await;
-    store.end_run(&by, quiet.run, RunOutcome::Succeeded).await.expect("it ends");
-    let third = by.with_key(Key::new("worker", 1));
+    let quiet = Ids::make(&store, &caller).await;
+    store.end_run(&caller, quiet.run, RunOutcome::Succeeded).await.expect("it ends");
+    let third = caller.with_key(Key::new("worker", 1));
     let kept = store.append(&third, quiet.session, says("kept")).await.expect("an entry");
-    store.archive_thread(&by, quiet.thread).await.expect("it is archived");
+    store.archive_thread(&caller, quiet.thread).await.expect("it is archived");
     let thread = quiet.thread;
     let nothing = quiet.nothing().session;
-    harmless(&store, &by, thread, ErrorKind::NotFound, store.append(&by, nothing, says("x"))).await;
-    let answer = says("x").in_reply_to(other.entry);
-    harmless(&store, &by, thread, ErrorKind::Closed, store.append(&by, quiet.session, answer))
-        .await;
-    let unheld = by.with_lease(1);
     harmless(
         &store,
-        &by,
+        &caller,
+        thread,
+        ErrorKind::NotFound,
+        store.append(&caller, nothing, says("x")),
+    )
+    .await;
+    let answer = says("x").in_reply_to(other.entry);
+    harmless(
+        &store,
+        &caller,
+        thread,
+        ErrorKind::Closed,
+        store.append(&caller, quiet.session, answer),
+    )
+    .await;
+    let unheld = caller.with_lease(1);
+    harmless(
+        &store,
+        &caller,
         thread,
         ErrorKind::Closed,
         store.append(&unheld, quiet.session, says("x")),

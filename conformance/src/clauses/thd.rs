@@ -30,8 +30,8 @@ pub(super) fn titled(title: &str) -> UpdateThread {
 /// A new thread is open, at version 1, with its title verbatim.
 pub async fn thd1(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let project = cx.project(&store, &by).await;
+    let caller = cx.caller();
+    let project = cx.project(&store, &caller).await;
     let titles = [
         "",
         " ",
@@ -47,13 +47,13 @@ pub async fn thd1(cx: Cx) -> Verdict {
     ];
     for title in titles {
         let new = NewThread::titled(title).with_label("k", "").with_label("K", "v");
-        let id = store.create_thread(&by, project, new.clone()).await.expect("a thread");
+        let id = store.create_thread(&caller, project, new.clone()).await.expect("a thread");
         for store in [&store, &cx.store().await] {
-            let thread = the_thread(store, &by, id).await;
-            assert_eq!((thread.id, &thread.tenant, thread.project), (id, &by.tenant, project));
+            let thread = the_thread(store, &caller, id).await;
+            assert_eq!((thread.id, &thread.tenant, thread.project), (id, &caller.tenant, project));
             assert_eq!((thread.title.as_str(), &thread.labels), (title, &new.labels));
             assert_eq!((thread.status, thread.version, thread.head), (ThreadStatus::Open, 1, 1));
-            assert_eq!((thread.sessions, &thread.created_by), (0, &Some(by.actor.clone())));
+            assert_eq!((thread.sessions, &thread.created_by), (0, &Some(caller.actor.clone())));
             assert_eq!(
                 (thread.created_at, thread.updated_at),
                 (TestClock::START, TestClock::START)
@@ -61,10 +61,10 @@ pub async fn thd1(cx: Cx) -> Verdict {
         }
     }
     let journal = cx.journal().await;
-    unchanged(&*journal, &[&by.tenant], async {
+    unchanged(&*journal, &[&caller.tenant], async {
         for title in ["x".repeat(257), "a\nb".into(), "\0".into(), "\u{9f}".into()] {
             let error = refused(
-                store.create_thread(&by, project, NewThread::titled(title)).await,
+                store.create_thread(&caller, project, NewThread::titled(title)).await,
                 ErrorKind::Invalid,
             );
             assert!(matches!(error, Error::Invalid { .. }), "{error:?}");
@@ -74,7 +74,7 @@ pub async fn thd1(cx: Cx) -> Verdict {
             .with_label("a", "x".repeat(256))
             .with_label("b", "x".repeat(256));
         for new in [many, heavy, NewThread::titled("t").with_label("", "v")] {
-            refused(store.create_thread(&by, project, new).await, ErrorKind::Invalid);
+            refused(store.create_thread(&caller, project, new).await, ErrorKind::Invalid);
         }
     })
     .await;
@@ -85,21 +85,21 @@ pub async fn thd1(cx: Cx) -> Verdict {
 pub async fn thd2(cx: Cx) -> Verdict {
     let store = cx.store().await;
     let journal = cx.journal().await;
-    let (by, theirs) = (cx.by(), cx.by_of("evil-corp", "eve"));
-    let own = Ids::make(&store, &by).await;
+    let (caller, theirs) = (cx.caller(), cx.by_of("evil-corp", "eve"));
+    let own = Ids::make(&store, &caller).await;
     let foreign = cx.project(&store, &theirs).await;
-    let archived = cx.project(&store, &by).await;
-    store.archive_project(&by, archived).await.expect("it is archived");
-    let deleted = cx.project(&store, &by).await;
-    store.delete_project(&by, deleted).await.expect("it goes");
-    unchanged(&*journal, &[&by.tenant, &theirs.tenant], async {
+    let archived = cx.project(&store, &caller).await;
+    store.archive_project(&caller, archived).await.expect("it is archived");
+    let deleted = cx.project(&store, &caller).await;
+    store.delete_project(&caller, deleted).await.expect("it goes");
+    unchanged(&*journal, &[&caller.tenant, &theirs.tenant], async {
         for (project, kind) in [
             (own.nothing().project, ErrorKind::NotFound),
             (deleted, ErrorKind::NotFound),
             (archived, ErrorKind::Closed),
             (foreign, ErrorKind::TenantIsolation),
         ] {
-            refused(store.create_thread(&by, project, NewThread::titled("t")).await, kind);
+            refused(store.create_thread(&caller, project, NewThread::titled("t")).await, kind);
         }
     })
     .await;
@@ -109,12 +109,13 @@ pub async fn thd2(cx: Cx) -> Verdict {
 async fn update_role(cx: Cx, index: usize, args: Value) -> String {
     let store = cx.store().await;
     let thread: ThreadId = serde_json::from_value(args["thread"].clone()).expect("a thread");
-    let by = cx.by();
+    let caller = cx.caller();
     let mut won = 0;
     for round in 0..args["rounds"].as_u64().expect("a number") {
         // All update on the version they see; a loser looks again in the next round only.
-        let seen = the_thread(&store, &by, thread).await.version;
-        match store.update_thread(&by, thread, seen, titled(&format!("{index} {round}"))).await {
+        let seen = the_thread(&store, &caller, thread).await.version;
+        match store.update_thread(&caller, thread, seen, titled(&format!("{index} {round}"))).await
+        {
             Ok(version) => {
                 assert!(version > seen);
                 won += 1;
@@ -128,16 +129,18 @@ async fn update_role(cx: Cx, index: usize, args: Value) -> String {
 /// Update is compare-and-swap: of n on one version exactly one wins.
 pub async fn thd3(cx: Cx) -> Verdict {
     let store = Arc::new(cx.store().await);
-    let by = cx.by();
-    let thread = cx.thread(&*store, &by).await;
+    let caller = cx.caller();
+    let thread = cx.thread(&*store, &caller).await;
     for round in 0..5 {
-        let version = the_thread(&*store, &by, thread).await.version;
+        let version = the_thread(&*store, &caller, thread).await.version;
         let stores = [store.clone(), Arc::new(cx.store().await)];
         let racers: Vec<_> = (0..8)
             .map(|i| {
-                let (store, by) = (stores[i % 2].clone(), by.clone());
+                let (store, caller) = (stores[i % 2].clone(), caller.clone());
                 tokio::spawn(async move {
-                    store.update_thread(&by, thread, version, titled(&format!("{round}/{i}"))).await
+                    store
+                        .update_thread(&caller, thread, version, titled(&format!("{round}/{i}")))
+                        .await
                 })
             })
             .collect();
@@ -155,14 +158,14 @@ pub async fn thd3(cx: Cx) -> Verdict {
             }
         }
         let [(winner, version)] = won[..] else { panic!("{} updates won", won.len()) };
-        let now = the_thread(&*store, &by, thread).await;
+        let now = the_thread(&*store, &caller, thread).await;
         assert_eq!((now.title, now.version), (format!("{round}/{winner}"), version));
     }
-    let before = the_thread(&*store, &by, thread).await.head;
+    let before = the_thread(&*store, &caller, thread).await.head;
     let args = json!({ "thread": thread, "rounds": 10 });
     let won = cx.processes("thd update", 3, &args).await;
     let won: u64 = won.iter().map(|n| n.parse::<u64>().expect("a number")).sum();
-    let after = the_thread(&*store, &by, thread).await;
+    let after = the_thread(&*store, &caller, thread).await;
     assert_eq!(after.head - before, won, "each win is one record, and nothing else is written");
     assert!(won >= 10, "in every round of the fastest process somebody wins");
     Verdict::Passed
@@ -172,9 +175,9 @@ pub async fn thd3(cx: Cx) -> Verdict {
 pub async fn thd4(cx: Cx) -> Verdict {
     let clock = Arc::new(TestClock::default());
     let store = cx.store_with(clock.clone(), |options| options).await;
-    let by = cx.by();
-    let ids = Ids::make(&store, &by).await;
-    let first = the_thread(&store, &by, ids.thread).await;
+    let caller = cx.caller();
+    let ids = Ids::make(&store, &caller).await;
+    let first = the_thread(&store, &caller, ids.thread).await;
     let fixed = |t: &sessile_core::model::Thread| {
         (t.id, t.tenant.clone(), t.project, t.created_at, t.created_by.clone())
     };
@@ -192,34 +195,40 @@ pub async fn thd4(cx: Cx) -> Verdict {
         };
         done.unwrap_or_else(|e| panic!("step {step}: {e}"));
         assert_eq!(
-            fixed(&the_thread(&store, &by, ids.thread).await),
+            fixed(&the_thread(&store, &caller, ids.thread).await),
             fixed(&first),
             "after step {step}"
         );
     }
     let store = cx.reopen(store).await;
-    assert_eq!(fixed(&the_thread(&store, &by, ids.thread).await), fixed(&first), "after a reopen");
+    assert_eq!(
+        fixed(&the_thread(&store, &caller, ids.thread).await),
+        fixed(&first),
+        "after a reopen"
+    );
     Verdict::Passed
 }
 
 /// An empty thread survives a reopen of the store.
 pub async fn thd10(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let project = cx.project(&store, &by).await;
+    let caller = cx.caller();
+    let project = cx.project(&store, &caller).await;
     let mut empty = Vec::new();
     for title in ["", "one"] {
-        let id =
-            store.create_thread(&by, project, NewThread::titled(title)).await.expect("a thread");
-        empty.push(the_thread(&store, &by, id).await);
+        let id = store
+            .create_thread(&caller, project, NewThread::titled(title))
+            .await
+            .expect("a thread");
+        empty.push(the_thread(&store, &caller, id).await);
     }
     let store = cx.reopen(store).await;
     for thread in &empty {
-        assert_eq!(the_thread(&store, &by, thread.id).await, *thread);
+        assert_eq!(the_thread(&store, &caller, thread.id).await, *thread);
     }
-    let mut listed = kit::threads_of(&store, &by, project).await;
+    let mut listed = kit::threads_of(&store, &caller, project).await;
     listed.sort_unstable();
     assert!(empty.iter().all(|t| listed.contains(&t.id)));
-    named(&store, &by, empty[0].id, "first").await;
+    named(&store, &caller, empty[0].id, "first").await;
     Verdict::Passed
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sessile_core::{
-    By, ErrorKind,
+    Caller, ErrorKind,
     command::NewRun,
     error::{Closure, Error, ThreadAction},
     id::ThreadId,
@@ -38,66 +38,72 @@ fn not_empty(error: Error, wanted: ThreadAction) -> (Vec<sessile_core::model::Se
 /// Archive is refused while a session is at work, with samples and the exact total.
 pub async fn thd5(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let thread = cx.thread(&store, &by).await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
     let archive = || {
-        harmless(&store, &by, thread, ErrorKind::Precondition, store.archive_thread(&by, thread))
+        harmless(
+            &store,
+            &caller,
+            thread,
+            ErrorKind::Precondition,
+            store.archive_thread(&caller, thread),
+        )
     };
     let mut at_work = Vec::new();
-    named(&store, &by, thread, "idle").await;
+    named(&store, &caller, thread, "idle").await;
     for status in [SessionStatus::Active, SessionStatus::AwaitingHitl] {
-        let session = named(&store, &by, thread, "by hand").await;
-        store.set_status(&by, session, status).await.expect("a status");
+        let session = named(&store, &caller, thread, "by hand").await;
+        store.set_status(&caller, session, status).await.expect("a status");
         at_work.push((session, status));
     }
     let (mut runs, ttl) = (Vec::new(), Duration::from_millis(1));
     for (queued, status) in
         [(true, RunStatus::Queued), (false, RunStatus::Running), (false, RunStatus::AwaitingHitl)]
     {
-        let session = named(&store, &by, thread, "by a run").await;
+        let session = named(&store, &caller, thread, "by a run").await;
         let run = store
-            .start_run(&by, session, NewRun { queued, ..NewRun::default() })
+            .start_run(&caller, session, NewRun { queued, ..NewRun::default() })
             .await
             .expect("a run");
         if status == RunStatus::AwaitingHitl {
-            store.set_run_status(&by, run, status).await.expect("a step");
+            store.set_run_status(&caller, run, status).await.expect("a step");
         }
         let shown =
-            store.session(&by, session).await.expect("an answer").expect("a session").status;
+            store.session(&caller, session).await.expect("an answer").expect("a session").status;
         runs.push(run);
         at_work.push((session, shown));
     }
-    let leased = named(&store, &by, thread, "leased, long expired").await;
-    let token = store.claim_lease(&by, leased, ttl).await.expect("a lease");
+    let leased = named(&store, &caller, thread, "leased, long expired").await;
+    let token = store.claim_lease(&caller, leased, ttl).await.expect("a lease");
     at_work.push((leased, SessionStatus::Idle));
-    let failed = named(&store, &by, thread, "failed").await;
-    store.set_status(&by, failed, SessionStatus::Failed).await.expect("a status");
+    let failed = named(&store, &caller, thread, "failed").await;
+    store.set_status(&caller, failed, SessionStatus::Failed).await.expect("a status");
 
     let (samples, total) = not_empty(archive().await, ThreadAction::Archive);
     let seen: Vec<_> = samples.iter().map(|s| (s.session, s.status)).collect();
     assert_eq!((seen, total), (at_work.clone(), at_work.len() as u64));
     // Every single reason is enough.
     for (session, _) in &at_work[..2] {
-        store.set_status(&by, *session, SessionStatus::Idle).await.expect("a status");
+        store.set_status(&caller, *session, SessionStatus::Idle).await.expect("a status");
         not_empty(archive().await, ThreadAction::Archive);
     }
     for run in runs {
-        store.end_run(&by, run, RunOutcome::Cancelled).await.expect("it ends");
+        store.end_run(&caller, run, RunOutcome::Cancelled).await.expect("it ends");
         not_empty(archive().await, ThreadAction::Archive);
     }
-    store.release_lease(&by.with_lease(token), leased).await.expect("it is given back");
+    store.release_lease(&caller.with_lease(token), leased).await.expect("it is given back");
     for _ in 0..60 {
-        let session = named(&store, &by, thread, "many").await;
-        store.set_status(&by, session, SessionStatus::Active).await.expect("a status");
+        let session = named(&store, &caller, thread, "many").await;
+        store.set_status(&caller, session, SessionStatus::Active).await.expect("a status");
     }
     let (_, total) = not_empty(archive().await, ThreadAction::Archive);
     assert_eq!(total, 60);
-    for row in kit::sessions(&store, &by, thread).await {
+    for row in kit::sessions(&store, &caller, thread).await {
         if row.status == SessionStatus::Active {
-            store.set_status(&by, row.id, SessionStatus::Idle).await.expect("a status");
+            store.set_status(&caller, row.id, SessionStatus::Idle).await.expect("a status");
         }
     }
-    store.archive_thread(&by, thread).await.expect("nothing is at work");
+    store.archive_thread(&caller, thread).await.expect("nothing is at work");
     Verdict::Passed
 }
 
@@ -105,14 +111,15 @@ pub async fn thd5(cx: Cx) -> Verdict {
 pub async fn thd6(cx: Cx) -> Verdict {
     let store = cx.store().await;
     let journal = cx.journal().await;
-    let by = cx.by();
-    let thread = cx.thread(&store, &by).await;
-    let version = store.archive_thread(&by, thread).await.expect("it is archived");
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let version = store.archive_thread(&caller, thread).await.expect("it is archived");
     for store in [&store, &cx.store().await] {
-        let again = unchanged(&*journal, &[&by.tenant], store.archive_thread(&by, thread)).await;
+        let again =
+            unchanged(&*journal, &[&caller.tenant], store.archive_thread(&caller, thread)).await;
         assert_eq!(again.ok(), Some(version));
     }
-    let archived = the_thread(&store, &by, thread).await;
+    let archived = the_thread(&store, &caller, thread).await;
     assert_eq!((archived.status, archived.version), (ThreadStatus::Archived, version));
     Verdict::Passed
 }
@@ -120,7 +127,7 @@ pub async fn thd6(cx: Cx) -> Verdict {
 /// Takes sessions to work and back until the thread is archived.
 async fn work_role(cx: Cx, index: usize, args: Value) -> String {
     let store = cx.store().await;
-    let by = cx.by();
+    let caller = cx.caller();
     let thread: ThreadId = serde_json::from_value(args["thread"].clone()).expect("a thread");
     let mut rounds = 0_u64;
     loop {
@@ -128,7 +135,7 @@ async fn work_role(cx: Cx, index: usize, args: Value) -> String {
         let outcome = async {
             let session = store
                 .create_session(
-                    &by,
+                    &caller,
                     thread,
                     sessile_core::command::NewSession::named(format!("{index}/{rounds}")),
                 )
@@ -136,21 +143,21 @@ async fn work_role(cx: Cx, index: usize, args: Value) -> String {
                 .0;
             match rounds % 4 {
                 0 => {
-                    let run = store.start_run(&by, session, NewRun::default()).await?;
-                    store.end_run(&by, run, RunOutcome::Succeeded).await?;
+                    let run = store.start_run(&caller, session, NewRun::default()).await?;
+                    store.end_run(&caller, run, RunOutcome::Succeeded).await?;
                 }
                 1 => {
-                    store.set_status(&by, session, SessionStatus::Active).await?;
-                    store.set_status(&by, session, SessionStatus::Idle).await?;
+                    store.set_status(&caller, session, SessionStatus::Active).await?;
+                    store.set_status(&caller, session, SessionStatus::Idle).await?;
                 }
                 2 => {
-                    store.set_status(&by, session, SessionStatus::Failed).await?;
-                    store.reopen_session(&by, session).await?;
-                    store.set_status(&by, session, SessionStatus::Idle).await?;
+                    store.set_status(&caller, session, SessionStatus::Failed).await?;
+                    store.reopen_session(&caller, session).await?;
+                    store.set_status(&caller, session, SessionStatus::Idle).await?;
                 }
                 _ => {
-                    let token = store.claim_lease(&by, session, Duration::from_secs(1)).await?;
-                    store.release_lease(&by.with_lease(token), session).await?;
+                    let token = store.claim_lease(&caller, session, Duration::from_secs(1)).await?;
+                    store.release_lease(&caller.with_lease(token), session).await?;
                 }
             }
             Ok::<_, Error>(())
@@ -169,17 +176,17 @@ async fn work_role(cx: Cx, index: usize, args: Value) -> String {
 /// Under any interleaving no archived thread holds a live session, and none begins or revives in it.
 pub async fn thd7(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let thread = cx.thread(&store, &by).await;
-    let failed = named(&store, &by, thread, "failed").await;
-    store.set_status(&by, failed, SessionStatus::Failed).await.expect("a status");
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let failed = named(&store, &caller, thread, "failed").await;
+    store.set_status(&caller, failed, SessionStatus::Failed).await.expect("a status");
     let children = cx.start_processes("thd work", 3, &json!({ "thread": thread })).await;
     let started = |c: &crate::Child| !c.said().is_empty();
     let mut tries = 0;
     loop {
         // Only once all are at it.
         if children.iter().all(started) {
-            match store.archive_thread(&by, thread).await {
+            match store.archive_thread(&caller, thread).await {
                 Ok(_) => break,
                 other => {
                     drop(not_empty(refused(other, ErrorKind::Precondition), ThreadAction::Archive))
@@ -190,69 +197,77 @@ pub async fn thd7(cx: Cx) -> Verdict {
         assert!(tries < 20_000, "the thread is never quiet");
         tokio::time::sleep(Duration::from_micros(300)).await;
     }
-    let at = the_thread(&store, &by, thread).await;
-    quiet(&store, &by, thread).await;
+    let at = the_thread(&store, &caller, thread).await;
+    quiet(&store, &caller, thread).await;
     for child in children {
         child.wait().await;
     }
     assert_eq!(
-        the_thread(&store, &by, thread).await,
+        the_thread(&store, &caller, thread).await,
         at,
         "something was written after the archive"
     );
-    quiet(&store, &by, thread).await;
-    refused(store.reopen_session(&by, failed).await, ErrorKind::Closed);
-    refused(store.claim_lease(&by, failed, Duration::from_secs(1)).await, ErrorKind::Closed);
-    refused(store.start_run(&by, failed, NewRun::default()).await, ErrorKind::Closed);
+    quiet(&store, &caller, thread).await;
+    refused(store.reopen_session(&caller, failed).await, ErrorKind::Closed);
+    refused(store.claim_lease(&caller, failed, Duration::from_secs(1)).await, ErrorKind::Closed);
+    refused(store.start_run(&caller, failed, NewRun::default()).await, ErrorKind::Closed);
     super::rounds::archive_against_create_session(&cx, cx.scale(20, 1000)).await;
     Verdict::Passed
 }
 
 /// No session of the thread is at work.
-async fn quiet(store: &dyn AnyStore, by: &By, thread: ThreadId) {
-    for row in kit::sessions(store, by, thread).await {
+async fn quiet(store: &dyn AnyStore, caller: &Caller, thread: ThreadId) {
+    for row in kit::sessions(store, caller, thread).await {
         assert!(matches!(row.status, SessionStatus::Idle | SessionStatus::Failed), "{row:?}");
         assert_eq!(row.open_run, None, "{row:?}");
-        assert_eq!(store.lease(by, row.id).await.expect("an answer"), None, "{row:?}");
+        assert_eq!(store.lease(caller, row.id).await.expect("an answer"), None, "{row:?}");
     }
 }
 
 /// Delete is refused while any session exists, and idempotent.
 pub async fn thd8(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let thread = cx.thread(&store, &by).await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
     let mut sessions = Vec::new();
     for _ in 0..52 {
-        sessions.push(named(&store, &by, thread, "idle").await);
+        sessions.push(named(&store, &caller, thread, "idle").await);
     }
-    let delete =
-        || harmless(&store, &by, thread, ErrorKind::Precondition, store.delete_thread(&by, thread));
+    let delete = || {
+        harmless(
+            &store,
+            &caller,
+            thread,
+            ErrorKind::Precondition,
+            store.delete_thread(&caller, thread),
+        )
+    };
     let (samples, total) = not_empty(delete().await, ThreadAction::Delete);
     assert_eq!(total, 52);
     assert_eq!(samples.iter().map(|s| s.session).collect::<Vec<_>>(), sessions[..50]);
-    store.archive_thread(&by, thread).await.expect("all are idle");
+    store.archive_thread(&caller, thread).await.expect("all are idle");
     let (_, total) = not_empty(delete().await, ThreadAction::Delete);
     assert_eq!(total, 52, "archived or not");
-    store.reopen_thread(&by, thread).await.expect("it is open");
+    store.reopen_thread(&caller, thread).await.expect("it is open");
     for session in sessions {
         not_empty(
-            refused(store.delete_thread(&by, thread).await, ErrorKind::Precondition),
+            refused(store.delete_thread(&caller, thread).await, ErrorKind::Precondition),
             ThreadAction::Delete,
         );
-        store.delete_session(&by, session).await.expect("it goes");
+        store.delete_session(&caller, session).await.expect("it goes");
     }
-    let project = the_thread(&store, &by, thread).await.project;
-    store.delete_thread(&by, thread).await.expect("it is empty");
+    let project = the_thread(&store, &caller, thread).await.project;
+    store.delete_thread(&caller, thread).await.expect("it is empty");
     for store in [&store, &cx.store().await] {
-        store.delete_thread(&by, thread).await.expect("it is gone already");
-        assert_eq!(store.thread(&by, thread).await.expect("an answer"), None);
-        assert_eq!(kit::threads_of(store, &by, project).await, []);
-        let late =
-            store.create_session(&by, thread, sessile_core::command::NewSession::default()).await;
+        store.delete_thread(&caller, thread).await.expect("it is gone already");
+        assert_eq!(store.thread(&caller, thread).await.expect("an answer"), None);
+        assert_eq!(kit::threads_of(store, &caller, project).await, []);
+        let late = store
+            .create_session(&caller, thread, sessile_core::command::NewSession::default())
+            .await;
         refused(late, ErrorKind::NotFound);
     }
-    store.delete_project(&by, project).await.expect("it is empty");
+    store.delete_project(&caller, project).await.expect("it is empty");
     Verdict::Passed
 }
 
@@ -260,33 +275,37 @@ pub async fn thd8(cx: Cx) -> Verdict {
 pub async fn thd9(cx: Cx) -> Verdict {
     let store = cx.store().await;
     let journal = cx.journal().await;
-    let by = cx.by();
-    let thread = cx.thread(&store, &by).await;
-    let session = named(&store, &by, thread, "s").await;
-    let archived = store.archive_thread(&by, thread).await.expect("it is archived");
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let session = named(&store, &caller, thread, "s").await;
+    let archived = store.archive_thread(&caller, thread).await.expect("it is archived");
     let closed = |error: Error| {
         assert!(matches!(error, Error::Closed { what: Closure::ThreadArchived }), "{error:?}");
     };
     let kind = ErrorKind::Closed;
     let new = sessile_core::command::NewSession::default();
-    closed(harmless(&store, &by, thread, kind, store.create_session(&by, thread, new)).await);
-    closed(harmless(&store, &by, thread, kind, store.append(&by, session, says("x"))).await);
+    closed(
+        harmless(&store, &caller, thread, kind, store.create_session(&caller, thread, new)).await,
+    );
+    closed(
+        harmless(&store, &caller, thread, kind, store.append(&caller, session, says("x"))).await,
+    );
     closed(
         harmless(
             &store,
-            &by,
+            &caller,
             thread,
             kind,
-            store.update_thread(&by, thread, archived, titled("x")),
+            store.update_thread(&caller, thread, archived, titled("x")),
         )
         .await,
     );
-    let open = store.reopen_thread(&by, thread).await.expect("it is open");
+    let open = store.reopen_thread(&caller, thread).await.expect("it is open");
     assert!(open > archived);
-    let again = unchanged(&*journal, &[&by.tenant], store.reopen_thread(&by, thread)).await;
+    let again = unchanged(&*journal, &[&caller.tenant], store.reopen_thread(&caller, thread)).await;
     assert_eq!(again.ok(), Some(open), "reopening again writes nothing");
-    named(&store, &by, thread, "new").await;
-    store.append(&by, session, says("back")).await.expect("an entry");
-    store.update_thread(&by, thread, open, titled("open")).await.expect("an update");
+    named(&store, &caller, thread, "new").await;
+    store.append(&caller, session, says("back")).await.expect("an entry");
+    store.update_thread(&caller, thread, open, titled("open")).await.expect("an update");
     Verdict::Passed
 }

@@ -20,10 +20,10 @@ crate::clauses! { THD11 => thd11, THD12 => thd12 }
 pub async fn thd11(cx: Cx) -> Verdict {
     let clock = Arc::new(TestClock::default());
     let store = Arc::new(cx.store_with(clock.clone(), |options| options).await);
-    let by = cx.by();
-    let project = cx.project(&*store, &by).await;
-    let other = cx.project(&*store, &by).await;
-    store.create_thread(&by, other, NewThread::titled("elsewhere")).await.expect("a thread");
+    let caller = cx.caller();
+    let project = cx.project(&*store, &caller).await;
+    let other = cx.project(&*store, &caller).await;
+    store.create_thread(&caller, other, NewThread::titled("elsewhere")).await.expect("a thread");
     let (mut all, mut blue) = (Vec::new(), Vec::new());
     for i in 0..23 {
         clock.advance(Duration::from_secs(1));
@@ -31,7 +31,7 @@ pub async fn thd11(cx: Cx) -> Verdict {
         let new = NewThread::titled(format!("{i}"))
             .with_label("colour", colour)
             .with_label("n", i.to_string());
-        let thread = store.create_thread(&by, project, new).await.expect("a thread");
+        let thread = store.create_thread(&caller, project, new).await.expect("a thread");
         all.push(thread);
         if i % 3 == 0 {
             blue.push(thread);
@@ -40,7 +40,7 @@ pub async fn thd11(cx: Cx) -> Verdict {
     // The newest commit decides the order, whichever it was.
     for i in [5, 0, 17] {
         clock.advance(Duration::from_secs(1));
-        named(&*store, &by, all[i], "touch").await;
+        named(&*store, &caller, all[i], "touch").await;
     }
     let mut newest: Vec<ThreadId> =
         (0..23).filter(|i| ![5, 0, 17].contains(i)).map(|i| all[i]).collect();
@@ -48,9 +48,9 @@ pub async fn thd11(cx: Cx) -> Verdict {
     newest.reverse();
     let of = ThreadFilter::of(ThreadScope::Project(project));
     let list = |filter: ThreadFilter, limit| {
-        let (store, by) = (store.clone(), by.clone());
+        let (store, caller) = (store.clone(), caller.clone());
         async move {
-            let rows = pages(limit, |page| store.threads(&by, filter.clone(), page)).await;
+            let rows = pages(limit, |page| store.threads(&caller, filter.clone(), page)).await;
             rows.into_iter().map(|r| r.id).collect::<Vec<ThreadId>>()
         }
     };
@@ -72,21 +72,21 @@ pub async fn thd11(cx: Cx) -> Verdict {
     }
     assert_eq!(list(of.clone().labelled("colour", "green"), 5).await, []);
     let relabel = UpdateThread { title: None, labels: Some(Labels::new().with("colour", "green")) };
-    store.update_thread(&by, blue[0], 1, relabel).await.expect("an update");
+    store.update_thread(&caller, blue[0], 1, relabel).await.expect("an update");
     assert_eq!(list(of.clone().labelled("colour", "green"), 5).await, [blue[0]]);
     assert!(!list(of.clone().labelled("colour", "blue"), 5).await.contains(&blue[0]));
 
     // Those that stay are listed exactly once, whoever comes and goes.
     let churn = {
-        let (store, by) = (store.clone(), by.clone());
+        let (store, caller) = (store.clone(), caller.clone());
         tokio::spawn(async move {
             loop {
                 let thread = store
-                    .create_thread(&by, project, NewThread::titled("churn"))
+                    .create_thread(&caller, project, NewThread::titled("churn"))
                     .await
                     .expect("a thread");
                 tokio::task::yield_now().await;
-                store.delete_thread(&by, thread).await.expect("it goes");
+                store.delete_thread(&caller, thread).await.expect("it goes");
             }
         })
     };
@@ -112,9 +112,9 @@ pub async fn thd12(cx: Cx) -> Verdict {
     let (mut of_ada, mut of_bob) = (Vec::new(), Vec::new());
     for i in 0..8 {
         clock.advance(Duration::from_secs(1));
-        let by = if i % 2 == 0 { &ada } else { &bob };
+        let caller = if i % 2 == 0 { &ada } else { &bob };
         let thread = store
-            .create_thread(by, projects[i / 4], NewThread::titled("t"))
+            .create_thread(caller, projects[i / 4], NewThread::titled("t"))
             .await
             .expect("a thread");
         if i % 2 == 0 { of_ada.push(thread) } else { of_bob.push(thread) }
@@ -127,9 +127,9 @@ pub async fn thd12(cx: Cx) -> Verdict {
     let recent = |name: &'static str, limit| {
         let user = UserId::new(name).expect("a user");
         let filter = ThreadFilter::of(ThreadScope::User(user)).newest_first();
-        let (store, by) = (&store, &ada);
+        let (store, caller) = (&store, &ada);
         async move {
-            let rows = pages(limit, |page| store.threads(by, filter.clone(), page)).await;
+            let rows = pages(limit, |page| store.threads(caller, filter.clone(), page)).await;
             rows.into_iter().map(|r| r.id).collect::<Vec<_>>()
         }
     };
@@ -153,8 +153,8 @@ pub async fn thd12(cx: Cx) -> Verdict {
     }
     // The card keeps the creator and the 7 who wrote last.
     for i in 0..9 {
-        let by = cx.by_of("acme", &format!("user{i}"));
-        store.append(&by, session, says("me too")).await.expect("an entry");
+        let caller = cx.by_of("acme", &format!("user{i}"));
+        store.append(&caller, session, says("me too")).await.expect("an entry");
     }
     assert!(recent("ada", 10).await.contains(&of_ada[0]), "the creator stays");
     assert_eq!(recent("user8", 10).await, [of_ada[0]]);

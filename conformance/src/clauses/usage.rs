@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sessile_core::{
-    By, ErrorKind,
+    Caller, ErrorKind,
     command::{NewRun, NewSession, NewThread, ProjectUsage, RunScope, UpdateSession, UsageScope},
     id::{ProjectId, RunId, SessionId, ThreadId},
     model::{Average, Currency, LedgerRow, RollUp, RunOutcome, Tokens, Totals, Usage},
@@ -46,23 +46,23 @@ fn sum<'a>(rows: impl IntoIterator<Item = &'a LedgerRow>) -> Totals {
     totals
 }
 
-async fn of(store: &dyn AnyStore, by: &By, scope: UsageScope) -> RollUp {
-    store.usage(by, scope).await.expect("a roll-up")
+async fn of(store: &dyn AnyStore, caller: &Caller, scope: UsageScope) -> RollUp {
+    store.usage(caller, scope).await.expect("a roll-up")
 }
 
-async fn ledger(store: &dyn AnyStore, by: &By, session: SessionId) -> Vec<LedgerRow> {
-    pages(3, |page| store.ledger(by, session, page)).await
+async fn ledger(store: &dyn AnyStore, caller: &Caller, session: SessionId) -> Vec<LedgerRow> {
+    pages(3, |page| store.ledger(caller, session, page)).await
 }
 
-async fn a_run(store: &dyn AnyStore, by: &By, session: SessionId) -> RunId {
-    store.start_run(by, session, NewRun::default()).await.expect("a run")
+async fn a_run(store: &dyn AnyStore, caller: &Caller, session: SessionId) -> RunId {
+    store.start_run(caller, session, NewRun::default()).await.expect("a run")
 }
 
 /// Totals are the sum of the ledger, for session, task, thread and project, whatever the order.
 pub async fn use1(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let project = cx.project(&store, &by).await;
+    let caller = cx.caller();
+    let project = cx.project(&store, &caller).await;
     let mut booked = Vec::new();
     for n in 0..12_u64 {
         let mut usage = Usage::new(
@@ -80,105 +80,107 @@ pub async fn use1(cx: Cx) -> Verdict {
     let mut all = Vec::new();
     for backward in [false, true] {
         let thread =
-            store.create_thread(&by, project, NewThread::titled("t")).await.expect("a thread");
+            store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
         let mut sessions = Vec::new();
         for task in ["red", "blue", "red"] {
             let new = NewSession::named("s").for_task(task);
-            sessions.push(store.create_session(&by, thread, new).await.expect("a session").0);
+            sessions.push(store.create_session(&caller, thread, new).await.expect("a session").0);
         }
         let mut runs = Vec::new();
         for session in &sessions {
-            runs.push(a_run(&store, &by, *session).await);
+            runs.push(a_run(&store, &caller, *session).await);
         }
         let order: Vec<usize> = if backward { (0..12).rev().collect() } else { (0..12).collect() };
         for n in order {
             store
-                .book_usage(&by, runs[n % 3], n.to_string(), booked[n].clone())
+                .book_usage(&caller, runs[n % 3], n.to_string(), booked[n].clone())
                 .await
                 .expect("usage");
         }
-        sums(&store, &by, thread, &sessions).await;
+        sums(&store, &caller, thread, &sessions).await;
         all.push((thread, sessions));
     }
     let (one, two) = (
-        of(&store, &by, UsageScope::Thread(all[0].0)).await,
-        of(&store, &by, UsageScope::Thread(all[1].0)).await,
+        of(&store, &caller, UsageScope::Thread(all[0].0)).await,
+        of(&store, &caller, UsageScope::Thread(all[1].0)).await,
     );
     assert_eq!(one, two, "independent of order");
-    let whole = the_project(&store, &by, project).await;
+    let whole = the_project(&store, &caller, project).await;
     let mut both = one;
     both.add(&two);
     assert_eq!(whole.roll_up, both);
     for (thread, _) in &all {
-        let head = crate::kit::head(&store, &by, *thread).await;
+        let head = crate::kit::head(&store, &caller, *thread).await;
         assert_eq!(whole.heads.get(thread), Some(&head));
     }
     assert_eq!(whole.heads.len(), 2);
     // Threads lists show the same totals.
     for row in
-        crate::kit::threads(&store, &by, sessile_core::command::ThreadScope::Project(project)).await
+        crate::kit::threads(&store, &caller, sessile_core::command::ThreadScope::Project(project))
+            .await
     {
-        assert_eq!(row.totals, of(&store, &by, UsageScope::Thread(row.id)).await.totals);
+        assert_eq!(row.totals, of(&store, &caller, UsageScope::Thread(row.id)).await.totals);
     }
     let store = cx.reopen(store).await;
     for (thread, sessions) in &all {
-        sums(&store, &by, *thread, sessions).await;
+        sums(&store, &caller, *thread, sessions).await;
     }
     Verdict::Passed
 }
 
-async fn the_project(store: &dyn AnyStore, by: &By, project: ProjectId) -> ProjectUsage {
-    store.project_usage(by, project).await.expect("the project's usage")
+async fn the_project(store: &dyn AnyStore, caller: &Caller, project: ProjectId) -> ProjectUsage {
+    store.project_usage(caller, project).await.expect("the project's usage")
 }
 
-async fn sums(store: &dyn AnyStore, by: &By, thread: ThreadId, sessions: &[SessionId]) {
+async fn sums(store: &dyn AnyStore, caller: &Caller, thread: ThreadId, sessions: &[SessionId]) {
     let mut rows = Vec::new();
     for session in sessions {
-        let own = ledger(store, by, *session).await;
-        let totals = of(store, by, UsageScope::Session(*session)).await.totals;
+        let own = ledger(store, caller, *session).await;
+        let totals = of(store, caller, UsageScope::Session(*session)).await.totals;
         assert_eq!(totals, Some(sum(&own)), "of the session");
         rows.push(own);
     }
-    let red = of(store, by, UsageScope::Task(thread, "red".into())).await.totals;
+    let red = of(store, caller, UsageScope::Task(thread, "red".into())).await.totals;
     assert_eq!(red, Some(sum(rows[0].iter().chain(&rows[2]))), "of a task");
-    let blue = of(store, by, UsageScope::Task(thread, "blue".into())).await.totals;
+    let blue = of(store, caller, UsageScope::Task(thread, "blue".into())).await.totals;
     assert_eq!(blue, Some(sum(&rows[1])), "of a task");
-    let all = of(store, by, UsageScope::Thread(thread)).await.totals;
+    let all = of(store, caller, UsageScope::Thread(thread)).await.totals;
     assert_eq!(all, Some(sum(rows.iter().flatten())), "of the thread");
 }
 
 /// The same call id counts once.
 pub async fn use2(cx: Cx) -> Verdict {
     let store = Arc::new(cx.store().await);
-    let by = cx.by();
-    let session = cx.session(&*store, &by).await;
+    let caller = cx.caller();
+    let session = cx.session(&*store, &caller).await;
     let thread = session.thread();
-    let (run, other) = (a_run(&*store, &by, session).await, a_run(&*store, &by, session).await);
-    let first = store.book_usage(&by, run, "call", call(5, 7)).await.expect("usage");
-    let head = crate::kit::head(&*store, &by, thread).await;
+    let (run, other) =
+        (a_run(&*store, &caller, session).await, a_run(&*store, &caller, session).await);
+    let first = store.book_usage(&caller, run, "call", call(5, 7)).await.expect("usage");
+    let head = crate::kit::head(&*store, &caller, thread).await;
     for store in [&*store, &cx.store().await] {
         for usage in [call(5, 7), call(500, 700)] {
-            let again = store.book_usage(&by, run, "call", usage).await;
+            let again = store.book_usage(&caller, run, "call", usage).await;
             assert_eq!(again.ok(), Some(first), "the first answer");
         }
-        assert_eq!(crate::kit::head(store, &by, thread).await, head, "and no other record");
+        assert_eq!(crate::kit::head(store, &caller, thread).await, head, "and no other record");
     }
     // The id is the run's own.
-    let theirs = store.book_usage(&by, other, "call", call(1, 1)).await.expect("usage");
+    let theirs = store.book_usage(&caller, other, "call", call(1, 1)).await.expect("usage");
     assert!(theirs > first);
     // Also after the run ended; a new id is refused then.
-    store.end_run(&by, run, RunOutcome::Succeeded).await.expect("it ends");
+    store.end_run(&caller, run, RunOutcome::Succeeded).await.expect("it ends");
     let reopened = cx.reopen(cx.store().await).await;
-    assert_eq!(reopened.book_usage(&by, run, "call", call(5, 7)).await.ok(), Some(first));
-    let late = reopened.book_usage(&by, run, "late", call(5, 7));
-    harmless(&reopened, &by, thread, ErrorKind::Precondition, late).await;
+    assert_eq!(reopened.book_usage(&caller, run, "call", call(5, 7)).await.ok(), Some(first));
+    let late = reopened.book_usage(&caller, run, "late", call(5, 7));
+    harmless(&reopened, &caller, thread, ErrorKind::Precondition, late).await;
     // Twins at once count once.
     let stores = [Arc::new(cx.store().await), Arc::new(cx.store().await)];
     for n in 0..5 {
         let twins = [0, 1].map(|i: usize| {
-            let (store, by) = (stores[i].clone(), by.clone());
+            let (store, caller) = (stores[i].clone(), caller.clone());
             tokio::spawn(async move {
-                store.book_usage(&by, other, format!("twin {n}"), call(1, 0)).await
+                store.book_usage(&caller, other, format!("twin {n}"), call(1, 0)).await
             })
         });
         let mut seen = Vec::new();
@@ -187,28 +189,29 @@ pub async fn use2(cx: Cx) -> Verdict {
         }
         assert_eq!(seen[0], seen[1]);
     }
-    let totals = of(&*stores[0], &by, UsageScope::Session(session)).await.totals.expect("booked");
+    let totals =
+        of(&*stores[0], &caller, UsageScope::Session(session)).await.totals.expect("booked");
     assert_eq!((totals.calls, totals.tokens), (7, Tokens::new(5 + 1 + 5, 7 + 1)));
-    assert_eq!(ledger(&*stores[0], &by, session).await.len(), 7);
+    assert_eq!(ledger(&*stores[0], &caller, session).await.len(), 7);
     for bad in [String::new(), "x".repeat(129), "\n".into()] {
-        let refusal = stores[0].book_usage(&by, other, bad, call(1, 1));
-        harmless(&*stores[0], &by, thread, ErrorKind::Invalid, refusal).await;
+        let refusal = stores[0].book_usage(&caller, other, bad, call(1, 1));
+        harmless(&*stores[0], &caller, thread, ErrorKind::Invalid, refusal).await;
     }
     Verdict::Passed
 }
 
 async fn book_role(cx: Cx, index: usize, args: Value) -> String {
     let store = Arc::new(cx.store().await);
-    let by = cx.by();
+    let caller = cx.caller();
     let run: RunId = serde_json::from_value(args["run"].clone()).expect("a run");
     let tasks: Vec<_> = (0..4)
         .map(|task| {
-            let (store, by) = (store.clone(), by.clone());
+            let (store, caller) = (store.clone(), caller.clone());
             tokio::spawn(async move {
                 for n in 0..25 {
                     let id = format!("{index}/{task}/{n}");
                     let usage = call(1, 2).with_cost(usd(), 3);
-                    store.book_usage(&by, run, id, usage).await.expect("usage");
+                    store.book_usage(&caller, run, id, usage).await.expect("usage");
                 }
             })
         })
@@ -222,18 +225,18 @@ async fn book_role(cx: Cx, index: usize, args: Value) -> String {
 /// Two processes adding 100 each give 200.
 pub async fn use3(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let session = cx.session(&store, &by).await;
-    let run = a_run(&store, &by, session).await;
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
+    let run = a_run(&store, &caller, session).await;
     cx.processes("use book", 2, &json!({ "run": run })).await;
     for scope in [UsageScope::Session(session), UsageScope::Thread(session.thread())] {
-        let totals = of(&store, &by, scope).await.totals.expect("booked");
+        let totals = of(&store, &caller, scope).await.totals.expect("booked");
         assert_eq!((totals.calls, totals.tokens, totals.turns), (200, Tokens::new(200, 400), 200));
         assert_eq!(totals.cost.get(&usd()), Some(&600));
     }
-    let shown = store.run(&by, run).await.expect("an answer").expect("the run");
+    let shown = store.run(&caller, run).await.expect("an answer").expect("the run");
     assert_eq!(shown.usage.calls, 200);
-    let rows = pages(50, |page| store.ledger(&by, session, page)).await;
+    let rows = pages(50, |page| store.ledger(&caller, session, page)).await;
     assert_eq!(sum(&rows), shown.usage);
     Verdict::Passed
 }
@@ -241,51 +244,51 @@ pub async fn use3(cx: Cx) -> Verdict {
 /// No usage and unknown task are different answers; an average over zero is zero.
 pub async fn use4(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let thread = cx.thread(&store, &by).await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
     let task = |name: &str| UsageScope::Task(thread, name.into());
-    refused(store.usage(&by, task("unknown")).await, ErrorKind::NotFound);
+    refused(store.usage(&caller, task("unknown")).await, ErrorKind::NotFound);
     let new = NewSession::named("s").for_task("named");
-    let session = store.create_session(&by, thread, new).await.expect("a session").0;
-    refused(store.usage(&by, task("unknown")).await, ErrorKind::NotFound);
+    let session = store.create_session(&caller, thread, new).await.expect("a session").0;
+    refused(store.usage(&caller, task("unknown")).await, ErrorKind::NotFound);
     for scope in [task("named"), UsageScope::Session(session), UsageScope::Thread(thread)] {
-        let none = of(&store, &by, scope).await;
+        let none = of(&store, &caller, scope).await;
         assert_eq!(none, RollUp::default());
         assert_eq!(none.totals, None);
         assert_eq!(none.tokens_per_attempt(), Average { sum: 0, count: 0 });
         assert!(none.tokens_per_attempt().value().abs() < f64::EPSILON);
         assert!(none.cost_per_attempt(&usd()).value().abs() < f64::EPSILON);
     }
-    assert_eq!(ledger(&store, &by, session).await, []);
+    assert_eq!(ledger(&store, &caller, session).await, []);
     // A call of nothing is a call: zero is not none.
-    let run = a_run(&store, &by, session).await;
-    assert_eq!(of(&store, &by, task("named")).await.totals, None, "a run without a call");
-    store.book_usage(&by, run, "c", Usage::new(Tokens::default(), 0)).await.expect("usage");
-    let zero = of(&store, &by, task("named")).await.totals.expect("booked");
+    let run = a_run(&store, &caller, session).await;
+    assert_eq!(of(&store, &caller, task("named")).await.totals, None, "a run without a call");
+    store.book_usage(&caller, run, "c", Usage::new(Tokens::default(), 0)).await.expect("usage");
+    let zero = of(&store, &caller, task("named")).await.totals.expect("booked");
     assert_eq!((zero.calls, zero.tokens, zero.cost.len()), (1, Tokens::default(), 0));
     // A task once named stays known: by an update, by a run, after both are gone.
     let version = session.version();
     let update = UpdateSession { task: Some(Some("renamed".into())), ..UpdateSession::default() };
-    store.update_session(&by, session, version, update).await.expect("an update");
+    store.update_session(&caller, session, version, update).await.expect("an update");
     let other = NewRun { task: Some("the run's".into()), ..NewRun::default() };
-    store.start_run(&by, session, other).await.expect("a run");
-    store.delete_session(&by, session).await.expect("it goes");
+    store.start_run(&caller, session, other).await.expect("a run");
+    store.delete_session(&caller, session).await.expect("it goes");
     let store = cx.reopen(store).await;
     for (name, attempts, calls) in
         [("named", 1, Some(1)), ("renamed", 0, None), ("the run's", 1, None)]
     {
-        let it = of(&store, &by, task(name)).await;
+        let it = of(&store, &caller, task(name)).await;
         assert_eq!((it.attempts, it.totals.map(|t| t.calls)), (attempts, calls), "{name}");
     }
-    refused(store.usage(&by, task("unknown")).await, ErrorKind::NotFound);
+    refused(store.usage(&caller, task("unknown")).await, ErrorKind::NotFound);
     Verdict::Passed
 }
 
 /// A roll-up answers currencies, outcomes, iterations and attempts apart, exact averages, and runs that sum to it.
 pub async fn use6(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let thread = cx.thread(&store, &by).await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
     let ends = [
         Some(RunOutcome::Succeeded),
         Some(RunOutcome::Failed { reason: "r".into() }),
@@ -296,29 +299,29 @@ pub async fn use6(cx: Cx) -> Verdict {
     let mut sessions = Vec::new();
     for s in 0..2_u64 {
         let new = NewSession::named("s").for_task("task");
-        let session = store.create_session(&by, thread, new).await.expect("a session").0;
+        let session = store.create_session(&caller, thread, new).await.expect("a session").0;
         let mut before = None;
         for (i, end) in (0_u64..).zip(&ends) {
             let new = NewRun { retry_of: before.filter(|_| i % 2 == 1), ..NewRun::default() };
-            let run = store.start_run(&by, session, new).await.expect("a run");
+            let run = store.start_run(&caller, session, new).await.expect("a run");
             for (n, code) in (0_u64..).zip(["USD", "EUR", "X1"].iter().take(i as usize + 1)) {
                 let currency = Currency::new(code).expect("a currency");
                 let usage = call(10 + i, s).with_cost(currency, 7 * (n + 1));
-                store.book_usage(&by, run, n.to_string(), usage).await.expect("usage");
+                store.book_usage(&caller, run, n.to_string(), usage).await.expect("usage");
             }
             if let Some(end) = end {
-                store.end_run(&by, run, end.clone()).await.expect("it ends");
+                store.end_run(&caller, run, end.clone()).await.expect("it ends");
             }
             before = Some(run);
         }
         sessions.push(session);
     }
     let store = cx.reopen(store).await;
-    let thread_runs = pages(3, |page| store.runs(&by, RunScope::Thread(thread), page)).await;
+    let thread_runs = pages(3, |page| store.runs(&caller, RunScope::Thread(thread), page)).await;
     let mut scopes = vec![(UsageScope::Thread(thread), thread_runs.clone())];
     scopes.push((UsageScope::Task(thread, "task".into()), thread_runs));
     for session in &sessions {
-        let runs = pages(2, |page| store.runs(&by, RunScope::Session(*session), page)).await;
+        let runs = pages(2, |page| store.runs(&caller, RunScope::Session(*session), page)).await;
         assert_eq!(runs.len(), 5);
         let ended: Vec<_> = runs.iter().filter_map(|r| r.ended_at.map(|_| r.version)).collect();
         assert!(
@@ -328,7 +331,7 @@ pub async fn use6(cx: Cx) -> Verdict {
         scopes.push((UsageScope::Session(*session), runs));
     }
     for (scope, runs) in scopes {
-        let it = of(&store, &by, scope.clone()).await;
+        let it = of(&store, &caller, scope.clone()).await;
         let n = runs.len() as u64 / 5;
         assert_eq!((it.attempts, it.iterations), (5 * n, 3 * n), "{scope:?}");
         assert_eq!((it.succeeded, it.failed, it.cancelled, it.live), (2 * n, n, n, n), "{scope:?}");
@@ -347,23 +350,25 @@ pub async fn use6(cx: Cx) -> Verdict {
 /// The ledger is paged, with running totals.
 pub async fn use7(cx: Cx) -> Verdict {
     let store = cx.store().await;
-    let by = cx.by();
-    let session = cx.session(&store, &by).await;
-    let other = named(&store, &by, session.thread(), "other").await;
-    let (run, second) = (a_run(&store, &by, session).await, a_run(&store, &by, session).await);
-    let beside = a_run(&store, &by, other).await;
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
+    let other = named(&store, &caller, session.thread(), "other").await;
+    let (run, second) =
+        (a_run(&store, &caller, session).await, a_run(&store, &caller, session).await);
+    let beside = a_run(&store, &caller, other).await;
     let mut want = Vec::new();
     for n in 0..40_u64 {
         let (run, id) = (if n % 3 == 0 { second } else { run }, format!("call {n}"));
         let usage = call(n, 1).with_cost(usd(), n);
-        let version = store.book_usage(&by, run, id.clone(), usage.clone()).await.expect("usage");
-        store.book_usage(&by, beside, id.clone(), usage.clone()).await.expect("usage");
+        let version =
+            store.book_usage(&caller, run, id.clone(), usage.clone()).await.expect("usage");
+        store.book_usage(&caller, beside, id.clone(), usage.clone()).await.expect("usage");
         want.push((version, run, id, usage));
     }
-    store.end_run(&by, run, RunOutcome::Succeeded).await.expect("it ends");
+    store.end_run(&caller, run, RunOutcome::Succeeded).await.expect("it ends");
     let store = cx.reopen(store).await;
     for limit in [1, 7, 40, 1000] {
-        let rows = pages(limit, |page| store.ledger(&by, session, page)).await;
+        let rows = pages(limit, |page| store.ledger(&caller, session, page)).await;
         let got: Vec<_> =
             rows.iter().map(|r| (r.version, r.run, r.call.clone(), r.usage.clone())).collect();
         assert_eq!(got, want, "{limit} at a time");
@@ -371,7 +376,7 @@ pub async fn use7(cx: Cx) -> Verdict {
             assert_eq!(row.running, sum(&rows[..=i]), "the running total at {i}");
         }
     }
-    let last = ledger(&store, &by, session).await.pop().expect("a row").running;
-    assert_eq!(of(&store, &by, UsageScope::Session(session)).await.totals, Some(last));
+    let last = ledger(&store, &caller, session).await.pop().expect("a row").running;
+    assert_eq!(of(&store, &caller, UsageScope::Session(session)).await.totals, Some(last));
     Verdict::Passed
 }

@@ -43,7 +43,7 @@ impl Scene {
         let mut model = Model::new(Duration::from_secs(30));
         let mut send = async |n: u64, command: Command| {
             let sent = sent(n, command);
-            let got = work::send(&store, &sent.by, &sent.command).await;
+            let got = work::send(&store, &sent.caller, &sent.command).await;
             let got = got.map_err(|e| format!("{:?}: {e}", sent.command))?;
             let _same = predict(&mut model, &sent, Some(&got));
             Ok::<_, String>(got)
@@ -75,7 +75,7 @@ impl Scene {
     }
 
     async fn send(&mut self, sent: &Sent) -> Result<Outcome> {
-        let answer = work::send(&self.store, &sent.by, &sent.command).await;
+        let answer = work::send(&self.store, &sent.caller, &sent.command).await;
         if let Ok(outcome) = &answer {
             let _same = predict(&mut self.model, sent, Some(outcome));
         }
@@ -95,7 +95,7 @@ impl Scene {
 
     /// Uses up what the journal may have in hand: by blobs that nobody names, smaller and smaller.
     async fn fill(&self) -> Found<()> {
-        let space = self.session.thread().space(&work::by(TENANTS[0]).tenant);
+        let space = self.session.thread().space(&work::caller(TENANTS[0]).tenant);
         for bytes in [1 << 20, 64 << 10, 4 << 10] {
             let mut blobs = 0;
             while let Ok(name) = self.journal.put_blob(&space, &vec![7; bytes]).await {
@@ -111,7 +111,7 @@ impl Scene {
     async fn unavailable(&mut self, why: &str) -> Found<()> {
         // By another client, so that the first can repeat what was refused.
         let mut sent = self.next(900);
-        sent.by = sent.by.with_key(Key::new("another client", self.n));
+        sent.caller = sent.caller.with_key(Key::new("another client", self.n));
         self.n -= 1;
         match self.send(&sent).await {
             Err(error) if error.kind() == ErrorKind::Unavailable => Ok(()),
@@ -158,9 +158,10 @@ impl Scene {
 }
 
 fn sent(n: u64, command: Command) -> Sent {
-    let by = work::by(TENANTS[0]).with_key(Key::new("client", n)).within(Duration::from_secs(2));
+    let caller =
+        work::caller(TENANTS[0]).with_key(Key::new("client", n)).within(Duration::from_secs(2));
     let at = TestClock::START;
-    Sent { round: 0, by, command, at, began: 0, answered: None, answer: None }
+    Sent { round: 0, caller, command, at, began: 0, answered: None, answer: None }
 }
 
 /// A full medium: refused as unavailable, readable, and usable again once there is room.

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use sessile_core::{
-    By, ErrorKind, Key, Result,
+    Caller, ErrorKind, Key, Result,
     command::{Append, NewSession, SessionCommand, ThreadCommand},
     journal::Journal,
     model::{NewEntry, ProjectStatus, Role, ThreadStatus},
@@ -79,10 +79,10 @@ pub(super) fn predict(
                 Some(Outcome::Thread(outcome)) => Some(outcome),
                 _ => None,
             };
-            model.thread_command(&sent.by, command, sent.at, actual).map(Outcome::Thread)
+            model.thread_command(&sent.caller, command, sent.at, actual).map(Outcome::Thread)
         }
         Command::Session(command) => {
-            model.session_command(&sent.by, command, sent.at).map(Outcome::Session)
+            model.session_command(&sent.caller, command, sent.at).map(Outcome::Session)
         }
     }
 }
@@ -94,11 +94,11 @@ pub(super) async fn agree(
     sent: &Sent,
 ) -> std::result::Result<(), String> {
     if let Command::Thread(command) = &sent.command
-        && model.forgotten(&sent.by, command)
+        && model.forgotten(&sent.caller, command)
     {
         return Ok(());
     }
-    let got = work::send(store, &sent.by, &sent.command).await;
+    let got = work::send(store, &sent.caller, &sent.command).await;
     let want = predict(model, sent, got.as_ref().ok());
     let what = match (&got, &want) {
         (Ok(got), Ok(want)) if got == want => None,
@@ -120,7 +120,7 @@ fn brief(it: &impl fmt::Debug) -> String {
 
 pub(super) async fn look(store: &Store, model: &Model) -> std::result::Result<(), String> {
     for tenant in TENANTS {
-        at_tenant(store, &work::by(tenant), model).await?;
+        at_tenant(store, &work::caller(tenant), model).await?;
     }
     Ok(())
 }
@@ -364,14 +364,14 @@ impl Harness {
         now: sessile_core::Timestamp,
     ) -> std::result::Result<(), String> {
         let mut n = 0;
-        let mut next = |by: By, command: Command| {
+        let mut next = |caller: Caller, command: Command| {
             n += 1;
-            let by = by.with_key(Key::new("afterwards", n));
-            Sent { round: 0, by, command, at: now, began: 0, answered: None, answer: None }
+            let caller = caller.with_key(Key::new("afterwards", n));
+            Sent { round: 0, caller, command, at: now, began: 0, answered: None, answer: None }
         };
         for tenant in TENANTS {
-            let by = work::by(tenant);
-            let Some(known) = model.tenants.get(&by.tenant) else { continue };
+            let caller = work::caller(tenant);
+            let Some(known) = model.tenants.get(&caller.tenant) else { continue };
             let open = known.projects.iter().find(|(_, p)| p.status == ProjectStatus::Open);
             let open = open.map(|(id, _)| *id);
             let thread = known.threads.iter().find(|(_, t)| t.status == ThreadStatus::Open);
@@ -379,12 +379,12 @@ impl Harness {
             if let Some(project) = open {
                 let thread = sessile_core::command::NewThread::titled("afterwards");
                 let command = ThreadCommand::CreateThread { project, thread }.into();
-                agree(store, model, &next(by.clone(), command)).await?;
+                agree(store, model, &next(caller.clone(), command)).await?;
             }
             if let Some((thread, version)) = thread {
                 let session = NewSession::named("afterwards");
                 let command = SessionCommand::CreateSession { thread, session }.into();
-                agree(store, model, &next(by.clone(), command)).await?;
+                agree(store, model, &next(caller.clone(), command)).await?;
                 let session = sessile_core::id::SessionId::new(thread, version);
                 let large = if tenant == TENANTS[0] { 12_000 } else { 1 };
                 let texts = ["afterwards".to_owned(), "large ".repeat(large)];
@@ -392,7 +392,7 @@ impl Harness {
                     texts.into_iter().map(|text| NewEntry::text(Role::User, text)).collect();
                 let append = Append::from(entries);
                 let command = SessionCommand::Append { session, append }.into();
-                agree(store, model, &next(by.clone(), command)).await?;
+                agree(store, model, &next(caller.clone(), command)).await?;
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sessile_core::{
-    By, Error, Key, Result, Timestamp,
+    Caller, Error, Key, Result, Timestamp,
     command::{
         Append, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, SessionCommand,
         SessionOutcome, ThreadCommand, ThreadOutcome, UpdateEdge, UpdateProject, UpdateSession,
@@ -54,7 +54,7 @@ pub struct Sent {
     /// In which round: those of one round are sent at once.
     pub round: usize,
     /// By whom.
-    pub by: By,
+    pub caller: Caller,
     /// What.
     pub command: Command,
     /// When, by the store's clock.
@@ -101,16 +101,16 @@ impl Made {
 pub const TENANTS: [&str; 2] = ["acme", "acme-2"];
 
 /// A person of a tenant.
-pub fn by(tenant: &str) -> By {
+pub fn caller(tenant: &str) -> Caller {
     let tenant = TenantId::new(tenant).expect("a tenant");
     let user = UserId::new("ada").expect("a user");
-    By::new(tenant.clone(), Actor::user(tenant, user))
+    Caller::new(tenant.clone(), Actor::user(tenant, user))
 }
 
-type Step = fn(&Made) -> (By, Command);
+type Step = fn(&Made) -> (Caller, Command);
 
-fn ada() -> By {
-    by(TENANTS[0])
+fn ada() -> Caller {
+    caller(TENANTS[0])
 }
 
 fn create(thread: ThreadId, session: NewSession) -> Command {
@@ -156,14 +156,14 @@ const ROUNDS: &[&[Step]] = &[
     ],
     &[|_| {
         let (name, config) = ("of another tenant".into(), ProjectConfig::default());
-        (by(TENANTS[1]), ThreadCommand::CreateProject { name, config }.into())
+        (caller(TENANTS[1]), ThreadCommand::CreateProject { name, config }.into())
     }],
     &[|m| {
         let thread = NewThread::titled("of another tenant");
-        (by(TENANTS[1]), ThreadCommand::CreateThread { project: m.projects[1], thread }.into())
+        (caller(TENANTS[1]), ThreadCommand::CreateThread { project: m.projects[1], thread }.into())
     }],
     &[
-        |m| (by(TENANTS[1]), create(m.threads[2], NewSession::named("of another tenant"))),
+        |m| (caller(TENANTS[1]), create(m.threads[2], NewSession::named("of another tenant"))),
         |m| {
             let run = NewRun::default();
             (ada(), SessionCommand::StartRun { session: m.sessions[2], run }.into())
@@ -239,7 +239,7 @@ const ROUNDS: &[&[Step]] = &[
     &[|m| (ada(), ThreadCommand::ArchiveThread { thread: m.threads[1] }.into())],
     &[
         |m| (ada(), says(m.sessions[1], ["it is archived".to_owned()])),
-        |m| (by(TENANTS[1]), says(m.sessions[3], ["beside".to_owned()])),
+        |m| (caller(TENANTS[1]), says(m.sessions[3], ["beside".to_owned()])),
     ],
     &[|m| (ada(), ThreadCommand::ReopenThread { thread: m.threads[1] }.into())],
     &[|m| {
@@ -248,7 +248,7 @@ const ROUNDS: &[&[Step]] = &[
     }],
     &[|m| (ada(), SessionCommand::DeleteSession { session: m.sessions[1] }.into())],
     &[|m| (ada(), ThreadCommand::DeleteThread { thread: m.threads[1] }.into())],
-    &[|m| (by(TENANTS[1]), ThreadCommand::VacuumThread { thread: m.threads[2] }.into())],
+    &[|m| (caller(TENANTS[1]), ThreadCommand::VacuumThread { thread: m.threads[2] }.into())],
     &[|m| {
         let update = UpdateProject { name: Some("renamed".into()), config: None };
         let (project, expected) = (m.projects[0], 1);
@@ -263,19 +263,19 @@ const ROUNDS: &[&[Step]] = &[
     &[
         |m| (ada(), says(m.sessions[0], ["one of three".to_owned()])),
         |m| (ada(), says(m.sessions[2], ["two of three".to_owned()])),
-        |m| (by(TENANTS[1]), says(m.sessions[3], ["three of three".to_owned()])),
+        |m| (caller(TENANTS[1]), says(m.sessions[3], ["three of three".to_owned()])),
     ],
-    &[|m| (by(TENANTS[1]), ThreadCommand::PurgeThread { thread: m.threads[2] }.into())],
+    &[|m| (caller(TENANTS[1]), ThreadCommand::PurgeThread { thread: m.threads[2] }.into())],
 ];
 
 /// Sends a command.
-pub async fn send(store: &Store, by: &By, command: &Command) -> Result<Outcome> {
+pub async fn send(store: &Store, caller: &Caller, command: &Command) -> Result<Outcome> {
     match command {
         Command::Thread(command) => {
-            store.apply_thread(by, command.clone()).await.map(Outcome::Thread)
+            store.apply_thread(caller, command.clone()).await.map(Outcome::Thread)
         }
         Command::Session(command) => {
-            store.apply(by, (**command).clone()).await.map(Outcome::Session)
+            store.apply(caller, (**command).clone()).await.map(Outcome::Session)
         }
     }
 }
@@ -300,22 +300,22 @@ pub async fn run(journal: Arc<dyn Journal>, disk: &SimDisk, seed: u64) -> Vec<Se
         clock.advance(Duration::from_secs(1));
         let began = disk.operations();
         let calls = steps.iter().enumerate().map(|(client, step)| {
-            let (by, command) = step(&made);
-            let key = Key::new(format!("client {client} of {}", by.tenant), round as u64 + 1);
-            let by = by.with_key(key);
+            let (caller, command) = step(&made);
+            let key = Key::new(format!("client {client} of {}", caller.tenant), round as u64 + 1);
+            let caller = caller.with_key(key);
             let store = &store;
             async move {
                 let answer = tokio::select! {
                     biased;
-                    answer = send(store, &by, &command) => Some(answer),
+                    answer = send(store, &caller, &command) => Some(answer),
                     () = silence(disk) => None,
                 };
                 let answered = answer.is_some().then(|| disk.operations());
-                (by, command, answer, answered)
+                (caller, command, answer, answered)
             }
         });
         let mut unanswered = false;
-        for (by, command, answer, answered) in together(calls).await {
+        for (caller, command, answer, answered) in together(calls).await {
             if let Some(Ok(outcome)) = &answer {
                 made.learn(outcome);
             }
@@ -323,7 +323,7 @@ pub async fn run(journal: Arc<dyn Journal>, disk: &SimDisk, seed: u64) -> Vec<Se
             let answer = if unknown { None } else { answer };
             unanswered |= unknown || disk.is_off();
             let at = sessile_core::Clock::now(&*clock);
-            all.push(Sent { round, by, command, at, began, answered, answer });
+            all.push(Sent { round, caller, command, at, began, answered, answer });
         }
         if unanswered {
             break;

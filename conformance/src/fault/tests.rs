@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sessile_core::{
-    By, Clock, ErrorKind, Timestamp,
+    Caller, Clock, ErrorKind, Timestamp,
     command::{NewSession, NewThread, Paging},
     id::{TenantId, UserId},
     journal::Direction,
@@ -45,14 +45,14 @@ async fn an_old_blob_is_never_named() {
     let store = Store::new(journal.clone(), options);
     let tenant = TenantId::new("acme").unwrap();
     let ada = Actor::user(tenant.clone(), UserId::new("ada").unwrap());
-    let by = By::new(tenant, ada);
-    let project = store.create_project(&by, "p", ProjectConfig::default()).await.unwrap();
-    let thread = store.create_thread(&by, project, NewThread::titled("t")).await.unwrap();
-    let (session, _) = store.create_session(&by, thread, NewSession::named("s")).await.unwrap();
+    let caller = Caller::new(tenant, ada);
+    let project = store.create_project(&caller, "p", ProjectConfig::default()).await.unwrap();
+    let thread = store.create_thread(&caller, project, NewThread::titled("t")).await.unwrap();
+    let (session, _) = store.create_session(&caller, thread, NewSession::named("s")).await.unwrap();
 
     journal.set(Faults { lost_request: 1000, ..Faults::NONE });
     let large = "large".repeat(20_000);
-    let patient = by.within(20 * HOUR);
+    let patient = caller.within(20 * HOUR);
     let writer = store.clone();
     let mut waiting =
         tokio::spawn(async move { writer.append(&patient, session, says(large)).await });
@@ -66,8 +66,9 @@ async fn an_old_blob_is_never_named() {
     refused((&mut waiting).await.unwrap(), ErrorKind::Indeterminate);
 
     journal.set(Faults::NONE);
-    let next = store.append(&by, session, says("small")).await.unwrap();
-    let page = store.entries(&by, session, Direction::Forward, Paging::default()).await.unwrap();
+    let next = store.append(&caller, session, says("small")).await.unwrap();
+    let page =
+        store.entries(&caller, session, Direction::Forward, Paging::default()).await.unwrap();
     let ids: Vec<_> = page.items.iter().map(|entry| entry.id).collect();
     assert_eq!(ids, [next.first], "the batch in doubt was not sent again");
 }

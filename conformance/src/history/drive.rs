@@ -13,7 +13,7 @@ use std::{
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 use sessile_core::{
-    By, Error, ErrorKind, Key,
+    Caller, Error, ErrorKind, Key,
     command::{Append, NewSession, Paging, SessionFilter},
     error::Counter,
     id::{SessionId, ThreadId},
@@ -43,7 +43,12 @@ pub struct Plan {
 }
 
 /// Lets clients loose on one thread, as tasks, each with the store it is given, and returns what they recorded.
-pub async fn record(stores: &[Arc<dyn AnyStore>], by: &By, ground: Ground, plan: Plan) -> Recorded {
+pub async fn record(
+    stores: &[Arc<dyn AnyStore>],
+    caller: &Caller,
+    ground: Ground,
+    plan: Plan,
+) -> Recorded {
     let recorded = Arc::new(Mutex::new(Recorded::new()));
     let counter = Arc::new(AtomicU64::new(0));
     let mut clients = Vec::new();
@@ -51,7 +56,7 @@ pub async fn record(stores: &[Arc<dyn AnyStore>], by: &By, ground: Ground, plan:
         let client = Client {
             number,
             store: Arc::clone(&stores[number % stores.len()]),
-            by: by.clone(),
+            caller: caller.clone(),
             ground,
             plan,
         };
@@ -74,7 +79,7 @@ pub async fn record(stores: &[Arc<dyn AnyStore>], by: &By, ground: Ground, plan:
 pub(super) struct Client {
     pub(super) number: usize,
     pub(super) store: Arc<dyn AnyStore>,
-    pub(super) by: By,
+    pub(super) caller: Caller,
     pub(super) ground: Ground,
     pub(super) plan: Plan,
 }
@@ -86,7 +91,8 @@ impl Client {
         tick: impl Fn() -> u64 + Send,
         note: impl Fn(u64, Invocation) + Send,
     ) {
-        let Self { number: client, store, by, ground: Ground { thread, sessions }, plan } = self;
+        let Self { number: client, store, caller, ground: Ground { thread, sessions }, plan } =
+            self;
         let mut rng = StdRng::seed_from_u64(plan.seed.wrapping_mul(1_000_003) + client as u64);
         let mut tails = [0; 2];
         for n in 0..plan.calls as u64 {
@@ -104,7 +110,7 @@ impl Client {
             let open =
                 Invocation { client, call: call.clone(), answer: None, began, ended: u64::MAX };
             note(n, open.clone());
-            let answer = polled(polls, carry_out(&*store, &by, thread, &call)).await.flatten();
+            let answer = polled(polls, carry_out(&*store, &caller, thread, &call)).await.flatten();
             let ended = tick();
             match (&call, &answer) {
                 (Call::Append { count, .. }, Some(Answer::At(first))) => {
@@ -154,7 +160,12 @@ fn choose(rng: &mut StdRng, client: usize, n: u64, session: u64, tail: u64) -> C
 
 /// One call, and its answer in the words of the spec; `None` when the outcome is unknown. A refusal that the spec does
 /// not know means the call never happened as far as anyone can see, and is unknown to it too.
-async fn carry_out(store: &dyn AnyStore, by: &By, thread: ThreadId, call: &Call) -> Option<Answer> {
+async fn carry_out(
+    store: &dyn AnyStore,
+    caller: &Caller,
+    thread: ThreadId,
+    call: &Call,
+) -> Option<Answer> {
     let id = |version: u64| SessionId::new(thread, version);
     let answer = match call {
         Call::Append { session, count, expected, key } => {
@@ -164,30 +175,30 @@ async fn carry_out(store: &dyn AnyStore, by: &By, thread: ThreadId, call: &Call)
             if let Some(tail) = expected {
                 append = append.expecting_tail(*tail);
             }
-            let by = match key {
-                Some((producer, n)) => by.with_key(Key::new(format!("client {producer}"), *n)),
-                None => by.clone(),
+            let caller = match key {
+                Some((producer, n)) => caller.with_key(Key::new(format!("client {producer}"), *n)),
+                None => caller.clone(),
             };
-            store.append(&by, id(*session), append).await.map(|a| Answer::At(a.first.version()))
+            store.append(&caller, id(*session), append).await.map(|a| Answer::At(a.first.version()))
         }
         Call::Create => store
-            .create_session(by, thread, NewSession::default())
+            .create_session(caller, thread, NewSession::default())
             .await
             .map(|(id, _)| Answer::At(id.version())),
         Call::Delete(session) => {
-            store.delete_session(by, id(*session)).await.map(|()| Answer::Nothing)
+            store.delete_session(caller, id(*session)).await.map(|()| Answer::Nothing)
         }
         Call::Claim(session) => {
-            store.claim_lease(by, id(*session), Duration::from_secs(3600)).await.map(Answer::At)
+            store.claim_lease(caller, id(*session), Duration::from_secs(3600)).await.map(Answer::At)
         }
-        Call::Archive => store.archive_thread(by, thread).await.map(|_| Answer::Nothing),
-        Call::Reopen => store.reopen_thread(by, thread).await.map(|_| Answer::Nothing),
+        Call::Archive => store.archive_thread(caller, thread).await.map(|_| Answer::Nothing),
+        Call::Reopen => store.reopen_thread(caller, thread).await.map(|_| Answer::Nothing),
         Call::Look(session) => store
-            .session(by, id(*session))
+            .session(caller, id(*session))
             .await
             .map(|s| s.map_or(Answer::Absent, |s| Answer::Seen(s.tail, s.entries))),
         Call::Count => store
-            .sessions(by, thread, SessionFilter::default(), Paging::first(1000))
+            .sessions(caller, thread, SessionFilter::default(), Paging::first(1000))
             .await
             .map(|page| Answer::Sessions(page.items.len() as u64)),
     };

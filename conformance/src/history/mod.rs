@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use sessile_core::{
-    By,
+    Caller,
     command::{NewSession, NewThread},
     id::ThreadId,
     model::ProjectConfig,
@@ -60,11 +60,12 @@ pub struct Ground {
 
 impl Ground {
     /// Makes one.
-    pub async fn make(store: &dyn AnyStore, by: &By) -> Self {
-        let project = store.create_project(by, "histories", ProjectConfig::default()).await;
-        let thread = store.create_thread(by, project.unwrap(), NewThread::default()).await.unwrap();
-        let (a, _) = store.create_session(by, thread, NewSession::default()).await.unwrap();
-        let (b, _) = store.create_session(by, thread, NewSession::default()).await.unwrap();
+    pub async fn make(store: &dyn AnyStore, caller: &Caller) -> Self {
+        let project = store.create_project(caller, "histories", ProjectConfig::default()).await;
+        let thread =
+            store.create_thread(caller, project.unwrap(), NewThread::default()).await.unwrap();
+        let (a, _) = store.create_session(caller, thread, NewSession::default()).await.unwrap();
+        let (b, _) = store.create_session(caller, thread, NewSession::default()).await.unwrap();
         Self { thread, sessions: [a.version(), b.version()] }
     }
 
@@ -73,7 +74,7 @@ impl Ground {
     pub async fn judge(
         &self,
         store: &dyn AnyStore,
-        by: &By,
+        caller: &Caller,
         recorded: Recorded,
         what: impl FnOnce() -> String,
     ) {
@@ -83,7 +84,7 @@ impl Ground {
             let calls: Vec<String> = least.iter().map(|i| format!("{i:?}")).collect();
             panic!("no order explains this ({}):\n{}", what(), calls.join("\n"));
         }
-        let verified = store.verify(by, self.thread, None).await.unwrap();
+        let verified = store.verify(caller, self.thread, None).await.unwrap();
         assert!(verified.problems.is_empty(), "{:?}", verified.problems);
     }
 }

@@ -44,13 +44,13 @@ type Said = (usize, u64, Invocation);
 /// Records `n` histories by the same processes, the last process killed in the middle of the last history, and judges
 /// each. Answers how many were killed while a call was open.
 pub(crate) async fn judge(cx: &Cx, n: usize, tally: &mut Tally) -> usize {
-    let (calm, by) = (cx.store().await, cx.by());
+    let (calm, caller) = (cx.store().await, cx.caller());
     let mut rng = StdRng::seed_from_u64(cx.seed());
     let mut work = Work { name: cx.seed(), histories: Vec::new() };
     for _ in 0..n {
         let clients = PROCESSES * CLIENTS;
         let plan = Plan { clients, calls: 8, seed: cx.seed(), dropped: 60, rests: 400 };
-        work.histories.push((Ground::make(&calm, &by).await, plan));
+        work.histories.push((Ground::make(&calm, &caller).await, plan));
     }
     std::fs::create_dir_all(meeting(cx, &work)).expect("a folder to meet in");
     let args = serde_json::to_value(&work).expect("work is JSON");
@@ -68,7 +68,9 @@ pub(crate) async fn judge(cx: &Cx, n: usize, tally: &mut Tally) -> usize {
     }
     for ((ground, plan), recorded) in work.histories.into_iter().zip(all) {
         tally.add(&recorded);
-        ground.judge(&calm, &by, recorded, || format!("by {PROCESSES} processes, {plan:?}")).await;
+        ground
+            .judge(&calm, &caller, recorded, || format!("by {PROCESSES} processes, {plan:?}"))
+            .await;
     }
     usize::from(cut)
 }
@@ -103,9 +105,9 @@ async fn play(cx: Cx, index: usize, args: Value) -> String {
         meet(&cx, &work, at, index).await;
         let clients = (0..CLIENTS).map(|client| {
             let (cx, said) = (cx.clone(), Arc::clone(&said));
-            let by = cx.by().within(Duration::from_secs(10));
+            let caller = cx.caller().within(Duration::from_secs(10));
             let number = index * CLIENTS + client;
-            let client = Client { number, store: Arc::clone(&store), by, ground, plan };
+            let client = Client { number, store: Arc::clone(&store), caller, ground, plan };
             let note = move |n, invocation| {
                 let said_now: Said = (at, n, invocation);
                 let line = serde_json::to_string(&said_now).expect("a call is JSON");

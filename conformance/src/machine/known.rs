@@ -1,7 +1,7 @@
 //! From numbers to the things they name.
 
 use sessile_core::{
-    By,
+    Caller,
     command::{SessionOutcome, ThreadOutcome},
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
 };
@@ -53,7 +53,7 @@ fn add<T: PartialEq>(all: &mut Vec<T>, it: T) {
 
 /// The things of the callers' tenants, as far as the model says they exist.
 pub(super) struct Names<'a> {
-    pub(super) by: &'a By,
+    pub(super) caller: &'a Caller,
     pub(super) own: &'a Known,
     pub(super) foreign: &'a Known,
     pub(super) model: &'a Model,
@@ -84,7 +84,7 @@ fn choose<T: Copy>(
 
 impl Names<'_> {
     fn tenant(&self) -> Option<&crate::model::Tenant> {
-        self.model.tenants.get(&self.by.tenant)
+        self.model.tenants.get(&self.caller.tenant)
     }
 
     fn in_thread<T>(
@@ -96,12 +96,12 @@ impl Names<'_> {
     }
 
     fn nowhere(&self) -> ThreadId {
-        ThreadId::mint(&self.by.tenant, 1, 1)
+        ThreadId::mint(&self.caller.tenant, 1, 1)
     }
 
     pub(super) fn project(&self, pick: Pick) -> ProjectId {
         let exists = |id| self.tenant().is_some_and(|t| t.projects.contains_key(&id));
-        let never = ProjectId::mint(&self.by.tenant, 1, 1);
+        let never = ProjectId::mint(&self.caller.tenant, 1, 1);
         choose(pick, (&self.own.projects, &self.foreign.projects), exists, |_| true, never)
     }
 

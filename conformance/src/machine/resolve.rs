@@ -51,7 +51,7 @@ fn ttl(n: u8) -> Duration {
 fn off(expected: Expected, right: Version) -> Version {
     match expected {
         Expected::Right => right,
-        Expected::Off(by) => right.saturating_add_signed(by.into()),
+        Expected::Off(caller) => right.saturating_add_signed(caller.into()),
     }
 }
 
@@ -89,7 +89,7 @@ impl Names<'_> {
     }
 
     fn thread_act(&self, act: &Act) -> Option<ThreadCommand> {
-        let tenant = self.model.tenants.get(&self.by.tenant);
+        let tenant = self.model.tenants.get(&self.caller.tenant);
         Some(match act {
             Act::CreateProject { name, caps } => {
                 ThreadCommand::CreateProject { name: text(*name), config: config(*caps) }
@@ -130,7 +130,7 @@ impl Names<'_> {
 
     fn session_act(&self, act: &Act) -> (SessionCommand, Option<SessionId>) {
         let of_session = |id: SessionId| {
-            let tenant = self.model.tenants.get(&self.by.tenant);
+            let tenant = self.model.tenants.get(&self.caller.tenant);
             let thread = tenant.and_then(|t| t.threads.get(&id.thread()));
             (
                 thread.and_then(|t| t.sessions.get(&id.version())).map_or(1, |s| s.version),
@@ -146,7 +146,7 @@ impl Names<'_> {
                     name: name.map(text),
                     labels: name.map_or_else(Labels::new, |n| Labels::new().with("n", text(n))),
                     task: named.map(task),
-                    actor: owned.then(|| self.by.actor.clone()),
+                    actor: owned.then(|| self.caller.actor.clone()),
                     parent,
                 };
                 (SessionCommand::CreateSession { thread, session }, above)
@@ -158,7 +158,7 @@ impl Names<'_> {
                     name: name.map(|n| n.map(text)),
                     labels: None,
                     task: named.map(|n| n.map(task)),
-                    actor: own.then(|| self.by.actor.clone()),
+                    actor: own.then(|| self.caller.actor.clone()),
                 };
                 (SessionCommand::UpdateSession { session, expected, update }, Some(session))
             }
@@ -220,7 +220,7 @@ impl Names<'_> {
     fn edge_act(&self, act: &Act) -> (SessionCommand, Option<SessionId>) {
         let (Act::UpdateEdge { edge, .. } | Act::DeleteEdge(edge)) = act else { unreachable!() };
         let edge = self.edge(*edge);
-        let tenant = self.model.tenants.get(&self.by.tenant);
+        let tenant = self.model.tenants.get(&self.caller.tenant);
         let known = tenant
             .and_then(|t| t.threads.get(&edge.thread()))
             .and_then(|t| t.edges.get(&edge.version()));
@@ -254,7 +254,7 @@ impl Names<'_> {
             }
             _ => unreachable!("every act is resolved"),
         };
-        let tenant = self.model.tenants.get(&self.by.tenant);
+        let tenant = self.model.tenants.get(&self.caller.tenant);
         let known = tenant
             .and_then(|t| t.threads.get(&run.thread()))
             .and_then(|t| t.runs.get(&run.version()));

@@ -40,7 +40,7 @@ impl ReferenceStateMachine for Shape {
         prop_oneof![
             40 => (who(), act).prop_map(|(who, act)| Step::Do(who, act)),
             3 => (any::<u8>(), 0..3_u8).prop_map(|(which, handle)| Step::Again(which, handle)),
-            2 => (0..3_u8, jump()).prop_map(|(handle, by)| Step::Jump(handle, by)),
+            2 => (0..3_u8, jump()).prop_map(|(handle, caller)| Step::Jump(handle, caller)),
             1 => Just(Step::Reopen),
             1 => (0..3_u8).prop_map(Step::Look),
         ]

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sessile_core::{
-    By, Clock, Error, Key,
+    Caller, Clock, Error, Key,
     id::TenantId,
     store::{SessionStore, Store, ThreadStore},
 };
@@ -54,7 +54,7 @@ pub(super) struct World<'a> {
     known: Vec<Known>,
     /// The greatest number of each producer.
     keys: [u64; 2],
-    keyed: Vec<(usize, By, Command)>,
+    keyed: Vec<(usize, Caller, Command)>,
     trace: Vec<String>,
 }
 
@@ -97,38 +97,38 @@ impl World<'_> {
         match step {
             Step::Do(who, act) => {
                 let tenant = usize::from(who.tenant) % self.tenants.len();
-                let by = self.handles.cx.by_of(self.tenants[tenant].as_str(), user(who.user));
+                let caller = self.handles.cx.by_of(self.tenants[tenant].as_str(), user(who.user));
                 let foreign = (tenant + 1) % self.tenants.len();
                 let names = Names {
-                    by: &by,
+                    caller: &caller,
                     own: &self.known[tenant],
                     foreign: &self.known[foreign],
                     model: &self.model,
                 };
                 let command = names.command(act);
-                let by = self.caller(&names, by.clone(), who, &command);
-                if let Some(key) = &by.key {
+                let caller = self.caller(&names, caller.clone(), who, &command);
+                if let Some(key) = &caller.key {
                     let producer = usize::from(key.producer == producer(1));
                     self.keys[producer] = self.keys[producer].max(key.n);
-                    self.keyed.push((tenant, by.clone(), command.clone()));
+                    self.keyed.push((tenant, caller.clone(), command.clone()));
                 }
-                self.carry_out(tenant, &by, command, usize::from(who.handle) % HANDLES).await
+                self.carry_out(tenant, &caller, command, usize::from(who.handle) % HANDLES).await
             }
             Step::Again(which, handle) => {
                 if self.keyed.is_empty() {
                     return Ok(());
                 }
                 let which = usize::from(*which) % self.keyed.len();
-                let (tenant, by, command) = self.keyed[which].clone();
-                self.carry_out(tenant, &by, command, usize::from(*handle) % HANDLES).await
+                let (tenant, caller, command) = self.keyed[which].clone();
+                self.carry_out(tenant, &caller, command, usize::from(*handle) % HANDLES).await
             }
             Step::Jump(handle, seconds) => {
                 let clock = &self.handles.clocks[usize::from(*handle) % HANDLES];
-                let by = Duration::from_millis(u64::from(seconds.unsigned_abs()) * 1000 + 1);
+                let caller = Duration::from_millis(u64::from(seconds.unsigned_abs()) * 1000 + 1);
                 if *seconds < 0 {
-                    clock.rewind(by)
+                    clock.rewind(caller)
                 } else {
-                    clock.advance(by)
+                    clock.advance(caller)
                 }
                 self.trace.push(format!("clock {handle} jumps by {seconds} s"));
                 Ok(())
@@ -142,15 +142,21 @@ impl World<'_> {
         }
     }
 
-    fn caller(&self, names: &Names<'_>, mut by: By, who: &Who, command: &Command) -> By {
+    fn caller(
+        &self,
+        names: &Names<'_>,
+        mut caller: Caller,
+        who: &Who,
+        command: &Command,
+    ) -> Caller {
         let session = if let Command::Session(_, session) = command { *session } else { None };
         let right = session.and_then(|session| names.token_of(session));
-        by.lease = match who.token {
+        caller.lease = match who.token {
             Token::Right => right,
             Token::Missing => None,
             Token::Wrong(n) => Some(right.unwrap_or(0).wrapping_add(n.into()).max(1)),
         };
-        by.key = match who.key {
+        caller.key = match who.key {
             KeyUse::None => None,
             KeyUse::Next(p) => Some(Key::new(producer(p), self.keys[usize::from(p) % 2] + 1)),
             KeyUse::Earlier(p, back) => {
@@ -158,13 +164,13 @@ impl World<'_> {
                 Some(Key::new(producer(p), n))
             }
         };
-        by
+        caller
     }
 
     async fn carry_out(
         &mut self,
         tenant: usize,
-        by: &By,
+        caller: &Caller,
         command: Command,
         handle: usize,
     ) -> Result<(), String> {
@@ -172,19 +178,19 @@ impl World<'_> {
         let store = &self.handles.stores[handle];
         match command {
             Command::Thread(command) => {
-                if self.model.forgotten(by, &command) {
+                if self.model.forgotten(caller, &command) {
                     return Ok(());
                 }
-                let got = store.apply_thread(by, command.clone()).await;
-                self.trace.push(line(handle, by, &command, &got));
-                let want = self.model.thread_command(by, &command, now, got.as_ref().ok());
+                let got = store.apply_thread(caller, command.clone()).await;
+                self.trace.push(line(handle, caller, &command, &got));
+                let want = self.model.thread_command(caller, &command, now, got.as_ref().ok());
                 compare(&got, &want)?;
                 got.iter().for_each(|outcome| self.known[tenant].learn_thread(outcome));
             }
             Command::Session(command, _) => {
-                let got = store.apply(by, (*command).clone()).await;
-                self.trace.push(line(handle, by, &command, &got));
-                let want = self.model.session_command(by, &command, now);
+                let got = store.apply(caller, (*command).clone()).await;
+                self.trace.push(line(handle, caller, &command, &got));
+                let want = self.model.session_command(caller, &command, now);
                 compare(&got, &want)?;
                 got.iter().for_each(|outcome| self.known[tenant].learn_session(outcome));
             }
@@ -195,8 +201,8 @@ impl World<'_> {
     async fn look(&mut self, handle: usize) -> Result<(), String> {
         self.trace.push(format!("look through handle {handle}"));
         for tenant in &self.tenants {
-            let by = self.handles.cx.by_of(tenant.as_str(), user(0));
-            look::at_tenant(&self.handles.stores[handle], &by, &self.model).await?;
+            let caller = self.handles.cx.by_of(tenant.as_str(), user(0));
+            look::at_tenant(&self.handles.stores[handle], &caller, &self.model).await?;
         }
         Ok(())
     }
@@ -212,17 +218,17 @@ fn producer(n: u8) -> &'static str {
 
 fn line<C: std::fmt::Debug, O: std::fmt::Debug>(
     handle: usize,
-    by: &By,
+    caller: &Caller,
     command: &C,
     got: &Result<O, Error>,
 ) -> String {
-    let (lease, key) = (by.lease, by.key.as_ref().map(|k| (&k.producer, k.n)));
+    let (lease, key) = (caller.lease, caller.key.as_ref().map(|k| (&k.producer, k.n)));
     let text = format!("{command:?} -> {got:?}");
     let cut: String = text.chars().take(1000).collect();
     format!(
         "handle {handle}, {} of {}, lease {lease:?}, key {key:?}: {cut}",
-        by.actor.name(),
-        by.tenant
+        caller.actor.name(),
+        caller.tenant
     )
 }
 

@@ -1,7 +1,7 @@
 //! Projects and threads: what each command does.
 
 use sessile_core::{
-    By, Error,
+    Caller, Error,
     ErrorKind::{NotFound, Precondition},
     Timestamp,
     command::{SessionOutcome, ThreadCommand, ThreadOutcome, UpdateProject, UpdateThread},
@@ -27,16 +27,18 @@ impl Model {
     /// When the store's answer mints an id that is not fresh, or not of the tenant.
     pub fn thread_command(
         &mut self,
-        by: &By,
+        caller: &Caller,
         command: &ThreadCommand,
         now: Timestamp,
         actual: Option<&ThreadOutcome>,
     ) -> Predicted<ThreadOutcome> {
-        valid::thread_command(by, command)?;
+        valid::thread_command(caller, command)?;
         match command {
-            ThreadCommand::CreateProject { .. } => self.create_project(by, command, now, actual),
+            ThreadCommand::CreateProject { .. } => {
+                self.create_project(caller, command, now, actual)
+            }
             ThreadCommand::DeleteProject { project } => {
-                let tenant = self.tenant(&by.tenant);
+                let tenant = self.tenant(&caller.tenant);
                 let threads = tenant.threads.values().filter(|t| t.project == *project).count();
                 if threads > 0 {
                     return Err(Refusal::kind(sessile_core::ErrorKind::Precondition));
@@ -48,20 +50,21 @@ impl Model {
             | ThreadCommand::ArchiveProject { project }
             | ThreadCommand::ReopenProject { project }
             | ThreadCommand::CreateThread { project, .. } => {
-                let known = self.tenant(&by.tenant).projects.get(project).ok_or(NotFound)?;
-                if let Some(first) = known.keys.known(by.key.as_ref(), command)? {
+                let known = self.tenant(&caller.tenant).projects.get(project).ok_or(NotFound)?;
+                if let Some(first) = known.keys.known(caller.key.as_ref(), command)? {
                     return Ok(first);
                 }
                 let before = known.head;
-                let outcome = self.in_project(by, *project, command, now, actual)?;
-                let known = self.tenant(&by.tenant).projects.get_mut(project).ok_or(NotFound)?;
+                let outcome = self.in_project(caller, *project, command, now, actual)?;
+                let known =
+                    self.tenant(&caller.tenant).projects.get_mut(project).ok_or(NotFound)?;
                 if known.head > before {
-                    known.keys.remember(by.key.as_ref(), command.clone(), outcome);
+                    known.keys.remember(caller.key.as_ref(), command.clone(), outcome);
                 }
                 Ok(outcome)
             }
             ThreadCommand::DeleteThread { thread } | ThreadCommand::PurgeThread { thread } => {
-                let tenant = self.tenant(&by.tenant);
+                let tenant = self.tenant(&caller.tenant);
                 let Some(known) = tenant.threads.get(thread) else {
                     return Ok(ThreadOutcome::Deleted);
                 };
@@ -78,59 +81,59 @@ impl Model {
             | ThreadCommand::ArchiveThread { thread }
             | ThreadCommand::ReopenThread { thread }
             | ThreadCommand::EraseEntries { thread, .. } => {
-                let known = self.tenant(&by.tenant).threads.get_mut(thread).ok_or(NotFound)?;
+                let known = self.tenant(&caller.tenant).threads.get_mut(thread).ok_or(NotFound)?;
                 let asked = Any::Thread(command.clone());
-                match known.keys.known(by.key.as_ref(), &asked)? {
+                match known.keys.known(caller.key.as_ref(), &asked)? {
                     Some(Any::Thread(first)) => return Ok(first),
                     Some(Any::Session(_)) => unreachable!("a key answers one kind of command"),
                     None => {}
                 }
                 let before = known.head;
-                let outcome = known.thread_command(by, *thread, command, now)?;
+                let outcome = known.thread_command(caller, *thread, command, now)?;
                 if known.head > before {
-                    known.keys.remember(by.key.as_ref(), asked, Any::Thread(outcome));
+                    known.keys.remember(caller.key.as_ref(), asked, Any::Thread(outcome));
                 }
                 Ok(outcome)
             }
             ThreadCommand::VacuumThread { thread } => {
-                self.tenant(&by.tenant).threads.get(thread).ok_or(NotFound)?;
+                self.tenant(&caller.tenant).threads.get(thread).ok_or(NotFound)?;
                 Ok(ThreadOutcome::Vacuumed(0))
             }
             _ => unreachable!("refused as invalid"),
         }
     }
 
-    fn mint(&mut self, bits: u128, tag: u32, by: &By) {
-        assert_eq!(tag, by.tenant.tag(), "an id carries the tag of its tenant");
+    fn mint(&mut self, bits: u128, tag: u32, caller: &Caller) {
+        assert_eq!(tag, caller.tenant.tag(), "an id carries the tag of its tenant");
         assert!(self.minted.insert(bits), "an id was minted twice");
     }
 
     fn create_project(
         &mut self,
-        by: &By,
+        caller: &Caller,
         command: &ThreadCommand,
         now: Timestamp,
         actual: Option<&ThreadOutcome>,
     ) -> Predicted<ThreadOutcome> {
         let ThreadCommand::CreateProject { name, config } = command else { unreachable!() };
-        let slot = by.key.as_ref().map(|k| (k.producer.clone(), k.n));
+        let slot = caller.key.as_ref().map(|k| (k.producer.clone(), k.n));
         if let Some((first, id)) =
-            slot.as_ref().and_then(|s| self.tenant(&by.tenant).project_keys.get(s))
+            slot.as_ref().and_then(|s| self.tenant(&caller.tenant).project_keys.get(s))
         {
             return if first == command {
                 Ok(ThreadOutcome::ProjectCreated(*id))
             } else {
-                Err(Error::KeyReused { n: by.key.as_ref().map_or(0, |k| k.n) }.into())
+                Err(Error::KeyReused { n: caller.key.as_ref().map_or(0, |k| k.n) }.into())
             };
         }
         let id = match actual {
             Some(ThreadOutcome::ProjectCreated(id)) => *id,
             _ => return Ok(ThreadOutcome::ProjectCreated(ProjectId::from_bits(0))),
         };
-        self.mint(id.bits(), id.tag(), by);
+        self.mint(id.bits(), id.tag(), caller);
         let mut keys = Producers::default();
         let outcome = ThreadOutcome::ProjectCreated(id);
-        keys.remember(by.key.as_ref(), command.clone(), outcome);
+        keys.remember(caller.key.as_ref(), command.clone(), outcome);
         let project = Project {
             name: name.clone(),
             status: ProjectStatus::Open,
@@ -142,7 +145,7 @@ impl Model {
             last_at: now,
             keys,
         };
-        let tenant = self.tenant(&by.tenant);
+        let tenant = self.tenant(&caller.tenant);
         tenant.projects.insert(id, project);
         if let Some(slot) = slot {
             tenant.project_keys.insert(slot, (command.clone(), id));
@@ -152,13 +155,13 @@ impl Model {
 
     fn in_project(
         &mut self,
-        by: &By,
+        caller: &Caller,
         id: ProjectId,
         command: &ThreadCommand,
         now: Timestamp,
         actual: Option<&ThreadOutcome>,
     ) -> Predicted<ThreadOutcome> {
-        let project = self.tenant(&by.tenant).projects.get_mut(&id).ok_or(NotFound)?;
+        let project = self.tenant(&caller.tenant).projects.get_mut(&id).ok_or(NotFound)?;
         let archived = project.status == ProjectStatus::Archived;
         match command {
             ThreadCommand::UpdateProject { expected, update, .. } => {
@@ -192,14 +195,14 @@ impl Model {
                     Some(ThreadOutcome::ThreadCreated(thread)) => *thread,
                     _ => return Ok(ThreadOutcome::ThreadCreated(ThreadId::from_bits(0))),
                 };
-                self.mint(thread.bits(), thread.tag(), by);
-                let user = by.actor.user_id().cloned();
+                self.mint(thread.bits(), thread.tag(), caller);
+                let user = caller.actor.user_id().cloned();
                 let begun = Thread {
                     project: id,
                     title: new.title.clone(),
                     labels: new.labels.clone(),
                     status: ThreadStatus::Open,
-                    created_by: by.actor.clone(),
+                    created_by: caller.actor.clone(),
                     created_at: now,
                     updated_at: now,
                     version: 1,
@@ -215,7 +218,7 @@ impl Model {
                     touched: user.into_iter().collect(),
                     keys: Producers::default(),
                 };
-                self.tenant(&by.tenant).threads.insert(thread, begun);
+                self.tenant(&caller.tenant).threads.insert(thread, begun);
                 Ok(ThreadOutcome::ThreadCreated(thread))
             }
             _ => unreachable!("no command to a project"),
@@ -250,7 +253,7 @@ fn not_empty(
 impl Thread {
     fn thread_command(
         &mut self,
-        by: &By,
+        caller: &Caller,
         id: ThreadId,
         command: &ThreadCommand,
         now: Timestamp,
@@ -272,11 +275,11 @@ impl Thread {
             }
             ThreadCommand::ReopenThread { .. } if archived => self.status = ThreadStatus::Open,
             ThreadCommand::EraseEntries { entries, .. } => {
-                return self.erase(id, entries, now, &by.actor);
+                return self.erase(id, entries, now, &caller.actor);
             }
             _ => return Ok(ThreadOutcome::Changed(self.version)),
         }
-        self.version = self.record(now, &by.actor);
+        self.version = self.record(now, &caller.actor);
         Ok(ThreadOutcome::Changed(self.version))
     }
 
@@ -285,7 +288,7 @@ impl Thread {
         id: ThreadId,
         entries: &[EntryId],
         now: Timestamp,
-        by: &Actor,
+        caller: &Actor,
     ) -> Predicted<ThreadOutcome> {
         let here: Vec<_> =
             entries.iter().filter(|e| e.thread() == id).map(|e| e.version()).collect();
@@ -299,7 +302,7 @@ impl Thread {
         if let Some(last) = here.iter().map(|v| self.erased.get(v)).collect::<Option<Vec<_>>>() {
             return Ok(ThreadOutcome::Changed(*last.into_iter().max().expect("one at least")));
         }
-        let version = self.record(now, by);
+        let version = self.record(now, caller);
         for v in here {
             self.erased.entry(v).or_insert(version);
         }

@@ -35,13 +35,13 @@ impl Thread {
         {
             return Err(Precondition.into());
         }
-        self.fence(v, facts.by)?;
+        self.fence(v, facts.caller)?;
         let lives = |run: RunId| !self.runs[&run.version()].status.is_terminal();
         if self.sessions[&v].status == SessionStatus::Failed || new.retry_of.is_some_and(lives) {
             return Err(Precondition.into());
         }
         let iteration = self.runs.values().filter(|r| r.session == v).count() as u32 + 1;
-        let version = self.record_in(v, facts.now, facts.by);
+        let version = self.record_in(v, facts.now, facts.caller);
         let task = new.task.clone().or_else(|| self.session(v).task.clone());
         self.tasks.extend(task.clone());
         let run = ModelRun {
@@ -88,7 +88,7 @@ impl Thread {
         if to.is_terminal() || !legal(from, to) {
             return Err(Precondition.into());
         }
-        let version = self.record_in(session, facts.now, facts.by);
+        let version = self.record_in(session, facts.now, facts.caller);
         let it = self.runs.get_mut(&run.version()).expect("it lives");
         it.status = to;
         it.version = version;
@@ -108,7 +108,7 @@ impl Thread {
         if !legal(from, outcome.status()) {
             return Err(Precondition.into());
         }
-        let version = self.record_in(session, facts.now, facts.by);
+        let version = self.record_in(session, facts.now, facts.caller);
         let it = self.runs.get_mut(&run.version()).expect("it lives");
         it.status = outcome.status();
         it.outcome = Some(outcome.clone());
@@ -167,7 +167,7 @@ impl Thread {
             return Ok(SessionOutcome::Changed(first.version));
         }
         self.live_run(facts, id, run)?;
-        let version = self.record_in(session, facts.now, facts.by);
+        let version = self.record_in(session, facts.now, facts.caller);
         let booked = Call { version, at: facts.now, call: call.to_owned(), usage: usage.clone() };
         self.runs.get_mut(&run.version()).expect("it lives").calls.push(booked);
         Ok(SessionOutcome::Changed(version))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sessile_core::{
-    By, Error,
+    Caller, Error,
     ErrorKind::{Closed, Fenced, NotFound, Precondition},
     Timestamp,
     command::{
@@ -24,7 +24,7 @@ use super::{
 
 /// What a command needs to know besides the thread.
 pub(super) struct Facts<'a> {
-    pub(super) by: &'a By,
+    pub(super) caller: &'a Caller,
     pub(super) now: Timestamp,
     pub(super) caps: ProjectConfig,
     pub(super) project_archived: bool,
@@ -59,14 +59,14 @@ impl Model {
     /// Carries out a command at a time.
     pub fn session_command(
         &mut self,
-        by: &By,
+        caller: &Caller,
         command: &SessionCommand,
         now: Timestamp,
     ) -> Predicted<SessionOutcome> {
-        valid::session_command(by, command)?;
+        valid::session_command(caller, command)?;
         let max_skew = self.max_skew;
         let id = thread_of(command);
-        let tenant = self.tenant(&by.tenant);
+        let tenant = self.tenant(&caller.tenant);
         let idempotent_delete = matches!(
             command,
             SessionCommand::DeleteSession { .. } | SessionCommand::DeleteEdge { .. }
@@ -80,7 +80,7 @@ impl Model {
         };
         let asked = Any::Session(command.clone());
         if !idempotent_delete {
-            match thread.keys.known(by.key.as_ref(), &asked)? {
+            match thread.keys.known(caller.key.as_ref(), &asked)? {
                 Some(Any::Session(first)) => return Ok(first),
                 Some(Any::Thread(_)) => unreachable!("a key answers one kind of command"),
                 None => {}
@@ -88,7 +88,7 @@ impl Model {
         }
         let project = tenant.projects.get(&thread.project).ok_or(NotFound)?;
         let facts = Facts {
-            by,
+            caller,
             now,
             caps: project.config.clone(),
             project_archived: project.status == ProjectStatus::Archived,
@@ -97,7 +97,7 @@ impl Model {
         let before = thread.head;
         let outcome = thread.session_command(&facts, id, command)?;
         if thread.head > before && !idempotent_delete {
-            thread.keys.remember(by.key.as_ref(), asked, Any::Session(outcome));
+            thread.keys.remember(caller.key.as_ref(), asked, Any::Session(outcome));
         }
         Ok(outcome)
     }
@@ -148,7 +148,7 @@ impl Thread {
                 if self.edges.values().any(|e| e.parent == v || e.child == v) {
                     return Err(Precondition.into());
                 }
-                self.record_in(v, facts.now, facts.by);
+                self.record_in(v, facts.now, facts.caller);
                 self.sessions.remove(&v);
                 let (gone, kept) = std::mem::take(&mut self.entries)
                     .into_iter()
@@ -164,7 +164,7 @@ impl Thread {
                 let child = self.edges.get(&v).ok_or(NotFound)?.child;
                 self.writable(facts, session_id(id, child))?;
                 stale(Counter::Version, *expected, self.edges[&v].version)?;
-                let version = self.record_in(child, facts.now, facts.by);
+                let version = self.record_in(child, facts.now, facts.caller);
                 let now = self.updated_at;
                 let it = self.edges.get_mut(&v).ok_or(NotFound)?;
                 it.purpose = update.purpose.clone().unwrap_or_else(|| it.purpose.clone());
@@ -179,7 +179,7 @@ impl Thread {
                 };
                 let child = it.child;
                 self.writable(facts, session_id(id, child))?;
-                self.record_in(child, facts.now, facts.by);
+                self.record_in(child, facts.now, facts.caller);
                 self.edges.remove(&edge.version());
                 Ok(SessionOutcome::Deleted)
             }
@@ -189,10 +189,10 @@ impl Thread {
                 let v = self.present(*session)?;
                 self.open()?;
                 let current = self.session(v).lease.as_ref().map(|l| l.token);
-                if current.is_none() || current != facts.by.lease {
-                    return Err(fenced(current, facts.by.lease));
+                if current.is_none() || current != facts.caller.lease {
+                    return Err(fenced(current, facts.caller.lease));
                 }
-                let version = self.record_in(v, facts.now, facts.by);
+                let version = self.record_in(v, facts.now, facts.caller);
                 if let Some(lease) = &mut self.session(v).lease {
                     lease.ttl = *ttl;
                 }
@@ -205,7 +205,7 @@ impl Thread {
                     return Ok(SessionOutcome::Changed(0));
                 }
                 self.writable(facts, *session)?;
-                let version = self.record_in(v, facts.now, facts.by);
+                let version = self.record_in(v, facts.now, facts.caller);
                 self.session(v).lease = None;
                 Ok(SessionOutcome::Changed(version))
             }
@@ -236,21 +236,21 @@ impl Thread {
     }
 
     /// The lease rule of every write: with a lease its token, without one none.
-    pub(super) fn fence(&self, session: Version, by: &By) -> Predicted<()> {
+    pub(super) fn fence(&self, session: Version, caller: &Caller) -> Predicted<()> {
         let current = self.sessions[&session].lease.as_ref().map(|l| l.token);
-        if current == by.lease { Ok(()) } else { Err(fenced(current, by.lease)) }
+        if current == caller.lease { Ok(()) } else { Err(fenced(current, caller.lease)) }
     }
 
     /// Exists, in an open thread, and the caller holds the lease if there is one.
     pub(super) fn writable(&self, facts: &Facts<'_>, session: SessionId) -> Predicted<Version> {
         let version = self.present(session)?;
         self.open()?;
-        self.fence(version, facts.by)?;
+        self.fence(version, facts.caller)?;
         Ok(version)
     }
 
     fn changed(&mut self, facts: &Facts<'_>, session: Version) -> SessionOutcome {
-        let version = self.record_in(session, facts.now, facts.by);
+        let version = self.record_in(session, facts.now, facts.caller);
         self.session(session).version = version;
         SessionOutcome::Changed(version)
     }
@@ -271,12 +271,12 @@ impl Thread {
         }
         if let Some(edge) = &new.parent {
             self.parent_fits(id, edge)?;
-            self.fence(edge.parent.version(), facts.by)?;
+            self.fence(edge.parent.version(), facts.caller)?;
             self.asker_lives(edge)?;
             let depth = self.ancestry(edge.parent.version()).len() as u32;
             self.caps(facts, edge, depth)?;
         }
-        let version = self.record(facts.now, &facts.by.actor);
+        let version = self.record(facts.now, &facts.caller.actor);
         let session = Session {
             name: new.name.clone(),
             labels: new.labels.clone(),
@@ -317,7 +317,7 @@ impl Thread {
         self.parent_exists(id, edge)?;
         self.open()?;
         self.parent_fits(id, edge)?;
-        self.fence(child, facts.by)?;
+        self.fence(child, facts.caller)?;
         self.asker_lives(edge)?;
         let parent = edge.parent.version();
         let ancestry = self.ancestry(parent);
@@ -341,13 +341,13 @@ impl Thread {
         new: &NewSubSession,
         status: SubSessionStatus,
     ) -> Version {
-        let version = self.record_in(child, facts.now, facts.by);
+        let version = self.record_in(child, facts.now, facts.caller);
         let edge = Edge {
             parent: new.parent.version(),
             child,
             kind: new.kind,
             status,
-            spawned_by: facts.by.actor.clone(),
+            spawned_by: facts.caller.actor.clone(),
             spawned_by_run: new.spawned_by_run,
             failure_mode: new.failure_mode,
             completion_mode: new.completion_mode,
@@ -471,7 +471,7 @@ impl Thread {
         if elsewhere {
             return Err(Precondition.into());
         }
-        self.fence(v, facts.by)?;
+        self.fence(v, facts.caller)?;
         for entry in &append.entries {
             if entry.run.is_some_and(|r| self.runs[&r.version()].status.is_terminal()) {
                 return Err(Precondition.into());
@@ -487,11 +487,11 @@ impl Thread {
         }
         let first = EntryId::new(id, self.head + 1);
         for entry in &append.entries {
-            let version = self.record_in(v, facts.now, facts.by);
-            let actor = entry.actor.clone().unwrap_or_else(|| facts.by.actor.clone());
+            let version = self.record_in(v, facts.now, facts.caller);
+            let actor = entry.actor.clone().unwrap_or_else(|| facts.caller.actor.clone());
             self.touched.extend(actor.user_id().cloned());
             self.writers
-                .extend(facts.by.actor.user_id().filter(|_| entry.actor.is_none()).cloned());
+                .extend(facts.caller.actor.user_id().filter(|_| entry.actor.is_none()).cloned());
             let logged = LoggedEntry {
                 session: v,
                 actor,
@@ -519,7 +519,7 @@ impl Thread {
     ) -> Predicted<SessionOutcome> {
         let v = self.present(session)?;
         self.open()?;
-        let given = facts.by.lease;
+        let given = facts.caller.lease;
         if let Some(lease) = &self.session(v).lease {
             let current = lease.token;
             let expires = lease.expires_at();
@@ -530,8 +530,8 @@ impl Thread {
         } else if given.is_some() {
             return Err(fenced(None, given));
         }
-        let token = self.record_in(v, facts.now, facts.by);
-        let holder = facts.by.actor.clone();
+        let token = self.record_in(v, facts.now, facts.caller);
+        let holder = facts.caller.actor.clone();
         self.session(v).lease = Some(HeldLease { token, holder, ttl, written: facts.now });
         Ok(SessionOutcome::Leased(token))
     }

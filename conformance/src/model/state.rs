@@ -6,7 +6,7 @@ use std::{
 };
 
 use sessile_core::{
-    By, Timestamp,
+    Caller, Timestamp,
     command::{SessionCommand, ThreadCommand},
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, UserId, Version},
     model::{
@@ -197,9 +197,9 @@ impl Model {
 
 impl Model {
     /// Whether the contract leaves the answer open: the key of a project that was deleted since.
-    pub fn forgotten(&self, by: &By, command: &ThreadCommand) -> bool {
-        let Some(tenant) = self.tenants.get(&by.tenant) else { return false };
-        let slot = by.key.as_ref().map(|k| (k.producer.clone(), k.n));
+    pub fn forgotten(&self, caller: &Caller, command: &ThreadCommand) -> bool {
+        let Some(tenant) = self.tenants.get(&caller.tenant) else { return false };
+        let slot = caller.key.as_ref().map(|k| (k.producer.clone(), k.n));
         matches!(command, ThreadCommand::CreateProject { .. })
             && slot
                 .and_then(|slot| tenant.project_keys.get(&slot))
@@ -210,10 +210,10 @@ impl Model {
 impl Thread {
     /// The head moves by one record, and the thread's time, which never goes back: what is created, begins or changes
     /// here carries it.
-    pub(super) fn record(&mut self, at: Timestamp, by: &Actor) -> Version {
+    pub(super) fn record(&mut self, at: Timestamp, caller: &Actor) -> Version {
         self.head += 1;
         self.updated_at = self.updated_at.max(at);
-        self.touched.extend(by.user_id().cloned());
+        self.touched.extend(caller.user_id().cloned());
         self.head
     }
 
@@ -222,14 +222,14 @@ impl Thread {
         &mut self,
         session: Version,
         at: Timestamp,
-        by: &sessile_core::By,
+        caller: &sessile_core::Caller,
     ) -> Version {
-        let version = self.record(at, &by.actor);
+        let version = self.record(at, &caller.actor);
         if let Some(session) = self.sessions.get_mut(&session) {
             session.updated_at = self.updated_at;
         }
         for session in self.sessions.values_mut() {
-            if let Some(lease) = session.lease.as_mut().filter(|l| Some(l.token) == by.lease) {
+            if let Some(lease) = session.lease.as_mut().filter(|l| Some(l.token) == caller.lease) {
                 lease.written = at;
             }
         }

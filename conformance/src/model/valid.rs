@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sessile_core::{
-    By,
+    Caller,
     ErrorKind::{Capacity, Invalid, TenantIsolation},
     command::{NewSubSession, SessionCommand, ThreadCommand},
     id::{RunId, SessionId, ThreadId},
@@ -43,51 +43,51 @@ impl Check {
         }
     }
 
-    pub(super) fn actor(&mut self, actor: &Actor, by: &By) {
+    pub(super) fn actor(&mut self, actor: &Actor, caller: &Caller) {
         let mut level = Some(actor);
         let mut levels = 0;
         while let Some(actor) = level {
             levels += 1;
-            self.foreign |= *actor.tenant() != by.tenant;
+            self.foreign |= *actor.tenant() != caller.tenant;
             level = if let Actor::Agent { parent, .. } = actor { parent.as_deref() } else { None };
         }
         self.require(levels <= 8);
     }
 
-    pub(super) fn caller(&mut self, by: &By) {
-        if let Some(key) = &by.key {
+    pub(super) fn caller(&mut self, caller: &Caller) {
+        if let Some(key) = &caller.key {
             self.outside(&key.producer);
         }
-        self.actor(&by.actor, by);
+        self.actor(&caller.actor, caller);
     }
 
-    pub(super) fn tag(&mut self, tag: u32, by: &By) {
-        self.foreign |= tag != by.tenant.tag();
+    pub(super) fn tag(&mut self, tag: u32, caller: &Caller) {
+        self.foreign |= tag != caller.tenant.tag();
     }
 
-    fn thread(&mut self, thread: ThreadId, by: &By) {
-        self.tag(thread.tag(), by);
+    fn thread(&mut self, thread: ThreadId, caller: &Caller) {
+        self.tag(thread.tag(), caller);
     }
 
-    fn session(&mut self, session: SessionId, by: &By) {
-        self.thread(session.thread(), by);
+    fn session(&mut self, session: SessionId, caller: &Caller) {
+        self.thread(session.thread(), caller);
     }
 
-    fn run(&mut self, run: RunId, by: &By) {
-        self.thread(run.thread(), by);
+    fn run(&mut self, run: RunId, caller: &Caller) {
+        self.thread(run.thread(), caller);
     }
 
     fn config(&mut self, config: &ProjectConfig) {
         self.require(config.max_delegation_depth <= 1000 && config.max_delegation_width <= 1000);
     }
 
-    fn edge(&mut self, edge: &NewSubSession, by: &By) {
-        self.session(edge.parent, by);
+    fn edge(&mut self, edge: &NewSubSession, caller: &Caller) {
+        self.session(edge.parent, caller);
         if let Some(purpose) = &edge.purpose {
             self.text(purpose);
         }
         if let Some(run) = edge.spawned_by_run {
-            self.run(run, by);
+            self.run(run, caller);
         }
     }
 
@@ -110,30 +110,30 @@ impl Check {
     }
 }
 
-pub(super) fn thread_command(by: &By, command: &ThreadCommand) -> Predicted<()> {
+pub(super) fn thread_command(caller: &Caller, command: &ThreadCommand) -> Predicted<()> {
     let mut check = Check::default();
-    check.caller(by);
-    check.require(by.lease.is_none());
+    check.caller(caller);
+    check.require(caller.lease.is_none());
     match command {
         ThreadCommand::CreateProject { name, config } => {
             check.text(name);
             check.config(config);
         }
         ThreadCommand::UpdateProject { project, update, .. } => {
-            check.tag(project.tag(), by);
+            check.tag(project.tag(), caller);
             update.name.iter().for_each(|n| check.text(n));
             update.config.iter().for_each(|c| check.config(c));
         }
         ThreadCommand::ArchiveProject { project }
         | ThreadCommand::ReopenProject { project }
-        | ThreadCommand::DeleteProject { project } => check.tag(project.tag(), by),
+        | ThreadCommand::DeleteProject { project } => check.tag(project.tag(), caller),
         ThreadCommand::CreateThread { project, thread } => {
-            check.tag(project.tag(), by);
+            check.tag(project.tag(), caller);
             check.text(&thread.title);
             check.labels(&thread.labels);
         }
         ThreadCommand::UpdateThread { thread, update, .. } => {
-            check.thread(*thread, by);
+            check.thread(*thread, caller);
             update.title.iter().for_each(|t| check.text(t));
             update.labels.iter().for_each(|l| check.labels(l));
         }
@@ -141,81 +141,81 @@ pub(super) fn thread_command(by: &By, command: &ThreadCommand) -> Predicted<()> 
         | ThreadCommand::ReopenThread { thread }
         | ThreadCommand::DeleteThread { thread }
         | ThreadCommand::PurgeThread { thread }
-        | ThreadCommand::VacuumThread { thread } => check.thread(*thread, by),
+        | ThreadCommand::VacuumThread { thread } => check.thread(*thread, caller),
         ThreadCommand::EraseEntries { thread, entries } => {
             check.require((1..=256).contains(&entries.len()));
-            check.thread(*thread, by);
-            entries.iter().for_each(|entry| check.thread(entry.thread(), by));
+            check.thread(*thread, caller);
+            entries.iter().for_each(|entry| check.thread(entry.thread(), caller));
         }
         _ => check.require(false),
     }
     check.verdict()
 }
 
-pub(super) fn session_command(by: &By, command: &SessionCommand) -> Predicted<()> {
+pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Predicted<()> {
     let mut check = Check::default();
-    check.caller(by);
+    check.caller(caller);
     match command {
         SessionCommand::CreateSession { thread, session } => {
-            check.require(session.parent.is_some() || by.lease.is_none());
-            check.thread(*thread, by);
+            check.require(session.parent.is_some() || caller.lease.is_none());
+            check.thread(*thread, caller);
             session.name.iter().for_each(|n| check.text(n));
             session.task.iter().for_each(|t| check.outside(t));
             check.labels(&session.labels);
-            session.actor.iter().for_each(|a| check.actor(a, by));
-            session.parent.iter().for_each(|e| check.edge(e, by));
+            session.actor.iter().for_each(|a| check.actor(a, caller));
+            session.parent.iter().for_each(|e| check.edge(e, caller));
         }
         SessionCommand::UpdateSession { session, update, .. } => {
-            check.session(*session, by);
+            check.session(*session, caller);
             update.name.iter().flatten().for_each(|n| check.text(n));
             update.task.iter().flatten().for_each(|t| check.outside(t));
             update.labels.iter().for_each(|l| check.labels(l));
-            update.actor.iter().for_each(|a| check.actor(a, by));
+            update.actor.iter().for_each(|a| check.actor(a, caller));
         }
         SessionCommand::SetStatus { session, .. }
         | SessionCommand::ReopenSession { session }
         | SessionCommand::DeleteSession { session }
-        | SessionCommand::ReleaseLease { session } => check.session(*session, by),
+        | SessionCommand::ReleaseLease { session } => check.session(*session, caller),
         SessionCommand::LinkSessions(link) => {
-            check.session(link.child, by);
-            check.edge(&link.edge, by);
+            check.session(link.child, caller);
+            check.edge(&link.edge, caller);
         }
         SessionCommand::UpdateEdge { edge, update, .. } => {
-            check.thread(edge.thread(), by);
+            check.thread(edge.thread(), caller);
             update.purpose.iter().flatten().for_each(|p| check.text(p));
         }
-        SessionCommand::DeleteEdge { edge } => check.thread(edge.thread(), by),
+        SessionCommand::DeleteEdge { edge } => check.thread(edge.thread(), caller),
         SessionCommand::Append { session, append } => {
-            check.session(*session, by);
+            check.session(*session, caller);
             check.require((1..=1000).contains(&append.entries.len()));
             for entry in &append.entries {
-                entry.actor.iter().for_each(|a| check.actor(a, by));
-                entry.run.iter().for_each(|r| check.run(*r, by));
-                entry.in_reply_to.iter().for_each(|e| check.thread(e.thread(), by));
+                entry.actor.iter().for_each(|a| check.actor(a, caller));
+                entry.run.iter().for_each(|r| check.run(*r, caller));
+                entry.in_reply_to.iter().for_each(|e| check.thread(e.thread(), caller));
             }
         }
         SessionCommand::StartRun { session, run } => {
-            check.session(*session, by);
+            check.session(*session, caller);
             run.task.iter().for_each(|t| check.outside(t));
             check.labels(&run.labels);
-            run.retry_of.iter().for_each(|r| check.run(*r, by));
+            run.retry_of.iter().for_each(|r| check.run(*r, caller));
         }
-        SessionCommand::SetRunStatus { run, .. } => check.run(*run, by),
+        SessionCommand::SetRunStatus { run, .. } => check.run(*run, caller),
         SessionCommand::EndRun { run, outcome, echo } => {
-            check.run(*run, by);
+            check.run(*run, caller);
             check.echo(*run, echo.as_ref());
             if let RunOutcome::Failed { reason } = outcome {
                 check.require(reason.len() <= 256);
             }
         }
         SessionCommand::BookUsage { run, call, echo, .. } => {
-            check.run(*run, by);
+            check.run(*run, caller);
             check.outside(call);
             check.echo(*run, echo.as_ref());
         }
         SessionCommand::ClaimLease { session, ttl }
         | SessionCommand::RenewLease { session, ttl } => {
-            check.session(*session, by);
+            check.session(*session, caller);
             check.ttl(*ttl);
         }
         _ => check.require(false),

@@ -49,7 +49,7 @@ impl Shelf {
         let head = self.head();
         let (is, want) = (head.as_ref().map(|h| h.position), expected);
         if self.dropped {
-            return Some(Commit::HeadMoved { head: None, since: Vec::new(), turn: None });
+            return Some(Commit::HeadMoved { head: None, since: Vec::new(), reservation: None });
         }
         if is == want {
             return None;
@@ -57,7 +57,7 @@ impl Shelf {
         if is.map(|p| p.version) > want.map(|p| p.version) {
             let after = want.map_or(0, |p| p.version);
             let since = self.records.iter().filter(|r| r.version > after).cloned().collect();
-            return Some(Commit::HeadMoved { head, since, turn: None });
+            return Some(Commit::HeadMoved { head, since, reservation: None });
         }
         Some(Commit::Diverged { head })
     }

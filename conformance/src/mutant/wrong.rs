@@ -201,7 +201,7 @@ impl Journal for Wrong {
                     return Ok(answer);
                 }
                 let head = self.inner.head(&space).await?;
-                Ok(Commit::HeadMoved { head, since: Vec::new(), turn: None })
+                Ok(Commit::HeadMoved { head, since: Vec::new(), reservation: None })
             }
             Flaw::CutsBodies => {
                 let mut batch = batch.clone();

@@ -2,15 +2,15 @@
 //!
 #![doc = include_str!("../../docs/commands.md")]
 
-mod by;
+mod caller;
 mod page;
 mod session;
 mod thread;
 
-pub use by::{By, Key, Read};
+pub use caller::{Caller, Key, Read};
 pub use page::{Cursor, MAX_PAGE, Page, Paging};
 pub use session::{
-    Append, Appended, Drill, Event, Expect, Feed, FeedPage, LinkSessions, NewRun, NewSession,
+    Append, Appended, Drill, Expect, Feed, FeedPage, FeedRecord, LinkSessions, NewRun, NewSession,
     NewSubSession, RunScope, SessionAnswer, SessionCommand, SessionFilter, SessionOutcome,
     SessionQuery, UpdateEdge, UpdateSession, UsageScope, Verified,
 };

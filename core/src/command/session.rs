@@ -508,7 +508,7 @@ pub struct Feed {
 /// One committed record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Event {
+pub struct FeedRecord {
     /// Its version.
     pub version: Version,
     /// When, by the writer's clock.
@@ -529,7 +529,7 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FeedPage {
     /// Events after the position asked for; empty if there were none within the wait.
-    pub events: Vec<Event>,
+    pub events: Vec<FeedRecord>,
     /// Ask again after this version.
     pub after: Version,
 }

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 pub use types::{
     Batch, BlobName, Card, Commit, Direction, Durability, Head, JournalInfo, Limits, ListOrder,
     ListQuery, ListRow, Position, ReadRange, Record, RecordBody, Scrub, Sharing, Snapshot, Stream,
-    Turn,
+    WriteReservation,
 };
 
 use crate::{

@@ -145,8 +145,8 @@ pub struct Record {
     pub stream: Stream,
     /// The name of its kind, for people and their tools: `entry`, `session_created`.
     pub kind: Arc<str>,
-    /// Head: JSON of ids, numbers and digests; never user text.
-    pub head: Arc<str>,
+    /// JSON of ids, numbers and digests; never user text.
+    pub header: Arc<str>,
     /// Two CRC-32: of link and head in the upper half, of salt and body (its text, or its blob's name) in the
     /// lower. It stays when the body is erased.
     pub sum: u64,
@@ -161,7 +161,7 @@ pub struct Record {
 impl Record {
     /// Bytes that count towards [`Limits::batch_bytes`].
     pub fn weight(&self) -> usize {
-        self.head.len() + if let RecordBody::Inline(body) = &self.body { body.len() } else { 0 }
+        self.header.len() + if let RecordBody::Inline(body) = &self.body { body.len() } else { 0 }
     }
 }
 
@@ -192,16 +192,18 @@ impl Batch {
 
 /// A held place in line: while it lives, at most 20 ms, the next commit to its space goes first. Dropping it gives the
 /// place up.
-pub struct Turn(#[allow(dead_code, reason = "held for its Drop")] Box<dyn Any + Send + Sync>);
+pub struct WriteReservation(
+    #[allow(dead_code, reason = "held for its Drop")] Box<dyn Any + Send + Sync>,
+);
 
-impl Turn {
+impl WriteReservation {
     /// Wraps the journal's own guard; its `Drop` ends the turn.
     pub fn new(guard: impl Any + Send + Sync) -> Self {
         Self(Box::new(guard))
     }
 }
 
-impl fmt::Debug for Turn {
+impl fmt::Debug for WriteReservation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Turn")
     }
@@ -220,7 +222,7 @@ pub enum Commit {
         /// The records after `expected`, if they are few and cheap to give; else empty, and the core reads them.
         since: Vec<Record>,
         /// A place in line for the next try, where the engine has one.
-        turn: Option<Turn>,
+        reservation: Option<WriteReservation>,
     },
     /// Not applied: the head is before `expected`, or has its version with another hash. The journal was replaced by
     /// another history, such as a restored backup.

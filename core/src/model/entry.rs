@@ -164,7 +164,7 @@ impl NewEntry {
 
     /// With an author.
     #[must_use]
-    pub fn by(mut self, actor: Actor) -> Self {
+    pub fn authored_by(mut self, actor: Actor) -> Self {
         self.actor = Some(actor);
         self
     }

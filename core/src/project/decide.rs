@@ -3,19 +3,19 @@
 use super::state::{ProjectFields, ProjectState};
 use crate::{
     command::{ThreadCommand, ThreadOutcome, UpdateProject},
-    decision::{Ask, Decision, Drafts, Reply, Request},
+    decision::{Decision, DecisionInput, Drafts, Reply, Request},
     error::{Error, Result},
     id::{ProjectId, ThreadId, Version},
     model::ProjectStatus,
-    record::{Body, Kind, Lane, ProjectBody},
-    thread::{closed_project, misplaced, stale},
+    record::{Body, Event, Lane, ProjectBody},
+    thread::{closed_project, stale, wrong_journal},
 };
 
 impl ProjectState {
     /// What a call comes to on this state. Pure: the same arguments give the same answer.
-    pub(crate) fn decide(&self, id: ProjectId, ask: &Ask<'_>) -> Result<Decision> {
-        if let Some(answer) = ask.known(&self.keys)? {
-            return Ok(Decision::Answer(match &ask.call.request {
+    pub(crate) fn decide(&self, id: ProjectId, input: &DecisionInput<'_>) -> Result<Decision> {
+        if let Some(answer) = input.known(&self.keys)? {
+            return Ok(Decision::Answer(match &input.call.request {
                 Request::Reserve { .. } => Reply::Reserved {
                     thread: ThreadId::from_bits(answer.minted),
                     version: answer.first,
@@ -27,38 +27,40 @@ impl ProjectState {
                 _ => Reply::thread_changed(answer.first),
             }));
         }
-        match &ask.call.request {
+        match &input.call.request {
             Request::Thread(ThreadCommand::CreateProject { name, config }) => {
                 if self.project.is_some() {
                     // Only a keyed creation, whose id follows from its key, meets its own project without its key.
-                    return Err(Error::KeyReused { n: ask.by().key.as_ref().map_or(0, |k| k.n) });
+                    return Err(Error::KeyReused {
+                        n: input.caller().key.as_ref().map_or(0, |k| k.n),
+                    });
                 }
                 let body = ProjectBody {
                     name: name.clone(),
                     config: config.clone(),
-                    by: ask.by().actor.clone(),
+                    by: input.caller().actor.clone(),
                 };
                 self.write(
-                    ask,
-                    Kind::ProjectCreated {},
+                    input,
+                    Event::ProjectCreated {},
                     Body::Project(body),
                     Reply::Thread(ThreadOutcome::ProjectCreated(id)),
                 )
             }
             Request::Thread(ThreadCommand::UpdateProject { expected, update, .. }) => {
-                self.update(id, ask, *expected, update)
+                self.update(id, input, *expected, update)
             }
             Request::Thread(ThreadCommand::ArchiveProject { .. }) => {
-                self.turn(id, ask, ProjectStatus::Archived, Kind::ProjectArchived {})
+                self.turn(id, input, ProjectStatus::Archived, Event::ProjectArchived {})
             }
             Request::Thread(ThreadCommand::ReopenProject { .. }) => {
-                self.turn(id, ask, ProjectStatus::Open, Kind::ProjectReopened {})
+                self.turn(id, input, ProjectStatus::Open, Event::ProjectReopened {})
             }
-            Request::Thread(ThreadCommand::DeleteProject { .. }) => self.begin_delete(ask),
-            Request::Reserve { thread, settled, .. } => self.reserve(id, ask, *thread, settled),
+            Request::Thread(ThreadCommand::DeleteProject { .. }) => self.begin_delete(input),
+            Request::Reserve { thread, settled, .. } => self.reserve(id, input, *thread, settled),
             Request::UndoDelete => match self.project.as_deref() {
                 Some(p) if p.status == ProjectStatus::Deleting => {
-                    self.changed(ask, Kind::ProjectDeleteUndone {}, ask.by_body())
+                    self.changed(input, Event::ProjectDeleteUndone {}, input.caller_body())
                 }
                 _ => Ok(Decision::Answer(Reply::thread_changed(0))),
             },
@@ -69,7 +71,7 @@ impl ProjectState {
                 Some(p) => Ok(Decision::Answer(Reply::thread_changed(p.version))),
                 None => Ok(Decision::Answer(Reply::Thread(ThreadOutcome::Deleted))),
             },
-            _ => Err(misplaced()),
+            _ => Err(wrong_journal()),
         }
     }
 
@@ -80,7 +82,7 @@ impl ProjectState {
     fn update(
         &self,
         id: ProjectId,
-        ask: &Ask<'_>,
+        input: &DecisionInput<'_>,
         expected: Version,
         update: &UpdateProject,
     ) -> Result<Decision> {
@@ -90,18 +92,18 @@ impl ProjectState {
         let body = ProjectBody {
             name: update.name.clone().unwrap_or_else(|| project.name.clone()),
             config: update.config.clone().unwrap_or_else(|| project.config.clone()),
-            by: ask.by().actor.clone(),
+            by: input.caller().actor.clone(),
         };
-        self.changed(ask, Kind::ProjectUpdated {}, Body::Project(body))
+        self.changed(input, Event::ProjectUpdated {}, Body::Project(body))
     }
 
     /// Archive or reopen: to where it is already, nothing is written.
     fn turn(
         &self,
         id: ProjectId,
-        ask: &Ask<'_>,
+        input: &DecisionInput<'_>,
         to: ProjectStatus,
-        kind: Kind,
+        event: Event,
     ) -> Result<Decision> {
         let project = self.fields(id)?;
         if project.status == to {
@@ -110,17 +112,17 @@ impl ProjectState {
         if project.status == ProjectStatus::Deleting {
             closed_project(project.status)?;
         }
-        self.changed(ask, kind, ask.by_body())
+        self.changed(input, event, input.caller_body())
     }
 
     /// The first step of a deletion; a deletion that was cut off is taken up where it is.
-    fn begin_delete(&self, ask: &Ask<'_>) -> Result<Decision> {
+    fn begin_delete(&self, input: &DecisionInput<'_>) -> Result<Decision> {
         match self.project.as_deref() {
             None => Ok(Decision::Answer(Reply::Thread(ThreadOutcome::Deleted))),
             Some(p) if p.status == ProjectStatus::Deleting => {
                 Ok(Decision::Answer(Reply::thread_changed(p.version)))
             }
-            Some(_) => self.changed(ask, Kind::ProjectDeleting {}, ask.by_body()),
+            Some(_) => self.changed(input, Event::ProjectDeleting {}, input.caller_body()),
         }
     }
 
@@ -128,23 +130,29 @@ impl ProjectState {
     fn reserve(
         &self,
         id: ProjectId,
-        ask: &Ask<'_>,
+        input: &DecisionInput<'_>,
         thread: ThreadId,
         settled: &[Version],
     ) -> Result<Decision> {
         closed_project(self.fields(id)?.status)?;
         let settled = settled.iter().copied().filter(|v| self.unsettled.contains_key(v)).collect();
         let reply = Reply::Reserved { thread, version: self.version() + 1, replayed: false };
-        self.write(ask, Kind::ThreadReserved { thread, settled }, ask.by_body(), reply)
+        self.write(input, Event::ThreadReserved { thread, settled }, input.caller_body(), reply)
     }
 
-    fn changed(&self, ask: &Ask<'_>, kind: Kind, body: Body) -> Result<Decision> {
-        self.write(ask, kind, body, Reply::thread_changed(self.version() + 1))
+    fn changed(&self, input: &DecisionInput<'_>, event: Event, body: Body) -> Result<Decision> {
+        self.write(input, event, body, Reply::thread_changed(self.version() + 1))
     }
 
-    fn write(&self, ask: &Ask<'_>, kind: Kind, body: Body, reply: Reply) -> Result<Decision> {
-        let mut drafts = Drafts::after(ask, self.version(), None);
-        drafts.push(Lane::Rest.of(0), kind, body);
+    fn write(
+        &self,
+        input: &DecisionInput<'_>,
+        event: Event,
+        body: Body,
+        reply: Reply,
+    ) -> Result<Decision> {
+        let mut drafts = Drafts::after(input, self.version(), None);
+        drafts.push(Lane::Rest.of(0), event, body);
         drafts.done(reply)
     }
 }

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     decision::Caps,
-    fold::{Event, Folded},
+    fold::{EventRecord, Evolved},
     id::{ProjectId, TenantId, ThreadId, Version},
+    idempotency::IdempotencyLog,
     journal::Position,
-    keys::Keys,
     model::{Project, ProjectConfig, ProjectStatus},
-    record::{Body, Kind},
+    record::{Body, Event},
 };
 
 /// Everything a decision about a project looks at: a fold of its records.
@@ -24,7 +24,7 @@ pub struct ProjectState {
     pub(crate) project: Option<Arc<ProjectFields>>,
     /// Reservations whose thread is not yet known to have begun.
     pub(crate) unsettled: RedBlackTreeMapSync<Version, ThreadId>,
-    pub(crate) keys: Keys,
+    pub(crate) keys: IdempotencyLog,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -71,19 +71,19 @@ impl ProjectState {
     }
 
     /// Folds the next record in. An error says why it cannot follow.
-    pub(crate) fn evolve(&mut self, event: &Event<'_>) -> Folded {
+    pub(crate) fn evolve(&mut self, event: &EventRecord<'_>) -> Evolved {
         self.last_at = self.last_at.max(event.at);
         let (version, now) = (event.version, self.last_at);
         if let Some(key) = event.key {
-            let minted = if let Kind::ThreadReserved { thread, .. } = event.kind {
+            let minted = if let Event::ThreadReserved { thread, .. } = event.event {
                 thread.bits()
             } else {
                 0
             };
             self.keys.remember(key, version, event.count, minted, event.salt);
         }
-        match event.kind {
-            Kind::ProjectCreated {} => {
+        match event.event {
+            Event::ProjectCreated {} => {
                 let body =
                     if let Some(Body::Project(body)) = event.body { Some(body) } else { None };
                 self.project = Some(Arc::new(ProjectFields {
@@ -97,22 +97,22 @@ impl ProjectState {
                 }));
                 Ok(())
             }
-            Kind::ProjectUpdated {} => self.change(version, |p| {
+            Event::ProjectUpdated {} => self.change(version, |p| {
                 if let Some(Body::Project(body)) = event.body {
                     p.name.clone_from(&body.name);
                     p.config.clone_from(&body.config);
                 }
             }),
-            Kind::ProjectArchived {} => {
+            Event::ProjectArchived {} => {
                 self.change(version, |p| p.status = ProjectStatus::Archived)
             }
-            Kind::ProjectReopened {} => self.change(version, |p| p.status = ProjectStatus::Open),
-            Kind::ProjectDeleting {} => self.change(version, |p| {
+            Event::ProjectReopened {} => self.change(version, |p| p.status = ProjectStatus::Open),
+            Event::ProjectDeleting {} => self.change(version, |p| {
                 p.before_deleting = p.status;
                 p.status = ProjectStatus::Deleting;
             }),
-            Kind::ProjectDeleteUndone {} => self.change(version, |p| p.status = p.before_deleting),
-            Kind::ThreadReserved { thread, settled } => {
+            Event::ProjectDeleteUndone {} => self.change(version, |p| p.status = p.before_deleting),
+            Event::ThreadReserved { thread, settled } => {
                 for reservation in settled {
                     self.unsettled.remove_mut(reservation);
                 }
@@ -123,7 +123,7 @@ impl ProjectState {
         }
     }
 
-    fn change(&mut self, version: Version, change: impl FnOnce(&mut ProjectFields)) -> Folded {
+    fn change(&mut self, version: Version, change: impl FnOnce(&mut ProjectFields)) -> Evolved {
         let now = self.last_at;
         let fields =
             Arc::make_mut(self.project.as_mut().ok_or("stands before the project was created")?);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Kind, scan, spell};
+use super::{Event, decode, encode};
 use crate::{
     id::UserId,
     model::{Actor, Labels, Message, ProjectConfig, RunOutcome},
@@ -11,7 +11,7 @@ use crate::{
 
 /// Who called, where nothing else is to be said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ByBody {
+pub(crate) struct ActorBody {
     pub(crate) by: Actor,
 }
 
@@ -99,7 +99,7 @@ pub(crate) enum Body {
     /// Erased, or never needed to fold because it lies in a blob.
     Erased,
     /// Who called.
-    By(ByBody),
+    Actor(ActorBody),
     /// Of `project_created` and `project_updated`.
     Project(ProjectBody),
     /// Of `thread_created` and `thread_updated`.
@@ -122,38 +122,38 @@ pub(crate) enum Body {
 
 impl Body {
     /// Reads the body of a record of this kind.
-    pub(crate) fn decode(kind: &Kind, text: &str) -> Result<Self, serde_json::Error> {
+    pub(crate) fn decode(kind: &Event, text: &str) -> Result<Self, serde_json::Error> {
         fn of<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
             serde_json::from_str(text)
         }
         Ok(match kind {
-            Kind::ProjectCreated { .. } | Kind::ProjectUpdated { .. } => Self::Project(of(text)?),
-            Kind::ThreadCreated { .. } | Kind::ThreadUpdated { .. } => Self::Thread(of(text)?),
-            Kind::SessionCreated { .. } | Kind::SessionUpdated { .. } => Self::Session(of(text)?),
-            Kind::EdgeCreated { .. } | Kind::EdgeUpdated { .. } => Self::Edge(of(text)?),
-            Kind::Entry { .. } => {
+            Event::ProjectCreated { .. } | Event::ProjectUpdated { .. } => Self::Project(of(text)?),
+            Event::ThreadCreated { .. } | Event::ThreadUpdated { .. } => Self::Thread(of(text)?),
+            Event::SessionCreated { .. } | Event::SessionUpdated { .. } => Self::Session(of(text)?),
+            Event::EdgeCreated { .. } | Event::EdgeUpdated { .. } => Self::Edge(of(text)?),
+            Event::Entry { .. } => {
                 let body: EntryBody = of(text)?;
                 Self::Entry(body.actor.unwrap_or(body.by))
             }
-            Kind::RunStarted { .. } => Self::Run(of(text)?),
-            Kind::RunEnded { .. } => Self::RunEnd(of(text)?),
-            Kind::UsageBooked { .. } => Self::Usage(of(text)?),
-            Kind::EntriesErased { .. } => Self::Erasure(of(text)?),
-            Kind::ProjectArchived { .. }
-            | Kind::ProjectReopened { .. }
-            | Kind::ProjectDeleting { .. }
-            | Kind::ProjectDeleteUndone { .. }
-            | Kind::ThreadReserved { .. }
-            | Kind::ThreadArchived { .. }
-            | Kind::ThreadReopened { .. }
-            | Kind::SessionStatusSet { .. }
-            | Kind::SessionReopened { .. }
-            | Kind::SessionDeleted { .. }
-            | Kind::EdgeDeleted { .. }
-            | Kind::RunStatusSet { .. }
-            | Kind::LeaseGranted { .. }
-            | Kind::LeaseRenewed { .. }
-            | Kind::LeaseReleased { .. } => Self::By(of(text)?),
+            Event::RunStarted { .. } => Self::Run(of(text)?),
+            Event::RunEnded { .. } => Self::RunEnd(of(text)?),
+            Event::UsageBooked { .. } => Self::Usage(of(text)?),
+            Event::EntriesErased { .. } => Self::Erasure(of(text)?),
+            Event::ProjectArchived { .. }
+            | Event::ProjectReopened { .. }
+            | Event::ProjectDeleting { .. }
+            | Event::ProjectDeleteUndone { .. }
+            | Event::ThreadReserved { .. }
+            | Event::ThreadArchived { .. }
+            | Event::ThreadReopened { .. }
+            | Event::SessionStatusSet { .. }
+            | Event::SessionReopened { .. }
+            | Event::SessionDeleted { .. }
+            | Event::EdgeDeleted { .. }
+            | Event::RunStatusSet { .. }
+            | Event::LeaseGranted { .. }
+            | Event::LeaseRenewed { .. }
+            | Event::LeaseReleased { .. } => Self::Actor(of(text)?),
         })
     }
 
@@ -161,7 +161,7 @@ impl Body {
     pub(crate) fn encode(&self) -> Result<String, serde_json::Error> {
         match self {
             Self::Erased | Self::Entry(_) => Ok(String::new()),
-            Self::By(body) => serde_json::to_string(body),
+            Self::Actor(body) => serde_json::to_string(body),
             Self::Project(body) => serde_json::to_string(body),
             Self::Thread(body) => serde_json::to_string(body),
             Self::Session(body) => serde_json::to_string(body),
@@ -179,7 +179,7 @@ impl Body {
         actor: Option<&Actor>,
         message: &Message,
     ) -> Result<String, serde_json::Error> {
-        spell::entry(by, actor.filter(|a| *a != by), message)
+        encode::entry(by, actor.filter(|a| *a != by), message)
     }
 }
 
@@ -196,7 +196,7 @@ impl EntryReader {
         for (before, actor) in &self.0 {
             let message = text.strip_prefix(before.as_str()).and_then(|m| m.strip_suffix('}'));
             let Some(message) = message else { continue };
-            let short = scan::message(message);
+            let short = decode::message(message);
             if let Some(message) = short.or_else(|| serde_json::from_str(message).ok()) {
                 return Ok((actor.clone(), message));
             }

@@ -7,21 +7,21 @@
 #![doc = include_str!("../../docs/records.md")]
 
 mod body;
+mod decode;
+mod encode;
+mod event;
 mod hash;
-mod kind;
-mod scan;
 mod seal;
-mod spell;
 mod sum;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use body::Body;
 pub(crate) use body::{
-    ByBody, EdgeBody, EntryReader, ErasureBody, ProjectBody, RunBody, RunEndBody, SessionBody,
+    ActorBody, EdgeBody, EntryReader, ErasureBody, ProjectBody, RunBody, RunEndBody, SessionBody,
     ThreadBody, UsageBody,
 };
+pub use event::{Consequence, EdgeStep, Event, KIND_NAMES, Lane};
 pub use hash::{Hash, hex128};
-pub use kind::{Consequence, EdgeStep, KIND_NAMES, Kind, Lane};
 pub(crate) use seal::{Draft, Opened, SealedBody, check_body, open, seal, seal_body};
-pub use seal::{KeyMark, READER_LEVEL, RecordHead};
+pub use seal::{KeyMark, READER_LEVEL, RecordHeader};

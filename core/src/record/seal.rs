@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Hash, Kind, body::digest, hex128, scan, spell, sum::sum};
+use super::{Body, Event, Hash, body::digest, decode, encode, hex128, sum::sum};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
-    flaw::{self, Flaw},
     id::{Space, Version},
     journal::{Position, Record, RecordBody, Stream},
 };
@@ -29,7 +28,7 @@ pub struct KeyMark {
 
 /// The head of a record, as stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RecordHead {
+pub struct RecordHeader {
     /// Its version: a record that was moved gives itself away.
     #[serde(rename = "v")]
     pub version: Version,
@@ -63,7 +62,8 @@ pub struct RecordHead {
     #[serde(default, rename = "l", skip_serializing_if = "Option::is_none")]
     pub lease: Option<Version>,
     /// What happened.
-    pub is: Kind,
+    #[serde(rename = "is")]
+    pub event: Event,
 }
 
 /// A body with its salt and digest; made once, however often the record around it is decided again.
@@ -100,7 +100,7 @@ pub(crate) fn seal_body(salt: u128, text: &str) -> SealedBody {
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
     pub(crate) stream: Stream,
-    pub(crate) kind: Kind,
+    pub(crate) event: Event,
     /// As the fold takes it.
     pub(crate) body: Body,
     /// Sealed before the decision, for entries.
@@ -131,7 +131,7 @@ pub(crate) fn seal(after: Option<Position>, nonce: u128, drafts: &[Draft]) -> Re
             None => seal_body(draft.salt, &draft.body.encode().map_err(encoding)?),
         };
         let version = start + u64::from(index);
-        let head = RecordHead {
+        let head = RecordHeader {
             version,
             stream: draft.stream,
             reader: READER_LEVEL,
@@ -143,16 +143,16 @@ pub(crate) fn seal(after: Option<Position>, nonce: u128, drafts: &[Draft]) -> Re
             key: draft.key,
             count: draft.count,
             lease: draft.lease,
-            is: draft.kind.clone(),
+            event: draft.event.clone(),
         };
-        let head = spell::head(&head).map_err(encoding)?;
+        let head = encode::header(&head).map_err(encoding)?;
         link = chain(&link, &head);
         records.push(Record {
             version,
             stream: draft.stream,
-            kind: draft.kind.name().into(),
+            kind: draft.event.name().into(),
             sum: sum(&link, &head, &sealed.salt, &sealed.body),
-            head: head.into(),
+            header: head.into(),
             link,
             salt: sealed.salt,
             body: sealed.body,
@@ -169,14 +169,14 @@ impl Record {
     /// Whether this record is what follows `before` in the chain.
     pub(crate) fn follows(&self, before: Option<Position>) -> bool {
         let (version, link) = before.map_or((0, Hash::ZERO), |p| (p.version, p.hash));
-        self.version == version + 1 && self.link == chain(&link, &self.head)
+        self.version == version + 1 && self.link == chain(&link, &self.header)
     }
 }
 
 /// A record that was checked and whose head was read; its body waits as text.
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
-    pub(crate) head: RecordHead,
+    pub(crate) header: RecordHeader,
     pub(crate) body: RecordBody,
     pub(crate) salt: [u8; 16],
 }
@@ -192,39 +192,39 @@ pub(crate) fn open(space: &Space, record: &Record) -> Result<Opened> {
     if let Some(damage) = record.damage() {
         return Err(corrupt(damage.into()));
     }
-    let head = match scan::head(&record.head) {
-        Some(head) => Ok(head),
-        None => serde_json::from_str::<RecordHead>(&record.head),
+    let header = match decode::header(&record.header) {
+        Some(header) => Ok(header),
+        None => serde_json::from_str::<RecordHeader>(&record.header),
     };
-    let level = match &head {
-        Ok(head) => head.reader,
+    let level = match &header {
+        Ok(header) => header.reader,
         Err(_) => {
-            serde_json::from_str::<Level>(&record.head).map_err(|e| corrupt(e.to_string()))?.r
+            serde_json::from_str::<Level>(&record.header).map_err(|e| corrupt(e.to_string()))?.r
         }
     };
-    if level > READER_LEVEL && !flaw::is(Flaw::SkipsNewerRecords) {
+    if level > READER_LEVEL {
         return Err(Error::NewerFormat {
             what: format!("record {} of {space}", record.version),
             needs: u64::from(level),
             has: u64::from(READER_LEVEL),
         });
     }
-    let head = head.map_err(|e| corrupt(e.to_string()))?;
-    if head.version != record.version
-        || head.stream != record.stream
-        || head.is.name() != &*record.kind
+    let header = header.map_err(|e| corrupt(e.to_string()))?;
+    if header.version != record.version
+        || header.stream != record.stream
+        || header.event.name() != &*record.kind
     {
-        return Err(corrupt("the head names another place, stream or kind".into()));
+        return Err(corrupt("the header names another place, stream or kind".into()));
     }
-    Ok(Opened { head, body: record.body.clone(), salt: record.salt })
+    Ok(Opened { header, body: record.body.clone(), salt: record.salt })
 }
 
 /// Checks the bytes of a body against the digest in its head: a load, `verify`, and what comes out of a blob.
 pub(crate) fn check_body(space: &Space, opened: &Opened, bytes: &[u8]) -> Result<()> {
-    if digest(&opened.salt, bytes) == opened.head.digest {
+    if digest(&opened.salt, bytes) == opened.header.digest {
         Ok(())
     } else {
-        Err(Error::corrupt(space, opened.head.version, "the body does not match its digest"))
+        Err(Error::corrupt(space, opened.header.version, "the body does not match its digest"))
     }
 }
 
@@ -240,13 +240,15 @@ impl Opened {
     /// The body as the fold takes it; a blob is never needed.
     pub(crate) fn read_body(&self, space: &Space) -> Result<Body> {
         match &self.body {
-            RecordBody::Inline(text) => Body::decode(&self.head.is, text)
-                .map_err(|e| Error::corrupt(space, self.head.version, e.to_string())),
+            RecordBody::Inline(text) => Body::decode(&self.header.event, text)
+                .map_err(|e| Error::corrupt(space, self.header.version, e.to_string())),
             RecordBody::Blob(_) => Ok(Body::Erased),
             // Only what may be erased may be missing; whether it was is known at the end of the fold.
-            RecordBody::None if matches!(self.head.is, Kind::Entry { .. }) => Ok(Body::Erased),
+            RecordBody::None if matches!(self.header.event, Event::Entry { .. }) => {
+                Ok(Body::Erased)
+            }
             RecordBody::None => {
-                Err(Error::corrupt(space, self.head.version, "the body is missing"))
+                Err(Error::corrupt(space, self.header.version, "the body is missing"))
             }
         }
     }

@@ -38,13 +38,13 @@ impl Record {
     /// The sum that fits the rest of this record: what a test that makes or changes one writes beside it.
     #[doc(hidden)]
     pub fn fitting_sum(&self) -> u64 {
-        sum(&self.link, &self.head, &self.salt, &self.body)
+        sum(&self.link, &self.header, &self.salt, &self.body)
     }
 
     /// Says which part does not fit the sum.
     pub(crate) fn damage(&self) -> Option<&'static str> {
         let (head, body) = ((self.sum >> 32) as u32, self.sum as u32);
-        if of_head(&self.link, &self.head) != head {
+        if of_head(&self.link, &self.header) != head {
             return Some("head and link do not match their sum");
         }
         match of_body(&self.salt, &self.body) {

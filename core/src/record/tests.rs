@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::{
-    Body, Consequence, Draft, EdgeStep, EntryReader, Hash, KIND_NAMES, KeyMark, Kind, Lane,
-    RecordHead, SealedBody, ThreadBody, check_body, open, scan, seal, seal_body, spell,
+    Body, Consequence, Draft, EdgeStep, EntryReader, Event, Hash, KIND_NAMES, KeyMark, Lane,
+    RecordHeader, SealedBody, ThreadBody, check_body, decode, encode, open, seal, seal_body,
 };
 use crate::{
     clock::Timestamp,
@@ -26,7 +26,7 @@ fn actor() -> Actor {
 }
 
 /// One of each kind, every optional field filled.
-fn samples() -> Vec<Kind> {
+fn samples() -> Vec<Event> {
     let usage = Usage::new(Tokens { input: 1, output: 2, cache_read: 3, cache_write: u64::MAX }, 4)
         .with_cost(Currency::new("USD").unwrap(), 5);
     let mut totals = Totals::default();
@@ -35,24 +35,24 @@ fn samples() -> Vec<Kind> {
     let then = Consequence { session: SessionStatus::AwaitingHitl, edge };
     let modes = (FailureMode::FailFast, CompletionMode::MergeBack);
     vec![
-        Kind::ProjectCreated {},
-        Kind::ProjectUpdated {},
-        Kind::ProjectArchived {},
-        Kind::ProjectReopened {},
-        Kind::ProjectDeleting {},
-        Kind::ProjectDeleteUndone {},
-        Kind::ThreadReserved { thread: ThreadId::from_bits(7), settled: vec![1, u64::MAX] },
-        Kind::ThreadCreated { project: ProjectId::from_bits(u128::MAX), reserved: 9 },
-        Kind::ThreadUpdated {},
-        Kind::ThreadArchived {},
-        Kind::ThreadReopened {},
-        Kind::EntriesErased { versions: vec![(2, 2), (4, u64::MAX)] },
-        Kind::SessionCreated {},
-        Kind::SessionUpdated { session: 2 },
-        Kind::SessionStatusSet { session: 2, then },
-        Kind::SessionReopened { session: 2 },
-        Kind::SessionDeleted { session: 2 },
-        Kind::EdgeCreated {
+        Event::ProjectCreated {},
+        Event::ProjectUpdated {},
+        Event::ProjectArchived {},
+        Event::ProjectReopened {},
+        Event::ProjectDeleting {},
+        Event::ProjectDeleteUndone {},
+        Event::ThreadReserved { thread: ThreadId::from_bits(7), settled: vec![1, u64::MAX] },
+        Event::ThreadCreated { project: ProjectId::from_bits(u128::MAX), reserved: 9 },
+        Event::ThreadUpdated {},
+        Event::ThreadArchived {},
+        Event::ThreadReopened {},
+        Event::EntriesErased { versions: vec![(2, 2), (4, u64::MAX)] },
+        Event::SessionCreated {},
+        Event::SessionUpdated { session: 2 },
+        Event::SessionStatusSet { session: 2, then },
+        Event::SessionReopened { session: 2 },
+        Event::SessionDeleted { session: 2 },
+        Event::EdgeCreated {
             parent: 2,
             child: 4,
             kind: SubSessionKind::Intervention,
@@ -62,18 +62,18 @@ fn samples() -> Vec<Kind> {
             spawned_by_run: Some(8),
             caps: 1,
         },
-        Kind::EdgeUpdated { edge: 5, failure_mode: modes.0, completion_mode: modes.1 },
-        Kind::EdgeDeleted { edge: 5 },
-        Kind::Entry { session: 2, run: Some(6), in_reply_to: Some(7) },
-        Kind::RunStarted {
+        Event::EdgeUpdated { edge: 5, failure_mode: modes.0, completion_mode: modes.1 },
+        Event::EdgeDeleted { edge: 5 },
+        Event::Entry { session: 2, run: Some(6), in_reply_to: Some(7) },
+        Event::RunStarted {
             session: 2,
             iteration: 1,
             retry_of: Some(3),
             status: RunStatus::Queued,
             then,
         },
-        Kind::RunStatusSet { run: 6, session: 2, status: RunStatus::AwaitingHitlResolution, then },
-        Kind::RunEnded {
+        Event::RunStatusSet { run: 6, session: 2, status: RunStatus::AwaitingHitlResolution, then },
+        Event::RunEnded {
             run: 6,
             session: 2,
             iteration: 1,
@@ -83,21 +83,21 @@ fn samples() -> Vec<Kind> {
             totals: totals.clone(),
             then,
         },
-        Kind::UsageBooked { run: 6, session: 2, call: u128::MAX - 1, usage, running: totals },
-        Kind::LeaseGranted { session: 2, ttl_millis: 1000 },
-        Kind::LeaseRenewed { session: 2, ttl_millis: 1000 },
-        Kind::LeaseReleased { session: 2 },
+        Event::UsageBooked { run: 6, session: 2, call: u128::MAX - 1, usage, running: totals },
+        Event::LeaseGranted { session: 2, ttl_millis: 1000 },
+        Event::LeaseRenewed { session: 2, ttl_millis: 1000 },
+        Event::LeaseReleased { session: 2 },
     ]
 }
 
-fn draft(kind: Kind, title: &str, key: Option<KeyMark>, lease: Option<u64>) -> Draft {
+fn draft(kind: Event, title: &str, key: Option<KeyMark>, lease: Option<u64>) -> Draft {
     let body =
         ThreadBody { title: title.to_owned(), labels: Labels::new().with("a", "b"), by: actor() };
     let count = key.map(|_| 2);
     let at = Timestamp::from_millis(1_700_000_000_000);
     Draft {
         stream: Lane::Rest.of(2),
-        kind,
+        event: kind,
         body: Body::Thread(body),
         sealed: None,
         salt: 99,
@@ -108,7 +108,7 @@ fn draft(kind: Kind, title: &str, key: Option<KeyMark>, lease: Option<u64>) -> D
     }
 }
 
-fn sealed(kind: Kind) -> Record {
+fn sealed(kind: Event) -> Record {
     let space = Position { version: 41, hash: super::Hash::of(&[b"before"]) };
     seal(Some(space), 77, &[draft(kind, "title", None, None)]).unwrap().remove(0)
 }
@@ -119,7 +119,7 @@ fn space() -> crate::id::Space {
 
 #[test]
 fn the_samples_are_complete() {
-    let named: BTreeSet<_> = samples().iter().map(Kind::name).collect();
+    let named: BTreeSet<_> = samples().iter().map(Event::name).collect();
     assert_eq!(named, KIND_NAMES.iter().copied().collect());
 }
 
@@ -133,11 +133,21 @@ fn every_kind_comes_back_equal() {
             let [record] = &records[..] else { panic!("one draft, one record") };
             assert!(record.follows(None));
             let opened = open(&space(), record).unwrap();
-            assert_eq!(opened.head.is, kind);
-            assert_eq!(scan::head(&record.head).as_ref(), Some(&opened.head), "the short cut");
-            assert_eq!(serde_json::from_str::<RecordHead>(&record.head).unwrap(), opened.head);
-            assert_eq!(*record.head, *serde_json::to_string(&opened.head).unwrap());
-            assert_eq!((opened.head.key, opened.head.lease, opened.head.version), (key, lease, 1));
+            assert_eq!(opened.header.event, kind);
+            assert_eq!(
+                decode::header(&record.header).as_ref(),
+                Some(&opened.header),
+                "the short cut"
+            );
+            assert_eq!(
+                serde_json::from_str::<RecordHeader>(&record.header).unwrap(),
+                opened.header
+            );
+            assert_eq!(*record.header, *serde_json::to_string(&opened.header).unwrap());
+            assert_eq!(
+                (opened.header.key, opened.header.lease, opened.header.version),
+                (key, lease, 1)
+            );
             let RecordBody::Inline(text) = &opened.body else { panic!("it is inline") };
             check_body(&space(), &opened, text.as_bytes()).unwrap();
         }
@@ -146,11 +156,11 @@ fn every_kind_comes_back_equal() {
 
 #[test]
 fn a_newer_record_is_named_and_an_unknown_one_is_damage() {
-    let record = sealed(Kind::ThreadArchived {});
+    let record = sealed(Event::ThreadArchived {});
     let rewrite = |from: &str, to: &str| {
-        let head = record.head.replace(from, to);
-        assert_ne!(*head, *record.head);
-        let record = Record { head: head.into(), ..record.clone() };
+        let head = record.header.replace(from, to);
+        assert_ne!(*head, *record.header);
+        let record = Record { header: head.into(), ..record.clone() };
         Record { sum: record.fitting_sum(), ..record }
     };
     let newer = rewrite("\"r\":1", "\"r\":2").clone();
@@ -163,7 +173,7 @@ fn a_newer_record_is_named_and_an_unknown_one_is_damage() {
 
 #[test]
 fn a_moved_record_gives_itself_away() {
-    let record = sealed(Kind::ThreadArchived {});
+    let record = sealed(Event::ThreadArchived {});
     let stream = Lane::Log.of(2);
     for moved in [
         Record { version: 43, ..record.clone() },
@@ -199,11 +209,11 @@ fn a_page_reads_each_entry_as_if_it_were_alone() {
 /// What a record keeps beside its head, one bit at a time.
 #[test]
 fn any_flipped_bit_beside_the_head_shows() {
-    let record = sealed(Kind::ThreadArchived {});
+    let record = sealed(Event::ThreadArchived {});
     let RecordBody::Inline(text) = record.body.clone() else { panic!("it is inline") };
     let blob = BlobName("a-name".into());
     let sealed = SealedBody { body: RecordBody::Blob(blob.clone()), ..seal_body(5, &text) };
-    let draft = Draft { sealed: Some(sealed), ..draft(Kind::ThreadArchived {}, "", None, None) };
+    let draft = Draft { sealed: Some(sealed), ..draft(Event::ThreadArchived {}, "", None, None) };
     let in_blob = seal(None, 7, &[draft]).unwrap().remove(0);
     let mut damaged: Vec<Record> = Vec::new();
     for record in [&record, &in_blob] {
@@ -276,7 +286,7 @@ fn parts() -> impl Strategy<Value = Part> {
 
 proptest! {
     #[test]
-    fn entries_are_spelled_as_serde_json_spells_them(
+    fn entries_are_encoded_as_serde_json_does(
         parts in proptest::collection::vec(parts(), 0..4),
         name in proptest::option::of(texts()),
         metadata in proptest::option::of(texts()),
@@ -309,19 +319,19 @@ proptest! {
         let at = whole(at.index(text.len() + 1));
         let upto = whole((at + cut).min(text.len()));
         for text in [format!("{}{with}{}", &text[..at], &text[upto..]), text.clone()] {
-            if let Some(short) = scan::message(&text) {
+            if let Some(short) = decode::message(&text) {
                 prop_assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), short);
             }
         }
     }
 
     #[test]
-    fn heads_are_spelled_as_serde_json_spells_them(
+    fn headers_are_encoded_as_serde_json_does(
         numbers: [u64; 6], small: [u16; 4], wide: [u128; 3], shift in 0_u32..64, keyed: bool, run: bool,
     ) {
         let [version, stream, at, n, lease, session] = numbers.map(|n| n >> shift);
         let key = keyed.then_some(KeyMark { producer: wide[0], n, command: wide[1] >> shift });
-        let head = RecordHead {
+        let head = RecordHeader {
             version,
             stream: Stream(stream),
             reader: small[0],
@@ -333,11 +343,11 @@ proptest! {
             key,
             count: keyed.then_some(small[3]),
             lease: run.then_some(lease),
-            is: Kind::Entry { session, run: run.then_some(n), in_reply_to: keyed.then_some(at) },
+            event: Event::Entry { session, run: run.then_some(n), in_reply_to: keyed.then_some(at) },
         };
-        let text = spell::head(&head).unwrap();
+        let text = encode::header(&head).unwrap();
         prop_assert_eq!(&text, &serde_json::to_string(&head).unwrap());
-        prop_assert_eq!(scan::head(&text).unwrap_or_else(|| serde_json::from_str(&text).unwrap()), head);
+        prop_assert_eq!(decode::header(&text).unwrap_or_else(|| serde_json::from_str(&text).unwrap()), head);
     }
 
     #[test]
@@ -346,18 +356,18 @@ proptest! {
         let result = Part::ToolResult { id: ok.then(|| text.clone()), outcome, text: text.clone() };
         let parts = vec![Part::Text { text: text.clone() }, Part::Reasoning { text }, result];
         let message = Message::new(Role::Tool, parts);
-        let spelled = serde_json::to_string(&message).unwrap();
-        prop_assert_eq!(scan::message(&spelled), Some(message));
+        let encoded = serde_json::to_string(&message).unwrap();
+        prop_assert_eq!(decode::message(&encoded), Some(message));
     }
 
     #[test]
     fn any_flipped_byte_of_a_head_shows(at in 0_usize..400, bit in 0_u8..7) {
         let record = sealed(samples().remove(16));
-        let mut head = record.head.as_bytes().to_vec();
+        let mut head = record.header.as_bytes().to_vec();
         let at = at % head.len();
         head[at] ^= 1 << bit;
         if let Ok(head) = String::from_utf8(head) {
-            let damaged = Record { head: head.into(), ..record };
+            let damaged = Record { header: head.into(), ..record };
             prop_assert_eq!(open(&space(), &damaged).unwrap_err().kind(), ErrorKind::Corrupt);
         }
     }
@@ -368,18 +378,18 @@ proptest! {
     ) {
         let key = keyed.then_some(KeyMark { producer: 1, n: 2, command: u128::MAX });
         let kind = samples().remove(if entry { 19 } else { kind });
-        let head = seal(None, 5, &[draft(kind, "", key, keyed.then_some(7))]).unwrap().remove(0).head;
+        let head = seal(None, 5, &[draft(kind, "", key, keyed.then_some(7))]).unwrap().remove(0).header;
         let at = at % head.len();
         let head = format!("{}{with}{}", &head[..at], &head[(at + cut).min(head.len())..]);
-        if let Some(short) = scan::head(&head) {
-            prop_assert_eq!(serde_json::from_str::<RecordHead>(&head).unwrap(), short);
+        if let Some(short) = decode::header(&head) {
+            prop_assert_eq!(serde_json::from_str::<RecordHeader>(&head).unwrap(), short);
         }
     }
 
     #[test]
     fn no_head_makes_the_decoder_panic(head in ".{0,200}", kind in "[a-z_]{1,20}") {
-        let record = sealed(Kind::ThreadArchived {});
-        let record = Record { head: head.into(), kind: kind.into(), ..record };
+        let record = sealed(Event::ThreadArchived {});
+        let record = Record { header: head.into(), kind: kind.into(), ..record };
         let record = Record { sum: record.fitting_sum(), ..record };
         prop_assert!(open(&space(), &record).is_err());
     }

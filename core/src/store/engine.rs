@@ -13,11 +13,11 @@ use async_trait::async_trait;
 use super::{
     StoreOptions,
     shared::{Registry, Shared},
-    waist::{SessionStore, ThreadStore},
+    traits::{SessionStore, ThreadStore},
 };
 use crate::{
     command::{
-        By, Feed, FeedPage, SessionAnswer, SessionCommand, SessionOutcome, SessionQuery,
+        Caller, Feed, FeedPage, SessionAnswer, SessionCommand, SessionOutcome, SessionQuery,
         ThreadAnswer, ThreadCommand, ThreadOutcome, ThreadQuery,
     },
     error::{Closure, Error, Result},
@@ -73,10 +73,10 @@ impl Inner {
     /// A question has a deadline too; past it the store counts as out of reach.
     async fn within<T>(
         &self,
-        by: &By,
+        caller: &Caller,
         answer: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let time = by.deadline.unwrap_or(self.shared.options.deadline);
+        let time = caller.deadline.unwrap_or(self.shared.options.deadline);
         let late = async {
             self.shared.options.clock.sleep(time).await;
             Err(Error::Unavailable { reason: format!("no answer within {time:?}"), source: None })
@@ -87,30 +87,30 @@ impl Inner {
 
 #[async_trait]
 impl ThreadStore for Store {
-    async fn apply_thread(&self, by: &By, command: ThreadCommand) -> Result<ThreadOutcome> {
-        self.inner.open()?.apply_thread(by, command).await
+    async fn apply_thread(&self, caller: &Caller, command: ThreadCommand) -> Result<ThreadOutcome> {
+        self.inner.open()?.apply_thread(caller, command).await
     }
 
-    async fn ask_thread(&self, by: &By, query: ThreadQuery) -> Result<ThreadAnswer> {
+    async fn ask_thread(&self, caller: &Caller, query: ThreadQuery) -> Result<ThreadAnswer> {
         let shared = self.inner.open()?;
-        self.inner.within(by, shared.ask_thread(by, query)).await
+        self.inner.within(caller, shared.ask_thread(caller, query)).await
     }
 }
 
 #[async_trait]
 impl SessionStore for Store {
-    async fn apply(&self, by: &By, command: SessionCommand) -> Result<SessionOutcome> {
-        self.inner.open()?.apply_session(by, command).await
+    async fn apply(&self, caller: &Caller, command: SessionCommand) -> Result<SessionOutcome> {
+        self.inner.open()?.apply_session(caller, command).await
     }
 
-    async fn ask(&self, by: &By, query: SessionQuery) -> Result<SessionAnswer> {
+    async fn ask(&self, caller: &Caller, query: SessionQuery) -> Result<SessionAnswer> {
         let shared = self.inner.open()?;
-        self.inner.within(by, shared.ask_session(by, query)).await
+        self.inner.within(caller, shared.ask_session(caller, query)).await
     }
 
-    async fn feed(&self, by: &By, from: Feed) -> Result<FeedPage> {
+    async fn feed(&self, caller: &Caller, from: Feed) -> Result<FeedPage> {
         let shared = self.inner.open()?;
-        let time = by.deadline.unwrap_or(shared.options.deadline).saturating_add(from.wait);
-        self.inner.within(&by.within(time), shared.feed(by, from)).await
+        let time = caller.deadline.unwrap_or(shared.options.deadline).saturating_add(from.wait);
+        self.inner.within(&caller.within(time), shared.feed(caller, from)).await
     }
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::{shared::Shared, vacuum};
 use crate::{
-    command::{By, NewSession, NewSubSession, SessionCommand, ThreadCommand},
+    command::{Caller, NewSession, NewSubSession, SessionCommand, ThreadCommand},
     decision::{Call, CallKey, ENTRY_BYTES, Request},
     error::{Error, Result},
     id::{ProjectId, RunId, Space, SpaceKind, ThreadId, check_outside},
+    idempotency::command_hash,
     journal::RecordBody,
-    keys::command_hash,
     model::{NewEntry, Part, RunOutcome, check_text},
     record::{Body, SealedBody, seal_body},
     thread::external_id,
@@ -38,9 +38,9 @@ pub(super) enum Target {
 }
 
 /// Checks a thread command; `Invalid` comes before `TenantIsolation`.
-pub(super) fn check_thread(by: &By, command: &ThreadCommand) -> Result<Target> {
-    by.check()?;
-    if by.lease.is_some() {
+pub(super) fn check_thread(caller: &Caller, command: &ThreadCommand) -> Result<Target> {
+    caller.check()?;
+    if caller.lease.is_some() {
         return Err(Error::invalid("lease", "this command writes to no session"));
     }
     let target = match command {
@@ -83,26 +83,26 @@ pub(super) fn check_thread(by: &By, command: &ThreadCommand) -> Result<Target> {
     };
     match target {
         Target::NewProject => {}
-        Target::Project(project) => by.owns(project.tag(), project)?,
-        Target::Thread(thread) => by.owns(thread.tag(), thread)?,
+        Target::Project(project) => caller.owns(project.tag(), project)?,
+        Target::Thread(thread) => caller.owns(thread.tag(), thread)?,
     }
     if let ThreadCommand::EraseEntries { entries, .. } = command {
-        entries.iter().try_for_each(|entry| by.owns(entry.thread().tag(), entry))?;
+        entries.iter().try_for_each(|entry| caller.owns(entry.thread().tag(), entry))?;
     }
     Ok(target)
 }
 
 /// Checks a session command, and tells its thread.
-pub(super) fn check_session(by: &By, command: &SessionCommand) -> Result<ThreadId> {
-    let mut foreign = by.check();
+pub(super) fn check_session(caller: &Caller, command: &SessionCommand) -> Result<ThreadId> {
+    let mut foreign = caller.check();
     let mut actor = |field, actor: &Option<crate::model::Actor>| {
         if foreign.is_ok() {
-            foreign = actor.as_ref().map_or(Ok(()), |a| a.check(field, &by.tenant));
+            foreign = actor.as_ref().map_or(Ok(()), |a| a.check(field, &caller.tenant));
         }
     };
     let thread = match command {
         SessionCommand::CreateSession { thread, session } => {
-            check_new_session(by, session)?;
+            check_new_session(caller, session)?;
             actor("actor", &session.actor);
             *thread
         }
@@ -174,14 +174,14 @@ pub(super) fn check_session(by: &By, command: &SessionCommand) -> Result<ThreadI
         }
     };
     foreign?;
-    by.owns(thread.tag(), thread)?;
-    check_named(by, thread, command)?;
+    caller.owns(thread.tag(), thread)?;
+    check_named(caller, thread, command)?;
     Ok(thread)
 }
 
 /// Every other id a command names is of the tenant. Whether it is of the thread is decided later: what does not exist
 /// and what is closed come before (TEN8).
-fn check_named(by: &By, thread: ThreadId, command: &SessionCommand) -> Result<()> {
+fn check_named(caller: &Caller, thread: ThreadId, command: &SessionCommand) -> Result<()> {
     let mut named: Vec<(ThreadId, String)> = Vec::new();
     let mut edge = |edge: &NewSubSession| {
         let run = edge.spawned_by_run.map(|r| (r.thread(), r.to_string()));
@@ -212,18 +212,18 @@ fn check_named(by: &By, thread: ThreadId, command: &SessionCommand) -> Result<()
         _ => {}
     }
     for (other, id) in &named {
-        by.owns(other.tag(), id)?;
+        caller.owns(other.tag(), id)?;
     }
     Ok(())
 }
 
-fn check_new_session(by: &By, session: &NewSession) -> Result<()> {
+fn check_new_session(caller: &Caller, session: &NewSession) -> Result<()> {
     session.name.as_deref().map_or(Ok(()), |name| check_text("name", name))?;
     session.task.as_deref().map_or(Ok(()), |task| check_outside("task", task))?;
     session.labels.check()?;
     match &session.parent {
         Some(edge) => check_edge(edge),
-        None if by.lease.is_some() => {
+        None if caller.lease.is_some() => {
             Err(Error::invalid("lease", "a session without a parent has no lease yet"))
         }
         None => Ok(()),
@@ -259,19 +259,24 @@ fn entry_bytes(entry: &NewEntry) -> usize {
 
 impl Shared {
     /// Makes a call of a checked request: seals bodies, writes large ones to blobs, marks the key.
-    pub(super) async fn prepare(&self, by: &By, space: &Space, request: Request) -> Result<Call> {
+    pub(super) async fn prepare(
+        &self,
+        caller: &Caller,
+        space: &Space,
+        request: Request,
+    ) -> Result<Call> {
         let ids = &self.options.ids;
         let began = self.options.clock.elapsed();
         let (bodies, oversize) = match &request {
             Request::Session(SessionCommand::Append { append, .. }) => {
                 match append.entries.iter().map(entry_bytes).find(|bytes| *bytes > ENTRY_BYTES) {
                     Some(bytes) => (Vec::new(), Some(bytes as u64)),
-                    None => (self.seal_entries(by, space, &append.entries).await?, None),
+                    None => (self.seal_entries(caller, space, &append.entries).await?, None),
                 }
             }
             _ => (Vec::new(), None),
         };
-        let key = match &by.key {
+        let key = match &caller.key {
             Some(key) => {
                 let command = match &request {
                     Request::Session(command) => serde_json::to_string(command),
@@ -306,7 +311,7 @@ impl Shared {
         let key = key.filter(|_| keyed);
         let has_blobs = bodies.iter().any(|b| matches!(b.body, RecordBody::Blob(_)));
         Ok(Call {
-            by: by.clone(),
+            caller: caller.clone(),
             request,
             key,
             bodies,
@@ -319,13 +324,13 @@ impl Shared {
 
     async fn seal_entries(
         &self,
-        by: &By,
+        caller: &Caller,
         space: &Space,
         entries: &[NewEntry],
     ) -> Result<Vec<SealedBody>> {
         let mut texts = Vec::with_capacity(entries.len());
         for entry in entries {
-            let text = Body::encode_entry(&by.actor, entry.actor.as_ref(), &entry.message);
+            let text = Body::encode_entry(&caller.actor, entry.actor.as_ref(), &entry.message);
             texts.push(text.map_err(|e| Error::invalid("entries", e.to_string()))?);
         }
         let inline: usize = texts.iter().map(String::len).filter(|len| *len <= BLOB_FROM).sum();

@@ -10,9 +10,9 @@ use std::{
 
 use hashlink::LinkedHashMap;
 
-use super::{StoreOptions, machine::Machine, sequencer::Sequencer, slot::lock};
+use super::{StoreOptions, pending::lock, sequencer::Sequencer, state::JournalState};
 use crate::{
-    command::{By, Read},
+    command::{Caller, Read},
     decision::{Call, Reply},
     error::Result,
     id::Space,
@@ -70,9 +70,9 @@ impl Shared {
     }
 
     /// The state of a space, as fresh as the caller wants it.
-    pub(super) async fn state(&self, space: &Space, by: &By) -> Result<Arc<Machine>> {
+    pub(super) async fn state(&self, space: &Space, caller: &Caller) -> Result<Arc<JournalState>> {
         let sequencer = self.registry.get(space, self.options.memory);
-        if by.read == Read::Cached {
+        if caller.read == Read::Cached {
             let cached = sequencer.cached();
             if cached.head().is_some() {
                 return Ok(cached);
@@ -82,7 +82,7 @@ impl Shared {
     }
 
     /// The state of a space as of now, whatever the caller is content with.
-    pub(super) async fn fresh(&self, space: &Space) -> Result<Arc<Machine>> {
+    pub(super) async fn fresh(&self, space: &Space) -> Result<Arc<JournalState>> {
         self.registry.get(space, self.options.memory).fresh(self).await
     }
 }

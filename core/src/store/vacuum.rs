@@ -4,11 +4,11 @@ use std::{collections::HashSet, time::Duration};
 
 use super::{
     flow::{thread_of, thread_outcome},
+    pending::as_indeterminate,
     shared::Shared,
-    slot::in_doubt,
 };
 use crate::{
-    command::{By, ThreadCommand, ThreadOutcome},
+    command::{Caller, ThreadCommand, ThreadOutcome},
     decision::Request,
     error::{Error, Result},
     id::{Space, ThreadId, Version},
@@ -29,7 +29,7 @@ impl Shared {
     /// First the record that says so, then the payload: whoever finds a payload that is to be gone does not show it.
     pub(super) async fn erase(
         &self,
-        by: &By,
+        caller: &Caller,
         thread: ThreadId,
         command: ThreadCommand,
     ) -> Result<ThreadOutcome> {
@@ -39,19 +39,19 @@ impl Shared {
             }
             _ => Vec::new(),
         };
-        let space = thread.space(&by.tenant);
-        let outcome = thread_outcome(self.call(by, &space, Request::Thread(command)).await?)?;
+        let space = thread.space(&caller.tenant);
+        let outcome = thread_outcome(self.call(caller, &space, Request::Thread(command)).await?)?;
         match self.journal.erase(&space, &versions).await {
             Ok(()) => Ok(outcome),
             // The record stands and the payload is not shown any more: that is no refusal.
-            Err(error) if error.is_retryable() => Err(in_doubt(&space, error)),
+            Err(error) if error.is_retryable() => Err(as_indeterminate(&space, error)),
             Err(error) => Err(error),
         }
     }
 
     /// Finishes what was cut off between record and payload, then collects blobs.
-    pub(super) async fn vacuum(&self, by: &By, thread: ThreadId) -> Result<ThreadOutcome> {
-        let space = thread.space(&by.tenant);
+    pub(super) async fn vacuum(&self, caller: &Caller, thread: ThreadId) -> Result<ThreadOutcome> {
+        let space = thread.space(&caller.tenant);
         let machine = self.fresh(&space).await?;
         let state = thread_of(&machine)?;
         if state.thread.is_none() {
@@ -67,7 +67,7 @@ impl Shared {
     }
 
     async fn named_blobs(&self, space: &Space, head: Version) -> Result<HashSet<BlobName>> {
-        let mut named = HashSet::new();
+        let mut referenced_versions = HashSet::new();
         let mut after = 0;
         while after < head {
             let range = ReadRange {
@@ -82,11 +82,13 @@ impl Shared {
                 return Err(Error::corrupt(space, after + 1, "the record is missing"));
             };
             after = last.version;
-            named.extend(records.into_iter().filter_map(|record| match record.body {
-                RecordBody::Blob(name) => Some(name),
-                _ => None,
-            }));
+            referenced_versions.extend(records.into_iter().filter_map(
+                |record| match record.body {
+                    RecordBody::Blob(name) => Some(name),
+                    _ => None,
+                },
+            ));
         }
-        Ok(named)
+        Ok(referenced_versions)
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Erased {
 
 impl Erased {
     /// The version of the record that erased this one.
-    pub(crate) fn by(&self, version: Version) -> Option<Version> {
+    pub(crate) fn erased_by(&self, version: Version) -> Option<Version> {
         let (_, (last, by)) = self.ranges.range(..=version).next_back()?;
         (version <= *last).then_some(*by)
     }
@@ -58,7 +58,7 @@ mod tests {
         let mut erased = Erased::default();
         erased.add(&[(3, 5), (8, 8)], 20);
         erased.add(&[(6, 7)], 21);
-        let by: Vec<_> = (1..=9).map(|version| erased.by(version)).collect();
+        let by: Vec<_> = (1..=9).map(|version| erased.erased_by(version)).collect();
         let (a, b) = (Some(20), Some(21));
         assert_eq!(by, [None, None, a, a, a, b, b, a, None]);
         assert_eq!(erased.versions().collect::<Vec<_>>(), [3, 4, 5, 6, 7, 8]);

@@ -8,10 +8,10 @@ use super::state::{
 };
 use crate::{
     clock::Timestamp,
-    fold::{Event, Folded},
+    fold::{EventRecord, Evolved},
     id::{UserId, Version},
     model::{Actor, Labels, RollUp, RunStatus, SessionStatus, SubSessionStatus, ThreadStatus},
-    record::{Body, Consequence, EdgeStep, Kind},
+    record::{Body, Consequence, EdgeStep, Event},
 };
 
 const NO_SESSION: &str = "names a session that does not exist";
@@ -22,7 +22,7 @@ const FOREIGN: &str = "is not a record of a thread";
 
 impl ThreadState {
     /// Folds the next record in. An error says why the record cannot follow; the state is then of no use.
-    pub(crate) fn evolve(&mut self, event: &Event<'_>) -> Folded {
+    pub(crate) fn evolve(&mut self, event: &EventRecord<'_>) -> Evolved {
         self.last_at = self.last_at.max(event.at);
         if let Some(key) = event.key {
             self.keys.remember(key, event.version, event.count, 0, event.salt);
@@ -37,16 +37,16 @@ impl ThreadState {
 
     /// What every record of a session does: time, and the lease of whoever wrote it with its token. A child is created
     /// under its parent's.
-    fn touch(&mut self, session: Version, event: &Event<'_>) {
+    fn touch(&mut self, session: Version, event: &EventRecord<'_>) {
         let now = self.last_at;
         self.with_session(session, |s| s.updated_at = now);
         self.renew(session, event);
-        if let Kind::EdgeCreated { parent, .. } = event.kind {
+        if let Event::EdgeCreated { parent, .. } = event.event {
             self.renew(*parent, event);
         }
     }
 
-    fn renew(&mut self, session: Version, event: &Event<'_>) {
+    fn renew(&mut self, session: Version, event: &EventRecord<'_>) {
         if event.lease.is_none() {
             return;
         }
@@ -59,10 +59,10 @@ impl ThreadState {
         });
     }
 
-    fn apply(&mut self, event: &Event<'_>) -> Folded {
+    fn apply(&mut self, event: &EventRecord<'_>) -> Evolved {
         let (version, now) = (event.version, self.last_at);
-        match event.kind {
-            Kind::ThreadCreated { project, .. } => {
+        match event.event {
+            Event::ThreadCreated { project, .. } => {
                 let Body::Thread(body) = event.body_or_erased() else {
                     return self.begin_erased(*project, version);
                 };
@@ -78,7 +78,7 @@ impl ThreadState {
                 }));
                 Ok(())
             }
-            Kind::ThreadUpdated {} => self.with_thread(|thread| {
+            Event::ThreadUpdated {} => self.with_thread(|thread| {
                 thread.version = version;
                 if let Body::Thread(body) = event.body_or_erased() {
                     thread.title.clone_from(&body.title);
@@ -86,45 +86,45 @@ impl ThreadState {
                     note_user(thread, body.by.user_id());
                 }
             }),
-            Kind::ThreadArchived {} | Kind::ThreadReopened {} => self.with_thread(|thread| {
-                let archived = matches!(event.kind, Kind::ThreadArchived {});
+            Event::ThreadArchived {} | Event::ThreadReopened {} => self.with_thread(|thread| {
+                let archived = matches!(event.event, Event::ThreadArchived {});
                 thread.status = if archived { ThreadStatus::Archived } else { ThreadStatus::Open };
                 thread.version = version;
             }),
-            Kind::EntriesErased { versions } => {
+            Event::EntriesErased { versions } => {
                 self.erased.add(versions, version);
                 let erased = self.erased.clone();
-                self.keys.erase(|first| erased.by(first) == Some(version));
+                self.keys.erase(|first| erased.erased_by(first) == Some(version));
                 self.with_thread(|thread| {
                     if let Some(Body::Erasure(body)) = event.body {
                         thread.users.clone_from(&body.users);
                     }
                 })
             }
-            Kind::SessionCreated {} => {
+            Event::SessionCreated {} => {
                 let mut session = SessionState::born(version, now);
                 self.describe(&mut session, event.body);
                 self.sessions.insert_mut(version, Arc::new(session));
                 Ok(())
             }
-            Kind::SessionUpdated { session } => {
+            Event::SessionUpdated { session } => {
                 let mut next = self.session(*session).ok_or(NO_SESSION)?.clone();
                 self.describe(&mut next, event.body);
                 next.version = version;
                 self.sessions.insert_mut(*session, Arc::new(next));
                 Ok(())
             }
-            Kind::SessionStatusSet { session, then } => {
+            Event::SessionStatusSet { session, then } => {
                 self.follow(*session, *then, event)?;
                 self.edit_session(*session, |s| s.version = version)
             }
-            Kind::SessionReopened { session } => self.edit_session(*session, |s| {
+            Event::SessionReopened { session } => self.edit_session(*session, |s| {
                 s.status = SessionStatus::Active;
                 s.version = version;
             }),
-            Kind::SessionDeleted { session } => self.delete_session(*session),
-            Kind::EdgeCreated { .. } => self.create_edge(event),
-            Kind::EdgeUpdated { edge, failure_mode, completion_mode } => {
+            Event::SessionDeleted { session } => self.delete_session(*session),
+            Event::EdgeCreated { .. } => self.create_edge(event),
+            Event::EdgeUpdated { edge, failure_mode, completion_mode } => {
                 self.with_edge(*edge, |e| {
                     e.failure_mode = *failure_mode;
                     e.completion_mode = *completion_mode;
@@ -135,8 +135,8 @@ impl ThreadState {
                     e.version = version;
                 })
             }
-            Kind::EdgeDeleted { edge } => self.delete_edge(*edge),
-            Kind::Entry { session, .. } => {
+            Event::EdgeDeleted { edge } => self.delete_edge(*edge),
+            Event::Entry { session, .. } => {
                 self.edit_session(*session, |s| {
                     s.entries += 1;
                     s.tail = version;
@@ -146,22 +146,22 @@ impl ThreadState {
                 }
                 Ok(())
             }
-            Kind::RunStarted { session, iteration, retry_of, status, then } => {
+            Event::RunStarted { session, iteration, retry_of, status, then } => {
                 self.start_run(event, *session, *iteration, *retry_of, *status)?;
                 self.follow(*session, *then, event)
             }
-            Kind::RunStatusSet { run, session, status, then } => {
+            Event::RunStatusSet { run, session, status, then } => {
                 let mut next = self.run(*run).ok_or(NO_RUN)?.clone();
                 next.status = *status;
                 next.version = version;
                 self.runs.insert_mut(*run, Arc::new(next));
                 self.follow(*session, *then, event)
             }
-            Kind::RunEnded { run, session, status, then, .. } => {
+            Event::RunEnded { run, session, status, then, .. } => {
                 self.end_run(*run, *session, *status)?;
                 self.follow(*session, *then, event)
             }
-            Kind::UsageBooked { run, session, call, usage, .. } => {
+            Event::UsageBooked { run, session, call, usage, .. } => {
                 let mut next = self.run(*run).ok_or(NO_RUN)?.clone();
                 next.totals.book(usage);
                 next.calls.insert_mut(*call, version);
@@ -171,8 +171,8 @@ impl ThreadState {
                     r.totals.get_or_insert_default().book(usage)
                 })
             }
-            Kind::LeaseGranted { session, ttl_millis } => {
-                let holder = if let Some(Body::By(body)) = event.body {
+            Event::LeaseGranted { session, ttl_millis } => {
+                let holder = if let Some(Body::Actor(body)) = event.body {
                     Some(body.by.clone())
                 } else {
                     None
@@ -186,23 +186,23 @@ impl ThreadState {
                     }));
                 })
             }
-            Kind::LeaseRenewed { session, ttl_millis } => self.edit_session(*session, |s| {
+            Event::LeaseRenewed { session, ttl_millis } => self.edit_session(*session, |s| {
                 if let Some(lease) = &mut s.lease {
                     Arc::make_mut(lease).ttl_millis = *ttl_millis;
                 }
             }),
-            Kind::LeaseReleased { session } => self.edit_session(*session, |s| s.lease = None),
-            Kind::ProjectCreated {}
-            | Kind::ProjectUpdated {}
-            | Kind::ProjectArchived {}
-            | Kind::ProjectReopened {}
-            | Kind::ProjectDeleting {}
-            | Kind::ProjectDeleteUndone {}
-            | Kind::ThreadReserved { .. } => Err(FOREIGN),
+            Event::LeaseReleased { session } => self.edit_session(*session, |s| s.lease = None),
+            Event::ProjectCreated {}
+            | Event::ProjectUpdated {}
+            | Event::ProjectArchived {}
+            | Event::ProjectReopened {}
+            | Event::ProjectDeleting {}
+            | Event::ProjectDeleteUndone {}
+            | Event::ThreadReserved { .. } => Err(FOREIGN),
         }
     }
 
-    fn begin_erased(&mut self, project: crate::id::ProjectId, version: Version) -> Folded {
+    fn begin_erased(&mut self, project: crate::id::ProjectId, version: Version) -> Evolved {
         self.thread = Some(Arc::new(ThreadFields {
             project,
             title: String::new(),
@@ -216,7 +216,7 @@ impl ThreadState {
         Ok(())
     }
 
-    fn with_thread(&mut self, change: impl FnOnce(&mut ThreadFields)) -> Folded {
+    fn with_thread(&mut self, change: impl FnOnce(&mut ThreadFields)) -> Evolved {
         change(Arc::make_mut(self.thread.as_mut().ok_or(NO_THREAD)?));
         Ok(())
     }
@@ -227,11 +227,15 @@ impl ThreadState {
         true
     }
 
-    fn edit_session(&mut self, version: Version, change: impl FnOnce(&mut SessionState)) -> Folded {
+    fn edit_session(
+        &mut self,
+        version: Version,
+        change: impl FnOnce(&mut SessionState),
+    ) -> Evolved {
         if self.with_session(version, change) { Ok(()) } else { Err(NO_SESSION) }
     }
 
-    fn with_edge(&mut self, version: Version, change: impl FnOnce(&mut EdgeState)) -> Folded {
+    fn with_edge(&mut self, version: Version, change: impl FnOnce(&mut EdgeState)) -> Evolved {
         change(Arc::make_mut(self.edges.get_mut(&version).ok_or(NO_EDGE)?));
         Ok(())
     }
@@ -264,7 +268,7 @@ impl ThreadState {
         name
     }
 
-    fn follow(&mut self, session: Version, then: Consequence, event: &Event<'_>) -> Folded {
+    fn follow(&mut self, session: Version, then: Consequence, event: &EventRecord<'_>) -> Evolved {
         self.edit_session(session, |s| {
             if then.session == SessionStatus::Failed && s.status != SessionStatus::Failed {
                 s.ended_runs = 0;
@@ -275,7 +279,7 @@ impl ThreadState {
         then.edge.map_or(Ok(()), |step| self.step_edge(step, event.version))
     }
 
-    fn step_edge(&mut self, step: EdgeStep, version: Version) -> Folded {
+    fn step_edge(&mut self, step: EdgeStep, version: Version) -> Evolved {
         let (now, mut was, mut parent) = (self.last_at, SubSessionStatus::Pending, 0);
         self.with_edge(step.edge, |e| {
             was = e.status;
@@ -290,8 +294,8 @@ impl ThreadState {
         Ok(())
     }
 
-    fn create_edge(&mut self, event: &Event<'_>) -> Folded {
-        let Kind::EdgeCreated {
+    fn create_edge(&mut self, event: &EventRecord<'_>) -> Evolved {
+        let Event::EdgeCreated {
             parent,
             child,
             kind,
@@ -300,7 +304,7 @@ impl ThreadState {
             completion_mode,
             spawned_by_run,
             ..
-        } = event.kind
+        } = event.event
         else {
             return Err(FOREIGN);
         };
@@ -330,7 +334,7 @@ impl ThreadState {
         })
     }
 
-    fn delete_edge(&mut self, version: Version) -> Folded {
+    fn delete_edge(&mut self, version: Version) -> Evolved {
         let edge = self.edges.get(&version).cloned().ok_or(NO_EDGE)?;
         self.edges.remove_mut(&version);
         self.edit_session(edge.child, |s| s.parent = None)?;
@@ -340,7 +344,7 @@ impl ThreadState {
         })
     }
 
-    fn delete_session(&mut self, version: Version) -> Folded {
+    fn delete_session(&mut self, version: Version) -> Evolved {
         let session = self.sessions.get(&version).cloned().ok_or(NO_SESSION)?;
         for run in &session.live_runs {
             let task = self.run(*run).and_then(|r| r.task.clone());
@@ -356,12 +360,12 @@ impl ThreadState {
 
     fn start_run(
         &mut self,
-        event: &Event<'_>,
+        event: &EventRecord<'_>,
         session: Version,
         iteration: u32,
         retry_of: Option<Version>,
         status: RunStatus,
-    ) -> Folded {
+    ) -> Evolved {
         let body = if let Some(Body::Run(body)) = event.body { Some(body) } else { None };
         let task = body.and_then(|b| b.task.as_deref()).map(|t| self.task(t));
         let labels = body.filter(|b| !b.labels.is_empty()).map(|b| Arc::new(b.labels.clone()));
@@ -389,7 +393,7 @@ impl ThreadState {
         })
     }
 
-    fn end_run(&mut self, version: Version, session: Version, status: RunStatus) -> Folded {
+    fn end_run(&mut self, version: Version, session: Version, status: RunStatus) -> Evolved {
         let run = self.runs.get(&version).cloned().ok_or(NO_RUN)?;
         self.runs.remove_mut(&version);
         for (call, booked) in &run.calls {
@@ -423,7 +427,7 @@ impl ThreadState {
         session: Version,
         task: Option<&Arc<str>>,
         add: impl Fn(&mut RollUp),
-    ) -> Folded {
+    ) -> Evolved {
         self.edit_session(session, |s| add(Arc::make_mut(s.roll_up.get_or_insert_default())))?;
         if let Some(roll_up) = task.and_then(|t| self.tasks.get_mut(t)) {
             add(Arc::make_mut(roll_up));

@@ -8,6 +8,6 @@ mod view;
 
 pub use state::ThreadState;
 
-pub(crate) use decide::{closed_project, external_id, misplaced, stale};
+pub(crate) use decide::{closed_project, external_id, stale, wrong_journal};
 pub(crate) use erased::Erased;
 pub(crate) use view::Reading;

@@ -9,8 +9,8 @@ use super::erased::Erased;
 use crate::{
     clock::Timestamp,
     id::{ProjectId, UserId, Version},
+    idempotency::IdempotencyLog,
     journal::Position,
-    keys::Keys,
     model::{
         Actor, CompletionMode, FailureMode, Labels, RollUp, RunStatus, SessionStatus,
         SubSessionKind, SubSessionStatus, ThreadStatus, Totals,
@@ -37,7 +37,7 @@ pub struct ThreadState {
     pub(crate) roll_up: Arc<RollUp>,
     /// The last calls of ended runs.
     pub(crate) late_calls: QueueSync<LateCall>,
-    pub(crate) keys: Keys,
+    pub(crate) keys: IdempotencyLog,
     /// Entries without message.
     pub(crate) erased: Erased,
 }
@@ -197,7 +197,7 @@ impl ThreadState {
     }
 
     /// Whether nothing has changed that a list of threads shows: what did not change is still shared.
-    pub(crate) fn looks_like(&self, before: &Self) -> bool {
+    pub(crate) fn listing_unchanged(&self, before: &Self) -> bool {
         let same_thread = match (&self.thread, &before.thread) {
             (Some(now), Some(before)) => Arc::ptr_eq(now, before),
             _ => false,

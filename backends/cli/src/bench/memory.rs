@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sessile::{
-    By, Memory,
+    Caller, Memory,
     command::{NewRun, NewSession, NewThread},
     id::{AgentId, TenantId, ThreadId},
     journal::Journal,
@@ -70,36 +70,37 @@ pub(super) async fn run(out: &mut Out) -> Result<()> {
 /// Bytes that a cold store keeps of threads with so many sessions of so many runs.
 fn kept(runtime: &tokio::runtime::Runtime, sessions: usize, runs: usize) -> Result<i64> {
     let tenant = TenantId::new("bench")?;
-    let by = By::new(tenant.clone(), Actor::system(tenant, AgentId::new("bench")?));
+    let caller = Caller::new(tenant.clone(), Actor::system(tenant, AgentId::new("bench")?));
     let journal: Arc<dyn Journal> = Arc::new(Memory::new(0));
-    let threads = runtime.block_on(fill(&by, &journal, sessions, runs))?;
+    let threads = runtime.block_on(fill(&caller, &journal, sessions, runs))?;
     let mut opened = Ok(None);
     let counted = allocation_counter::measure(|| {
-        opened = runtime.block_on(open(&by, journal.clone(), &threads)).map(Some);
+        opened = runtime.block_on(open(&caller, journal.clone(), &threads)).map(Some);
     });
     drop(opened?);
     Ok(counted.bytes_current)
 }
 
 async fn fill(
-    by: &By,
+    caller: &Caller,
     journal: &Arc<dyn Journal>,
     sessions: usize,
     runs: usize,
 ) -> Result<Vec<ThreadId>> {
     let store = Store::new(journal.clone(), sessile::options());
-    let project = store.create_project(by, "bench", ProjectConfig::default()).await?;
+    let project = store.create_project(caller, "bench", ProjectConfig::default()).await?;
     let mut threads = Vec::with_capacity(THREADS);
     for _ in 0..THREADS {
-        let thread = store.create_thread(by, project, NewThread::titled("many sessions")).await?;
+        let thread =
+            store.create_thread(caller, project, NewThread::titled("many sessions")).await?;
         for i in 0..sessions {
             let new = NewSession::named(format!("session {i}"));
-            let session = store.create_session(by, thread, new).await?.0;
+            let session = store.create_session(caller, thread, new).await?.0;
             for call in 0..runs {
-                let run = store.start_run(by, session, NewRun::default()).await?;
+                let run = store.start_run(caller, session, NewRun::default()).await?;
                 let usage = Usage::new(Tokens { input: 1, output: 1, ..Tokens::default() }, 1);
-                store.book_usage(by, run, format!("call {i} {call}"), usage).await?;
-                store.end_run(by, run, RunOutcome::Succeeded).await?;
+                store.book_usage(caller, run, format!("call {i} {call}"), usage).await?;
+                store.end_run(caller, run, RunOutcome::Succeeded).await?;
             }
         }
         threads.push(thread);
@@ -107,10 +108,10 @@ async fn fill(
     Ok(threads)
 }
 
-async fn open(by: &By, journal: Arc<dyn Journal>, threads: &[ThreadId]) -> Result<Store> {
+async fn open(caller: &Caller, journal: Arc<dyn Journal>, threads: &[ThreadId]) -> Result<Store> {
     let cold = Store::new(journal, sessile::options().with_memory(usize::MAX));
     for &thread in threads {
-        cold.thread(by, thread).await?;
+        cold.thread(caller, thread).await?;
     }
     Ok(cold)
 }

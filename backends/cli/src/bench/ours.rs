@@ -1,7 +1,7 @@
 //! The store doing its workloads.
 
 use sessile::{
-    By,
+    Caller,
     command::{NewSession, NewThread, Paging, SessionFilter},
     id::{AgentId, ProjectId, SessionId, TenantId, ThreadId},
     journal::Direction,
@@ -15,7 +15,7 @@ use crate::fail::{Fail, Result};
 /// A store with everything the workloads need.
 pub(super) struct Ours {
     store: Store,
-    by: By,
+    caller: Caller,
     project: ProjectId,
     /// One writer's.
     alone: SessionId,
@@ -30,23 +30,23 @@ pub(super) struct Ours {
 impl Ours {
     pub(super) async fn fill(store: Store, sizes: &Sizes) -> Result<Self> {
         let mut ours = Self::writers(store).await?;
-        let Self { store, by, project, log, .. } = &ours;
+        let Self { store, caller, project, log, .. } = &ours;
         for _ in 0..LOG / 500 {
             let entries: Vec<NewEntry> = (0..500).map(|_| entry()).collect();
-            store.append(by, *log, entries).await?;
+            store.append(caller, *log, entries).await?;
         }
         let share = sizes.threads.div_ceil(WRITERS);
         let makers = (0..WRITERS).map(|i| {
-            let (store, by, project) = (store.clone(), by.clone(), *project);
+            let (store, caller, project) = (store.clone(), caller.clone(), *project);
             let mine = share.min(sizes.threads.saturating_sub(i * share));
             async move {
                 let mut threads = Vec::with_capacity(mine);
                 for _ in 0..mine {
                     let new = NewThread::titled("many sessions");
-                    let thread = store.create_thread(&by, project, new).await?;
+                    let thread = store.create_thread(&caller, project, new).await?;
                     for i in 0..SESSIONS {
                         let new = NewSession::named(format!("session {i}"));
-                        store.create_session(&by, thread, new).await?;
+                        store.create_session(&caller, thread, new).await?;
                     }
                     threads.push(thread);
                 }
@@ -60,15 +60,15 @@ impl Ours {
     /// With what writers need, and nothing to read.
     pub(super) async fn writers(store: Store) -> Result<Self> {
         let tenant = TenantId::new("bench")?;
-        let by = By::new(tenant.clone(), Actor::system(tenant, AgentId::new("bench")?));
-        let project = store.create_project(&by, "bench", ProjectConfig::default()).await?;
-        let alone = session(&store, &by, project).await?;
-        let log = session(&store, &by, project).await?;
+        let caller = Caller::new(tenant.clone(), Actor::system(tenant, AgentId::new("bench")?));
+        let project = store.create_project(&caller, "bench", ProjectConfig::default()).await?;
+        let alone = session(&store, &caller, project).await?;
+        let log = session(&store, &caller, project).await?;
         let mut writers = Vec::with_capacity(WRITERS);
         for _ in 0..WRITERS {
-            writers.push(session(&store, &by, project).await?);
+            writers.push(session(&store, &caller, project).await?);
         }
-        Ok(Self { store, by, project, alone, writers, log, threads: Vec::new() })
+        Ok(Self { store, caller, project, alone, writers, log, threads: Vec::new() })
     }
 
     pub(super) const fn store(&self) -> &Store {
@@ -77,24 +77,24 @@ impl Ours {
 
     pub(super) async fn create(&self, n: u64) -> Result<u64> {
         for _ in 0..n {
-            self.store.create_thread(&self.by, self.project, NewThread::titled("one")).await?;
+            self.store.create_thread(&self.caller, self.project, NewThread::titled("one")).await?;
         }
         Ok(n)
     }
 
     pub(super) async fn append(&self, n: u64) -> Result<u64> {
         for _ in 0..n {
-            self.store.append(&self.by, self.alone, entry()).await?;
+            self.store.append(&self.caller, self.alone, entry()).await?;
         }
         Ok(n)
     }
 
     pub(super) async fn append_together(&self, each: u64) -> Result<u64> {
         let writers = self.writers.iter().map(|&session| {
-            let (store, by) = (self.store.clone(), self.by.clone());
+            let (store, caller) = (self.store.clone(), self.caller.clone());
             async move {
                 for _ in 0..each {
-                    store.append(&by, session, entry()).await?;
+                    store.append(&caller, session, entry()).await?;
                 }
                 Ok(each)
             }
@@ -105,7 +105,7 @@ impl Ours {
     pub(super) async fn append_batches(&self, n: u64) -> Result<u64> {
         for _ in 0..n {
             let entries: Vec<NewEntry> = (0..WRITERS).map(|_| entry()).collect();
-            self.store.append(&self.by, self.alone, entries).await?;
+            self.store.append(&self.caller, self.alone, entries).await?;
         }
         Ok(n * WRITERS as u64)
     }
@@ -113,7 +113,8 @@ impl Ours {
     pub(super) async fn tail(&self, n: u64) -> Result<u64> {
         for _ in 0..n {
             let page = Paging::first(50);
-            let tail = self.store.entries(&self.by, self.log, Direction::Backward, page).await?;
+            let tail =
+                self.store.entries(&self.caller, self.log, Direction::Backward, page).await?;
             expect(tail.items.len(), 50)?;
         }
         Ok(n)
@@ -123,7 +124,8 @@ impl Ours {
         let thread = self.threads.first().copied().ok_or_else(|| Fail::input("no threads"))?;
         for _ in 0..n {
             let filter = SessionFilter::default();
-            let rows = self.store.sessions(&self.by, thread, filter, Paging::first(100)).await?;
+            let rows =
+                self.store.sessions(&self.caller, thread, filter, Paging::first(100)).await?;
             expect(rows.items.len(), SESSIONS)?;
         }
         Ok(n)
@@ -135,16 +137,16 @@ impl Ours {
         let threads = self.threads.iter().take(n);
         let opened = threads.len() as u64;
         for &thread in threads {
-            let found = cold.thread(&self.by, thread).await?;
+            let found = cold.thread(&self.caller, thread).await?;
             expect(found.map_or(0, |t| t.sessions) as usize, SESSIONS)?;
         }
         Ok(opened)
     }
 }
 
-async fn session(store: &Store, by: &By, project: ProjectId) -> Result<SessionId> {
-    let thread = store.create_thread(by, project, NewThread::titled("one session")).await?;
-    Ok(store.create_session(by, thread, NewSession::named("one")).await?.0)
+async fn session(store: &Store, caller: &Caller, project: ProjectId) -> Result<SessionId> {
+    let thread = store.create_thread(caller, project, NewThread::titled("one session")).await?;
+    Ok(store.create_session(caller, thread, NewSession::named("one")).await?.0)
 }
 
 fn entry() -> NewEntry {

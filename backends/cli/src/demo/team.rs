@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use sessile::{
-    By, Clock, Key, SystemClock,
+    Caller, Clock, Key, SystemClock,
     command::{NewRun, NewSession, NewSubSession, NewThread},
     id::{AgentId, EntryId, RunId, SessionId, TenantId, ThreadId},
     json::Json,
@@ -32,7 +32,7 @@ pub(super) type Acknowledged<'a> = dyn Fn(EntryId) -> Result<()> + Sync + 'a;
 /// One agent program and its place in the store.
 struct Agent<'a> {
     store: &'a Store,
-    by: By,
+    caller: Caller,
     name: &'static str,
     n: u64,
     session: SessionId,
@@ -42,10 +42,10 @@ struct Agent<'a> {
 }
 
 /// Who does all this: the tenant that the command line takes where none is named.
-pub(super) fn by(name: &str) -> Result<By> {
+pub(super) fn caller(name: &str) -> Result<Caller> {
     let tenant = TenantId::new("local")?;
     let actor = Actor::agent(tenant.clone(), AgentId::new(name)?);
-    Ok(By::new(tenant, actor))
+    Ok(Caller::new(tenant, actor))
 }
 
 /// Does the work, or what is left of it. `pace` is how long a model thinks.
@@ -54,7 +54,7 @@ pub(super) async fn work(
     pace: Duration,
     acknowledged: &Acknowledged<'_>,
 ) -> Result<ThreadId> {
-    let team = by("team")?;
+    let team = caller("team")?;
     let key = |n| team.with_key(Key::new("team", n));
     let project = store.create_project(&key(1), "demo", ProjectConfig::default()).await?;
     let title = NewThread::titled("Login fails every 31st");
@@ -90,19 +90,20 @@ impl<'a> Agent<'a> {
         pace: Duration,
         acknowledged: &'a Acknowledged<'a>,
     ) -> Result<Self> {
-        let by = by(name)?;
-        let mut session = NewSession::named(name).for_task("login-31st").owned_by(by.actor.clone());
+        let caller = caller(name)?;
+        let mut session =
+            NewSession::named(name).for_task("login-31st").owned_by(caller.actor.clone());
         session.parent = parent;
-        let key = |n| by.with_key(Key::new(name, n));
+        let key = |n| caller.with_key(Key::new(name, n));
         let (session, _) = store.create_session(&key(1), thread, session).await?;
         let run = store.start_run(&key(2), session, NewRun::default()).await?;
-        Ok(Self { store, by, name, n: 2, session, run, pace, acknowledged })
+        Ok(Self { store, caller, name, n: 2, session, run, pace, acknowledged })
     }
 
     /// The same numbers each time the script is done.
-    fn key(&mut self) -> By {
+    fn key(&mut self) -> Caller {
         self.n += 1;
-        self.by.with_key(Key::new(self.name, self.n))
+        self.caller.with_key(Key::new(self.name, self.n))
     }
 
     async fn turns(&mut self, turns: &[Turn]) -> Result<()> {
@@ -110,8 +111,8 @@ impl<'a> Agent<'a> {
             if !self.pace.is_zero() {
                 SystemClock.sleep(self.pace).await;
             }
-            let by = self.key();
-            let done = self.store.append(&by, self.session, entries(turn, self.run)?).await?;
+            let caller = self.key();
+            let done = self.store.append(&caller, self.session, entries(turn, self.run)?).await?;
             (self.acknowledged)(done.first)?;
             let (thought, command, answer) = turn;
             let tokens = Tokens::new(
@@ -120,15 +121,15 @@ impl<'a> Agent<'a> {
             );
             let micro = 3 * tokens.input + 15 * tokens.output;
             let usage = Usage::new(tokens, 1).with_cost(Currency::new("USD")?, micro);
-            let by = self.key();
-            self.store.book_usage(&by, self.run, format!("call-{}", self.n), usage).await?;
+            let caller = self.key();
+            self.store.book_usage(&caller, self.run, format!("call-{}", self.n), usage).await?;
         }
         Ok(())
     }
 
     async fn end(&mut self) -> Result<()> {
-        let by = self.key();
-        self.store.end_run(&by, self.run, RunOutcome::Succeeded).await?;
+        let caller = self.key();
+        self.store.end_run(&caller, self.run, RunOutcome::Succeeded).await?;
         Ok(())
     }
 }

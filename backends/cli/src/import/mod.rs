@@ -39,7 +39,7 @@ use serde::Serialize;
 use crate::{
     Status,
     fail::Result,
-    place::{self, Caller},
+    place::{self, Scope},
     report::{Align, Out, Table, clean, count, plural},
 };
 use scan::Scan;
@@ -82,14 +82,14 @@ struct Summary {
 /// Runs the verb.
 pub(crate) async fn run(
     out: &mut Out,
-    caller: &Caller,
+    scope: &Scope,
     store: &str,
     paths: &[PathBuf],
 ) -> Result<Status> {
     let scan = Scan::of(paths)?;
     let opened = place::create(store).await?;
-    let project = caller.project.as_deref().unwrap_or("import");
-    let target = Target::find(&opened, caller.by("importer")?, project).await?;
+    let project = scope.project.as_deref().unwrap_or("import");
+    let target = Target::find(&opened, scope.caller("importer")?, project).await?;
     let summary = import(&target, scan, out.json).await;
     let closed = opened.close().await;
     let summary = summary?;
@@ -106,7 +106,7 @@ async fn import(target: &Target<'_>, scan: Scan, quiet: bool) -> Result<Summary>
         let mut thread = None;
         for file in &folder.files {
             bar.set_message(clean(&file.source.title));
-            let read = transcript::Transcript::read(&file.path, file.layout, &target.by.tenant);
+            let read = transcript::Transcript::read(&file.path, file.layout, &target.caller.tenant);
             let transcript = match read {
                 Ok(transcript) => transcript,
                 Err(fault) => {

@@ -22,13 +22,13 @@ pub(super) async fn book(
     usage: Option<&Usage>,
 ) -> Result<(), Stop> {
     let Some(usage) = usage else { return Ok(()) };
-    let (store, by) = (target.store, &target.by);
+    let (store, caller) = (target.store, &target.caller);
     let booked = booked(target, session).await?;
     let times = booked.len() as u64;
-    let key = |n| by.with_key(Key::new(format!("{producer}/usage"), n));
+    let key = |n| caller.with_key(Key::new(format!("{producer}/usage"), n));
     if let Some(last) = booked.last() {
         // A crash may have come between the booking and the end of its run.
-        let run = store.run(by, last.run).await?;
+        let run = store.run(caller, last.run).await?;
         if run.is_some_and(|run| !run.status.is_terminal()) {
             store.end_run(&key(3 * times), last.run, RunOutcome::Succeeded).await?;
         }
@@ -58,7 +58,7 @@ async fn booked(target: &Target<'_>, session: SessionId) -> Result<Vec<LedgerRow
     let mut after = None;
     loop {
         let paging = Paging::first(MAX_PAGE).after(after);
-        let page = target.store.ledger(&target.by, session, paging).await?;
+        let page = target.store.ledger(&target.caller, session, paging).await?;
         rows.extend(page.items.into_iter().filter(|row| row.call.starts_with(CALL)));
         after = page.next;
         if after.is_none() {

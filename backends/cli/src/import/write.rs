@@ -76,14 +76,14 @@ async fn bring_up(
     file: &Source,
     transcript: &Transcript,
 ) -> Result<Written, Stop> {
-    let (store, by) = (target.store, &target.by);
-    let producer = file.digest("file", &by.tenant);
+    let (store, caller) = (target.store, &target.caller);
+    let producer = file.digest("file", &caller.tenant);
     let session = match thread.sessions.get(&producer) {
         Some(&session) => session,
         None => {
             let new = NewSession::named(file.title.clone()).with_label(LABEL, producer.clone());
             store
-                .create_session(&by.with_key(Key::new(producer.clone(), 1)), thread.id, new)
+                .create_session(&caller.with_key(Key::new(producer.clone(), 1)), thread.id, new)
                 .await?
                 .0
         }
@@ -95,7 +95,7 @@ async fn bring_up(
         at += turn.len();
         let key = Key::new(producer.clone(), 1 + at as u64);
         let entries: Vec<NewEntry> = turn.iter().map(|item| item.entry.clone()).collect();
-        match store.append(&by.with_key(key), session, entries).await {
+        match store.append(&caller.with_key(key), session, entries).await {
             Ok(appended) => added += u64::from(appended.count),
             // Another import of the same file was here between our look and our write.
             Err(Error::KeyExpired { .. }) => {}
@@ -117,7 +117,7 @@ async fn stored(target: &Target<'_>, session: SessionId, items: &[Item]) -> Resu
     let mut after = None;
     let mut same = 0;
     loop {
-        let page = match walk::entries(target.store, &target.by, session, after).await {
+        let page = match walk::entries(target.store, &target.caller, session, after).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let reason = "it was imported before, and its session was deleted since";
                 return Err(Stop::File(Fault::whole(reason)));
@@ -127,7 +127,7 @@ async fn stored(target: &Target<'_>, session: SessionId, items: &[Item]) -> Resu
         };
         for entry in &page.items {
             let Some(item) = items_left.next() else { return Ok(same) };
-            if !equal(entry, item, &target.by.actor) {
+            if !equal(entry, item, &target.caller.actor) {
                 return Err(Stop::File(conflict(item.line, same + 1)));
             }
             same += 1;

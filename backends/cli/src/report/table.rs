@@ -21,8 +21,8 @@ impl Table {
         Self { columns: columns.into(), rows: Vec::new(), indent: "" }
     }
 
-    pub(crate) const fn indented(mut self, by: &'static str) -> Self {
-        self.indent = by;
+    pub(crate) const fn indented(mut self, caller: &'static str) -> Self {
+        self.indent = caller;
         self
     }
 

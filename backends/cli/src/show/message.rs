@@ -27,8 +27,8 @@ pub(super) fn print(out: &mut Out, entry: &Entry, lines: Option<usize>) -> Resul
         _ => "other",
     };
     let name = message.name.as_deref().map_or(String::new(), |name| format!(" {}", clean(name)));
-    let by = clean(actor.name());
-    let about = format!("{}  by {by}, {}", entry.id, stamp(entry.at));
+    let caller = clean(actor.name());
+    let about = format!("{}  by {caller}, {}", entry.id, stamp(entry.at));
     out.line("")?;
     out.line(format!("{}  {}", out.strong(&format!("{role}{name}")), out.faint(&about)))?;
     for part in &message.parts {

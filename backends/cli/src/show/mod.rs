@@ -5,7 +5,7 @@
 mod message;
 
 use sessile::{
-    By, Error,
+    Caller, Error,
     command::{RunScope, UsageScope},
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
     model::{Actor, Labels, RollUp, Run},
@@ -15,7 +15,7 @@ use sessile::{
 use crate::{
     Status,
     fail::{Fail, Result},
-    place::{self, Caller},
+    place::{self, Scope},
     report::{Align, Out, Table, clean, count, encode, money, plural, stamp},
     walk,
 };
@@ -48,24 +48,24 @@ impl Id {
 }
 
 /// Runs the verb.
-pub(crate) async fn run(out: &mut Out, caller: &Caller, place: &str, id: &str) -> Result<Status> {
+pub(crate) async fn run(out: &mut Out, scope: &Scope, place: &str, id: &str) -> Result<Status> {
     let id = Id::parse(id)?;
     let store = place::open(place).await?;
-    let done = show(out, &store, &caller.by("reader")?, id).await;
+    let done = show(out, &store, &scope.caller("reader")?, id).await;
     let closed = store.close().await;
     done?;
     closed?;
     Ok(Status::Fine)
 }
 
-async fn show(out: &mut Out, store: &Store, by: &By, id: Id) -> Result<()> {
+async fn show(out: &mut Out, store: &Store, caller: &Caller, id: Id) -> Result<()> {
     match id {
         Id::Project(id) => {
-            let found = there(store.project(by, id).await?, id)?;
+            let found = there(store.project(caller, id).await?, id)?;
             if out.json {
                 return out.value(&found);
             }
-            let usage = store.project_usage(by, id).await?;
+            let usage = store.project_usage(caller, id).await?;
             let caps = &found.config;
             let mut facts = vec![
                 ("project", clean(&found.name)),
@@ -85,11 +85,11 @@ async fn show(out: &mut Out, store: &Store, by: &By, id: Id) -> Result<()> {
             list(out, facts)
         }
         Id::Thread(id) => {
-            let found = there(store.thread(by, id).await?, id)?;
+            let found = there(store.thread(caller, id).await?, id)?;
             if out.json {
                 return out.value(&found);
             }
-            let usage = store.usage(by, UsageScope::Thread(id)).await?;
+            let usage = store.usage(caller, UsageScope::Thread(id)).await?;
             let mut facts = vec![
                 ("thread", clean(&found.title)),
                 ("id", id.to_string()),
@@ -107,9 +107,9 @@ async fn show(out: &mut Out, store: &Store, by: &By, id: Id) -> Result<()> {
             facts.extend(cost(&usage));
             list(out, facts)
         }
-        Id::Session(id) => session(out, store, by, id).await,
+        Id::Session(id) => session(out, store, caller, id).await,
         Id::Entry(id) => {
-            let found = there(store.entry(by, id).await?, id)?;
+            let found = there(store.entry(caller, id).await?, id)?;
             if out.json {
                 return out.value(&found);
             }
@@ -117,14 +117,14 @@ async fn show(out: &mut Out, store: &Store, by: &By, id: Id) -> Result<()> {
             message::print(out, &found, None)
         }
         Id::Run(id) => {
-            let found = there(store.run(by, id).await?, id)?;
+            let found = there(store.run(caller, id).await?, id)?;
             if out.json {
                 return out.value(&found);
             }
             run_facts(out, &found)
         }
         Id::Edge(id) => {
-            let found = there(store.edge(by, id).await?, id)?;
+            let found = there(store.edge(caller, id).await?, id)?;
             if out.json {
                 return out.value(&found);
             }
@@ -150,13 +150,13 @@ fn there<T>(found: Option<T>, id: impl std::fmt::Display) -> Result<T> {
 }
 
 /// A session's log is written page by page: it may be larger than memory.
-async fn session(out: &mut Out, store: &Store, by: &By, id: SessionId) -> Result<()> {
-    let drill = there(store.drill(by, id).await?, id)?;
+async fn session(out: &mut Out, store: &Store, caller: &Caller, id: SessionId) -> Result<()> {
+    let drill = there(store.drill(caller, id).await?, id)?;
     let session = &drill.session;
     if out.json {
         out.raw(&format!("{{\"session\":{},\"entries\":[", encode(session)?))?;
     } else {
-        let usage = store.usage(by, UsageScope::Session(id)).await?;
+        let usage = store.usage(caller, UsageScope::Session(id)).await?;
         let owner = session.current_actor.as_ref().map_or("-".into(), |actor| clean(actor.name()));
         let parent = drill.ancestry.iter().rev().nth(1);
         let mut facts = vec![
@@ -175,12 +175,12 @@ async fn session(out: &mut Out, store: &Store, by: &By, id: SessionId) -> Result
         ];
         facts.extend(cost(&usage));
         list(out, facts)?;
-        runs(out, store, by, id).await?;
+        runs(out, store, caller, id).await?;
     }
     let mut after = None;
     let mut first = true;
     loop {
-        let page = walk::entries(store, by, id, after).await?;
+        let page = walk::entries(store, caller, id, after).await?;
         for entry in &page.items {
             if out.json {
                 out.raw(if first { "" } else { "," })?;
@@ -198,8 +198,8 @@ async fn session(out: &mut Out, store: &Store, by: &By, id: SessionId) -> Result
     if out.json { out.line("]}") } else { Ok(()) }
 }
 
-async fn runs(out: &mut Out, store: &Store, by: &By, session: SessionId) -> Result<()> {
-    let page = store.runs(by, RunScope::Session(session), Default::default()).await?;
+async fn runs(out: &mut Out, store: &Store, caller: &Caller, session: SessionId) -> Result<()> {
+    let page = store.runs(caller, RunScope::Session(session), Default::default()).await?;
     if page.items.is_empty() {
         return Ok(());
     }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use sessile::{
-    By,
+    Caller,
     command::{NewSession, NewThread, Paging, ThreadFilter, ThreadScope},
     id::{TenantId, ThreadId, UserId},
     journal::Direction,
@@ -20,56 +20,57 @@ fn kept() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1")
 }
 
-fn by() -> By {
+fn caller() -> Caller {
     let tenant = TenantId::new("acme").unwrap();
-    By::new(tenant.clone(), Actor::user(tenant, UserId::new("ann").unwrap()))
+    Caller::new(tenant.clone(), Actor::user(tenant, UserId::new("ann").unwrap()))
 }
 
 /// A thread of two sessions, an edge, three entries - one erased, one in a blob - a run and what it cost.
 async fn write(store: &Store) {
-    let by = by();
-    let project = store.create_project(&by, "p", ProjectConfig::default()).await.unwrap();
+    let caller = caller();
+    let project = store.create_project(&caller, "p", ProjectConfig::default()).await.unwrap();
     let new = NewThread::titled("a thread of format 1").with_label("k", "v");
-    let thread = store.create_thread(&by, project, new).await.unwrap();
-    let (parent, _) = store.create_session(&by, thread, NewSession::named("parent")).await.unwrap();
+    let thread = store.create_thread(&caller, project, new).await.unwrap();
+    let (parent, _) =
+        store.create_session(&caller, thread, NewSession::named("parent")).await.unwrap();
     let mut child = NewSession::named("child");
     child.parent = Some(sessile::command::NewSubSession::under(parent));
-    store.create_session(&by, thread, child).await.unwrap();
+    store.create_session(&caller, thread, child).await.unwrap();
     let large = "large ".repeat(12_000);
     let turn = vec![
         NewEntry::text(Role::User, "erased"),
         NewEntry::text(Role::User, "kept"),
         NewEntry::text(Role::Assistant, large),
     ];
-    let first = store.append(&by, parent, turn).await.unwrap().first;
-    let run = store.start_run(&by, parent, Default::default()).await.unwrap();
+    let first = store.append(&caller, parent, turn).await.unwrap().first;
+    let run = store.start_run(&caller, parent, Default::default()).await.unwrap();
     let usage = Usage::new(Tokens::new(3, 4), 1);
-    store.book_usage(&by, run, "call", usage).await.unwrap();
-    store.end_run(&by, run, sessile::model::RunOutcome::Succeeded).await.unwrap();
-    store.erase_entries(&by, thread, vec![first]).await.unwrap();
+    store.book_usage(&caller, run, "call", usage).await.unwrap();
+    store.end_run(&caller, run, sessile::model::RunOutcome::Succeeded).await.unwrap();
+    store.erase_entries(&caller, thread, vec![first]).await.unwrap();
 }
 
 /// What was written, to the last word.
 async fn check(store: &Store) -> ThreadId {
-    let by = by();
+    let caller = caller();
     let all = ThreadFilter::of(ThreadScope::Tenant);
-    let threads = store.threads(&by, all, Paging::default()).await.unwrap().items;
+    let threads = store.threads(&caller, all, Paging::default()).await.unwrap().items;
     assert_eq!(threads.len(), 1);
     let thread = threads[0].id;
     assert_eq!(threads[0].title, "a thread of format 1");
-    let verified = store.verify(&by, thread, None).await.unwrap();
+    let verified = store.verify(&caller, thread, None).await.unwrap();
     assert_eq!(verified.problems, []);
     let sessions =
-        store.sessions(&by, thread, Default::default(), Paging::default()).await.unwrap().items;
+        store.sessions(&caller, thread, Default::default(), Paging::default()).await.unwrap().items;
     let names: Vec<_> = sessions.iter().map(|row| row.name.clone().unwrap()).collect();
     assert_eq!(names, ["parent", "child"]);
-    let page = store.entries(&by, sessions[0].id, Direction::Forward, Paging::default()).await;
+    let page = store.entries(&caller, sessions[0].id, Direction::Forward, Paging::default()).await;
     let entries = page.unwrap().items;
     assert_eq!(entries.len(), 3);
     assert!(entries[0].message.is_none());
     let text = |at: usize| format!("{:?}", entries[at].parts());
     assert!(text(1).contains("kept") && text(2).contains("large large"));
-    store.append(&by, sessions[1].id, NewEntry::text(Role::User, "goes on")).await.unwrap();
+    store.append(&caller, sessions[1].id, NewEntry::text(Role::User, "goes on")).await.unwrap();
     thread
 }
 
@@ -108,7 +109,7 @@ async fn a_store_of_this_format_opens() {
         let thread = check(&store).await;
         store.close().await.unwrap();
         let store = sessile::open(&url).await.unwrap();
-        let verified = store.verify(&by(), thread, None).await.unwrap();
+        let verified = store.verify(&caller(), thread, None).await.unwrap();
         assert_eq!(verified.problems, [], "{scheme} after it went on");
         store.close().await.unwrap();
     }

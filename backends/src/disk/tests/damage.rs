@@ -1,7 +1,7 @@
 //! One flipped bit in a store that was closed cleanly.
 
 use sessile_core::{
-    By, Error,
+    Caller, Error,
     command::{NewSession, NewThread},
     id::{ProjectId, ThreadId, UserId},
     model::{Actor, NewEntry, ProjectConfig, Role},
@@ -10,9 +10,9 @@ use sessile_core::{
 
 use super::*;
 
-fn by() -> By {
+fn caller() -> Caller {
     let tenant = TenantId::new("t").unwrap();
-    By::new(tenant.clone(), Actor::user(tenant, UserId::new("u").unwrap()))
+    Caller::new(tenant.clone(), Actor::user(tenant, UserId::new("u").unwrap()))
 }
 
 struct Small {
@@ -26,15 +26,15 @@ async fn small() -> Small {
     let folder = folder();
     let journal = Arc::new(open_in(&folder).await);
     let store = Store::new(Arc::<Disk>::clone(&journal), crate::clock::options());
-    let by = by();
-    let project = store.create_project(&by, "p", ProjectConfig::default()).await.unwrap();
-    let thread = store.create_thread(&by, project, NewThread::titled("t")).await.unwrap();
+    let caller = caller();
+    let project = store.create_project(&caller, "p", ProjectConfig::default()).await.unwrap();
+    let thread = store.create_thread(&caller, project, NewThread::titled("t")).await.unwrap();
     let new = NewSession::named("s");
-    let (session, _) = store.create_session(&by, thread, new).await.unwrap();
-    store.append(&by, session, NewEntry::text(Role::User, "words")).await.unwrap();
+    let (session, _) = store.create_session(&caller, thread, new).await.unwrap();
+    store.append(&caller, session, NewEntry::text(Role::User, "words")).await.unwrap();
     let large = NewEntry::text(Role::User, "large ".repeat(12_000));
-    store.append(&by, session, large).await.unwrap();
-    let space = thread.space(&by.tenant);
+    store.append(&caller, session, large).await.unwrap();
+    let space = thread.space(&caller.tenant);
     let position = head(&journal, &space).await.unwrap().position;
     let snapshot = Snapshot { position, bytes: b"no state".to_vec() };
     journal.save_snapshot(&space, &snapshot).await.unwrap();
@@ -45,14 +45,14 @@ async fn small() -> Small {
 
 /// Every answer about the store, or the first refusal; `verify` of the thread is among them.
 async fn answers(small: &Small, options: Options) -> Result<Vec<String>, Error> {
-    let by = by();
+    let caller = caller();
     let journal = Arc::new(Disk::open(root(&small.folder), options).await?);
     let mut said = Vec::new();
-    for space in [small.project.space(&by.tenant), small.thread.space(&by.tenant)] {
+    for space in [small.project.space(&caller.tenant), small.thread.space(&caller.tenant)] {
         said.push(format!("{:?}", journal.head(&space).await?));
         said.push(format!("{:?}", journal.read(&space, &all()).await?));
         let query = ListQuery {
-            tenant: by.tenant.clone(),
+            tenant: caller.tenant.clone(),
             kind: space.kind(),
             project: space.thread().map(|_| small.project),
             order: ListOrder::Updated,
@@ -62,9 +62,9 @@ async fn answers(small: &Small, options: Options) -> Result<Vec<String>, Error> 
         said.push(format!("{:?}", journal.list(&query).await?));
     }
     let store = Store::new(Arc::<Disk>::clone(&journal), crate::clock::options());
-    let verified = store.verify(&by, small.thread, None).await?;
+    let verified = store.verify(&caller, small.thread, None).await?;
     if let Some((version, reason)) = verified.problems.first() {
-        return Err(Error::corrupt(&small.thread.space(&by.tenant), *version, reason.as_str()));
+        return Err(Error::corrupt(&small.thread.space(&caller.tenant), *version, reason.as_str()));
     }
     said.push(format!("{verified:?}"));
     assert_eq!(journal.repairs(), []);

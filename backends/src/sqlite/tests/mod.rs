@@ -247,7 +247,7 @@ fn damage_is_as_described() {
         let path = folder.path().join("a.db");
         let read = async |space: &Space| -> Vec<(u64, Arc<str>, RecordBody)> {
             let records = journal.read(space, &all()).await.unwrap();
-            records.into_iter().map(|r| (r.version, r.head, r.body)).collect()
+            records.into_iter().map(|r| (r.version, r.header, r.body)).collect()
         };
         for bits in 0..5 {
             let one = append(&journal, &space(bits), None, "one").await;
@@ -266,7 +266,7 @@ fn damage_is_as_described() {
         }
         assert_eq!(kind(tamper(&path, &space(0), 3, Damage::Drop)), ErrorKind::NotFound);
         let newer = &journal.read(&space(4), &all()).await.unwrap()[1];
-        assert!(newer.head.contains("\"r\":9"));
+        assert!(newer.header.contains("\"r\":9"));
         assert_eq!(newer.sum, newer.fitting_sum());
     });
 }

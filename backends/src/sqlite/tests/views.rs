@@ -42,7 +42,7 @@ fn people_read_the_views() {
     use sessile_core::{
         clock::Timestamp,
         id::{EntryId, SessionId, ThreadId},
-        record::{Kind, RecordHead},
+        record::{Event, RecordHeader},
     };
     let folder = folder();
     let text = |text: &str| {
@@ -50,22 +50,22 @@ fn people_read_the_views() {
             "{{\"message\":{{\"role\":\"user\",\"parts\":[{{\"text\":{{\"text\":\"{text}\"}}}}]}}}}"
         )
     };
-    let entry = |session| Kind::Entry { session, run: None, in_reply_to: None };
-    let kinds = [
-        (3, Kind::ThreadUpdated {}, "{\"title\":\"A title\"}".to_owned()),
-        (11, Kind::SessionCreated {}, "{\"name\":\"First\"}".to_owned()),
-        (15, Kind::SessionCreated {}, "{}".to_owned()),
+    let entry = |session| Event::Entry { session, run: None, in_reply_to: None };
+    let events = [
+        (3, Event::ThreadUpdated {}, "{\"title\":\"A title\"}".to_owned()),
+        (11, Event::SessionCreated {}, "{\"name\":\"First\"}".to_owned()),
+        (15, Event::SessionCreated {}, "{}".to_owned()),
         (8, entry(2), text("hello")),
         (12, entry(3), text("gone")),
-        (15, Kind::SessionDeleted { session: 3 }, "{}".to_owned()),
-        (3, Kind::ThreadArchived {}, "{}".to_owned()),
+        (15, Event::SessionDeleted { session: 3 }, "{}".to_owned()),
+        (3, Event::ThreadArchived {}, "{}".to_owned()),
     ];
     block_on(async {
         let journal = open_in(&folder).await;
         let blob = journal.put_blob(&space(5), text("large").as_bytes()).await.unwrap();
         let mut records = Vec::new();
-        for (version, (stream, kind, body)) in (1..).zip(kinds) {
-            let head = RecordHead {
+        for (version, (stream, event, body)) in (1..).zip(events) {
+            let header = RecordHeader {
                 version,
                 stream: Stream(stream),
                 reader: 1,
@@ -77,16 +77,16 @@ fn people_read_the_views() {
                 key: None,
                 count: None,
                 lease: None,
-                is: kind,
+                event,
             };
-            let kind = head.is.name().into();
-            let head = serde_json::to_string(&head).unwrap().into();
-            records.push(Record { kind, head, ..record(version, stream, &body) });
+            let kind = header.event.name().into();
+            let header = serde_json::to_string(&header).unwrap().into();
+            records.push(Record { kind, header, ..record(version, stream, &body) });
         }
-        let head = records[3].head.clone();
+        let header = records[3].header.clone();
         records.push(Record {
             kind: "entry".into(),
-            head,
+            header,
             body: RecordBody::Blob(blob),
             ..record(8, 8, "")
         });

@@ -82,20 +82,20 @@ async fn push(
     head: &mut Option<sessile_core::journal::Position>,
 ) -> u32 {
     let mut tries = 0;
-    let mut turn = None;
+    let mut reservation = None;
     loop {
         tries += 1;
         let next = one(head.map_or(1, |p| p.version + 1), "x", Duration::from_secs(10));
         let commit = journal.commit(space, *head, &next).await.unwrap();
-        drop(turn.take());
+        drop(reservation.take());
         match commit {
             Commit::Done => {
                 *head = next.end();
                 return tries;
             }
-            Commit::HeadMoved { head: moved, turn: mine, .. } => {
+            Commit::HeadMoved { head: moved, reservation: mine, .. } => {
                 *head = moved.map(|head| head.position);
-                turn = mine;
+                reservation = mine;
             }
             other => panic!("{other:?}"),
         }
@@ -111,32 +111,32 @@ fn a_turn_keeps_others_out_and_ends() {
         let first = append(&other, &space(1), None, "first").await;
         let stale = one(1, "late", Duration::from_secs(1));
         let lose = async || match loser.commit(&space(1), None, &stale).await.unwrap() {
-            Commit::HeadMoved { head: Some(head), since, turn: Some(turn) } => {
+            Commit::HeadMoved { head: Some(head), since, reservation: Some(reservation) } => {
                 assert_eq!((head.position, since.len()), (first, 1));
-                turn
+                reservation
             }
             moved => panic!("{moved:?}"),
         };
         // While it lives, others wait.
-        let turn = lose().await;
+        let reservation = lose().await;
         let refused = other.commit(&space(2), None, &one(1, "x", brief)).await;
         assert_eq!(kind(refused), ErrorKind::Contended);
         // Dropped, it is over at once.
-        drop(turn);
+        drop(reservation);
         assert!(is_done(
             &other.commit(&space(3), None, &one(1, "x", Duration::ZERO)).await.unwrap()
         ));
         // Forgotten, it is over soon.
-        let turn = lose().await;
+        let reservation = lose().await;
         let begun = clock::instant();
         append(&other, &space(4), None, "x").await;
         append(&loser, &space(5), None, "x").await;
         assert!(clock::instant() - begun < Duration::from_millis(500));
-        drop(turn);
+        drop(reservation);
         // Used, it wins.
-        let turn = lose().await;
+        let reservation = lose().await;
         append(&loser, &space(1), Some(first), "second").await;
-        drop(turn);
+        drop(reservation);
         append(&other, &space(6), None, "x").await;
     });
 }

@@ -1,7 +1,7 @@
 //! The feed: every record since a version.
 
 use crate::{
-    command::{By, Event, Feed, FeedPage, MAX_PAGE},
+    command::{Caller, Feed, FeedPage, FeedRecord, MAX_PAGE},
     error::{Error, Result},
     id::{SessionId, Space, Version},
     journal::{Direction, ReadRange},
@@ -11,18 +11,18 @@ use crate::{
 };
 
 impl Shared {
-    pub(in crate::store) async fn feed(&self, by: &By, from: Feed) -> Result<FeedPage> {
-        by.check_query()?;
+    pub(in crate::store) async fn feed(&self, caller: &Caller, from: Feed) -> Result<FeedPage> {
+        caller.check_query()?;
         if !(1..=MAX_PAGE).contains(&from.limit) {
             return Err(Error::invalid(
                 "limit",
                 format!("{}, where 1 to {MAX_PAGE} are allowed", from.limit),
             ));
         }
-        let space = from.thread.space(&by.tenant);
+        let space = from.thread.space(&caller.tenant);
         let until = self.options.clock.elapsed().saturating_add(from.wait);
         loop {
-            let at = self.at_head(by, from.thread).await?;
+            let at = self.at_head(caller, from.thread).await?;
             at.exists()?;
             let head = at.state()?.version();
             if head > from.after {
@@ -45,21 +45,21 @@ impl Shared {
         after: Version,
         upto: Version,
         limit: usize,
-    ) -> Result<Vec<Event>> {
+    ) -> Result<Vec<FeedRecord>> {
         let range = ReadRange { stream: None, after, upto, direction: Direction::Forward, limit };
         let mut events = Vec::new();
         for record in self.journal.read(space, &range).await? {
             let opened = open(space, &record)?;
-            let session = opened.head.stream.session();
+            let session = opened.header.stream.session();
             let gone = session != 0 && at.state()?.session(session).is_none();
             let text = if gone { None } else { self.body_or_erased(at, space, &opened).await? };
             let erased = !gone && text.is_none();
-            events.push(Event {
-                version: opened.head.version,
-                at: opened.head.at,
+            events.push(FeedRecord {
+                version: opened.header.version,
+                at: opened.header.at,
                 session: (session != 0).then(|| SessionId::new(at.id, session)),
-                kind: opened.head.is.name().to_owned(),
-                facts: Json::from_value(&opened.head.is)?,
+                kind: opened.header.event.name().to_owned(),
+                facts: Json::from_value(&opened.header.event)?,
                 erased,
                 body: text.map(|text| Json::parse(&text)).transpose()?,
             });

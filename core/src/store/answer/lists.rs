@@ -3,7 +3,7 @@
 use super::labelled;
 use crate::{
     clock::Timestamp,
-    command::{By, Cursor, Page, Paging, ProjectUsage, ThreadFilter, ThreadScope},
+    command::{Caller, Cursor, Page, Paging, ProjectUsage, ThreadFilter, ThreadScope},
     error::{Error, Result},
     id::{ProjectId, SpaceKind, ThreadId},
     journal::{ListOrder, ListQuery, ListRow},
@@ -33,10 +33,10 @@ fn cursor((updated, bits): (Timestamp, u128)) -> Cursor {
 }
 
 impl Shared {
-    pub(super) async fn projects(&self, by: &By, page: Paging) -> Result<Page<Project>> {
+    pub(super) async fn projects(&self, caller: &Caller, page: Paging) -> Result<Page<Project>> {
         page.check()?;
         let query = ListQuery {
-            tenant: by.tenant.clone(),
+            tenant: caller.tenant.clone(),
             kind: SpaceKind::Project,
             project: None,
             order: ListOrder::Id,
@@ -47,26 +47,26 @@ impl Shared {
         let more = rows.len() > page.limit;
         rows.truncate(page.limit);
         let next = rows.last().filter(|_| more).map(|row| cursor(key(row)));
-        let items = rows.iter().map(|row| project_of_row(by, row)).collect::<Result<_>>()?;
+        let items = rows.iter().map(|row| project_of_row(caller, row)).collect::<Result<_>>()?;
         Ok(Page { items, next })
     }
 
     pub(super) async fn threads(
         &self,
-        by: &By,
+        caller: &Caller,
         filter: &ThreadFilter,
         page: Paging,
     ) -> Result<Page<ThreadRow>> {
         page.check()?;
         let project = if let ThreadScope::Project(project) = filter.scope {
-            self.project_exists(by, project).await?;
+            self.project_exists(caller, project).await?;
             Some(project)
         } else {
             None
         };
         let filtered = filter.label.is_some() || matches!(filter.scope, ThreadScope::User(_));
         let mut query = ListQuery {
-            tenant: by.tenant.clone(),
+            tenant: caller.tenant.clone(),
             kind: SpaceKind::Thread,
             project,
             order: filter.order,
@@ -86,7 +86,7 @@ impl Shared {
                     return Ok(Page { items, next: query.after.map(cursor) });
                 }
                 looked += 1;
-                let card = self.thread_card(by, &row).await?;
+                let card = self.thread_card(caller, &row).await?;
                 if labelled(&card.labels, filter.label.as_ref()) && in_scope(&card, &filter.scope) {
                     items.push(thread_row(&row, card));
                 }
@@ -99,10 +99,10 @@ impl Shared {
     }
 
     /// The card of a listed thread; read from the thread itself where the card did not hold everything.
-    async fn thread_card(&self, by: &By, row: &ListRow) -> Result<ThreadCard> {
+    async fn thread_card(&self, caller: &Caller, row: &ListRow) -> Result<ThreadCard> {
         let mut card: ThreadCard = card::read(&row.space, row.head.card.as_ref())?;
         if card.partial {
-            let machine = self.state(&row.space, by).await?;
+            let machine = self.state(&row.space, caller).await?;
             let state = thread_of(&machine)?;
             if let Some(fields) = state.thread.as_deref() {
                 card.title.clone_from(&fields.title);
@@ -113,9 +113,9 @@ impl Shared {
         Ok(card)
     }
 
-    async fn project_exists(&self, by: &By, project: ProjectId) -> Result<()> {
-        by.owns(project.tag(), project)?;
-        let machine = self.state(&project.space(&by.tenant), by).await?;
+    async fn project_exists(&self, caller: &Caller, project: ProjectId) -> Result<()> {
+        caller.owns(project.tag(), project)?;
+        let machine = self.state(&project.space(&caller.tenant), caller).await?;
         if project_of(&machine)?.project.is_some() {
             Ok(())
         } else {
@@ -124,10 +124,14 @@ impl Shared {
     }
 
     /// The sum over a project's threads, each at its own head (USE1).
-    pub(super) async fn project_usage(&self, by: &By, project: ProjectId) -> Result<ProjectUsage> {
-        self.project_exists(by, project).await?;
+    pub(super) async fn project_usage(
+        &self,
+        caller: &Caller,
+        project: ProjectId,
+    ) -> Result<ProjectUsage> {
+        self.project_exists(caller, project).await?;
         let mut query = ListQuery {
-            tenant: by.tenant.clone(),
+            tenant: caller.tenant.clone(),
             kind: SpaceKind::Thread,
             project: Some(project),
             order: ListOrder::Id,
@@ -140,7 +144,7 @@ impl Shared {
             let Some(last) = rows.last() else { return Ok(usage) };
             query.after = Some(key(last));
             for row in &rows {
-                usage.roll_up.add(&self.thread_card(by, row).await?.roll_up);
+                usage.roll_up.add(&self.thread_card(caller, row).await?.roll_up);
                 usage
                     .heads
                     .insert(ThreadId::from_bits(row.space.bits()), row.head.position.version);
@@ -157,11 +161,11 @@ fn in_scope(card: &ThreadCard, scope: &ThreadScope) -> bool {
     }
 }
 
-fn project_of_row(by: &By, row: &ListRow) -> Result<Project> {
+fn project_of_row(caller: &Caller, row: &ListRow) -> Result<Project> {
     let card: ProjectCard = card::read(&row.space, row.head.card.as_ref())?;
     Ok(Project {
         id: ProjectId::from_bits(row.space.bits()),
-        tenant: by.tenant.clone(),
+        tenant: caller.tenant.clone(),
         name: card.name,
         status: card.status,
         config: card.config,

@@ -2,13 +2,12 @@
 
 use super::{AtHead, BUDGET};
 use crate::{
-    command::{By, Cursor, Page, Paging},
+    command::{Caller, Cursor, Page, Paging},
     error::{Error, Result},
-    flaw::{self, Flaw},
     id::{EntryId, RunId, SessionId, Space, Version},
     journal::{Direction, ReadRange, Stream},
     model::{Entry, LedgerRow},
-    record::{Body, EntryReader, Kind, Lane, Opened, open},
+    record::{Body, EntryReader, Event, Lane, Opened, open},
     store::shared::Shared,
 };
 
@@ -72,20 +71,20 @@ impl Walk {
 impl Shared {
     pub(super) async fn entries(
         &self,
-        by: &By,
+        caller: &Caller,
         session: SessionId,
         direction: Direction,
         filter: EntryFilter,
         page: Paging,
     ) -> Result<Page<Entry>> {
         page.check()?;
-        by.owns(session.thread().tag(), session)?;
+        caller.owns(session.thread().tag(), session)?;
         let run = filter.run.map(|r| (r.thread(), r.version(), r.to_string()));
         let reply = filter.in_reply_to.map(|e| (e.thread(), e.version(), e.to_string()));
         for (thread, _, id) in run.iter().chain(&reply) {
-            by.owns(thread.tag(), id)?;
+            caller.owns(thread.tag(), id)?;
         }
-        let at = self.at_head(by, session.thread()).await?;
+        let at = self.at_head(caller, session.thread()).await?;
         at.has(session)?;
         if let Some((_, _, id)) =
             run.iter().chain(&reply).find(|(thread, _, _)| *thread != session.thread())
@@ -94,7 +93,7 @@ impl Shared {
         }
         let (head, tail) =
             (at.state()?.version(), at.state()?.session(session.version()).map_or(0, |s| s.tail));
-        let space = session.thread().space(&by.tenant);
+        let space = session.thread().space(&caller.tenant);
         let bound = page.after.map_or(head, |c| u64::try_from(c.a).unwrap_or(head).min(head));
         let mut walk = Walk::new(Lane::Log.of(session.version()), direction, head, page.after);
         let mut items: Vec<Entry> = Vec::new();
@@ -111,19 +110,19 @@ impl Shared {
                 return Ok(Page::last(items));
             }
             for opened in records {
-                let Kind::Entry { run: of_run, in_reply_to: answers, .. } = opened.head.is else {
+                let Event::Entry { run: of_run, in_reply_to: answers, .. } = opened.header.event
+                else {
                     return Err(Error::corrupt(
                         &space,
-                        opened.head.version,
+                        opened.header.version,
                         "a log holds only entries",
                     ));
                 };
-                let version = opened.head.version;
+                let version = opened.header.version;
                 let wanted = run.as_ref().is_none_or(|r| of_run == Some(r.1))
                     && reply.as_ref().is_none_or(|r| answers == Some(r.1));
                 if wanted && items.len() == page.limit {
-                    let gap = u64::from(flaw::is(Flaw::LeavesPageGap));
-                    let next = items.last().map(|e| Cursor { a: bound.into(), b: e.version + gap });
+                    let next = items.last().map(|e| Cursor { a: bound.into(), b: e.version });
                     return Ok(Page { items, next });
                 }
                 if wanted {
@@ -138,15 +137,15 @@ impl Shared {
         }
     }
 
-    pub(super) async fn entry(&self, by: &By, id: EntryId) -> Result<Option<Entry>> {
-        let at = self.at_head(by, id.thread()).await?;
+    pub(super) async fn entry(&self, caller: &Caller, id: EntryId) -> Result<Option<Entry>> {
+        let at = self.at_head(caller, id.thread()).await?;
         if id.version() > at.state()?.version() {
             return Ok(None);
         }
-        let space = id.thread().space(&by.tenant);
+        let space = id.thread().space(&caller.tenant);
         let Some(opened) = self.one(&space, id.version()).await? else { return Ok(None) };
-        match opened.head.is {
-            Kind::Entry { session, .. } if at.state()?.session(session).is_some() => {
+        match opened.header.event {
+            Event::Entry { session, .. } if at.state()?.session(session).is_some() => {
                 self.read_entry(&at, &space, &opened, &mut EntryReader::default()).await.map(Some)
             }
             _ => Ok(None),
@@ -178,8 +177,8 @@ impl Shared {
         opened: &Opened,
         reader: &mut EntryReader,
     ) -> Result<Entry> {
-        let version = opened.head.version;
-        let Kind::Entry { session, run, in_reply_to } = opened.head.is else {
+        let version = opened.header.version;
+        let Event::Entry { session, run, in_reply_to } = opened.header.event else {
             return Err(Error::corrupt(space, version, "is no entry"));
         };
         let text = self.body_or_erased(at, space, opened).await?;
@@ -191,7 +190,7 @@ impl Shared {
             session: SessionId::new(at.id, session),
             version,
             actor,
-            at: opened.head.at,
+            at: opened.header.at,
             run: run.map(|r| RunId::new(at.id, r)),
             in_reply_to: in_reply_to.map(|e| EntryId::new(at.id, e)),
             message,
@@ -200,14 +199,14 @@ impl Shared {
 
     pub(super) async fn ledger(
         &self,
-        by: &By,
+        caller: &Caller,
         id: SessionId,
         page: Paging,
     ) -> Result<Page<LedgerRow>> {
         page.check()?;
-        let at = self.at_head(by, id.thread()).await?;
+        let at = self.at_head(caller, id.thread()).await?;
         at.has(id)?;
-        let space = id.thread().space(&by.tenant);
+        let space = id.thread().space(&caller.tenant);
         let head = at.state()?.version();
         let bound = page.after.map_or(head, |c| u64::try_from(c.a).unwrap_or(head).min(head));
         let mut walk =
@@ -225,16 +224,16 @@ impl Shared {
                 }
                 let body = opened.read_body(&space)?;
                 let call = if let Body::Usage(body) = body { body.call } else { String::new() };
-                let Kind::UsageBooked { run, usage, running, .. } = opened.head.is else {
+                let Event::UsageBooked { run, usage, running, .. } = opened.header.event else {
                     return Err(Error::corrupt(
                         &space,
-                        opened.head.version,
+                        opened.header.version,
                         "a ledger holds only usage",
                     ));
                 };
                 items.push(LedgerRow {
-                    version: opened.head.version,
-                    at: opened.head.at,
+                    version: opened.header.version,
+                    at: opened.header.at,
                     run: RunId::new(at.id, run),
                     call,
                     usage,

@@ -8,12 +8,12 @@ mod verify;
 
 use super::{
     flow::{project_of, thread_of},
-    machine::Machine,
     shared::Shared,
+    state::JournalState,
 };
 use crate::{
     command::{
-        By, Cursor, Page, Paging, SessionAnswer, SessionFilter, SessionQuery, ThreadAnswer,
+        Caller, Cursor, Page, Paging, SessionAnswer, SessionFilter, SessionQuery, ThreadAnswer,
         ThreadQuery, UsageScope,
     },
     error::{Error, Result},
@@ -33,7 +33,7 @@ const BUDGET: usize = 4096;
 pub(super) struct AtHead {
     tenant: TenantId,
     id: ThreadId,
-    machine: Arc<Machine>,
+    machine: Arc<JournalState>,
 }
 
 impl AtHead {
@@ -57,10 +57,10 @@ impl AtHead {
 
 impl Shared {
     /// The thread of an id, as of now.
-    async fn at_head(&self, by: &By, thread: ThreadId) -> Result<AtHead> {
-        by.owns(thread.tag(), thread)?;
-        let machine = self.state(&thread.space(&by.tenant), by).await?;
-        Ok(AtHead { tenant: by.tenant.clone(), id: thread, machine })
+    async fn at_head(&self, caller: &Caller, thread: ThreadId) -> Result<AtHead> {
+        caller.owns(thread.tag(), thread)?;
+        let machine = self.state(&thread.space(&caller.tenant), caller).await?;
+        Ok(AtHead { tenant: caller.tenant.clone(), id: thread, machine })
     }
 
     /// The text of a record's body, checked; `None` if it was erased. A missing body is right only if a record says that
@@ -71,8 +71,8 @@ impl Shared {
         space: &Space,
         opened: &Opened,
     ) -> Result<Option<Arc<str>>> {
-        let version = opened.head.version;
-        if at.state()?.erased.by(version).is_some() {
+        let version = opened.header.version;
+        if at.state()?.erased.erased_by(version).is_some() {
             return Ok(None);
         }
         let missing = match self.body_text(space, opened).await {
@@ -83,14 +83,14 @@ impl Shared {
         };
         let now = self.fresh(space).await?;
         match &*now {
-            Machine::Thread(state) if state.erased.by(version).is_some() => Ok(None),
+            JournalState::Thread(state) if state.erased.erased_by(version).is_some() => Ok(None),
             _ => Err(missing),
         }
     }
 
     /// The text of a record's body; a blob is checked against the digest, as the record's sum covers only its name.
     async fn body_text(&self, space: &Space, opened: &Opened) -> Result<Option<Arc<str>>> {
-        let corrupt = |reason: &str| Error::corrupt(space, opened.head.version, reason);
+        let corrupt = |reason: &str| Error::corrupt(space, opened.header.version, reason);
         match &opened.body {
             RecordBody::None => Ok(None),
             RecordBody::Inline(text) => Ok(Some(Arc::clone(text))),
@@ -107,102 +107,114 @@ impl Shared {
         }
     }
 
-    pub(super) async fn ask_thread(&self, by: &By, query: ThreadQuery) -> Result<ThreadAnswer> {
-        by.check_query()?;
+    pub(super) async fn ask_thread(
+        &self,
+        caller: &Caller,
+        query: ThreadQuery,
+    ) -> Result<ThreadAnswer> {
+        caller.check_query()?;
         match query {
             ThreadQuery::Project(project) => {
-                by.owns(project.tag(), project)?;
-                let machine = self.state(&project.space(&by.tenant), by).await?;
-                Ok(ThreadAnswer::Project(project_of(&machine)?.view(&by.tenant, project)))
+                caller.owns(project.tag(), project)?;
+                let machine = self.state(&project.space(&caller.tenant), caller).await?;
+                Ok(ThreadAnswer::Project(project_of(&machine)?.view(&caller.tenant, project)))
             }
             ThreadQuery::Projects(page) => {
-                self.projects(by, page).await.map(ThreadAnswer::Projects)
+                self.projects(caller, page).await.map(ThreadAnswer::Projects)
             }
             ThreadQuery::Thread(thread) => {
-                Ok(ThreadAnswer::Thread(self.at_head(by, thread).await?.reading()?.thread()))
+                Ok(ThreadAnswer::Thread(self.at_head(caller, thread).await?.reading()?.thread()))
             }
             ThreadQuery::Threads(filter, page) => {
-                self.threads(by, &filter, page).await.map(ThreadAnswer::Threads)
+                self.threads(caller, &filter, page).await.map(ThreadAnswer::Threads)
             }
             ThreadQuery::ProjectUsage(project) => {
-                self.project_usage(by, project).await.map(ThreadAnswer::ProjectUsage)
+                self.project_usage(caller, project).await.map(ThreadAnswer::ProjectUsage)
             }
         }
     }
 
-    pub(super) async fn ask_session(&self, by: &By, query: SessionQuery) -> Result<SessionAnswer> {
-        by.check_query()?;
+    pub(super) async fn ask_session(
+        &self,
+        caller: &Caller,
+        query: SessionQuery,
+    ) -> Result<SessionAnswer> {
+        caller.check_query()?;
         match query {
             SessionQuery::Session(id) => {
-                let at = self.at_head(by, id.thread()).await?;
+                let at = self.at_head(caller, id.thread()).await?;
                 Ok(SessionAnswer::Session(at.reading()?.session(id.version())))
             }
             SessionQuery::Sessions(thread, filter, page) => {
                 page.check()?;
-                filter.actor.as_ref().map_or(Ok(()), |a| a.check("actor", &by.tenant))?;
-                let at = self.at_head(by, thread).await?;
+                filter.actor.as_ref().map_or(Ok(()), |a| a.check("actor", &caller.tenant))?;
+                let at = self.at_head(caller, thread).await?;
                 at.exists()?;
                 Ok(SessionAnswer::Sessions(sessions(&at.reading()?, &filter, page)))
             }
             SessionQuery::Drill(id) => {
-                let at = self.at_head(by, id.thread()).await?;
+                let at = self.at_head(caller, id.thread()).await?;
                 Ok(SessionAnswer::Drill(at.reading()?.drill(id.version())))
             }
             SessionQuery::Children(id, page) => {
                 page.check()?;
-                let at = self.at_head(by, id.thread()).await?;
+                let at = self.at_head(caller, id.thread()).await?;
                 at.has(id)?;
                 Ok(SessionAnswer::Edges(children(&at.reading()?, id.version(), page)))
             }
             SessionQuery::Edge(id) => {
-                let at = self.at_head(by, id.thread()).await?;
+                let at = self.at_head(caller, id.thread()).await?;
                 Ok(SessionAnswer::Edge(at.reading()?.edge(id.version())))
             }
             SessionQuery::Entries { session, direction, run, in_reply_to, page } => {
                 let filter = log::EntryFilter { run, in_reply_to };
-                self.entries(by, session, direction, filter, page).await.map(SessionAnswer::Entries)
+                self.entries(caller, session, direction, filter, page)
+                    .await
+                    .map(SessionAnswer::Entries)
             }
             SessionQuery::Entry(id) => {
-                Ok(SessionAnswer::Entry(self.entry(by, id).await?.map(Box::new)))
+                Ok(SessionAnswer::Entry(self.entry(caller, id).await?.map(Box::new)))
             }
-            SessionQuery::Run(id) => Ok(SessionAnswer::Run(self.run(by, id).await?.map(Box::new))),
+            SessionQuery::Run(id) => {
+                Ok(SessionAnswer::Run(self.run(caller, id).await?.map(Box::new)))
+            }
             SessionQuery::RunByExternalId(thread, external) => {
-                let run = self.run_by_external_id(by, thread, &external).await?;
+                let run = self.run_by_external_id(caller, thread, &external).await?;
                 Ok(SessionAnswer::Run(Some(Box::new(run))))
             }
             SessionQuery::Runs(scope, page) => {
-                self.runs(by, scope, page).await.map(SessionAnswer::Runs)
+                self.runs(caller, scope, page).await.map(SessionAnswer::Runs)
             }
-            SessionQuery::Usage(scope) => self.usage(by, scope).await.map(SessionAnswer::Usage),
+            SessionQuery::Usage(scope) => self.usage(caller, scope).await.map(SessionAnswer::Usage),
             SessionQuery::Ledger(id, page) => {
-                self.ledger(by, id, page).await.map(SessionAnswer::Ledger)
+                self.ledger(caller, id, page).await.map(SessionAnswer::Ledger)
             }
             SessionQuery::Lease(id) => {
-                let at = self.at_head(by, id.thread()).await?;
+                let at = self.at_head(caller, id.thread()).await?;
                 at.has(id)?;
                 Ok(SessionAnswer::Lease(at.reading()?.lease(id.version())))
             }
             SessionQuery::Verify(thread, expected) => {
-                self.verify(by, thread, expected).await.map(SessionAnswer::Verified)
+                self.verify(caller, thread, expected).await.map(SessionAnswer::Verified)
             }
         }
     }
 
-    async fn usage(&self, by: &By, scope: UsageScope) -> Result<RollUp> {
+    async fn usage(&self, caller: &Caller, scope: UsageScope) -> Result<RollUp> {
         match scope {
             UsageScope::Session(id) => {
-                let at = self.at_head(by, id.thread()).await?;
+                let at = self.at_head(caller, id.thread()).await?;
                 let session =
                     at.state()?.session(id.version()).ok_or_else(|| Error::not_found(id))?;
                 Ok(session.roll_up.as_deref().cloned().unwrap_or_default())
             }
             UsageScope::Thread(thread) => {
-                let at = self.at_head(by, thread).await?;
+                let at = self.at_head(caller, thread).await?;
                 at.exists()?;
                 Ok((*at.state()?.roll_up).clone())
             }
             UsageScope::Task(thread, task) => {
-                let at = self.at_head(by, thread).await?;
+                let at = self.at_head(caller, thread).await?;
                 at.exists()?;
                 let known = at
                     .state()?

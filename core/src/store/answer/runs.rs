@@ -4,12 +4,12 @@ use std::ops::Bound;
 
 use super::{AtHead, log::Walk};
 use crate::{
-    command::{By, Cursor, Page, Paging, RunScope},
+    command::{Caller, Cursor, Page, Paging, RunScope},
     error::{Error, Result},
     id::{RunId, SessionId, Space, ThreadId, Version},
     journal::Direction,
     model::{Run, RunOutcome, RunStatus},
-    record::{Body, Kind, Lane, Opened},
+    record::{Body, Event, Lane, Opened},
     store::shared::Shared,
     thread::external_id,
 };
@@ -20,18 +20,18 @@ const LIVE: u64 = 1 << 63;
 const SESSIONS: usize = 256;
 
 impl Shared {
-    pub(super) async fn run(&self, by: &By, id: RunId) -> Result<Option<Run>> {
-        let at = self.at_head(by, id.thread()).await?;
+    pub(super) async fn run(&self, caller: &Caller, id: RunId) -> Result<Option<Run>> {
+        let at = self.at_head(caller, id.thread()).await?;
         if let Some(run) = at.reading()?.live_run(id.version()) {
             return Ok(Some(run));
         }
-        let space = id.thread().space(&by.tenant);
+        let space = id.thread().space(&caller.tenant);
         if id.version() > at.state()?.version() {
             return Ok(None);
         }
         let session = match self.one(&space, id.version()).await? {
-            Some(Opened { head, .. }) => match head.is {
-                Kind::RunStarted { session, .. } if at.state()?.session(session).is_some() => {
+            Some(Opened { header, .. }) => match header.event {
+                Event::RunStarted { session, .. } if at.state()?.session(session).is_some() => {
                     session
                 }
                 _ => return Ok(None),
@@ -52,7 +52,8 @@ impl Shared {
                 ));
             }
             for opened in records {
-                if matches!(opened.head.is, Kind::RunEnded { run, .. } if run == id.version()) {
+                if matches!(opened.header.event, Event::RunEnded { run, .. } if run == id.version())
+                {
                     return ended(&at, &space, &opened).map(Some);
                 }
             }
@@ -61,28 +62,33 @@ impl Shared {
 
     pub(super) async fn run_by_external_id(
         &self,
-        by: &By,
+        caller: &Caller,
         thread: ThreadId,
         external: &str,
     ) -> Result<Run> {
         let unknown = || Error::not_found(format!("run with external id {external:?}"));
-        by.owns(thread.tag(), thread)?;
+        caller.owns(thread.tag(), thread)?;
         let id = external
             .strip_prefix("ext_")
             .and_then(|rest| format!("run_{rest}").parse::<RunId>().ok());
         let id = id.filter(|id| id.thread() == thread).ok_or_else(unknown)?;
-        self.run(by, id).await?.ok_or_else(unknown)
+        self.run(caller, id).await?.ok_or_else(unknown)
     }
 
     /// `cursor.a` is the session a page ended in, `cursor.b` the last end seen there, or [`LIVE`] and the last live run.
-    pub(super) async fn runs(&self, by: &By, scope: RunScope, page: Paging) -> Result<Page<Run>> {
+    pub(super) async fn runs(
+        &self,
+        caller: &Caller,
+        scope: RunScope,
+        page: Paging,
+    ) -> Result<Page<Run>> {
         page.check()?;
         let thread = match &scope {
             RunScope::Session(session) => session.thread(),
             RunScope::Thread(thread) => *thread,
         };
-        let at = self.at_head(by, thread).await?;
-        let space = thread.space(&by.tenant);
+        let at = self.at_head(caller, thread).await?;
+        let space = thread.space(&caller.tenant);
         let sessions: Vec<Version> = match scope {
             RunScope::Session(session) => {
                 at.has(session)?;
@@ -135,13 +141,13 @@ impl Shared {
                     break;
                 }
                 for opened in records {
-                    if !matches!(opened.head.is, Kind::RunEnded { .. }) {
+                    if !matches!(opened.header.event, Event::RunEnded { .. }) {
                         continue;
                     }
                     if items.len() == limit {
                         return Ok(Some(last));
                     }
-                    last = opened.head.version;
+                    last = opened.header.version;
                     items.push(ended(at, space, &opened)?);
                 }
             }
@@ -165,10 +171,10 @@ impl Shared {
 fn ended(at: &AtHead, space: &Space, opened: &Opened) -> Result<Run> {
     let body = opened.read_body(space)?;
     let body = if let Body::RunEnd(body) = body { Some(body) } else { None };
-    let Kind::RunEnded { run, session, iteration, retry_of, started_at, status, totals, .. } =
-        &opened.head.is
+    let Event::RunEnded { run, session, iteration, retry_of, started_at, status, totals, .. } =
+        &opened.header.event
     else {
-        return Err(Error::corrupt(space, opened.head.version, "is no end of a run"));
+        return Err(Error::corrupt(space, opened.header.version, "is no end of a run"));
     };
     let id = RunId::new(at.id, *run);
     let outcome = body.as_ref().map_or_else(
@@ -190,8 +196,8 @@ fn ended(at: &AtHead, space: &Space, opened: &Opened) -> Result<Run> {
         status: *status,
         outcome: Some(outcome),
         started_at: *started_at,
-        ended_at: Some(opened.head.at.max(*started_at)),
+        ended_at: Some(opened.header.at.max(*started_at)),
         usage: totals.clone(),
-        version: opened.head.version,
+        version: opened.header.version,
     })
 }

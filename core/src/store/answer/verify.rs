@@ -1,12 +1,12 @@
 //! Reading a whole thread and checking it.
 
 use crate::{
-    command::{By, Verified},
+    command::{Caller, Verified},
     error::{Error, Result},
     id::{Space, ThreadId, Version},
     journal::{Direction, Position, ReadRange, Record, RecordBody},
-    record::{Kind, check_body, open},
-    store::{flow::thread_of, machine::Machine, shared::Shared},
+    record::{Event, check_body, open},
+    store::{flow::thread_of, shared::Shared, state::JournalState},
     thread::Erased,
 };
 
@@ -15,7 +15,7 @@ const PROBLEMS: usize = 100;
 
 /// What has been checked so far.
 struct Check {
-    machine: Option<Machine>,
+    machine: Option<JournalState>,
     last: Option<Position>,
     /// Nonce, index and size of the record before, to see batches whole.
     batch: Option<(u128, u16, u16)>,
@@ -39,19 +39,19 @@ impl Shared {
     /// its batch; then the fold, the head, and the position expected (MSG13).
     pub(super) async fn verify(
         &self,
-        by: &By,
+        caller: &Caller,
         thread: ThreadId,
         expected: Option<Position>,
     ) -> Result<Verified> {
-        by.owns(thread.tag(), thread)?;
-        let space = thread.space(&by.tenant);
+        caller.owns(thread.tag(), thread)?;
+        let space = thread.space(&caller.tenant);
         let head = self.journal.head(&space).await?.map(|h| h.position);
         if head.is_none() && expected.is_none() {
             return Err(Error::not_found(thread));
         }
         let found = Verified { records: 0, head, problems: Vec::new() };
         let mut check = Check {
-            machine: Some(Machine::empty(&space)),
+            machine: Some(JournalState::empty(&space)),
             last: None,
             batch: None,
             found,
@@ -113,7 +113,7 @@ impl Shared {
     /// A body may be missing if a record says so, up to the head or after it.
     async fn explain_missing(&self, space: &Space, check: &mut Check) -> Result<()> {
         let erased = std::mem::take(&mut check.erased);
-        check.missing.retain(|(version, _)| erased.by(*version).is_none());
+        check.missing.retain(|(version, _)| erased.erased_by(*version).is_none());
         if check.missing.is_empty() {
             return Ok(());
         }
@@ -123,7 +123,7 @@ impl Shared {
             Err(_) => Erased::default(),
         };
         for (version, why) in std::mem::take(&mut check.missing) {
-            if later.by(version).is_none() {
+            if later.erased_by(version).is_none() {
                 check.problem(version, why);
             }
         }
@@ -151,7 +151,7 @@ impl Shared {
             }
             Err(error) => return Err(error),
         };
-        let (index, of, nonce) = (opened.head.index, opened.head.of, opened.head.nonce);
+        let (index, of, nonce) = (opened.header.index, opened.header.of, opened.header.nonce);
         let follows = match check.batch {
             Some((n, i, o)) if i + 1 < o => nonce == n && index == i + 1 && of == o,
             _ => index == 0,
@@ -160,7 +160,7 @@ impl Shared {
             check.problem(version, "the record is not in its place in its batch");
         }
         check.batch = Some((nonce, index, of));
-        if let Kind::EntriesErased { versions } = &opened.head.is {
+        if let Event::EntriesErased { versions } = &opened.header.event {
             check.erased.add(versions, version);
         }
         let body = self.body_text(space, &opened).await;

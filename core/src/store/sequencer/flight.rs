@@ -5,10 +5,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Due, InFlight, Led, Round, Sequencer, finish};
+use super::{InFlight, LeaderState, PendingReply, Round, Sequencer, finish};
 use crate::{
     error::{Error, Result},
-    flaw::{self, Flaw},
     journal::{Batch, Commit, Record},
     record::{open, seal},
     store::shared::Shared,
@@ -19,31 +18,32 @@ impl Sequencer {
     pub(super) fn launch(
         &self,
         shared: &Shared,
-        led: &mut Led,
+        leader: &mut LeaderState,
         round: Round,
         patience: Duration,
     ) -> Result<()> {
         let Round { drafts, mut after, answers, .. } = round;
-        let expected = led.machine.head();
+        let expected = leader.machine.head();
         let nonce = shared.options.ids.random();
         let sealed = seal(expected, nonce, &drafts)
-            .and_then(|records| Ok((records, after.card(&led.machine, led.card.as_ref())?)));
+            .and_then(|records| Ok((records, after.card(&leader.machine, leader.card.as_ref())?)));
         let (records, card) =
-            sealed.inspect_err(|_| answers.iter().for_each(|due| due.slot.touch_down()))?;
+            sealed.inspect_err(|_| answers.iter().for_each(|due| due.pending.mark_unsent()))?;
         let project = if expected.is_none() { after.project() } else { None };
         let batch = Batch { records, card: Some(card), project, patience };
         if let Some(end) = batch.end() {
             after.set_head(end);
         }
-        let until = answers.iter().filter(|due| due.wrote).filter_map(|d| d.slot.call.until).min();
+        let until =
+            answers.iter().filter(|due| due.wrote).filter_map(|d| d.pending.call.until).min();
         let after = Arc::new(after);
-        led.in_flight = Some(InFlight { expected, batch, nonce, after, answers, until });
+        leader.in_flight = Some(InFlight { expected, batch, nonce, after, answers, until });
         self.unsettled.store(true, Ordering::Release);
         Ok(())
     }
 
-    pub(super) async fn send(&self, shared: &Shared, led: &Led) -> Result<Commit> {
-        match &led.in_flight {
+    pub(super) async fn send(&self, shared: &Shared, leader: &LeaderState) -> Result<Commit> {
+        match &leader.in_flight {
             Some(flight) => {
                 shared.journal.commit(&self.space, flight.expected, &flight.batch).await
             }
@@ -52,48 +52,49 @@ impl Sequencer {
     }
 
     /// The batch in flight is in the journal.
-    pub(super) fn landed(&self, shared: &Shared, led: &mut Led) {
-        let Some(flight) = led.in_flight.take() else { return };
-        led.tail_bytes += flight.batch.weight();
-        self.publish(shared, led, flight.after);
-        led.card = flight.batch.card;
-        finish(led, flight.answers);
+    pub(super) fn landed(&self, shared: &Shared, leader: &mut LeaderState) {
+        let Some(flight) = leader.in_flight.take() else { return };
+        leader.tail_bytes += flight.batch.weight();
+        self.publish(shared, leader, flight.after);
+        leader.card = flight.batch.card;
+        finish(leader, flight.answers);
     }
 
     /// The batch in flight is not in the journal and never will be.
-    pub(super) fn returned(&self, led: &mut Led) -> Vec<Due> {
-        let answers = led.in_flight.take().map(|f| f.answers).unwrap_or_default();
-        answers.iter().for_each(|due| due.slot.touch_down());
+    pub(super) fn returned(&self, leader: &mut LeaderState) -> Vec<PendingReply> {
+        let answers = leader.in_flight.take().map(|f| f.answers).unwrap_or_default();
+        answers.iter().for_each(|due| due.pending.mark_unsent());
         self.unsettled.store(false, Ordering::Release);
         answers
     }
 
     /// Finds out what became of a batch whose leader was dropped or whose reply was lost. As long as the journal does
     /// not say, the same batch with the same nonce is sent again: an absent record proves nothing.
-    pub(super) async fn settle(&self, shared: &Shared, led: &mut Led) -> Result<()> {
+    pub(super) async fn resolve_in_flight(
+        &self,
+        shared: &Shared,
+        leader: &mut LeaderState,
+    ) -> Result<()> {
         let mut pause = Duration::from_millis(1);
-        if flaw::is(Flaw::ForgetsFlight) {
-            drop(self.returned(led));
-        }
-        while let Some(flight) = &led.in_flight {
+        while let Some(flight) = &leader.in_flight {
             if flight.until.is_some_and(|until| until <= shared.options.clock.elapsed()) {
-                return self.give_up(shared, led).await;
+                return self.give_up(shared, leader).await;
             }
             match shared.journal.commit(&self.space, flight.expected, &flight.batch).await {
-                Ok(Commit::Done) => self.landed(shared, led),
-                Ok(Commit::HeadMoved { head, since, turn }) => {
-                    drop(turn);
+                Ok(Commit::Done) => self.landed(shared, leader),
+                Ok(Commit::HeadMoved { head, since, reservation }) => {
+                    drop(reservation);
                     if self.is_ours(shared, flight, &since).await? {
-                        self.landed(shared, led);
+                        self.landed(shared, leader);
                     } else {
-                        drop(self.returned(led));
+                        drop(self.returned(leader));
                     }
-                    self.catch_up(shared, led, head, Vec::new()).await?;
+                    self.catch_up(shared, leader, head, Vec::new()).await?;
                 }
                 Ok(Commit::Diverged { head }) => {
-                    drop(self.returned(led));
-                    self.part(shared, led, head.as_ref());
-                    self.catch_up(shared, led, head, Vec::new()).await?;
+                    drop(self.returned(leader));
+                    self.abandon_history(shared, leader);
+                    self.catch_up(shared, leader, head, Vec::new()).await?;
                 }
                 Ok(Commit::Indeterminate { .. }) => {
                     shared.options.clock.sleep(pause).await;
@@ -108,24 +109,24 @@ impl Sequencer {
 
     /// A batch in doubt whose blobs may be collected soon: it is not sent again. Its callers were told that nobody knows;
     /// if it has not landed yet, the next commit on the same head sees to it that it never will, or follows it.
-    async fn give_up(&self, shared: &Shared, led: &mut Led) -> Result<()> {
+    async fn give_up(&self, shared: &Shared, leader: &mut LeaderState) -> Result<()> {
         let head = shared.journal.head(&self.space).await?;
-        let landed = match &led.in_flight {
+        let landed = match &leader.in_flight {
             Some(flight) => self.is_ours(shared, flight, &[]).await?,
             None => return Ok(()),
         };
         if landed {
-            self.landed(shared, led);
+            self.landed(shared, leader);
         } else {
-            let mut answers = self.returned(led);
+            let mut answers = self.returned(leader);
             answers.retain(|due| due.wrote);
             for due in &mut answers {
                 let space = self.space.clone();
                 due.answer = Err(Error::Indeterminate { space, source: None });
             }
-            finish(led, answers);
+            finish(leader, answers);
         }
-        self.catch_up(shared, led, head, Vec::new()).await
+        self.catch_up(shared, leader, head, Vec::new()).await
     }
 
     /// Whether the record right after `expected` bears the nonce of the batch in flight.
@@ -145,6 +146,6 @@ impl Sequencer {
                 first
             }
         };
-        Ok(open(&self.space, first)?.head.nonce == flight.nonce)
+        Ok(open(&self.space, first)?.header.nonce == flight.nonce)
     }
 }

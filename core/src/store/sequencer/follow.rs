@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{Led, SNAPSHOT_FROM, Sequencer, same};
+use super::{LeaderState, SNAPSHOT_FROM, Sequencer};
 use crate::{
     decision::Facts,
     error::{Error, Result},
-    flaw::{self, Flaw},
     id::Version,
     journal::{Direction, Head, Position, ReadRange, Record, Snapshot},
     record::open,
     store::{
-        machine::{Machine, named},
         shared::Shared,
+        state::{JournalState, referenced_versions},
     },
 };
 
@@ -29,9 +28,9 @@ impl Sequencer {
     }
 
     /// Brings the state to the journal's head.
-    pub(super) async fn refresh(&self, shared: &Shared, led: &mut Led) -> Result<()> {
+    pub(super) async fn refresh(&self, shared: &Shared, leader: &mut LeaderState) -> Result<()> {
         let head = shared.journal.head(&self.space).await?;
-        self.catch_up(shared, led, head, Vec::new()).await
+        self.catch_up(shared, leader, head, Vec::new()).await
     }
 
     /// Brings the state to `head`. Between hearing of a head and reading up to it a space may be dropped, or replaced: records
@@ -39,13 +38,13 @@ impl Sequencer {
     pub(super) async fn catch_up(
         &self,
         shared: &Shared,
-        led: &mut Led,
+        leader: &mut LeaderState,
         mut head: Option<Head>,
         mut since: Vec<Record>,
     ) -> Result<()> {
         loop {
             let position = head.as_ref().map(|h| h.position);
-            match self.fold_to(shared, led, position, std::mem::take(&mut since)).await {
+            match self.fold_to(shared, leader, position, std::mem::take(&mut since)).await {
                 Err(Error::Corrupt { space, version, reason }) => {
                     head = shared.journal.head(&self.space).await?;
                     if head.as_ref().map(|h| h.position) == position {
@@ -62,17 +61,17 @@ impl Sequencer {
     pub(super) async fn fold_to(
         &self,
         shared: &Shared,
-        led: &mut Led,
+        leader: &mut LeaderState,
         target: Option<Position>,
         since: Vec<Record>,
     ) -> Result<()> {
         let Some(target) = target else {
-            if led.machine.head().is_some() {
-                self.reset(shared, led);
+            if leader.machine.head().is_some() {
+                self.abandon_history(shared, leader);
             }
             return Ok(());
         };
-        let mut machine = (*led.machine).clone();
+        let mut machine = (*leader.machine).clone();
         let mut since = Some(since).filter(|s| !s.is_empty());
         let mut anew = false;
         while machine.head() != Some(target) {
@@ -88,7 +87,7 @@ impl Sequencer {
                 }
                 anew = true;
                 since = None;
-                machine = self.restore(shared, led, target.version).await?;
+                machine = self.restore(shared, leader, target.version).await?;
                 continue;
             }
             let records = match since.take() {
@@ -106,7 +105,7 @@ impl Sequencer {
                 if record.version > target.version {
                     break;
                 }
-                led.tail_bytes += record.weight();
+                leader.tail_bytes += record.weight();
                 if !machine.fold(&self.space, record)? {
                     if anew {
                         return Err(Error::corrupt(
@@ -116,12 +115,12 @@ impl Sequencer {
                         ));
                     }
                     anew = true;
-                    machine = self.restore(shared, led, target.version).await?;
+                    machine = self.restore(shared, leader, target.version).await?;
                     break;
                 }
             }
         }
-        self.publish(shared, led, Arc::new(machine));
+        self.publish(shared, leader, Arc::new(machine));
         Ok(())
     }
 
@@ -129,70 +128,59 @@ impl Sequencer {
     pub(super) async fn restore(
         &self,
         shared: &Shared,
-        led: &mut Led,
+        leader: &mut LeaderState,
         upto: Version,
-    ) -> Result<Machine> {
-        led.tail_bytes = 0;
-        led.snapshot_bytes = 0;
+    ) -> Result<JournalState> {
+        leader.tail_bytes = 0;
+        leader.snapshot_bytes = 0;
         let Ok(Some(snapshot)) = shared.journal.load_snapshot(&self.space).await else {
-            return Ok(Machine::empty(&self.space));
+            return Ok(JournalState::empty(&self.space));
         };
         let position = snapshot.position;
         if position.version > upto || position.version == 0 {
-            return Ok(Machine::empty(&self.space));
+            return Ok(JournalState::empty(&self.space));
         }
         let record = self.read(shared, position.version - 1, position.version).await?;
         let borne_out = record.first().is_some_and(|r| r.link == position.hash);
-        match Machine::decode(&self.space, position, &snapshot.bytes) {
+        match JournalState::decode(&self.space, position, &snapshot.bytes) {
             Some(machine) if borne_out => {
-                led.snapshot_bytes = snapshot.bytes.len();
+                leader.snapshot_bytes = snapshot.bytes.len();
                 Ok(machine)
             }
-            _ => Ok(Machine::empty(&self.space)),
+            _ => Ok(JournalState::empty(&self.space)),
         }
     }
 
-    /// Leaves a history that is not the journal's any more.
-    pub(super) fn part(&self, shared: &Shared, led: &mut Led, head: Option<&Head>) {
-        match head.map(|h| h.position) {
-            Some(to) if flaw::is(Flaw::MatchesNumbers) && same(led.machine.head(), Some(to)) => {
-                let mut machine = (*led.machine).clone();
-                machine.set_head(to);
-                self.publish(shared, led, Arc::new(machine));
-            }
-            _ => self.reset(shared, led),
-        }
-    }
-
-    pub(super) fn reset(&self, shared: &Shared, led: &mut Led) {
-        self.publish(shared, led, Arc::new(Machine::empty(&self.space)));
+    /// Forgets a history that the journal no longer holds.
+    pub(super) fn abandon_history(&self, shared: &Shared, leader: &mut LeaderState) {
+        self.publish(shared, leader, Arc::new(JournalState::empty(&self.space)));
     }
 
     /// Keeps a snapshot when the tail has grown past half of the last one: the cost stays proportional. It is a cache:
     /// that it could not be kept is no error.
-    pub(super) async fn snapshot(&self, shared: &Shared, led: &mut Led) {
-        if led.tail_bytes < SNAPSHOT_FROM.max(led.snapshot_bytes / 2) {
+    pub(super) async fn snapshot(&self, shared: &Shared, leader: &mut LeaderState) {
+        if leader.tail_bytes < SNAPSHOT_FROM.max(leader.snapshot_bytes / 2) {
             return;
         }
-        let (Some(position), Ok(bytes)) = (led.machine.head(), led.machine.encode()) else {
+        let (Some(position), Ok(bytes)) = (leader.machine.head(), leader.machine.encode()) else {
             return;
         };
-        led.tail_bytes = 0;
-        led.snapshot_bytes = bytes.len();
+        leader.tail_bytes = 0;
+        leader.snapshot_bytes = bytes.len();
         let _ = shared.journal.save_snapshot(&self.space, &Snapshot { position, bytes }).await;
     }
 
     /// Reads the immutable records that the taken calls name and the state does not hold.
-    pub(super) async fn facts(&self, shared: &Shared, led: &Led) -> Result<Facts> {
+    pub(super) async fn facts(&self, shared: &Shared, leader: &LeaderState) -> Result<Facts> {
         let mut facts = Facts::new();
-        let head = led.machine.version();
-        for slot in &led.taken {
-            for version in named(&slot.call.request) {
+        let head = leader.machine.version();
+        for pending in &leader.taken {
+            for version in referenced_versions(&pending.call.request) {
                 if version == 0 || version > head || facts.contains_key(&version) {
                     continue;
                 }
                 let kind = match self.read(shared, version - 1, version).await?.first() {
-                    Some(record) => Some(open(&self.space, record)?.head.is),
+                    Some(record) => Some(open(&self.space, record)?.header.event),
                     None => None,
                 };
                 facts.insert(version, kind);

@@ -18,17 +18,16 @@ use std::{
 };
 
 use super::{
-    machine::Machine,
+    pending::{PendingCall, lock},
     shared::Shared,
-    slot::{Slot, lock},
+    state::JournalState,
 };
 use crate::{
-    decision::{Ask, Call, Decision, Facts, Reply},
+    decision::{Call, Decision, DecisionInput, Facts, Reply},
     error::{Error, Result},
-    flaw::{self, Flaw},
-    fold::Event,
+    fold::EventRecord,
     id::Space,
-    journal::{Batch, Card, Commit, Position, Turn},
+    journal::{Batch, Card, Commit, Position, WriteReservation},
     record::Draft,
 };
 
@@ -37,8 +36,8 @@ const SNAPSHOT_FROM: usize = 64 << 10;
 
 /// An answer that waits for its batch.
 #[derive(Debug)]
-struct Due {
-    slot: Arc<Slot>,
+struct PendingReply {
+    pending: Arc<PendingCall>,
     answer: Result<Reply>,
     /// Whether it stands for records of the batch.
     wrote: bool,
@@ -51,19 +50,19 @@ struct InFlight {
     batch: Batch,
     nonce: u128,
     /// The state with it.
-    after: Arc<Machine>,
+    after: Arc<JournalState>,
     /// Whom it answers, and what.
-    answers: Vec<Due>,
+    answers: Vec<PendingReply>,
     /// When its blobs are too old to be named, on the store's elapsed clock.
     until: Option<Duration>,
 }
 
 /// What only the leader touches.
 #[derive(Debug)]
-struct Led {
-    machine: Arc<Machine>,
+struct LeaderState {
+    machine: Arc<JournalState>,
     /// Taken from the queue, not yet answered.
-    taken: VecDeque<Arc<Slot>>,
+    taken: VecDeque<Arc<PendingCall>>,
     in_flight: Option<InFlight>,
     /// The card of `machine`, if this sequencer committed it.
     card: Option<Card>,
@@ -75,15 +74,15 @@ struct Led {
 /// What a round of decisions came to.
 struct Round {
     drafts: Vec<Draft>,
-    after: Machine,
-    answers: Vec<Due>,
+    after: JournalState,
+    answers: Vec<PendingReply>,
     /// The last of `answers` asks for the whole space to go, and is alone.
     drop: bool,
 }
 
 impl Round {
-    fn due(&mut self, slot: &Arc<Slot>, answer: Result<Reply>, wrote: bool) {
-        self.answers.push(Due { slot: Arc::clone(slot), answer, wrote });
+    fn due(&mut self, pending: &Arc<PendingCall>, answer: Result<Reply>, wrote: bool) {
+        self.answers.push(PendingReply { pending: Arc::clone(pending), answer, wrote });
     }
 }
 
@@ -91,27 +90,27 @@ impl Round {
 #[derive(Debug)]
 pub(super) struct Sequencer {
     space: Space,
-    queue: Mutex<VecDeque<Arc<Slot>>>,
-    led: async_lock::Mutex<Led>,
-    published: Mutex<Arc<Machine>>,
+    queue: Mutex<VecDeque<Arc<PendingCall>>>,
+    leader: async_lock::Mutex<LeaderState>,
+    published: Mutex<Arc<JournalState>>,
     /// A batch is in flight that nobody leads.
     unsettled: AtomicBool,
     weight: AtomicUsize,
 }
 
 /// Whoever drops its call takes it out of the queue.
-struct Leaving<'a>(&'a Slot, &'a Space);
+struct WithdrawOnDrop<'a>(&'a PendingCall, &'a Space);
 
-impl Drop for Leaving<'_> {
+impl Drop for WithdrawOnDrop<'_> {
     fn drop(&mut self) {
-        let _ = self.0.leave(self.1);
+        let _ = self.0.withdraw(self.1);
     }
 }
 
 impl Sequencer {
     pub(super) fn new(space: Space) -> Self {
-        let machine = Arc::new(Machine::empty(&space));
-        let led = Led {
+        let machine = Arc::new(JournalState::empty(&space));
+        let leader = LeaderState {
             machine: Arc::clone(&machine),
             taken: VecDeque::new(),
             in_flight: None,
@@ -122,7 +121,7 @@ impl Sequencer {
         Self {
             space,
             queue: Mutex::default(),
-            led: async_lock::Mutex::new(led),
+            leader: async_lock::Mutex::new(leader),
             published: Mutex::new(machine),
             unsettled: AtomicBool::new(false),
             weight: AtomicUsize::new(0),
@@ -135,29 +134,28 @@ impl Sequencer {
 
     /// Carries out one call, within its time.
     pub(super) async fn submit(&self, shared: &Shared, call: Call) -> Result<Reply> {
-        let time = call.by.deadline.unwrap_or(shared.options.deadline);
+        let time = call.caller.deadline.unwrap_or(shared.options.deadline);
         let late = shared.options.clock.elapsed().saturating_add(time);
         let until = call.until.map_or(late, |until| until.min(late));
-        let slot = Arc::new(Slot::new(call, until));
-        lock(&self.queue).push_back(Arc::clone(&slot));
-        let leaving = Leaving(&slot, &self.space);
+        let pending = Arc::new(PendingCall::new(call, until));
+        lock(&self.queue).push_back(Arc::clone(&pending));
+        let leaving = WithdrawOnDrop(&pending, &self.space);
         let answer = async {
-            match self.led.try_lock() {
-                Some(mut led) => self.lead(shared, &mut led, &slot).await,
-                None if flaw::is(Flaw::StrandsFollowers) => slot.answered().await,
+            match self.leader.try_lock() {
+                Some(mut leader) => self.lead(shared, &mut leader, &pending).await,
                 None => {
                     let lead = async {
-                        let mut led = self.led.lock().await;
-                        self.lead(shared, &mut led, &slot).await
+                        let mut leader = self.leader.lock().await;
+                        self.lead(shared, &mut leader, &pending).await
                     };
-                    futures_lite::future::or(slot.answered(), lead).await
+                    futures_lite::future::or(pending.answered(), lead).await
                 }
             }
         };
         let timeout = async {
             let now = shared.options.clock.elapsed();
             shared.options.clock.sleep(until.saturating_sub(now)).await;
-            slot.leave(&self.space)
+            pending.withdraw(&self.space)
         };
         let answer = futures_lite::future::or(answer, timeout).await;
         drop(leaving);
@@ -165,41 +163,43 @@ impl Sequencer {
     }
 
     /// The state as of now, by the journal's own word.
-    pub(super) async fn fresh(&self, shared: &Shared) -> Result<Arc<Machine>> {
+    pub(super) async fn fresh(&self, shared: &Shared) -> Result<Arc<JournalState>> {
         let seen = self.cached();
-        if flaw::is(Flaw::ReadsFromCache) && seen.head().is_some() {
-            return Ok(seen);
-        }
         let head = shared.journal.head(&self.space).await?;
         if !self.unsettled.load(Ordering::Acquire)
             && same(seen.head(), head.as_ref().map(|h| h.position))
         {
             return Ok(seen);
         }
-        let mut led = self.led.lock().await;
-        self.settle(shared, &mut led).await?;
-        self.refresh(shared, &mut led).await?;
-        Ok(Arc::clone(&led.machine))
+        let mut leader = self.leader.lock().await;
+        self.resolve_in_flight(shared, &mut leader).await?;
+        self.refresh(shared, &mut leader).await?;
+        Ok(Arc::clone(&leader.machine))
     }
 
     /// The state last seen; empty before the first look.
-    pub(super) fn cached(&self) -> Arc<Machine> {
+    pub(super) fn cached(&self) -> Arc<JournalState> {
         Arc::clone(&lock(&self.published))
     }
 
     /// Leads until the caller's own call is answered.
-    async fn lead(&self, shared: &Shared, led: &mut Led, own: &Slot) -> Result<Reply> {
-        let mut turn = None;
+    async fn lead(
+        &self,
+        shared: &Shared,
+        leader: &mut LeaderState,
+        own: &PendingCall,
+    ) -> Result<Reply> {
+        let mut reservation = None;
         loop {
             if let Some(answer) = own.fetch() {
                 return answer;
             }
             let round = async {
-                self.settle(shared, led).await?;
-                if led.taken.is_empty() {
-                    self.take(led);
+                self.resolve_in_flight(shared, leader).await?;
+                if leader.taken.is_empty() {
+                    self.take(leader);
                 }
-                self.round(shared, led, own, &mut turn).await
+                self.round(shared, leader, own, &mut reservation).await
             };
             if let Err(error) = round.await {
                 // Nothing could be decided or sent; each waiting caller leads in turn and sees for itself.
@@ -209,16 +209,16 @@ impl Sequencer {
     }
 
     /// Moves calls from the queue into the leader's hands: as many as one batch holds.
-    fn take(&self, led: &mut Led) {
+    fn take(&self, leader: &mut LeaderState) {
         let mut queue = lock(&self.queue);
         let mut bytes = 0;
-        while let Some(slot) = queue.pop_front() {
-            if slot.is_over() {
+        while let Some(pending) = queue.pop_front() {
+            if pending.is_over() {
                 continue;
             }
-            bytes += 1024 + slot.call.bodies.iter().map(|b| b.weight()).sum::<usize>();
-            led.taken.push_back(slot);
-            if bytes > (4 << 20) || led.taken.len() == 512 {
+            bytes += 1024 + pending.call.bodies.iter().map(|b| b.weight()).sum::<usize>();
+            leader.taken.push_back(pending);
+            if bytes > (4 << 20) || leader.taken.len() == 512 {
                 break;
             }
         }
@@ -228,110 +228,101 @@ impl Sequencer {
     async fn round(
         &self,
         shared: &Shared,
-        led: &mut Led,
-        own: &Slot,
-        turn: &mut Option<Turn>,
+        leader: &mut LeaderState,
+        own: &PendingCall,
+        reservation: &mut Option<WriteReservation>,
     ) -> Result<()> {
-        let mut checked = flaw::is(Flaw::RefusesFromStaleCache);
-        if led.machine.head().is_none() {
-            self.refresh(shared, led).await?;
+        let mut checked = false;
+        if leader.machine.head().is_none() {
+            self.refresh(shared, leader).await?;
             checked = true;
         }
         loop {
-            led.taken.retain(|slot| !slot.is_over());
-            if led.taken.is_empty() {
+            leader.taken.retain(|pending| !pending.is_over());
+            if leader.taken.is_empty() {
                 return Ok(());
             }
-            let facts = self.facts(shared, led).await?;
-            let mut round = self.decide(shared, led, &facts);
+            let facts = self.facts(shared, leader).await?;
+            let round = self.decide(shared, leader, &facts);
             if round.drafts.is_empty() && !round.drop {
                 if !checked {
-                    let before = led.machine.head();
-                    self.refresh(shared, led).await?;
+                    let before = leader.machine.head();
+                    self.refresh(shared, leader).await?;
                     checked = true;
-                    if led.machine.head() != before {
+                    if leader.machine.head() != before {
                         continue;
                     }
                 }
-                finish(led, round.answers);
+                finish(leader, round.answers);
                 return Ok(());
             }
-            if flaw::is(Flaw::RefusesFromOverlay) {
-                for due in round.answers.iter().filter(|due| !due.wrote) {
-                    due.slot.answer(due.answer.clone());
-                }
-                round.answers.retain(|due| due.wrote);
-            }
-            if !round.answers.iter().all(|due| due.slot.take_off()) {
-                round.answers.iter().for_each(|due| due.slot.touch_down());
+            if !round.answers.iter().all(|due| due.pending.mark_sent()) {
+                round.answers.iter().for_each(|due| due.pending.mark_unsent());
                 continue;
             }
             let patience = own.until.saturating_sub(shared.options.clock.elapsed());
             let (sent, answers) = if round.drop {
-                let sent = shared.journal.drop_space(&self.space, led.machine.head()).await;
-                drop(turn.take());
+                let sent = shared.journal.drop_space(&self.space, leader.machine.head()).await;
+                drop(reservation.take());
                 if matches!(sent, Ok(Commit::Done)) {
-                    self.publish(shared, led, Arc::new(Machine::empty(&self.space)));
-                    finish(led, round.answers);
+                    self.publish(shared, leader, Arc::new(JournalState::empty(&self.space)));
+                    finish(leader, round.answers);
                     return Ok(());
                 }
                 for due in &round.answers {
                     match sent {
-                        Ok(Commit::Indeterminate { .. }) if due.wrote => due.slot.doubt(),
-                        _ => due.slot.touch_down(),
+                        Ok(Commit::Indeterminate { .. }) if due.wrote => due.pending.mark_unknown(),
+                        _ => due.pending.mark_unsent(),
                     }
                 }
                 (sent, round.answers)
             } else {
-                self.launch(shared, led, round, patience)?;
-                let sent = self.send(shared, led).await;
-                drop(turn.take());
+                self.launch(shared, leader, round, patience)?;
+                let sent = self.send(shared, leader).await;
+                drop(reservation.take());
                 match sent {
                     Ok(Commit::Done) => {
-                        self.landed(shared, led);
-                        self.snapshot(shared, led).await;
+                        self.landed(shared, leader);
+                        self.snapshot(shared, leader).await;
                         return Ok(());
                     }
-                    Ok(Commit::Indeterminate { .. }) if flaw::is(Flaw::TrustsAbsent) => {
-                        drop(self.returned(led));
-                        self.refresh(shared, led).await?;
-                        continue;
+                    Ok(Commit::Indeterminate { .. }) => {
+                        return self.resolve_in_flight(shared, leader).await;
                     }
-                    Ok(Commit::Indeterminate { .. }) => return self.settle(shared, led).await,
-                    sent => (sent, self.returned(led)),
+                    sent => (sent, self.returned(leader)),
                 }
             };
             match sent {
-                Ok(Commit::HeadMoved { head: None, .. }) if led.machine.head().is_none() => {
+                Ok(Commit::HeadMoved { head: None, .. }) if leader.machine.head().is_none() => {
                     // Nothing will ever begin here: the space was dropped.
                     let gone = Error::not_found(&self.space);
                     answers
                         .iter()
                         .filter(|due| due.wrote)
-                        .for_each(|due| due.slot.answer(Err(gone.clone())));
+                        .for_each(|due| due.pending.answer(Err(gone.clone())));
                     checked = true;
                 }
-                Ok(Commit::HeadMoved { head, since, turn: next }) => {
-                    *turn = next;
-                    self.catch_up(shared, led, head, since).await?;
+                Ok(Commit::HeadMoved { head, since, reservation: next }) => {
+                    *reservation = next;
+                    self.catch_up(shared, leader, head, since).await?;
                     checked = true;
                 }
                 Ok(Commit::Diverged { head }) => {
-                    self.part(shared, led, head.as_ref());
-                    self.catch_up(shared, led, head, Vec::new()).await?;
+                    self.abandon_history(shared, leader);
+                    self.catch_up(shared, leader, head, Vec::new()).await?;
                     checked = true;
                 }
                 Ok(Commit::Indeterminate { .. }) => {
                     // Only a drop comes here; it is idempotent, so it is sent again.
                     shared.options.clock.sleep(Duration::from_millis(5)).await;
-                    self.refresh(shared, led).await?;
+                    self.refresh(shared, leader).await?;
                 }
                 Ok(Commit::Done) => return Ok(()),
                 Err(error) => {
                     // What the engine refused was not applied, unless an earlier try was; what was decided behind it is
                     // decided again.
                     for due in answers.iter().filter(|due| due.wrote) {
-                        due.slot.fail(&self.space, error.clone());
+                        due.pending.fail(&self.space, error.clone());
                     }
                     checked = false;
                 }
@@ -340,45 +331,44 @@ impl Sequencer {
     }
 
     /// Decides each taken call in order, on the state plus what those before it would add.
-    fn decide(&self, shared: &Shared, led: &mut Led, facts: &Facts) -> Round {
+    fn decide(&self, shared: &Shared, leader: &mut LeaderState, facts: &Facts) -> Round {
         let limits = &shared.journal.info().limits;
         let now = shared.options.clock.now();
         let mut round = Round {
             drafts: Vec::new(),
-            after: (*led.machine).clone(),
+            after: (*leader.machine).clone(),
             answers: Vec::new(),
             drop: false,
         };
         let mut bytes = 0;
-        for slot in &led.taken {
-            let ask = Ask { call: &slot.call, now, facts };
-            let state = if flaw::is(Flaw::DecidesOnBase) { &*led.machine } else { &round.after };
-            match state.decide(&self.space, &ask) {
+        for pending in &leader.taken {
+            let input = DecisionInput { call: &pending.call, now, facts };
+            match round.after.decide(&self.space, &input) {
                 Ok(Decision::Write(drafts, reply)) => {
                     bytes += drafts.len() * 512
-                        + slot.call.bodies.iter().map(|b| b.weight()).sum::<usize>();
+                        + pending.call.bodies.iter().map(|b| b.weight()).sum::<usize>();
                     let full = round.drafts.len() + drafts.len() > limits.batch_records
                         || bytes > limits.batch_bytes;
                     if full && !round.drafts.is_empty() {
                         break;
                     }
                     match self.overlay(shared, &mut round, drafts) {
-                        Ok(()) => round.due(slot, Ok(reply), true),
+                        Ok(()) => round.due(pending, Ok(reply), true),
                         Err(error) => {
                             // A record that does not fold is a bug; the overlay is spoilt, so the batch ends before it.
                             if round.drafts.is_empty() {
-                                round.after = (*led.machine).clone();
-                                round.due(slot, Err(error), false);
+                                round.after = (*leader.machine).clone();
+                                round.due(pending, Err(error), false);
                             }
                             break;
                         }
                     }
                 }
-                Ok(Decision::Answer(reply)) => round.due(slot, Ok(reply), false),
-                Err(error) => round.due(slot, Err(error), false),
+                Ok(Decision::Answer(reply)) => round.due(pending, Ok(reply), false),
+                Err(error) => round.due(pending, Err(error), false),
                 Ok(Decision::Drop(reply)) => {
                     if round.answers.is_empty() {
-                        round.due(slot, Ok(reply), true);
+                        round.due(pending, Ok(reply), true);
                         round.drop = true;
                     }
                     break;
@@ -397,7 +387,7 @@ impl Sequencer {
             }
             round
                 .after
-                .evolve(&Event::of_draft(version, draft))
+                .evolve(&EventRecord::of_draft(version, draft))
                 .map_err(|why| Error::corrupt(&self.space, version, why))?;
             // The hash is not known before the batch is sealed; only the version is looked at until then.
             round.after.set_head(Position { version, hash: crate::record::Hash::ZERO });
@@ -406,14 +396,14 @@ impl Sequencer {
         Ok(())
     }
 
-    fn publish(&self, shared: &Shared, led: &mut Led, machine: Arc<Machine>) {
+    fn publish(&self, shared: &Shared, leader: &mut LeaderState, machine: Arc<JournalState>) {
         let weight = machine.weight();
         let before = self.weight.swap(weight, Ordering::Relaxed);
         shared.registry.reweigh(before, weight);
-        led.machine = Arc::clone(&machine);
-        led.card = None;
+        leader.machine = Arc::clone(&machine);
+        leader.card = None;
         *lock(&self.published) = machine;
-        if led.in_flight.is_none() {
+        if leader.in_flight.is_none() {
             self.unsettled.store(false, Ordering::Release);
         }
     }
@@ -421,16 +411,13 @@ impl Sequencer {
 
 /// Whether two heads are of one history: number and hash.
 fn same(one: Option<Position>, other: Option<Position>) -> bool {
-    if flaw::is(Flaw::MatchesNumbers) {
-        return one.map(|p| p.version) == other.map(|p| p.version);
-    }
     one == other
 }
 
 /// Hands out answers; what was answered is no longer in the leader's hands.
-fn finish(led: &mut Led, answers: Vec<Due>) {
+fn finish(leader: &mut LeaderState, answers: Vec<PendingReply>) {
     for due in answers {
-        due.slot.answer(due.answer);
+        due.pending.answer(due.answer);
     }
-    led.taken.retain(|slot| !slot.is_over());
+    leader.taken.retain(|pending| !pending.is_over());
 }

@@ -3,12 +3,11 @@
 use super::{View, thread::stale};
 use crate::{
     command::{LinkSessions, NewSubSession, SessionOutcome, UpdateEdge},
-    decision::{Ask, Caps, Decision, Drafts, Reply},
+    decision::{Caps, Decision, DecisionInput, Drafts, Reply},
     error::{Error, Result},
-    flaw::{self, Flaw},
     id::{SubSessionId, Version},
     model::SubSessionStatus,
-    record::{Body, EdgeBody, Kind, Lane},
+    record::{Body, EdgeBody, Event, Lane},
     thread::state::{EdgeState, SessionState},
 };
 
@@ -17,12 +16,12 @@ impl View<'_> {
     pub(super) fn caps(&self, caps: &Caps, parent: Version, height: u32) -> Result<()> {
         let depth = u64::from(self.state.depth(parent)) + 1 + u64::from(height);
         let limit = u64::from(caps.config.max_delegation_depth);
-        if depth > limit && !flaw::is(Flaw::IgnoresCaps) {
+        if depth > limit {
             return Err(Error::Capacity { what: "delegation depth", limit, actual: depth });
         }
         let width = self.state.session(parent).map_or(0, |s| u64::from(s.live_children)) + 1;
         let limit = u64::from(caps.config.max_delegation_width);
-        if width > limit && !flaw::is(Flaw::IgnoresCaps) {
+        if width > limit {
             return Err(Error::Capacity { what: "delegation width", limit, actual: width });
         }
         Ok(())
@@ -39,12 +38,16 @@ impl View<'_> {
 
     /// Whose run asks for a child, live or ended: `None` when none of this thread does, `NotFound` when there is no such
     /// run.
-    pub(super) fn spawner(&self, ask: &Ask<'_>, edge: &NewSubSession) -> Result<Option<Version>> {
+    pub(super) fn spawner(
+        &self,
+        input: &DecisionInput<'_>,
+        edge: &NewSubSession,
+    ) -> Result<Option<Version>> {
         let Some(id) = edge.spawned_by_run.filter(|run| run.thread() == self.id) else {
             return Ok(None);
         };
         let live = self.state.run(id.version()).map(|r| r.session);
-        live.or_else(|| self.ended_run(ask, id)).map(Some).ok_or_else(|| Error::not_found(id))
+        live.or_else(|| self.ended_run(input, id)).map(Some).ok_or_else(|| Error::not_found(id))
     }
 
     /// The parent is of this thread, and the run that asks for a child is one of the parent's.
@@ -76,13 +79,13 @@ impl View<'_> {
 
     pub(super) fn edge_record(
         &self,
-        ask: &Ask<'_>,
+        input: &DecisionInput<'_>,
         edge: &NewSubSession,
         child: Version,
         status: SubSessionStatus,
         caps: Version,
-    ) -> (Kind, Body) {
-        let kind = Kind::EdgeCreated {
+    ) -> (Event, Body) {
+        let event = Event::EdgeCreated {
             parent: edge.parent.version(),
             child,
             kind: edge.kind,
@@ -92,18 +95,24 @@ impl View<'_> {
             spawned_by_run: edge.spawned_by_run.map(|r| r.version()),
             caps,
         };
-        (kind, Body::Edge(EdgeBody { purpose: edge.purpose.clone(), by: ask.by().actor.clone() }))
+        (
+            event,
+            Body::Edge(EdgeBody {
+                purpose: edge.purpose.clone(),
+                by: input.caller().actor.clone(),
+            }),
+        )
     }
 
-    pub(super) fn link(&self, ask: &Ask<'_>, link: &LinkSessions) -> Result<Decision> {
+    pub(super) fn link(&self, input: &DecisionInput<'_>, link: &LinkSessions) -> Result<Decision> {
         let parent = link.edge.parent.version();
         self.parent(&link.edge)?;
         let child = link.child.version();
         let session = self.state.session(child).ok_or_else(|| Error::not_found(link.child))?;
-        let spawner = self.spawner(ask, &link.edge)?;
+        let spawner = self.spawner(input, &link.edge)?;
         self.open()?;
         self.spawner_is_parent(&link.edge, spawner)?;
-        let lease = self.fence(ask, session)?;
+        let lease = self.fence(input, session)?;
         self.spawner_lives(&link.edge)?;
         if parent == child {
             return Err(Error::NotAForest { reason: "a session cannot be its own parent" });
@@ -111,44 +120,44 @@ impl View<'_> {
         if session.parent.is_some() {
             return Err(Error::NotAForest { reason: "the child has a parent" });
         }
-        if self.state.upwards(parent).any(|s| s == child && !flaw::is(Flaw::AllowsCycles)) {
+        if self.state.upwards(parent).any(|s| s == child) {
             return Err(Error::NotAForest { reason: "the parent stands below the child" });
         }
-        let caps = ask.call.caps.as_ref().ok_or_else(super::misplaced)?;
+        let caps = input.call.caps.as_ref().ok_or_else(super::wrong_journal)?;
         self.caps(caps, parent, self.state.height(child))?;
         let status = if session.live_runs.is_empty() {
             SubSessionStatus::Pending
         } else {
             SubSessionStatus::Active
         };
-        let mut drafts = Drafts::after(ask, self.state.version(), lease);
-        let (kind, body) = self.edge_record(ask, &link.edge, child, status, caps.version);
-        let edge = drafts.push(Lane::Rest.of(child), kind, body);
+        let mut drafts = Drafts::after(input, self.state.version(), lease);
+        let (event, body) = self.edge_record(input, &link.edge, child, status, caps.version);
+        let edge = drafts.push(Lane::Rest.of(child), event, body);
         drafts.done(Reply::Session(SessionOutcome::Linked(SubSessionId::new(self.id, edge))))
     }
 
     /// An edge that exists in an open thread, and the token held on its child.
     fn writable_edge(
         &self,
-        ask: &Ask<'_>,
+        input: &DecisionInput<'_>,
         id: SubSessionId,
     ) -> Result<(&EdgeState, Option<Version>)> {
         let edge = self.state.edge(id.version()).ok_or_else(|| Error::not_found(id))?;
         self.open()?;
         let child = self.state.session(edge.child).ok_or_else(|| Error::not_found(id))?;
-        Ok((edge, self.fence(ask, child)?))
+        Ok((edge, self.fence(input, child)?))
     }
 
     pub(super) fn update_edge(
         &self,
-        ask: &Ask<'_>,
+        input: &DecisionInput<'_>,
         id: SubSessionId,
         expected: Version,
         update: &UpdateEdge,
     ) -> Result<Decision> {
-        let (edge, lease) = self.writable_edge(ask, id)?;
+        let (edge, lease) = self.writable_edge(input, id)?;
         stale(expected, edge.version)?;
-        let kind = Kind::EdgeUpdated {
+        let event = Event::EdgeUpdated {
             edge: id.version(),
             failure_mode: update.failure_mode.unwrap_or(edge.failure_mode),
             completion_mode: update.completion_mode.unwrap_or(edge.completion_mode),
@@ -156,25 +165,29 @@ impl View<'_> {
         let purpose =
             update.purpose.clone().unwrap_or_else(|| edge.purpose.as_deref().map(str::to_owned));
         self.one_of(
-            ask,
+            input,
             edge.child,
             lease,
-            kind,
-            Body::Edge(EdgeBody { purpose, by: ask.by().actor.clone() }),
+            event,
+            Body::Edge(EdgeBody { purpose, by: input.caller().actor.clone() }),
         )
     }
 
-    pub(super) fn delete_edge(&self, ask: &Ask<'_>, id: SubSessionId) -> Result<Decision> {
+    pub(super) fn delete_edge(
+        &self,
+        input: &DecisionInput<'_>,
+        id: SubSessionId,
+    ) -> Result<Decision> {
         let deleted = Reply::Session(SessionOutcome::Deleted);
         if self.state.edge(id.version()).is_none() {
             return Ok(Decision::Answer(deleted));
         }
-        let (edge, lease) = self.writable_edge(ask, id)?;
-        let mut drafts = Drafts::after(ask, self.state.version(), lease);
+        let (edge, lease) = self.writable_edge(input, id)?;
+        let mut drafts = Drafts::after(input, self.state.version(), lease);
         drafts.push(
             Lane::Rest.of(edge.child),
-            Kind::EdgeDeleted { edge: id.version() },
-            ask.by_body(),
+            Event::EdgeDeleted { edge: id.version() },
+            input.caller_body(),
         );
         drafts.done(deleted)
     }

@@ -3,28 +3,32 @@
 use super::View;
 use crate::{
     command::{Append, Appended, Expect, SessionOutcome},
-    decision::{Ask, Decision, Drafts, ENTRY_BYTES, Reply},
+    decision::{Decision, DecisionInput, Drafts, ENTRY_BYTES, Reply},
     error::{Counter, Error, Result},
-    flaw::{self, Flaw},
     id::{EntryId, SessionId},
-    record::{Body, Kind, Lane},
+    record::{Body, Event, Lane},
 };
 
 impl View<'_> {
-    pub(super) fn append(&self, ask: &Ask<'_>, id: SessionId, append: &Append) -> Result<Decision> {
+    pub(super) fn append(
+        &self,
+        input: &DecisionInput<'_>,
+        id: SessionId,
+        append: &Append,
+    ) -> Result<Decision> {
         let version = id.version();
         let session = self.state.session(version).ok_or_else(|| Error::not_found(id))?;
         for entry in &append.entries {
             if let Some(to) = entry.in_reply_to
                 && to.thread() == self.id
             {
-                self.entry_exists(ask, to)?;
+                self.entry_exists(input, to)?;
             }
             if let Some(run) = entry.run
                 && run.thread() == self.id
                 && self.state.run(run.version()).is_none()
             {
-                self.ended_run(ask, run).ok_or_else(|| Error::not_found(run))?;
+                self.ended_run(input, run).ok_or_else(|| Error::not_found(run))?;
             }
         }
         self.open()?;
@@ -38,12 +42,12 @@ impl View<'_> {
                 .state
                 .run(run.version())
                 .map(|r| r.session)
-                .or_else(|| self.ended_run(ask, run));
+                .or_else(|| self.ended_run(input, run));
             if run.thread() != self.id || owner != Some(version) {
                 return Err(Error::WrongThread { what: run.to_string() });
             }
         }
-        let lease = self.fence(ask, session)?;
+        let lease = self.fence(input, session)?;
         if let Some(run) = append
             .entries
             .iter()
@@ -52,28 +56,27 @@ impl View<'_> {
         {
             return Err(Error::RunEnded { run: run.to_string() });
         }
-        if let Some(actual) = ask.call.oversize {
+        if let Some(actual) = input.call.oversize {
             let limit = ENTRY_BYTES as u64;
             return Err(Error::Capacity { what: "bytes of an entry", limit, actual });
         }
         if let Expect::Tail(expected) = append.expect
             && expected != session.tail
-            && !flaw::is(Flaw::IgnoresTail)
         {
             return Err(Error::Stale { counter: Counter::Tail, expected, actual: session.tail });
         }
-        let mut drafts = Drafts::after(ask, self.state.version(), lease);
+        let mut drafts = Drafts::after(input, self.state.version(), lease);
         let first = drafts.next();
-        for (entry, sealed) in append.entries.iter().zip(&ask.call.bodies) {
-            let kind = Kind::Entry {
+        for (entry, sealed) in append.entries.iter().zip(&input.call.bodies) {
+            let event = Event::Entry {
                 session: version,
                 run: entry.run.map(|r| r.version()),
                 in_reply_to: entry.in_reply_to.map(|e| e.version()),
             };
-            let author = entry.actor.as_ref().unwrap_or(&ask.by().actor).clone();
+            let author = entry.actor.as_ref().unwrap_or(&input.caller().actor).clone();
             drafts.push_sealed(
                 Lane::Log.of(version),
-                kind,
+                event,
                 Body::Entry(author),
                 Some(sealed.clone()),
             );
@@ -84,9 +87,9 @@ impl View<'_> {
     }
 
     /// An entry of this thread whose session was not deleted.
-    fn entry_exists(&self, ask: &Ask<'_>, id: EntryId) -> Result<()> {
-        match ask.fact(id.version()) {
-            Some(Kind::Entry { session, .. }) if self.state.session(*session).is_some() => Ok(()),
+    fn entry_exists(&self, input: &DecisionInput<'_>, id: EntryId) -> Result<()> {
+        match input.fact(id.version()) {
+            Some(Event::Entry { session, .. }) if self.state.session(*session).is_some() => Ok(()),
             _ => Err(Error::not_found(id)),
         }
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::View;
 use crate::{
     command::SessionOutcome,
-    decision::{Ask, Decision, Drafts, Reply},
+    decision::{Decision, DecisionInput, Drafts, Reply},
     error::{Error, Result},
     id::SessionId,
-    record::{Kind, Lane},
+    record::{Event, Lane},
 };
 
 fn millis(ttl: Duration) -> u64 {
@@ -17,11 +17,16 @@ fn millis(ttl: Duration) -> u64 {
 
 impl View<'_> {
     /// Free, one's own, or expired by more than the skew (LEA1, LEA3).
-    pub(super) fn claim(&self, ask: &Ask<'_>, id: SessionId, ttl: Duration) -> Result<Decision> {
+    pub(super) fn claim(
+        &self,
+        input: &DecisionInput<'_>,
+        id: SessionId,
+        ttl: Duration,
+    ) -> Result<Decision> {
         let (version, session) = self.session(id)?;
-        let given = ask.by().lease;
+        let given = input.caller().lease;
         if let Some(lease) = &session.lease {
-            let expired = ask.now > lease.expires_at().plus(ask.call.max_skew);
+            let expired = input.now > lease.expires_at().plus(input.call.max_skew);
             let free = given == Some(lease.token) || (given.is_none() && expired);
             if !free {
                 return Err(Error::Fenced { current: Some(lease.token), given });
@@ -29,28 +34,39 @@ impl View<'_> {
         } else if given.is_some() {
             return Err(Error::Fenced { current: None, given });
         }
-        let mut drafts = Drafts::after(ask, self.state.version(), None);
-        let kind = Kind::LeaseGranted { session: version, ttl_millis: millis(ttl) };
-        let token = drafts.push(Lane::Rest.of(version), kind, ask.by_body());
+        let mut drafts = Drafts::after(input, self.state.version(), None);
+        let event = Event::LeaseGranted { session: version, ttl_millis: millis(ttl) };
+        let token = drafts.push(Lane::Rest.of(version), event, input.caller_body());
         drafts.done(Reply::Session(SessionOutcome::Leased(token)))
     }
 
-    pub(super) fn renew(&self, ask: &Ask<'_>, id: SessionId, ttl: Duration) -> Result<Decision> {
+    pub(super) fn renew(
+        &self,
+        input: &DecisionInput<'_>,
+        id: SessionId,
+        ttl: Duration,
+    ) -> Result<Decision> {
         let (version, session) = self.session(id)?;
-        let lease = self.fence(ask, session)?;
+        let lease = self.fence(input, session)?;
         if lease.is_none() {
             return Err(Error::Fenced { current: None, given: None });
         }
-        let kind = Kind::LeaseRenewed { session: version, ttl_millis: millis(ttl) };
-        self.one_of(ask, version, lease, kind, ask.by_body())
+        let event = Event::LeaseRenewed { session: version, ttl_millis: millis(ttl) };
+        self.one_of(input, version, lease, event, input.caller_body())
     }
 
-    pub(super) fn release(&self, ask: &Ask<'_>, id: SessionId) -> Result<Decision> {
+    pub(super) fn release(&self, input: &DecisionInput<'_>, id: SessionId) -> Result<Decision> {
         let (version, session) = self.session(id)?;
         if session.lease.is_none() {
             return Ok(Decision::Answer(Reply::changed(0)));
         }
-        let lease = self.fence(ask, session)?;
-        self.one_of(ask, version, lease, Kind::LeaseReleased { session: version }, ask.by_body())
+        let lease = self.fence(input, session)?;
+        self.one_of(
+            input,
+            version,
+            lease,
+            Event::LeaseReleased { session: version },
+            input.caller_body(),
+        )
     }
 }

@@ -14,11 +14,10 @@ mod thread;
 use super::state::{SessionState, ThreadFields, ThreadState};
 use crate::{
     command::{Appended, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
-    decision::{Ask, Decision, Reply, Request},
+    decision::{Decision, DecisionInput, Reply, Request},
     error::{Closure, Error, Result},
-    flaw::{self, Flaw},
     id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
-    keys::Answer,
+    idempotency::Answer,
     model::ThreadStatus,
 };
 
@@ -31,26 +30,26 @@ pub(super) struct View<'a> {
 
 impl ThreadState {
     /// What a call comes to on this state. Pure: the same arguments give the same answer.
-    pub(crate) fn decide(&self, id: ThreadId, ask: &Ask<'_>) -> Result<Decision> {
-        if let Some(answer) = ask.known(&self.keys)? {
-            return Ok(Decision::Answer(replay(id, &ask.call.request, answer)));
+    pub(crate) fn decide(&self, id: ThreadId, input: &DecisionInput<'_>) -> Result<Decision> {
+        if let Some(answer) = input.known(&self.keys)? {
+            return Ok(Decision::Answer(replay(id, &input.call.request, answer)));
         }
         let view = View { id, state: self };
-        match &ask.call.request {
+        match &input.call.request {
             Request::Begin { project, reserved, command } => {
-                view.begin(ask, *project, *reserved, command)
+                view.begin(input, *project, *reserved, command)
             }
-            Request::Thread(command) => view.decide_thread(ask, command),
-            Request::Session(command) => view.decide_session(ask, command),
+            Request::Thread(command) => view.decide_thread(input, command),
+            Request::Session(command) => view.decide_session(input, command),
             Request::Reserve { .. } | Request::UndoDelete | Request::FinishDelete => {
-                Err(misplaced())
+                Err(wrong_journal())
             }
         }
     }
 }
 
 /// A request that reached the wrong journal: a bug of the store above, said instead of guessed.
-pub(crate) fn misplaced() -> Error {
+pub(crate) fn wrong_journal() -> Error {
     Error::invalid("command", "is not for this journal")
 }
 
@@ -104,38 +103,40 @@ impl<'a> View<'a> {
     }
 
     /// The token the caller holds on a session, or why it may not write (LEA2, LEA6).
-    fn fence(&self, ask: &Ask<'_>, session: &SessionState) -> Result<Option<Version>> {
+    fn fence(&self, input: &DecisionInput<'_>, session: &SessionState) -> Result<Option<Version>> {
         let current = session.lease.as_ref().map(|l| l.token);
-        let given = ask.by().lease;
-        if current == given || flaw::is(Flaw::IgnoresLeases) {
-            Ok(current)
-        } else {
-            Err(Error::Fenced { current, given })
-        }
+        let given = input.caller().lease;
+        if current == given { Ok(current) } else { Err(Error::Fenced { current, given }) }
     }
 
-    fn decide_session(&self, ask: &Ask<'_>, command: &SessionCommand) -> Result<Decision> {
+    fn decide_session(
+        &self,
+        input: &DecisionInput<'_>,
+        command: &SessionCommand,
+    ) -> Result<Decision> {
         match command {
-            SessionCommand::CreateSession { session, .. } => self.create_session(ask, session),
+            SessionCommand::CreateSession { session, .. } => self.create_session(input, session),
             SessionCommand::UpdateSession { session, expected, update } => {
-                self.update_session(ask, *session, *expected, update)
+                self.update_session(input, *session, *expected, update)
             }
-            SessionCommand::SetStatus { session, to } => self.set_status(ask, *session, *to),
-            SessionCommand::ReopenSession { session } => self.reopen_session(ask, *session),
-            SessionCommand::DeleteSession { session } => self.delete_session(ask, *session),
-            SessionCommand::LinkSessions(link) => self.link(ask, link),
+            SessionCommand::SetStatus { session, to } => self.set_status(input, *session, *to),
+            SessionCommand::ReopenSession { session } => self.reopen_session(input, *session),
+            SessionCommand::DeleteSession { session } => self.delete_session(input, *session),
+            SessionCommand::LinkSessions(link) => self.link(input, link),
             SessionCommand::UpdateEdge { edge, expected, update } => {
-                self.update_edge(ask, *edge, *expected, update)
+                self.update_edge(input, *edge, *expected, update)
             }
-            SessionCommand::DeleteEdge { edge } => self.delete_edge(ask, *edge),
-            SessionCommand::Append { session, append } => self.append(ask, *session, append),
-            SessionCommand::StartRun { session, run } => self.start_run(ask, *session, run),
-            SessionCommand::SetRunStatus { run, to } => self.set_run_status(ask, *run, *to),
-            SessionCommand::EndRun { run, outcome, .. } => self.end_run(ask, *run, outcome),
-            SessionCommand::BookUsage { run, call, usage, .. } => self.book(ask, *run, call, usage),
-            SessionCommand::ClaimLease { session, ttl } => self.claim(ask, *session, *ttl),
-            SessionCommand::RenewLease { session, ttl } => self.renew(ask, *session, *ttl),
-            SessionCommand::ReleaseLease { session } => self.release(ask, *session),
+            SessionCommand::DeleteEdge { edge } => self.delete_edge(input, *edge),
+            SessionCommand::Append { session, append } => self.append(input, *session, append),
+            SessionCommand::StartRun { session, run } => self.start_run(input, *session, run),
+            SessionCommand::SetRunStatus { run, to } => self.set_run_status(input, *run, *to),
+            SessionCommand::EndRun { run, outcome, .. } => self.end_run(input, *run, outcome),
+            SessionCommand::BookUsage { run, call, usage, .. } => {
+                self.book(input, *run, call, usage)
+            }
+            SessionCommand::ClaimLease { session, ttl } => self.claim(input, *session, *ttl),
+            SessionCommand::RenewLease { session, ttl } => self.renew(input, *session, *ttl),
+            SessionCommand::ReleaseLease { session } => self.release(input, *session),
         }
     }
 }

@@ -3,12 +3,11 @@
 use super::{View, session::illegal};
 use crate::{
     command::{NewRun, SessionOutcome},
-    decision::{Ask, Decision, Drafts, Reply},
+    decision::{Decision, DecisionInput, Drafts, Reply},
     error::{Error, Result, State},
-    flaw::{self, Flaw},
     id::{RunId, SessionId, Version},
     model::{RunOutcome, RunStatus, SessionStatus, SubSessionStatus, Usage},
-    record::{Body, Consequence, EdgeStep, Hash, Kind, Lane, RunBody, RunEndBody, UsageBody},
+    record::{Body, Consequence, EdgeStep, Event, Hash, Lane, RunBody, RunEndBody, UsageBody},
     thread::state::{RunState, SessionState},
 };
 
@@ -25,9 +24,9 @@ fn call_hash(call: &str) -> u128 {
 
 impl View<'_> {
     /// The session of a run that began and lives no more, as its own record says.
-    pub(super) fn ended_run(&self, ask: &Ask<'_>, run: RunId) -> Option<Version> {
-        match ask.fact(run.version()) {
-            Some(Kind::RunStarted { session, .. }) if self.state.session(*session).is_some() => {
+    pub(super) fn ended_run(&self, input: &DecisionInput<'_>, run: RunId) -> Option<Version> {
+        match input.fact(run.version()) {
+            Some(Event::RunStarted { session, .. }) if self.state.session(*session).is_some() => {
                 Some(*session)
             }
             _ => None,
@@ -35,22 +34,26 @@ impl View<'_> {
     }
 
     /// The session of a run, live or ended, in an open thread, and the token held on it.
-    fn owner(&self, ask: &Ask<'_>, id: RunId) -> Result<(&SessionState, Option<Version>)> {
+    fn owner(
+        &self,
+        input: &DecisionInput<'_>,
+        id: RunId,
+    ) -> Result<(&SessionState, Option<Version>)> {
         let live = self.state.run(id.version()).map(|r| r.session);
-        let owner = live.or_else(|| self.ended_run(ask, id));
+        let owner = live.or_else(|| self.ended_run(input, id));
         let owner =
             owner.and_then(|s| self.state.session(s)).ok_or_else(|| Error::not_found(id))?;
         self.open()?;
-        Ok((owner, self.fence(ask, owner)?))
+        Ok((owner, self.fence(input, owner)?))
     }
 
     /// A live run of an open thread, with its session and the token held on it.
     fn live_run(
         &self,
-        ask: &Ask<'_>,
+        input: &DecisionInput<'_>,
         id: RunId,
     ) -> Result<(&RunState, &SessionState, Option<Version>)> {
-        let (owner, lease) = self.owner(ask, id)?;
+        let (owner, lease) = self.owner(input, id)?;
         let run =
             self.state.run(id.version()).ok_or_else(|| Error::RunEnded { run: id.to_string() })?;
         Ok((run, owner, lease))
@@ -105,13 +108,18 @@ impl View<'_> {
         Consequence { session: status, edge: step }
     }
 
-    pub(super) fn start_run(&self, ask: &Ask<'_>, id: SessionId, new: &NewRun) -> Result<Decision> {
+    pub(super) fn start_run(
+        &self,
+        input: &DecisionInput<'_>,
+        id: SessionId,
+        new: &NewRun,
+    ) -> Result<Decision> {
         let version = id.version();
         let session = self.state.session(version).ok_or_else(|| Error::not_found(id))?;
         let retried = match new.retry_of.filter(|run| run.thread() == self.id) {
             Some(run) => {
                 let live = self.state.run(run.version());
-                let owner = live.map(|r| r.session).or_else(|| self.ended_run(ask, run));
+                let owner = live.map(|r| r.session).or_else(|| self.ended_run(input, run));
                 Some((run, owner.ok_or_else(|| Error::not_found(run))?, live))
             }
             None => None,
@@ -122,7 +130,7 @@ impl View<'_> {
         {
             return Err(Error::WrongThread { what: run.to_string() });
         }
-        let lease = self.fence(ask, session)?;
+        let lease = self.fence(input, session)?;
         let status = if new.queued { RunStatus::Queued } else { RunStatus::Running };
         if let Some((_, _, Some(live))) = retried {
             return Err(Error::IllegalTransition {
@@ -136,8 +144,8 @@ impl View<'_> {
         ) {
             return Err(illegal(session.status, SessionStatus::Active));
         }
-        let mut drafts = Drafts::after(ask, self.state.version(), lease);
-        let kind = Kind::RunStarted {
+        let mut drafts = Drafts::after(input, self.state.version(), lease);
+        let event = Event::RunStarted {
             session: version,
             iteration: session.iterations.saturating_add(1),
             retry_of: new.retry_of.map(RunId::version),
@@ -145,19 +153,19 @@ impl View<'_> {
             then: self.fan_in(session, 0, status, session.parent),
         };
         let task = new.task.clone().or_else(|| session.task.as_deref().map(str::to_owned));
-        let body = RunBody { task, labels: new.labels.clone(), by: ask.by().actor.clone() };
-        let run = drafts.push(Lane::Runs.of(version), kind, Body::Run(body));
+        let body = RunBody { task, labels: new.labels.clone(), by: input.caller().actor.clone() };
+        let run = drafts.push(Lane::Runs.of(version), event, Body::Run(body));
         drafts.done(Reply::Session(SessionOutcome::RunStarted(RunId::new(self.id, run))))
     }
 
     pub(super) fn set_run_status(
         &self,
-        ask: &Ask<'_>,
+        input: &DecisionInput<'_>,
         id: RunId,
         to: RunStatus,
     ) -> Result<Decision> {
         use RunStatus::{AwaitingHitl, AwaitingHitlResolution, Queued, Running};
-        let (run, session, lease) = self.live_run(ask, id)?;
+        let (run, session, lease) = self.live_run(input, id)?;
         let step = matches!(
             (run.status, to),
             (Queued, Running)
@@ -171,22 +179,22 @@ impl View<'_> {
                 to: State::Run(to),
             });
         }
-        let kind = Kind::RunStatusSet {
+        let event = Event::RunStatusSet {
             run: id.version(),
             session: run.session,
             status: to,
             then: self.fan_in(session, id.version(), to, session.parent),
         };
-        self.one_of(ask, run.session, lease, kind, ask.by_body())
+        self.one_of(input, run.session, lease, event, input.caller_body())
     }
 
     pub(super) fn end_run(
         &self,
-        ask: &Ask<'_>,
+        input: &DecisionInput<'_>,
         id: RunId,
         outcome: &RunOutcome,
     ) -> Result<Decision> {
-        let (run, session, lease) = self.live_run(ask, id)?;
+        let (run, session, lease) = self.live_run(input, id)?;
         let to = outcome.status();
         if to == RunStatus::Succeeded && run.status != RunStatus::Running {
             return Err(Error::IllegalTransition {
@@ -194,7 +202,7 @@ impl View<'_> {
                 to: State::Run(to),
             });
         }
-        let kind = Kind::RunEnded {
+        let event = Event::RunEnded {
             run: id.version(),
             session: run.session,
             iteration: run.iteration,
@@ -208,22 +216,22 @@ impl View<'_> {
             outcome: outcome.clone(),
             task: run.task.as_deref().map(str::to_owned),
             labels: run.labels.as_deref().cloned().unwrap_or_default(),
-            by: ask.by().actor.clone(),
+            by: input.caller().actor.clone(),
         };
-        let mut drafts = Drafts::after(ask, self.state.version(), lease);
-        let version = drafts.push(Lane::Runs.of(run.session), kind, Body::RunEnd(body));
+        let mut drafts = Drafts::after(input, self.state.version(), lease);
+        let version = drafts.push(Lane::Runs.of(run.session), event, Body::RunEnd(body));
         drafts.done(Reply::changed(version))
     }
 
     pub(super) fn book(
         &self,
-        ask: &Ask<'_>,
+        input: &DecisionInput<'_>,
         id: RunId,
         call: &str,
         usage: &Usage,
     ) -> Result<Decision> {
         let hash = call_hash(call);
-        self.owner(ask, id)?;
+        self.owner(input, id)?;
         let live = self.state.run(id.version());
         let booked = match live {
             Some(run) => run.calls.get(&hash).copied(),
@@ -232,23 +240,23 @@ impl View<'_> {
                 late.find(|c| c.run == id.version() && c.call == hash).map(|c| c.version)
             }
         };
-        if let Some(version) = booked.filter(|_| !flaw::is(Flaw::BooksTwice)) {
+        if let Some(version) = booked {
             return Ok(Decision::Answer(Reply::changed(version)));
         }
-        let (run, session, lease) = self.live_run(ask, id)?;
+        let (run, session, lease) = self.live_run(input, id)?;
         let mut running =
             session.roll_up.as_ref().and_then(|r| r.totals.clone()).unwrap_or_default();
         running.book(usage);
-        let kind = Kind::UsageBooked {
+        let event = Event::UsageBooked {
             run: id.version(),
             session: run.session,
             call: hash,
             usage: usage.clone(),
             running,
         };
-        let mut drafts = Drafts::after(ask, self.state.version(), lease);
-        let body = UsageBody { call: call.to_owned(), by: ask.by().actor.clone() };
-        let version = drafts.push(Lane::Usage.of(run.session), kind, Body::Usage(body));
+        let mut drafts = Drafts::after(input, self.state.version(), lease);
+        let body = UsageBody { call: call.to_owned(), by: input.caller().actor.clone() };
+        let version = drafts.push(Lane::Usage.of(run.session), event, Body::Usage(body));
         drafts.done(Reply::changed(version))
     }
 }

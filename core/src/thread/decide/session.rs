@@ -6,48 +6,52 @@ use super::{
 };
 use crate::{
     command::{NewSession, SessionOutcome, UpdateSession},
-    decision::{Ask, Decision, Drafts, Reply},
+    decision::{Decision, DecisionInput, Drafts, Reply},
     error::{Error, Result, State},
     id::{SessionId, SubSessionId, Version},
     model::{SessionStatus, SubSessionStatus},
-    record::{Body, Consequence, EdgeStep, Kind, Lane, SessionBody},
+    record::{Body, Consequence, EdgeStep, Event, Lane, SessionBody},
 };
 
 impl View<'_> {
-    pub(super) fn create_session(&self, ask: &Ask<'_>, new: &NewSession) -> Result<Decision> {
+    pub(super) fn create_session(
+        &self,
+        input: &DecisionInput<'_>,
+        new: &NewSession,
+    ) -> Result<Decision> {
         self.thread()?;
         let parent = match &new.parent {
-            Some(edge) => Some((edge, self.parent(edge)?, self.spawner(ask, edge)?)),
+            Some(edge) => Some((edge, self.parent(edge)?, self.spawner(input, edge)?)),
             None => None,
         };
-        let caps = ask.call.caps.as_ref().ok_or_else(super::misplaced)?;
+        let caps = input.call.caps.as_ref().ok_or_else(super::wrong_journal)?;
         closed_project(caps.status)?;
         self.open()?;
         let lease = match parent {
             Some((edge, parent, spawner)) => {
                 self.spawner_is_parent(edge, spawner)?;
                 let parent = parent.ok_or_else(|| Error::not_found(edge.parent))?;
-                let lease = self.fence(ask, parent)?;
+                let lease = self.fence(input, parent)?;
                 self.spawner_lives(edge)?;
                 self.caps(caps, edge.parent.version(), 0)?;
                 lease
             }
             None => None,
         };
-        let mut drafts = Drafts::after(ask, self.state.version(), lease);
+        let mut drafts = Drafts::after(input, self.state.version(), lease);
         let child = drafts.next();
         let body = SessionBody {
             name: new.name.clone(),
             labels: new.labels.clone(),
             task: new.task.clone(),
             actor: new.actor.clone(),
-            by: ask.by().actor.clone(),
+            by: input.caller().actor.clone(),
         };
-        drafts.push(Lane::Rest.of(child), Kind::SessionCreated {}, Body::Session(body));
+        drafts.push(Lane::Rest.of(child), Event::SessionCreated {}, Body::Session(body));
         let edge = new.parent.as_ref().map(|edge| {
-            let (kind, body) =
-                self.edge_record(ask, edge, child, SubSessionStatus::Pending, caps.version);
-            SubSessionId::new(self.id, drafts.push(Lane::Rest.of(child), kind, body))
+            let (event, body) =
+                self.edge_record(input, edge, child, SubSessionStatus::Pending, caps.version);
+            SubSessionId::new(self.id, drafts.push(Lane::Rest.of(child), event, body))
         });
         let id = SessionId::new(self.id, child);
         drafts.done(Reply::Session(SessionOutcome::SessionCreated(id, edge)))
@@ -55,13 +59,13 @@ impl View<'_> {
 
     pub(super) fn update_session(
         &self,
-        ask: &Ask<'_>,
+        input: &DecisionInput<'_>,
         id: SessionId,
         expected: Version,
         update: &UpdateSession,
     ) -> Result<Decision> {
         let (version, session) = self.session(id)?;
-        let lease = self.fence(ask, session)?;
+        let lease = self.fence(input, session)?;
         if update.actor.is_some() && session.actor.is_some() {
             return Err(Error::IllegalTransition {
                 from: State::Session(session.status),
@@ -79,13 +83,13 @@ impl View<'_> {
             },
             task: update.task.clone().unwrap_or_else(|| owned(&session.task)),
             actor: update.actor.clone().or_else(|| session.actor.as_deref().cloned()),
-            by: ask.by().actor.clone(),
+            by: input.caller().actor.clone(),
         };
         self.one_of(
-            ask,
+            input,
             version,
             lease,
-            Kind::SessionUpdated { session: version },
+            Event::SessionUpdated { session: version },
             Body::Session(body),
         )
     }
@@ -93,13 +97,13 @@ impl View<'_> {
     /// The machine of statuses set by hand. What follows runs goes by another road.
     pub(super) fn set_status(
         &self,
-        ask: &Ask<'_>,
+        input: &DecisionInput<'_>,
         id: SessionId,
         to: SessionStatus,
     ) -> Result<Decision> {
         use SessionStatus::{Active, AwaitingHitl, Failed, Idle};
         let (version, session) = self.session(id)?;
-        let lease = self.fence(ask, session)?;
+        let lease = self.fence(input, session)?;
         let step = matches!(
             (session.status, to),
             (Idle, Active | AwaitingHitl | Failed)
@@ -117,40 +121,54 @@ impl View<'_> {
             .map(|edge| EdgeStep { edge, to: SubSessionStatus::Failed });
         let then = Consequence { session: to, edge };
         self.one_of(
-            ask,
+            input,
             version,
             lease,
-            Kind::SessionStatusSet { session: version, then },
-            ask.by_body(),
+            Event::SessionStatusSet { session: version, then },
+            input.caller_body(),
         )
     }
 
-    pub(super) fn reopen_session(&self, ask: &Ask<'_>, id: SessionId) -> Result<Decision> {
+    pub(super) fn reopen_session(
+        &self,
+        input: &DecisionInput<'_>,
+        id: SessionId,
+    ) -> Result<Decision> {
         let (version, session) = self.session(id)?;
-        let lease = self.fence(ask, session)?;
+        let lease = self.fence(input, session)?;
         if session.status != SessionStatus::Failed {
             return Err(illegal(session.status, SessionStatus::Active));
         }
-        self.one_of(ask, version, lease, Kind::SessionReopened { session: version }, ask.by_body())
+        self.one_of(
+            input,
+            version,
+            lease,
+            Event::SessionReopened { session: version },
+            input.caller_body(),
+        )
     }
 
-    pub(super) fn delete_session(&self, ask: &Ask<'_>, id: SessionId) -> Result<Decision> {
+    pub(super) fn delete_session(
+        &self,
+        input: &DecisionInput<'_>,
+        id: SessionId,
+    ) -> Result<Decision> {
         let deleted = Reply::Session(SessionOutcome::Deleted);
         let Some(session) = self.state.session(id.version()) else {
             return Ok(Decision::Answer(deleted));
         };
         self.open()?;
-        let lease = self.fence(ask, session)?;
+        let lease = self.fence(input, session)?;
         let named_by = session.parent.or_else(|| session.children.first().copied());
         if let Some(edge) = named_by {
             let edge = SubSessionId::new(self.id, edge).to_string();
             return Err(Error::SessionLinked { session: id.to_string(), edge });
         }
-        let mut drafts = Drafts::after(ask, self.state.version(), lease);
+        let mut drafts = Drafts::after(input, self.state.version(), lease);
         drafts.push(
             Lane::Rest.of(id.version()),
-            Kind::SessionDeleted { session: id.version() },
-            ask.by_body(),
+            Event::SessionDeleted { session: id.version() },
+            input.caller_body(),
         );
         drafts.done(deleted)
     }
@@ -158,14 +176,14 @@ impl View<'_> {
     /// One record about a session.
     pub(super) fn one_of(
         &self,
-        ask: &Ask<'_>,
+        input: &DecisionInput<'_>,
         session: Version,
         lease: Option<Version>,
-        kind: Kind,
+        event: Event,
         body: Body,
     ) -> Result<Decision> {
-        let mut drafts = Drafts::after(ask, self.state.version(), lease);
-        let version = drafts.push(Lane::Rest.of(session), kind, body);
+        let mut drafts = Drafts::after(input, self.state.version(), lease);
+        let version = drafts.push(Lane::Rest.of(session), event, body);
         drafts.done(Reply::changed(version))
     }
 }

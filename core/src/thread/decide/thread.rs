@@ -3,12 +3,11 @@
 use super::View;
 use crate::{
     command::{ThreadCommand, ThreadOutcome, UpdateThread},
-    decision::{Ask, Decision, Drafts, Reply},
+    decision::{Decision, DecisionInput, Drafts, Reply},
     error::{Closure, Counter, Error, Result, ThreadAction},
-    flaw::{self, Flaw},
     id::{ProjectId, SessionId, Version},
     model::{SessionSample, SessionStatus, ThreadStatus},
-    record::{Body, Kind, Lane, ThreadBody},
+    record::{Body, Event, Lane, ThreadBody},
 };
 
 /// Sessions an error names at most (THD5).
@@ -18,49 +17,53 @@ impl View<'_> {
     /// Version 1 of a thread. Whoever finds it there already finds the work done.
     pub(super) fn begin(
         &self,
-        ask: &Ask<'_>,
+        input: &DecisionInput<'_>,
         project: ProjectId,
         reserved: Version,
         command: &ThreadCommand,
     ) -> Result<Decision> {
         let ThreadCommand::CreateThread { thread, .. } = command else {
-            return Err(super::misplaced());
+            return Err(super::wrong_journal());
         };
         let reply = Reply::Thread(ThreadOutcome::ThreadCreated(self.id));
         if self.state.thread.is_some() {
             return Ok(Decision::Answer(reply));
         }
-        let mut drafts = Drafts::after(ask, self.state.version(), None);
+        let mut drafts = Drafts::after(input, self.state.version(), None);
         let body = ThreadBody {
             title: thread.title.clone(),
             labels: thread.labels.clone(),
-            by: ask.by().actor.clone(),
+            by: input.caller().actor.clone(),
         };
         drafts.push(
             Lane::Rest.of(0),
-            Kind::ThreadCreated { project, reserved },
+            Event::ThreadCreated { project, reserved },
             Body::Thread(body),
         );
         drafts.done(reply)
     }
 
-    pub(super) fn decide_thread(&self, ask: &Ask<'_>, command: &ThreadCommand) -> Result<Decision> {
+    pub(super) fn decide_thread(
+        &self,
+        input: &DecisionInput<'_>,
+        command: &ThreadCommand,
+    ) -> Result<Decision> {
         match command {
             ThreadCommand::UpdateThread { expected, update, .. } => {
-                self.update_thread(ask, *expected, update)
+                self.update_thread(input, *expected, update)
             }
-            ThreadCommand::ArchiveThread { .. } => self.archive(ask),
-            ThreadCommand::ReopenThread { .. } => self.reopen(ask),
+            ThreadCommand::ArchiveThread { .. } => self.archive(input),
+            ThreadCommand::ReopenThread { .. } => self.reopen(input),
             ThreadCommand::DeleteThread { .. } => self.delete(ThreadAction::Delete, |_| true),
             ThreadCommand::PurgeThread { .. } => self.delete(ThreadAction::Purge, is_at_work),
-            ThreadCommand::EraseEntries { entries, .. } => self.erase(ask, entries),
-            _ => Err(super::misplaced()),
+            ThreadCommand::EraseEntries { entries, .. } => self.erase(input, entries),
+            _ => Err(super::wrong_journal()),
         }
     }
 
     fn update_thread(
         &self,
-        ask: &Ask<'_>,
+        input: &DecisionInput<'_>,
         expected: Version,
         update: &UpdateThread,
     ) -> Result<Decision> {
@@ -70,26 +73,26 @@ impl View<'_> {
         let body = ThreadBody {
             title: update.title.clone().unwrap_or_else(|| thread.title.clone()),
             labels: update.labels.clone().unwrap_or_else(|| thread.labels.clone()),
-            by: ask.by().actor.clone(),
+            by: input.caller().actor.clone(),
         };
-        self.one(ask, Kind::ThreadUpdated {}, Body::Thread(body))
+        self.one(input, Event::ThreadUpdated {}, Body::Thread(body))
     }
 
-    fn archive(&self, ask: &Ask<'_>) -> Result<Decision> {
+    fn archive(&self, input: &DecisionInput<'_>) -> Result<Decision> {
         let thread = self.thread()?;
         if thread.status == ThreadStatus::Archived {
             return Ok(Decision::Answer(Reply::thread_changed(thread.version)));
         }
         self.refuse_if(ThreadAction::Archive, is_at_work)?;
-        self.one(ask, Kind::ThreadArchived {}, ask.by_body())
+        self.one(input, Event::ThreadArchived {}, input.caller_body())
     }
 
-    fn reopen(&self, ask: &Ask<'_>) -> Result<Decision> {
+    fn reopen(&self, input: &DecisionInput<'_>) -> Result<Decision> {
         let thread = self.thread()?;
         if thread.status == ThreadStatus::Open {
             return Ok(Decision::Answer(Reply::thread_changed(thread.version)));
         }
-        self.one(ask, Kind::ThreadReopened {}, ask.by_body())
+        self.one(input, Event::ThreadReopened {}, input.caller_body())
     }
 
     fn delete(
@@ -116,9 +119,7 @@ impl View<'_> {
             status: s.status,
         };
         let samples: Vec<_> = found.by_ref().take(SAMPLES).map(sample).collect();
-        if samples.is_empty()
-            || (action == ThreadAction::Archive && flaw::is(Flaw::ArchivesAnything))
-        {
+        if samples.is_empty() {
             return Ok(());
         }
         let total = samples.len() as u64 + found.count() as u64;
@@ -126,9 +127,14 @@ impl View<'_> {
     }
 
     /// One record of the thread itself.
-    pub(super) fn one(&self, ask: &Ask<'_>, kind: Kind, body: Body) -> Result<Decision> {
-        let mut drafts = Drafts::after(ask, self.state.version(), None);
-        let version = drafts.push(Lane::Rest.of(0), kind, body);
+    pub(super) fn one(
+        &self,
+        input: &DecisionInput<'_>,
+        event: Event,
+        body: Body,
+    ) -> Result<Decision> {
+        let mut drafts = Drafts::after(input, self.state.version(), None);
+        let version = drafts.push(Lane::Rest.of(0), event, body);
         drafts.done(Reply::thread_changed(version))
     }
 }
@@ -147,7 +153,7 @@ fn is_at_work(session: &super::SessionState) -> bool {
 
 /// The compare of every compare-and-set.
 pub(crate) fn stale(expected: Version, actual: Version) -> Result<()> {
-    if expected == actual || flaw::is(Flaw::IgnoresVersions) {
+    if expected == actual {
         Ok(())
     } else {
         Err(Error::Stale { counter: Counter::Version, expected, actual })

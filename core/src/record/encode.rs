@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{KeyMark, Kind, RecordHead, hex128::Digits};
+use super::{Event, KeyMark, RecordHeader, hex128::Digits};
 use crate::model::{Actor, Message, Part};
 
 type Done = Result<(), serde_json::Error>;
@@ -11,7 +11,7 @@ type Done = Result<(), serde_json::Error>;
 const RUN: usize = 32;
 
 /// The head of a record.
-pub(super) fn head(head: &RecordHead) -> Result<String, serde_json::Error> {
+pub(super) fn header(head: &RecordHeader) -> Result<String, serde_json::Error> {
     let mut out = String::with_capacity(384);
     number(&mut out, "{\"v\":", head.version);
     number(&mut out, ",\"s\":", head.stream.0);
@@ -35,13 +35,13 @@ pub(super) fn head(head: &RecordHead) -> Result<String, serde_json::Error> {
     if let Some(lease) = head.lease {
         number(&mut out, ",\"l\":", lease);
     }
-    if let Kind::Entry { session, run, in_reply_to } = head.is {
+    if let Event::Entry { session, run, in_reply_to } = head.event {
         number(&mut out, ",\"is\":{\"entry\":{\"session\":", session);
         run.into_iter().for_each(|run| number(&mut out, ",\"run\":", run));
         in_reply_to.into_iter().for_each(|entry| number(&mut out, ",\"in_reply_to\":", entry));
         out.push_str("}}");
     } else {
-        field(&mut out, ",\"is\":", &head.is)?;
+        field(&mut out, ",\"is\":", &head.event)?;
     }
     out.push('}');
     Ok(out)

@@ -19,7 +19,7 @@ pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// An error of something that may have happened all the same.
-pub(super) fn in_doubt(space: &Space, error: Error) -> Error {
+pub(super) fn as_indeterminate(space: &Space, error: Error) -> Error {
     let source = match error {
         Error::Unavailable { source, .. } => source,
         error => Some(std::sync::Arc::new(error) as _),
@@ -34,7 +34,7 @@ enum Stage {
     /// In a batch that was sent.
     InFlight,
     /// It was sent and may have been applied; that it is sent again changes nothing about it.
-    InDoubt,
+    Unknown,
     /// The caller has gone; whatever is not in flight is not sent for it.
     Left,
     Answered(Result<Reply>),
@@ -44,7 +44,7 @@ enum Stage {
 
 /// A call, its stage, and the bell its caller waits for.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct PendingCall {
     pub(super) call: Call,
     /// When its time is up, on the store's elapsed clock.
     pub(super) until: Duration,
@@ -52,30 +52,30 @@ pub(super) struct Slot {
     bell: Event,
 }
 
-impl Slot {
+impl PendingCall {
     pub(super) fn new(call: Call, until: Duration) -> Self {
         Self { call, until, stage: Mutex::new(Stage::Waiting), bell: Event::new() }
     }
 
     /// Marks it as sent; `false` when the caller has left, and it must not be.
-    pub(super) fn take_off(&self) -> bool {
+    pub(super) fn mark_sent(&self) -> bool {
         let mut stage = lock(&self.stage);
         if matches!(*stage, Stage::Waiting) {
             *stage = Stage::InFlight;
         }
-        matches!(*stage, Stage::InFlight | Stage::InDoubt)
+        matches!(*stage, Stage::InFlight | Stage::Unknown)
     }
 
     /// Nobody knows what became of it: until it is answered, an error proves nothing.
-    pub(super) fn doubt(&self) {
+    pub(super) fn mark_unknown(&self) {
         let mut stage = lock(&self.stage);
         if matches!(*stage, Stage::InFlight) {
-            *stage = Stage::InDoubt;
+            *stage = Stage::Unknown;
         }
     }
 
     /// The batch did not land: it may be decided again.
-    pub(super) fn touch_down(&self) {
+    pub(super) fn mark_unsent(&self) {
         let mut stage = lock(&self.stage);
         if matches!(*stage, Stage::InFlight) {
             *stage = Stage::Waiting;
@@ -84,12 +84,12 @@ impl Slot {
 
     /// Whether nobody waits any more for what was not sent.
     pub(super) fn is_over(&self) -> bool {
-        !matches!(*lock(&self.stage), Stage::Waiting | Stage::InFlight | Stage::InDoubt)
+        !matches!(*lock(&self.stage), Stage::Waiting | Stage::InFlight | Stage::Unknown)
     }
 
     pub(super) fn answer(&self, answer: Result<Reply>) {
         let mut stage = lock(&self.stage);
-        if matches!(*stage, Stage::Waiting | Stage::InFlight | Stage::InDoubt) {
+        if matches!(*stage, Stage::Waiting | Stage::InFlight | Stage::Unknown) {
             *stage = Stage::Answered(answer);
             drop(stage);
             self.bell.notify(usize::MAX);
@@ -98,8 +98,8 @@ impl Slot {
 
     /// The leader cannot go on. What is in flight stays unknown; the rest was never sent.
     pub(super) fn fail(&self, space: &Space, error: Error) {
-        let in_flight = matches!(*lock(&self.stage), Stage::InFlight | Stage::InDoubt);
-        self.answer(Err(if in_flight { in_doubt(space, error) } else { error }));
+        let in_flight = matches!(*lock(&self.stage), Stage::InFlight | Stage::Unknown);
+        self.answer(Err(if in_flight { as_indeterminate(space, error) } else { error }));
     }
 
     /// The answer, once.
@@ -128,11 +128,11 @@ impl Slot {
     }
 
     /// The caller goes. What was never sent never will be; what is in flight stays unknown.
-    pub(super) fn leave(&self, space: &Space) -> Result<Reply> {
+    pub(super) fn withdraw(&self, space: &Space) -> Result<Reply> {
         let mut stage = lock(&self.stage);
         match std::mem::replace(&mut *stage, Stage::Left) {
             Stage::Answered(answer) => answer,
-            Stage::InFlight | Stage::InDoubt => {
+            Stage::InFlight | Stage::Unknown => {
                 Err(Error::Indeterminate { space: space.clone(), source: None })
             }
             Stage::Waiting | Stage::Left | Stage::Over => {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sessile_core::journal::Turn;
+use sessile_core::journal::WriteReservation;
 
 use crate::{clock, group::Group, lock::lock};
 
@@ -21,18 +21,18 @@ const IDLE: Duration = Duration::from_secs(2);
 /// Ends its turn when dropped.
 struct Guard {
     group: Arc<Group>,
-    turn: u64,
+    reservation: u64,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.group.end_turn(self.turn);
+        self.group.end_turn(self.reservation);
     }
 }
 
 /// The turn with this number.
-pub(crate) fn new(group: Arc<Group>, turn: u64) -> Turn {
-    Turn::new(Guard { group, turn })
+pub(crate) fn new(group: Arc<Group>, reservation: u64) -> WriteReservation {
+    WriteReservation::new(Guard { group, reservation })
 }
 
 /// Waits a moment before the next attempt to get what another process has: below a millisecond, never twice the same.
@@ -58,7 +58,12 @@ struct Next {
 
 impl Alarm {
     /// Will end this turn at this time, if it is still held. `false`: there is no thread for it.
-    pub(crate) fn set(self: &Arc<Self>, group: &Arc<Group>, turn: u64, until: Instant) -> bool {
+    pub(crate) fn set(
+        self: &Arc<Self>,
+        group: &Arc<Group>,
+        reservation: u64,
+        until: Instant,
+    ) -> bool {
         let mut next = lock(&self.next);
         if !next.running {
             let (alarm, group) = (self.clone(), Arc::downgrade(group));
@@ -69,7 +74,7 @@ impl Alarm {
             next.running = true;
         }
         let asleep = next.set.is_none();
-        next.set = Some((turn, until));
+        next.set = Some((reservation, until));
         drop(next);
         if asleep {
             self.changed.notify_one();
@@ -82,11 +87,11 @@ impl Alarm {
         loop {
             let now = clock::instant();
             match next.set {
-                Some((turn, until)) if until <= now => {
+                Some((reservation, until)) if until <= now => {
                     next.set = None;
                     drop(next);
                     if let Some(group) = group.upgrade() {
-                        group.end_turn(turn);
+                        group.end_turn(reservation);
                     }
                     next = lock(&self.next);
                 }

@@ -5,10 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::card;
 use crate::{
     command::{SessionCommand, ThreadCommand},
-    decision::{Ask, Decision, Request},
+    decision::{Decision, DecisionInput, Request},
     error::{Error, Result},
-    flaw::{self, Flaw},
-    fold::{Event, Folded},
+    fold::{EventRecord, Evolved},
     id::{ProjectId, Space, SpaceKind, ThreadId, Version},
     journal::{Card, Position, Record},
     project::ProjectState,
@@ -22,7 +21,7 @@ const SNAPSHOT_LEVEL: u32 = 1;
 /// The folded state of one journal. Cloning shares everything.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[allow(clippy::large_enum_variant, reason = "there is one per active journal, behind an Arc")]
-pub(crate) enum Machine {
+pub(crate) enum JournalState {
     Project(ProjectState),
     Thread(ThreadState),
 }
@@ -30,16 +29,16 @@ pub(crate) enum Machine {
 #[derive(Serialize)]
 struct ImageOut<'a> {
     level: u32,
-    state: &'a Machine,
+    state: &'a JournalState,
 }
 
 #[derive(Deserialize)]
 struct Image {
     level: u32,
-    state: Machine,
+    state: JournalState,
 }
 
-impl Machine {
+impl JournalState {
     /// Before the first record.
     pub(crate) fn empty(space: &Space) -> Self {
         match space.kind() {
@@ -66,17 +65,17 @@ impl Machine {
         }
     }
 
-    pub(crate) fn evolve(&mut self, event: &Event<'_>) -> Folded {
+    pub(crate) fn evolve(&mut self, event: &EventRecord<'_>) -> Evolved {
         match self {
             Self::Project(state) => state.evolve(event),
             Self::Thread(state) => state.evolve(event),
         }
     }
 
-    pub(crate) fn decide(&self, space: &Space, ask: &Ask<'_>) -> Result<Decision> {
+    pub(crate) fn decide(&self, space: &Space, input: &DecisionInput<'_>) -> Result<Decision> {
         match self {
-            Self::Project(state) => state.decide(ProjectId::from_bits(space.bits()), ask),
-            Self::Thread(state) => state.decide(ThreadId::from_bits(space.bits()), ask),
+            Self::Project(state) => state.decide(ProjectId::from_bits(space.bits()), input),
+            Self::Thread(state) => state.decide(ThreadId::from_bits(space.bits()), input),
         }
     }
 
@@ -87,7 +86,7 @@ impl Machine {
         }
         let opened = open(space, record)?;
         let body = opened.fold_body(space)?;
-        self.evolve(&Event::of_opened(&opened, &body))
+        self.evolve(&EventRecord::of_opened(&opened, &body))
             .map_err(|why| Error::corrupt(space, record.version, why))?;
         self.set_head(Position { version: record.version, hash: record.link });
         Ok(true)
@@ -97,7 +96,7 @@ impl Machine {
     /// its time is new.
     pub(crate) fn card(&self, before: &Self, last: Option<&Card>) -> Result<Card> {
         if let (Self::Thread(now), Self::Thread(before), Some(last)) = (self, before, last)
-            && now.looks_like(before)
+            && now.listing_unchanged(before)
         {
             return Ok(Card { updated_at: now.last_at, json: last.json.clone() });
         }
@@ -137,7 +136,7 @@ impl Machine {
     pub(crate) fn decode(space: &Space, position: Position, bytes: &[u8]) -> Option<Self> {
         let (digest, json) = bytes.split_at_checked(64)?;
         let json = json.strip_prefix(b"\n")?;
-        if Hash::of(&[json]).to_string().as_bytes() != digest && !flaw::is(Flaw::TrustsSnapshots) {
+        if Hash::of(&[json]).to_string().as_bytes() != digest {
             return None;
         }
         let image: Image = serde_json::from_slice(json).ok()?;
@@ -153,7 +152,7 @@ impl Machine {
 }
 
 /// Versions of immutable records a request names: the decision may ask what they say.
-pub(crate) fn named(request: &Request) -> Vec<Version> {
+pub(crate) fn referenced_versions(request: &Request) -> Vec<Version> {
     let command = match request {
         Request::Session(command) => command,
         Request::Thread(ThreadCommand::EraseEntries { entries, .. }) => {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::{
     error::{Error, Result},
-    flaw::{self, Flaw},
     id::{TenantId, Version, check_outside},
     model::Actor,
     record::{Hash, KeyMark},
@@ -53,7 +52,7 @@ pub enum Read {
 /// Who asks, and how: ownership and fencing look at this, never at an entry's author.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct By {
+pub struct Caller {
     /// Whose data.
     pub tenant: TenantId,
     /// Who acts; its tenant must be the same.
@@ -68,7 +67,7 @@ pub struct By {
     pub read: Read,
 }
 
-impl By {
+impl Caller {
     /// An actor of a tenant.
     pub const fn new(tenant: TenantId, actor: Actor) -> Self {
         Self { tenant, actor, lease: None, key: None, deadline: None, read: Read::Fresh }
@@ -117,7 +116,7 @@ impl By {
 
     /// Refuses an id of another tenant, before any I/O (TEN1).
     pub(crate) fn owns(&self, tag: u32, id: impl std::fmt::Display) -> Result<()> {
-        if tag == self.tenant.tag() || flaw::is(Flaw::TrustsIds) {
+        if tag == self.tenant.tag() {
             Ok(())
         } else {
             Err(Error::TenantIsolation { what: id.to_string() })

@@ -3,7 +3,7 @@
 //! A short cut and no second format: what is spelled in any other way - other order, white space, escapes, fields of
 //! another release - is left to the decoder of JSON, which reads the same from what is read here.
 
-use super::{Hash, KeyMark, Kind, RecordHead, hex128, spell::plain};
+use super::{Event, Hash, KeyMark, RecordHeader, encode::plain, hex128};
 use crate::{
     clock::Timestamp,
     journal::Stream,
@@ -74,8 +74,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The head, if it is spelled as we spell it.
-pub(super) fn head(text: &str) -> Option<RecordHead> {
+/// The header, if it is spelled as we spell it.
+pub(super) fn header(text: &str) -> Option<RecordHeader> {
     let mut scan = Scan(text);
     scan.past("{\"v\":")?;
     let version = scan.number()?;
@@ -121,8 +121,8 @@ pub(super) fn head(text: &str) -> Option<RecordHead> {
         scan.past(",\"")?;
     }
     scan.past("is\":")?;
-    let is = kind(scan.0.strip_suffix('}')?)?;
-    Some(RecordHead {
+    let event = event(scan.0.strip_suffix('}')?)?;
+    Some(RecordHeader {
         version,
         stream,
         reader,
@@ -134,16 +134,16 @@ pub(super) fn head(text: &str) -> Option<RecordHead> {
         key,
         count,
         lease,
-        is,
+        event,
     })
 }
 
 /// Entries are read here, as pages consist of them.
-fn kind(text: &str) -> Option<Kind> {
+fn event(text: &str) -> Option<Event> {
     entry(text).or_else(|| serde_json::from_str(text).ok())
 }
 
-fn entry(text: &str) -> Option<Kind> {
+fn entry(text: &str) -> Option<Event> {
     let mut scan = Scan(text);
     scan.past("{\"entry\":{\"session\":")?;
     let session = scan.number()?;
@@ -156,7 +156,7 @@ fn entry(text: &str) -> Option<Kind> {
         Some(()) => Some(scan.number()?),
     };
     scan.past("}}")?;
-    scan.0.is_empty().then_some(Kind::Entry { session, run, in_reply_to })
+    scan.0.is_empty().then_some(Event::Entry { session, run, in_reply_to })
 }
 
 /// A message of texts, thoughts and results alone, without name and metadata.

@@ -69,18 +69,18 @@ macro_rules! kinds {
         /// Every record kind. Sessions, edges, runs are named by the version that created them.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[non_exhaustive]
-        pub enum Kind {
+        pub enum Event {
             $($(#[$doc])* #[serde(rename = $text)] $name { $($(#[$fdoc])* $(#[$attr])* $field: $type,)* },)*
         }
 
-        impl Kind {
+        impl Event {
             /// The name it has in records, and in the people's views of a store.
             pub const fn name(&self) -> &'static str {
                 match self { $(Self::$name { .. } => $text,)* }
             }
         }
 
-        /// The names of all kinds, in the order of [`Kind`].
+        /// The names of all kinds, in the order of [`Event`].
         pub const KIND_NAMES: &[&str] = &[$($text),*];
     };
 }

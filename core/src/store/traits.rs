@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::{
     command::{
-        By, Feed, FeedPage, SessionAnswer, SessionCommand, SessionOutcome, SessionQuery,
+        Caller, Feed, FeedPage, SessionAnswer, SessionCommand, SessionOutcome, SessionQuery,
         ThreadAnswer, ThreadCommand, ThreadOutcome, ThreadQuery,
     },
     error::Result,
@@ -14,23 +14,23 @@ use crate::{
 #[async_trait]
 pub trait ThreadStore: Send + Sync {
     /// Carries out a command: done, refused (an error that changed nothing) or `Indeterminate`.
-    async fn apply_thread(&self, by: &By, command: ThreadCommand) -> Result<ThreadOutcome>;
+    async fn apply_thread(&self, caller: &Caller, command: ThreadCommand) -> Result<ThreadOutcome>;
 
     /// Answers a question; writes nothing.
-    async fn ask_thread(&self, by: &By, query: ThreadQuery) -> Result<ThreadAnswer>;
+    async fn ask_thread(&self, caller: &Caller, query: ThreadQuery) -> Result<ThreadAnswer>;
 }
 
 /// Everything inside one thread. The pleasant methods are in [`SessionStoreExt`](super::SessionStoreExt).
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// Carries out a command: done, refused (an error that changed nothing) or `Indeterminate`.
-    async fn apply(&self, by: &By, command: SessionCommand) -> Result<SessionOutcome>;
+    async fn apply(&self, caller: &Caller, command: SessionCommand) -> Result<SessionOutcome>;
 
     /// Answers a question; writes nothing.
-    async fn ask(&self, by: &By, query: SessionQuery) -> Result<SessionAnswer>;
+    async fn ask(&self, caller: &Caller, query: SessionQuery) -> Result<SessionAnswer>;
 
     /// Every record since a version, in order; waits for the first if asked to.
-    async fn feed(&self, by: &By, from: Feed) -> Result<FeedPage>;
+    async fn feed(&self, caller: &Caller, from: Feed) -> Result<FeedPage>;
 }
 
 /// Both: what the suite judges.

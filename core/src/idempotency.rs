@@ -68,7 +68,7 @@ fn read_answers<'de, D: Deserializer<'de>>(from: D) -> Result<Answers, D::Error>
 /// The producers of one journal.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(from = "Producers", into = "Producers")]
-pub(crate) struct Keys {
+pub(crate) struct IdempotencyLog {
     producers: Producers,
     /// Answers of all of them.
     answers: usize,
@@ -76,15 +76,15 @@ pub(crate) struct Keys {
 
 type Producers = RedBlackTreeMapSync<u128, Producer>;
 
-impl From<Producers> for Keys {
+impl From<Producers> for IdempotencyLog {
     fn from(producers: Producers) -> Self {
         let answers = producers.values().map(|producer| producer.answers.size()).sum();
         Self { producers, answers }
     }
 }
 
-impl From<Keys> for Producers {
-    fn from(keys: Keys) -> Self {
+impl From<IdempotencyLog> for Producers {
+    fn from(keys: IdempotencyLog) -> Self {
         keys.producers
     }
 }
@@ -94,7 +94,7 @@ pub(crate) fn command_hash(salt: &[u8; 16], command: &str) -> u128 {
     Hash::of(&[salt, command.as_bytes()]).prefix_128()
 }
 
-impl Keys {
+impl IdempotencyLog {
     /// The remembered answer of a key, `None` for a new one, or why it cannot be used.
     pub(crate) fn known(&self, producer: u128, n: u64, command: &str) -> Result<Option<Answer>> {
         let Some(producer) = self.producers.get(&producer) else { return Ok(None) };
