@@ -185,7 +185,7 @@ pub(crate) const fn closed() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use sessile_core::record::Hash;
+    use sessile_core::hash::Hash;
 
     use super::*;
 

@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use sessile_core::{
     clock::Timestamp,
     error::{ErrorKind, Result},
+    hash::Hash,
     id::{ProjectId, Space, SpaceKind, TenantId, Version},
     journal::{
         Batch, Card, Commit, Direction, Journal, ListOrder, ListQuery, Position, ReadRange, Record,
         RecordBody, Stream,
     },
-    record::Hash,
 };
 
 pub(crate) fn space(bits: u128) -> Space {

@@ -11,10 +11,10 @@ use std::{
 use sessile_core::{
     Caller, ErrorKind,
     command::{NewSession, NewThread},
+    hash::Hash,
     id::{ProjectId, SessionId, TenantId, ThreadId, UserId},
     journal::{Durability, Journal, JournalInfo, Sharing},
     model::{Actor, ProjectConfig},
-    record::Hash,
     store::{AnyStore, SessionStoreExt, Store, StoreOptions, ThreadStoreExt},
 };
 use tempfile::TempDir;

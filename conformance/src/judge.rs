@@ -2,7 +2,7 @@
 
 use std::{sync::mpsc, time::Duration};
 
-use sessile_core::record::Hash;
+use sessile_core::hash::Hash;
 
 use crate::{Backend, Clause, Cx, Verdict};
 

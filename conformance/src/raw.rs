@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use sessile_core::{
     Error, Timestamp,
+    hash::Hash,
     id::{Space, SpaceKind, TenantId, Version},
     journal::{
         Batch, Card, Commit, Direction, Head, Journal, Position, ReadRange, Record, RecordBody,
         Stream,
     },
-    record::Hash,
 };
 
 /// A thread's space of tenant `acme`, the `n`-th.

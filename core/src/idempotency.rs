@@ -5,8 +5,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     error::{Error, Result},
+    hash::{Hash, hex128},
     id::Version,
-    record::{Hash, KeyMark, hex128},
+    record::KeyMark,
 };
 
 /// Answers kept per producer.

@@ -10,6 +10,7 @@ pub mod command;
 mod decision;
 pub mod error;
 mod fold;
+pub mod hash;
 pub mod id;
 mod idempotency;
 pub mod journal;

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use sessile::{
     Caller, Error, ErrorKind,
+    hash::Hash,
     id::ThreadId,
     journal::Position,
-    record::Hash,
     store::{SessionStoreExt, Store},
 };
 

@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use serde::{Deserialize, Serialize};
 use sessile_core::{
     error::{Error, Result},
-    record::hex128,
+    hash::hex128,
 };
 
 use super::{

@@ -5,9 +5,9 @@ use std::{collections::HashSet, io, ops::Range, time::Duration};
 use serde::{Deserialize, Serialize};
 use sessile_core::{
     error::{Error, Result},
+    hash::Hash,
     id::Version,
     journal::{BlobName, Position, Snapshot},
-    record::Hash,
 };
 
 use super::{

@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use sessile_core::{
     clock::Timestamp,
+    hash::Hash,
     id::{ProjectId, Version},
     journal::{BlobName, Card, Position, Record, RecordBody, Stream},
-    record::Hash,
 };
 
 use super::frame;

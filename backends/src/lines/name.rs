@@ -1,6 +1,6 @@
 //! Names of folders and keys for any text.
 
-use sessile_core::record::Hash;
+use sessile_core::hash::Hash;
 
 /// Longer names are cut, and told apart by a digest.
 const LONGEST: usize = 200;

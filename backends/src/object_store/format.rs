@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use sessile_core::{
+    hash::Hash,
     id::{ProjectId, Version},
     journal::{Batch, Card, Position, Record},
-    record::Hash,
 };
 
 use crate::lines::{

@@ -8,8 +8,8 @@ use futures_util::future;
 use object_store::{ObjectStore as _, PutOptions};
 use sessile_core::{
     error::Result,
+    hash::Hash,
     journal::{Position, Snapshot},
-    record::Hash,
 };
 
 use super::{Inner, look, site::Site};

@@ -4,9 +4,9 @@
 
 use redb::{Table, TableDefinition, WriteTransaction};
 use sessile_core::{
+    hash::Hash,
     id::{ProjectId, Space, SpaceKind, Version},
     journal::{BlobName, Card, Head, Position, Record, RecordBody, Snapshot, Stream},
-    record::Hash,
 };
 
 /// The format number, kept in [`META`].

@@ -5,9 +5,9 @@ use std::ops::Range;
 use rusqlite::{Connection, OptionalExtension as _, params, types::ValueRef};
 use sessile_core::{
     error::Error,
+    hash::Hash,
     id::Space,
     journal::{BlobName, Position, Snapshot},
-    record::Hash,
 };
 
 use super::read::{self, Found};

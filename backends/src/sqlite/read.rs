@@ -4,9 +4,9 @@ use rusqlite::{Connection, Row, params, types::ValueRef};
 use sessile_core::{
     clock::Timestamp,
     error::{Error, Result},
+    hash::Hash,
     id::{Space, SpaceKind, Version},
     journal::{BlobName, Card, Head, Position, ReadRange, Record, RecordBody, Stream},
-    record::Hash,
 };
 
 use super::{range::Reading, schema};

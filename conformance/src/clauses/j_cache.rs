@@ -5,10 +5,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use sessile_core::{
     Caller, ErrorKind,
     command::{NewRun, NewSession, Paging, RunScope, SessionFilter, UsageScope},
+    hash::Hash,
     id::{Space, ThreadId},
     journal::{Direction, Journal, Position, Snapshot},
     model::{NewEntry, Role, Tokens, Usage},
-    record::Hash,
     store::{SessionStoreExt, Store, ThreadStoreExt},
 };
 

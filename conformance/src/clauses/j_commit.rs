@@ -11,9 +11,9 @@ use std::{
 
 use sessile_core::{
     ErrorKind, Result,
+    hash::Hash,
     id::{Space, Version},
     journal::{Commit, Direction, Journal, Position, ReadRange, RecordBody, Stream},
-    record::Hash,
 };
 use tokio::sync::Barrier;
 

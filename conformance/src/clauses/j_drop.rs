@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use sessile_core::{
     ErrorKind,
+    hash::Hash,
     id::{Space, SpaceKind, Version},
     journal::{Commit, Journal, ListOrder, ListQuery, Position, Snapshot},
-    record::Hash,
 };
 use tokio::sync::Barrier;
 

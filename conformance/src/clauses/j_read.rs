@@ -10,12 +10,12 @@ use std::{
 
 use sessile_core::{
     ErrorKind,
+    hash::Hash,
     id::{Space, Version},
     journal::{
         Batch, Card, Direction, Journal, ListOrder, ListQuery, Position, ReadRange, Record,
         RecordBody, Stream,
     },
-    record::Hash,
 };
 
 use crate::{Cx, Verdict, hostile, raw, refused};

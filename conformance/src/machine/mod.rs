@@ -25,7 +25,7 @@ use proptest::test_runner::{
     Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner,
 };
 use proptest_state_machine::ReferenceStateMachine;
-use sessile_core::record::Hash;
+use sessile_core::hash::Hash;
 
 pub(crate) use look::at_tenant;
 pub use shape::Shape;

@@ -17,12 +17,12 @@ use sessile_conformance::{
 use sessile_core::{
     Error, Result, Timestamp,
     error::Closure,
+    hash::Hash,
     id::{ProjectId, Space, SpaceKind, TenantId, Version},
     journal::{
         Batch, BlobName, Blobs, Card, Commit, Durability, Head, Journal, JournalInfo, ListQuery,
         ListRow, Position, ReadRange, Record, RecordBody, Scrub, Sharing, Snapshot, Stream,
     },
-    record::Hash,
 };
 
 /// What is wrong with it.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::{
     error::{Error, Result},
+    hash::Hash,
     id::{TenantId, Version, check_outside},
     model::Actor,
-    record::{Hash, KeyMark},
+    record::KeyMark,
 };
 
 /// An idempotency key: the `n`-th command of a producer, n rising.

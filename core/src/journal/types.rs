@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     error::Source,
+    hash::Hash,
     id::{ProjectId, Space, SpaceKind, TenantId, Version},
-    record::Hash,
 };
 
 /// What a journal survives.

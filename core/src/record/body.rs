@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Event, decode, encode};
 use crate::{
+    hash::Hash,
     id::UserId,
     model::{Actor, Labels, Message, ProjectConfig, RunOutcome},
-    record::hash::Hash,
 };
 
 /// Who called, where nothing else is to be said.

@@ -3,9 +3,10 @@
 //! A short cut and no second format: what is spelled in any other way - other order, white space, escapes, fields of
 //! another release - is left to the decoder of JSON, which reads the same from what is read here.
 
-use super::{Event, Hash, KeyMark, RecordHeader, encode::plain, hex128};
+use super::{Event, KeyMark, RecordHeader, encode::plain};
 use crate::{
     clock::Timestamp,
+    hash::{Hash, hex128},
     journal::Stream,
     model::{Message, Part, Role, ToolOutcome},
 };

@@ -2,8 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Event, KeyMark, RecordHeader, hex128::Digits};
-use crate::model::{Actor, Message, Part};
+use super::{Event, KeyMark, RecordHeader};
+use crate::{
+    hash::hex128::Digits,
+    model::{Actor, Message, Part},
+};
 
 type Done = Result<(), serde_json::Error>;
 

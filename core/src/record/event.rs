@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
+    hash::hex128,
     id::{ProjectId, ThreadId, Version},
     journal::Stream,
     model::{
         CompletionMode, FailureMode, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus,
         Totals, Usage,
     },
-    record::hex128,
 };
 
 /// The lanes of a session's streams, and of the thread's own.

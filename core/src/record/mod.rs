@@ -10,7 +10,6 @@ mod body;
 mod decode;
 mod encode;
 mod event;
-mod hash;
 mod seal;
 mod sum;
 #[cfg(test)]
@@ -22,6 +21,5 @@ pub(crate) use body::{
     ThreadBody, UsageBody,
 };
 pub use event::{Consequence, EdgeStep, Event, KIND_NAMES, Lane};
-pub use hash::{Hash, hex128};
 pub(crate) use seal::{Draft, Opened, SealedBody, check_body, open, seal, seal_body};
 pub use seal::{KeyMark, READER_LEVEL, RecordHeader};

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Event, Hash, body::digest, decode, encode, hex128, sum::sum};
+use super::{Body, Event, body::digest, decode, encode, sum::sum};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
+    hash::{Hash, hex128},
     id::{Space, Version},
     journal::{Position, Record, RecordBody, Stream},
 };

@@ -5,8 +5,10 @@
 //! within 32 adjacent bits, are found for certain; anything else is missed once in 2^32. It is no guard against a forger:
 //! that are digest and link, which loads and `verify` check.
 
-use super::Hash;
-use crate::journal::{Record, RecordBody};
+use crate::{
+    hash::Hash,
+    journal::{Record, RecordBody},
+};
 
 /// The half over link and head.
 fn of_head(link: &Hash, head: &str) -> u32 {

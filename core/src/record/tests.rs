@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::{
-    Body, Consequence, Draft, EdgeStep, EntryReader, Event, Hash, KIND_NAMES, KeyMark, Lane,
+    Body, Consequence, Draft, EdgeStep, EntryReader, Event, KIND_NAMES, KeyMark, Lane,
     RecordHeader, SealedBody, ThreadBody, check_body, decode, encode, open, seal, seal_body,
 };
 use crate::{
     clock::Timestamp,
     error::ErrorKind,
+    hash::Hash,
     id::{AgentId, ProjectId, TenantId, ThreadId, UserId},
     journal::{BlobName, Position, Record, RecordBody, Stream},
     json::Json,
@@ -109,7 +110,7 @@ fn draft(kind: Event, title: &str, key: Option<KeyMark>, lease: Option<u64>) -> 
 }
 
 fn sealed(kind: Event) -> Record {
-    let space = Position { version: 41, hash: super::Hash::of(&[b"before"]) };
+    let space = Position { version: 41, hash: Hash::of(&[b"before"]) };
     seal(Some(space), 77, &[draft(kind, "title", None, None)]).unwrap().remove(0)
 }
 

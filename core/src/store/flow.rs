@@ -10,10 +10,10 @@ use crate::{
     command::{Caller, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
     decision::{Caps, Reply, Request},
     error::{Error, ErrorKind, Result},
+    hash::Hash,
     id::{ProjectId, Space, SpaceKind, ThreadId, Version},
     journal::{Commit, ListOrder, ListQuery, Position},
     project::ProjectState,
-    record::Hash,
     thread::{ThreadState, wrong_journal},
 };
 

@@ -8,10 +8,11 @@ use crate::{
     decision::{Decision, DecisionInput, Request},
     error::{Error, Result},
     fold::{EventRecord, Evolved},
+    hash::Hash,
     id::{ProjectId, Space, SpaceKind, ThreadId, Version},
     journal::{Card, Position, Record},
     project::ProjectState,
-    record::{Hash, open},
+    record::open,
     thread::ThreadState,
 };
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::erased::Erased;
 use crate::{
     clock::Timestamp,
+    hash::hex128,
     id::{ProjectId, UserId, Version},
     idempotency::IdempotencyLog,
     journal::Position,
@@ -15,7 +16,6 @@ use crate::{
         Actor, CompletionMode, FailureMode, Labels, RollUp, RunStatus, SessionStatus,
         SubSessionKind, SubSessionStatus, ThreadStatus, Totals,
     },
-    record::hex128,
 };
 
 /// Everything a decision about a thread looks at: a fold of its records.

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsStr, path::Path};
 
-use sessile::{id::TenantId, record::Hash};
+use sessile::{hash::Hash, id::TenantId};
 
 use crate::report::clean;
 

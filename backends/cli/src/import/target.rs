@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use sessile::{
     Caller, Key,
     command::NewThread,
+    hash::Hash,
     id::{ProjectId, SessionId, ThreadId},
     model::{ProjectConfig, ProjectStatus},
-    record::Hash,
     store::{Store, ThreadStoreExt},
 };
 

@@ -9,9 +9,9 @@ use std::{
 
 use sessile_core::{
     error::{Error, ErrorKind},
+    hash::Hash,
     id::Space,
     journal::{Batch, Blobs, Commit, Direction, Journal, ReadRange, Record, RecordBody, Stream},
-    record::Hash,
 };
 use tempfile::TempDir;
 

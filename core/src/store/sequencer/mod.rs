@@ -390,7 +390,7 @@ impl Sequencer {
                 .evolve(&EventRecord::of_draft(version, draft))
                 .map_err(|why| Error::corrupt(&self.space, version, why))?;
             // The hash is not known before the batch is sealed; only the version is looked at until then.
-            round.after.set_head(Position { version, hash: crate::record::Hash::ZERO });
+            round.after.set_head(Position { version, hash: crate::hash::Hash::ZERO });
         }
         round.drafts.append(&mut drafts);
         Ok(())

@@ -5,9 +5,10 @@ use crate::{
     command::{NewRun, SessionOutcome},
     decision::{Decision, DecisionInput, Drafts, Reply},
     error::{Error, Result, State},
+    hash::Hash,
     id::{RunId, SessionId, Version},
     model::{RunOutcome, RunStatus, SessionStatus, SubSessionStatus, Usage},
-    record::{Body, Consequence, EdgeStep, Event, Hash, Lane, RunBody, RunEndBody, UsageBody},
+    record::{Body, Consequence, EdgeStep, Event, Lane, RunBody, RunEndBody, UsageBody},
     thread::state::{RunState, SessionState},
 };
 

@@ -44,7 +44,7 @@ impl Hash {
     }
 
     /// Its text.
-    pub(super) fn hex(&self) -> impl std::ops::Deref<Target = str> + use<> {
+    pub(crate) fn hex(&self) -> impl std::ops::Deref<Target = str> + use<> {
         blake3::Hash::from_bytes(self.0).to_hex()
     }
 
@@ -141,10 +141,10 @@ pub mod hex128 {
     }
 
     /// 32 hexadecimal characters.
-    pub(in crate::record) struct Digits([u8; 32]);
+    pub(crate) struct Digits([u8; 32]);
 
     impl Digits {
-        pub(in crate::record) fn of(value: u128) -> Self {
+        pub(crate) fn of(value: u128) -> Self {
             // Each byte's halves to bytes of their own, then all to characters.
             let spread = |half: u64| {
                 let pairs = half.to_be_bytes().map(|byte| [byte >> 4, byte & 15]);
@@ -159,13 +159,13 @@ pub mod hex128 {
             Self(digits)
         }
 
-        pub(in crate::record) fn as_str(&self) -> &str {
+        pub(crate) fn as_str(&self) -> &str {
             std::str::from_utf8(&self.0).unwrap_or_default()
         }
     }
 
     /// Parses 32 lower-case hexadecimal characters.
-    pub(in crate::record) fn parse(text: &str) -> Option<u128> {
+    pub(crate) fn parse(text: &str) -> Option<u128> {
         super::hex_bytes(text.as_bytes()).map(u128::from_be_bytes)
     }
 
