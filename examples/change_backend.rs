@@ -20,7 +20,7 @@ async fn main() -> sessile::Result<()> {
 /// Notes a visit in a thread of its own, and counts them all.
 pub(crate) async fn visit(store: &Store) -> sessile::Result<usize> {
     let tenant = TenantId::new("acme")?;
-    let caller = Caller::new(tenant.clone(), Actor::user(tenant, UserId::new("ann")?));
+    let caller = Caller::new(tenant.clone(), Actor::User { tenant, id: UserId::new("ann")? });
 
     // Under one key it is created once, however often this runs.
     let once = caller.with_key(Key::new("change_backend", 1));

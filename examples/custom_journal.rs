@@ -137,7 +137,7 @@ async fn main() -> Result<()> {
     let journal = Arc::new(Counting::new(Arc::new(Memory::new(1))));
     let store = Store::new(journal.clone(), sessile::options());
     let tenant = TenantId::new("acme")?;
-    let caller = Caller::new(tenant.clone(), Actor::user(tenant, UserId::new("ann")?));
+    let caller = Caller::new(tenant.clone(), Actor::User { tenant, id: UserId::new("ann")? });
 
     let project = store.create_project(&caller, "website", ProjectConfig::default()).await?;
     let thread = store.create_thread(&caller, project, NewThread::titled("fix the login")).await?;

@@ -238,7 +238,7 @@ impl Cx {
     pub fn by_of(&self, tenant: &str, user: &str) -> Caller {
         let tenant = TenantId::new(tenant).expect("a valid tenant");
         let user = UserId::new(user).expect("a valid user");
-        Caller::new(tenant.clone(), Actor::user(tenant, user))
+        Caller::new(tenant.clone(), Actor::User { tenant, id: user })
     }
 
     /// A new project.

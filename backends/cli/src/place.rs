@@ -20,7 +20,7 @@ pub(crate) struct Scope {
 impl Scope {
     /// The system, in the role of this verb.
     pub(crate) fn caller(&self, role: &str) -> Result<Caller> {
-        let actor = Actor::system(self.tenant.clone(), AgentId::new(role)?);
+        let actor = Actor::System { tenant: self.tenant.clone(), role: AgentId::new(role)? };
         Ok(Caller::new(self.tenant.clone(), actor))
     }
 }

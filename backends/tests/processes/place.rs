@@ -55,7 +55,7 @@ impl Place {
 /// Who writes and reads here.
 pub(crate) fn caller() -> Caller {
     let tenant = TenantId::new("acme").expect("a tenant");
-    Caller::new(tenant.clone(), Actor::user(tenant, UserId::new("ada").expect("a user")))
+    Caller::new(tenant.clone(), Actor::User { tenant, id: UserId::new("ada").expect("a user") })
 }
 
 /// Every entry of a session, in order: its version and its text.

@@ -133,7 +133,7 @@ pub(super) async fn erased_entries(cx: &Cx) {
             assert_eq!(store.entry(&caller, now.id).await.expect("an answer").as_ref(), Some(now));
         }
         assert_eq!(log[2], before[2], "the other is as it was");
-        let events = store.feed(&caller, all(thread)).await.expect("events").events;
+        let events = store.feed(&caller, all(thread)).await.expect("events").records;
         for event in events {
             let is_erased = event.version == first.version() || event.version == after(1).version();
             assert_eq!(event.erased, is_erased, "{event:?}");
@@ -181,7 +181,7 @@ async fn cut_off(cx: &Cx) {
     let kept = raw::read_all(&*journal, &thread.space(&caller.tenant)).await;
     assert!(kept.iter().any(|r| format!("{:?}", r.body).contains("secret")), "the payload too");
     assert!(log(&store, &caller, session).await[0].message.is_none());
-    let events = store.feed(&caller, all(thread)).await.expect("events").events;
+    let events = store.feed(&caller, all(thread)).await.expect("events").records;
     assert!(events.iter().any(|event| event.erased && event.body.is_none()));
     sound(&store, &caller, thread).await;
 }

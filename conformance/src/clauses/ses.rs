@@ -29,7 +29,11 @@ pub(super) async fn the_session(
 }
 
 pub(super) fn agent(caller: &Caller, name: &str) -> Actor {
-    Actor::agent(caller.tenant.clone(), AgentId::new(name).expect("an agent"))
+    Actor::Agent {
+        tenant: caller.tenant.clone(),
+        id: AgentId::new(name).expect("an agent"),
+        parent: None,
+    }
 }
 
 /// A new session is idle, without previous actors.

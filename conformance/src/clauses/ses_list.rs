@@ -93,7 +93,7 @@ async fn unreadable(store: &dyn AnyStore, caller: &Caller, gone: &Ids) {
     refused(store.append(caller, gone.session, says("x")).await, kind);
     refused(store.end_run(caller, gone.run, RunOutcome::Succeeded).await, kind);
     let feed = Feed { thread: gone.thread, after: 0, limit: 1000, wait: Duration::ZERO };
-    let events = store.feed(caller, feed).await.expect("the feed").events;
+    let events = store.feed(caller, feed).await.expect("the feed").records;
     assert!(events.iter().map(|e| e.version).eq(1..=events.len() as u64), "every version, once");
     for event in events.iter().filter(|e| e.session == Some(gone.session)) {
         assert_eq!(event.body, None, "the feed shows {} of a deleted session", event.kind);

@@ -104,7 +104,7 @@ pub const TENANTS: [&str; 2] = ["acme", "acme-2"];
 pub fn caller(tenant: &str) -> Caller {
     let tenant = TenantId::new(tenant).expect("a tenant");
     let user = UserId::new("ada").expect("a user");
-    Caller::new(tenant.clone(), Actor::user(tenant, user))
+    Caller::new(tenant.clone(), Actor::User { tenant, id: user })
 }
 
 type Step = fn(&Made) -> (Caller, Command);

@@ -44,7 +44,7 @@ async fn an_old_blob_is_never_named() {
     let options = StoreOptions::new(clock.clone(), Arc::new(SeededIds::new(1)));
     let store = Store::new(journal.clone(), options);
     let tenant = TenantId::new("acme").unwrap();
-    let ada = Actor::user(tenant.clone(), UserId::new("ada").unwrap());
+    let ada = Actor::User { tenant: tenant.clone(), id: UserId::new("ada").unwrap() };
     let caller = Caller::new(tenant, ada);
     let project = store.create_project(&caller, "p", ProjectConfig::default()).await.unwrap();
     let thread = store.create_thread(&caller, project, NewThread::titled("t")).await.unwrap();

@@ -181,7 +181,7 @@ async fn feed(
     loop {
         let from = Feed { thread: id, after, limit: 7, wait: Duration::ZERO };
         let page = answered("feed", SessionStore::feed(store, caller, from).await)?;
-        for event in &page.events {
+        for event in &page.records {
             if event.version != after + 1 {
                 return Err(format!("the feed of {id} goes from {after} to {}", event.version));
             }
@@ -191,7 +191,7 @@ async fn feed(
                 return Err(format!("the feed of {id} shows a deleted session at {after}"));
             }
         }
-        if page.events.is_empty() {
+        if page.records.is_empty() {
             break;
         }
     }

@@ -3,11 +3,13 @@
 #![doc = include_str!("../../docs/commands.md")]
 
 mod caller;
+mod new_project;
 mod page;
 mod session;
 mod thread;
 
 pub use caller::{Caller, Key, Read};
+pub use new_project::NewProject;
 pub use page::{Cursor, MAX_PAGE, Page, Paging};
 pub use session::{
     Append, Appended, Drill, Expect, Feed, FeedPage, FeedRecord, LinkSessions, NewRun, NewSession,

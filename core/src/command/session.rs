@@ -499,9 +499,9 @@ pub struct Feed {
     pub thread: ThreadId,
     /// The last version seen; 0 for all.
     pub after: Version,
-    /// At most this many events, 1 to 1,000.
+    /// At most this many records, 1 to 1,000.
     pub limit: usize,
-    /// How long to wait for the first event, if there is none yet.
+    /// How long to wait for the first record, if there is none yet.
     pub wait: Duration,
 }
 
@@ -528,8 +528,8 @@ pub struct FeedRecord {
 /// Events in order, without a gap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FeedPage {
-    /// Events after the position asked for; empty if there were none within the wait.
-    pub events: Vec<FeedRecord>,
+    /// Records after the position asked for; empty if there were none within the wait.
+    pub records: Vec<FeedRecord>,
     /// Ask again after this version.
     pub after: Version,
 }

@@ -1,4 +1,4 @@
-//! Who acts.
+//! Actors: who does something.
 
 use serde::{Deserialize, Serialize};
 
@@ -39,20 +39,72 @@ pub enum Actor {
     },
 }
 
+/// A user, an agent program or a part of the system by name, before its tenant is known.
+///
+/// [`Store::caller`](crate::store::Store::caller) and [`Handle::actor`](crate::handle::Handle::actor) bind it to a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActorName {
+    kind: Kind,
+    name: String,
+    parent: Option<Box<Self>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    User,
+    Agent,
+    System,
+}
+
+impl ActorName {
+    fn new(kind: Kind, name: impl Into<String>) -> Self {
+        Self { kind, name: name.into(), parent: None }
+    }
+
+    /// Names the actor that made this agent act. Only an agent has one.
+    #[must_use]
+    pub fn on_behalf_of(mut self, parent: Self) -> Self {
+        self.parent = Some(Box::new(parent));
+        self
+    }
+
+    /// The actor of this name in a tenant.
+    ///
+    /// `Invalid` if the name is not 1 to 128 bytes without control characters, or if a user or a part of the system is said
+    /// to act on behalf of somebody.
+    pub fn in_tenant(self, tenant: &TenantId) -> Result<Actor> {
+        let parent = self.parent.map(|parent| parent.in_tenant(tenant)).transpose()?;
+        let tenant = tenant.clone();
+        Ok(match (self.kind, parent) {
+            (Kind::User, None) => Actor::User { tenant, id: UserId::new(self.name)? },
+            (Kind::System, None) => Actor::System { tenant, role: AgentId::new(self.name)? },
+            (Kind::Agent, parent) => {
+                Actor::Agent { tenant, id: AgentId::new(self.name)?, parent: parent.map(Box::new) }
+            }
+            (Kind::User | Kind::System, Some(_)) => {
+                return Err(Error::invalid(
+                    "actor",
+                    "only an agent acts on behalf of another actor",
+                ));
+            }
+        })
+    }
+}
+
 impl Actor {
-    /// A person.
-    pub const fn user(tenant: TenantId, id: UserId) -> Self {
-        Self::User { tenant, id }
+    /// A person, by name.
+    pub fn user(id: impl Into<String>) -> ActorName {
+        ActorName::new(Kind::User, id)
     }
 
-    /// An agent program without a parent.
-    pub const fn agent(tenant: TenantId, id: AgentId) -> Self {
-        Self::Agent { tenant, id, parent: None }
+    /// An agent program, by name.
+    pub fn agent(id: impl Into<String>) -> ActorName {
+        ActorName::new(Kind::Agent, id)
     }
 
-    /// A part of the system.
-    pub const fn system(tenant: TenantId, role: AgentId) -> Self {
-        Self::System { tenant, role }
+    /// A part of the system, by what it does: `importer`, `sweeper`.
+    pub fn system(role: impl Into<String>) -> ActorName {
+        ActorName::new(Kind::System, role)
     }
 
     /// The tenant it says it is of.

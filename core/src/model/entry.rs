@@ -1,5 +1,7 @@
 //! Entries: the message log.
 
+use std::fmt::{self, Write as _};
+
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Actor;
@@ -184,6 +186,30 @@ impl NewEntry {
     }
 }
 
+/// What a person says.
+pub fn user(text: impl Into<String>) -> NewEntry {
+    NewEntry::text(Role::User, text)
+}
+
+/// What the model says.
+pub fn assistant(text: impl Into<String>) -> NewEntry {
+    NewEntry::text(Role::Assistant, text)
+}
+
+/// Instructions to the model.
+pub fn system(text: impl Into<String>) -> NewEntry {
+    NewEntry::text(Role::System, text)
+}
+
+/// What a tool answered to the call with this id.
+pub fn tool(call: impl Into<String>, text: impl Into<String>) -> NewEntry {
+    let (id, text) = (Some(call.into()), text.into());
+    NewEntry::new(Message::new(
+        Role::Tool,
+        vec![Part::ToolResult { id, outcome: ToolOutcome::Ok, text }],
+    ))
+}
+
 /// An entry of a session's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -210,5 +236,63 @@ impl Entry {
     /// The pieces of its message; none if it was erased.
     pub fn parts(&self) -> &[Part] {
         self.message.as_ref().map_or(&[], |message| &message.parts)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+        })
+    }
+}
+
+/// For a person to read: the role, then each part. Control characters other than line feed and tab are escaped, and so are
+/// the marks that reverse the direction of text: a message cannot drive the terminal it is shown on.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(message) = &self.message else { return f.write_str("(erased)") };
+        write!(f, "{}:", message.role)?;
+        for part in &message.parts {
+            write!(f, " {part}")?;
+        }
+        Ok(())
+    }
+}
+
+/// For a person to read; see [`Entry`]'s.
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text { text } | Self::Reasoning { text } => write!(f, "{}", Shown(text)),
+            Self::ToolCall { name, arguments, .. } => {
+                write!(f, "{}({})", Shown(name), Shown(arguments.get()))
+            }
+            Self::ToolResult { outcome: ToolOutcome::Ok, text, .. } => write!(f, "{}", Shown(text)),
+            Self::ToolResult { outcome: ToolOutcome::Error, text, .. } => {
+                write!(f, "error: {}", Shown(text))
+            }
+            Self::Json { kind, value } => write!(f, "{} {}", Shown(kind), Shown(value.get())),
+            Self::Artifact { reference, .. } => write!(f, "<{}>", Shown(reference)),
+        }
+    }
+}
+
+/// A text whose control characters are escaped.
+struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '\n' | '\t' => f.write_char(c),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                write!(f, "{}", c.escape_unicode())
+            }
+            _ if c.is_control() => write!(f, "{}", c.escape_default()),
+            _ => f.write_char(c),
+        })
     }
 }

@@ -11,9 +11,9 @@ mod text;
 mod thread;
 mod usage;
 
-pub use actor::Actor;
+pub use actor::{Actor, ActorName};
 pub use edge::{CompletionMode, FailureMode, SubSession, SubSessionKind, SubSessionStatus};
-pub use entry::{Entry, Message, NewEntry, Part, Role, ToolOutcome};
+pub use entry::{Entry, Message, NewEntry, Part, Role, ToolOutcome, assistant, system, tool, user};
 pub use lease::Lease;
 pub use project::{Project, ProjectConfig, ProjectStatus};
 pub use run::{Run, RunOutcome, RunStatus};

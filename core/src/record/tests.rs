@@ -23,7 +23,7 @@ use crate::{
 
 fn actor() -> Actor {
     let tenant = TenantId::new("acme").unwrap();
-    Actor::user(tenant, UserId::new("ada").unwrap())
+    Actor::User { tenant, id: UserId::new("ada").unwrap() }
 }
 
 /// One of each kind, every optional field filled.
@@ -187,8 +187,13 @@ fn a_moved_record_gives_itself_away() {
 
 #[test]
 fn a_page_reads_each_entry_as_if_it_were_alone() {
-    let other = Actor::user(TenantId::new("acme").unwrap(), UserId::new("b\\ob").unwrap());
-    let agent = Actor::agent(TenantId::new("acme").unwrap(), AgentId::new("a").unwrap());
+    let other =
+        Actor::User { tenant: TenantId::new("acme").unwrap(), id: UserId::new("b\\ob").unwrap() };
+    let agent = Actor::Agent {
+        tenant: TenantId::new("acme").unwrap(),
+        id: AgentId::new("a").unwrap(),
+        parent: None,
+    };
     let mut texts = Vec::new();
     for (by, author) in
         [(actor(), None), (other.clone(), None), (actor(), Some(&other)), (agent, Some(&other))]
@@ -295,7 +300,7 @@ proptest! {
     ) {
         let by = actor();
         let tenant = TenantId::new("acme").unwrap();
-        let author = Actor::user(tenant, UserId::new("b\\\"ob").unwrap());
+        let author = Actor::User { tenant, id: UserId::new("b\\\"ob").unwrap() };
         let mut message = Message::new(Role::Tool, parts);
         message.name = name;
         message.metadata = metadata.map(|text| Json::from_value(&[text]).unwrap());

@@ -21,7 +21,10 @@ use crate::{
         ThreadAnswer, ThreadCommand, ThreadOutcome, ThreadQuery,
     },
     error::{Closure, Error, Result},
+    handle::Handle,
+    id::TenantId,
     journal::Journal,
+    model::ActorName,
 };
 
 /// A store over a journal. Cheap to clone; clones share everything.
@@ -47,6 +50,22 @@ impl Store {
     pub fn new(journal: Arc<dyn Journal>, options: StoreOptions) -> Self {
         let shared = Shared { journal, options, registry: Registry::default() };
         Self { inner: Arc::new(Inner { shared, closed: AtomicBool::new(false) }) }
+    }
+
+    /// This store, as this caller uses it: whose data it is, and who calls. Everything a program does goes through the
+    /// [`Handle`] it answers.
+    ///
+    /// `Invalid` if the tenant does not match `[a-z0-9][a-z0-9._-]*` in 1 to 128 bytes, or the actor's name is not 1 to
+    /// 128 bytes without control characters.
+    pub fn caller(&self, tenant: impl AsRef<str>, actor: ActorName) -> Result<Handle> {
+        let tenant = TenantId::new(tenant)?;
+        let actor = actor.in_tenant(&tenant)?;
+        Ok(self.as_caller(&Caller::new(tenant, actor)))
+    }
+
+    /// This store, as a caller uses it who is known already.
+    pub fn as_caller(&self, caller: &Caller) -> Handle {
+        Handle::new(Arc::new(self.clone()), caller.clone())
     }
 
     /// The journal below.

@@ -1,4 +1,6 @@
-//! The narrow waist: what a store is to a program, to the suite, to a proxy.
+//! The traits of a store: commands, queries and a feed.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -8,9 +10,10 @@ use crate::{
         ThreadAnswer, ThreadCommand, ThreadOutcome, ThreadQuery,
     },
     error::Result,
+    handle::Handle,
 };
 
-/// Projects and threads. The pleasant methods are in [`ThreadStoreExt`](super::ThreadStoreExt).
+/// Projects and threads. Programs call the methods of a [`Handle`], which sends these commands and queries.
 #[async_trait]
 pub trait ThreadStore: Send + Sync {
     /// Carries out a command: done, refused (an error that changed nothing) or `Indeterminate`.
@@ -20,7 +23,7 @@ pub trait ThreadStore: Send + Sync {
     async fn ask_thread(&self, caller: &Caller, query: ThreadQuery) -> Result<ThreadAnswer>;
 }
 
-/// Everything inside one thread. The pleasant methods are in [`SessionStoreExt`](super::SessionStoreExt).
+/// Everything inside one thread. Programs call the methods of a [`Handle`], which sends these commands and queries.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// Carries out a command: done, refused (an error that changed nothing) or `Indeterminate`.
@@ -33,9 +36,52 @@ pub trait SessionStore: Send + Sync {
     async fn feed(&self, caller: &Caller, from: Feed) -> Result<FeedPage>;
 }
 
-/// Both: what the suite judges.
-pub trait AnyStore: SessionStore + ThreadStore {}
+/// Both: what a [`Handle`] works over, and what the suite judges.
+///
+/// It is implemented for everything that implements both and can be cloned. Cloning should be cheap, as it is of a
+/// [`Store`](super::Store); put what is not into an `Arc`.
+pub trait AnyStore: SessionStore + ThreadStore {
+    /// The same store, to be owned.
+    fn shared(&self) -> Arc<dyn AnyStore>;
+}
 
-impl<T: SessionStore + ThreadStore + ?Sized> AnyStore for T {}
+impl<T: SessionStore + ThreadStore + Clone + 'static> AnyStore for T {
+    fn shared(&self) -> Arc<dyn AnyStore> {
+        Arc::new(self.clone())
+    }
+}
+
+impl dyn AnyStore + '_ {
+    /// This store, as this caller uses it.
+    pub fn as_caller(&self, caller: &Caller) -> Handle {
+        Handle::new(self.shared(), caller.clone())
+    }
+}
+
+#[async_trait]
+impl<T: ThreadStore + ?Sized> ThreadStore for Arc<T> {
+    async fn apply_thread(&self, caller: &Caller, command: ThreadCommand) -> Result<ThreadOutcome> {
+        (**self).apply_thread(caller, command).await
+    }
+
+    async fn ask_thread(&self, caller: &Caller, query: ThreadQuery) -> Result<ThreadAnswer> {
+        (**self).ask_thread(caller, query).await
+    }
+}
+
+#[async_trait]
+impl<T: SessionStore + ?Sized> SessionStore for Arc<T> {
+    async fn apply(&self, caller: &Caller, command: SessionCommand) -> Result<SessionOutcome> {
+        (**self).apply(caller, command).await
+    }
+
+    async fn ask(&self, caller: &Caller, query: SessionQuery) -> Result<SessionAnswer> {
+        (**self).ask(caller, query).await
+    }
+
+    async fn feed(&self, caller: &Caller, from: Feed) -> Result<FeedPage> {
+        (**self).feed(caller, from).await
+    }
+}
 
 const _: fn(&dyn AnyStore) = |_| {};

@@ -70,7 +70,8 @@ pub(super) async fn run(out: &mut Out) -> Result<()> {
 /// Bytes that a cold store keeps of threads with so many sessions of so many runs.
 fn kept(runtime: &tokio::runtime::Runtime, sessions: usize, runs: usize) -> Result<i64> {
     let tenant = TenantId::new("bench")?;
-    let caller = Caller::new(tenant.clone(), Actor::system(tenant, AgentId::new("bench")?));
+    let caller =
+        Caller::new(tenant.clone(), Actor::System { tenant, role: AgentId::new("bench")? });
     let journal: Arc<dyn Journal> = Arc::new(Memory::new(0));
     let threads = runtime.block_on(fill(&caller, &journal, sessions, runs))?;
     let mut opened = Ok(None);

@@ -60,7 +60,8 @@ impl Ours {
     /// With what writers need, and nothing to read.
     pub(super) async fn writers(store: Store) -> Result<Self> {
         let tenant = TenantId::new("bench")?;
-        let caller = Caller::new(tenant.clone(), Actor::system(tenant, AgentId::new("bench")?));
+        let caller =
+            Caller::new(tenant.clone(), Actor::System { tenant, role: AgentId::new("bench")? });
         let project = store.create_project(&caller, "bench", ProjectConfig::default()).await?;
         let alone = session(&store, &caller, project).await?;
         let log = session(&store, &caller, project).await?;

@@ -44,7 +44,7 @@ struct Agent<'a> {
 /// Who does all this: the tenant that the command line takes where none is named.
 pub(super) fn caller(name: &str) -> Result<Caller> {
     let tenant = TenantId::new("local")?;
-    let actor = Actor::agent(tenant.clone(), AgentId::new(name)?);
+    let actor = Actor::Agent { tenant: tenant.clone(), id: AgentId::new(name)?, parent: None };
     Ok(Caller::new(tenant, actor))
 }
 

@@ -86,7 +86,8 @@ impl Reader {
         }
         message.metadata = fields.rest()?;
         let mut entry = NewEntry::new(message);
-        entry.actor = agent.map(|id| Actor::agent(self.tenant.clone(), id));
+        entry.actor =
+            agent.map(|id| Actor::Agent { tenant: self.tenant.clone(), id, parent: None });
         Ok(entry)
     }
 }

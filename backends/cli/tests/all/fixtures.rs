@@ -22,7 +22,7 @@ fn kept() -> PathBuf {
 
 fn caller() -> Caller {
     let tenant = TenantId::new("acme").unwrap();
-    Caller::new(tenant.clone(), Actor::user(tenant, UserId::new("ann").unwrap()))
+    Caller::new(tenant.clone(), Actor::User { tenant, id: UserId::new("ann").unwrap() })
 }
 
 /// A thread of two sessions, an edge, three entries - one erased, one in a blob - a run and what it cost.

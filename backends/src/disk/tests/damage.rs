@@ -12,7 +12,7 @@ use super::*;
 
 fn caller() -> Caller {
     let tenant = TenantId::new("t").unwrap();
-    Caller::new(tenant.clone(), Actor::user(tenant, UserId::new("u").unwrap()))
+    Caller::new(tenant.clone(), Actor::User { tenant, id: UserId::new("u").unwrap() })
 }
 
 struct Small {

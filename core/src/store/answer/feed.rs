@@ -26,19 +26,19 @@ impl Shared {
             at.exists()?;
             let head = at.state()?.version();
             if head > from.after {
-                let events = self.events(&at, &space, from.after, head, from.limit).await?;
-                let after = events.last().map_or(from.after, |e| e.version);
-                return Ok(FeedPage { events, after });
+                let records = self.records(&at, &space, from.after, head, from.limit).await?;
+                let after = records.last().map_or(from.after, |e| e.version);
+                return Ok(FeedPage { records, after });
             }
             let left = until.saturating_sub(self.options.clock.elapsed());
             if left.is_zero() {
-                return Ok(FeedPage { events: Vec::new(), after: from.after });
+                return Ok(FeedPage { records: Vec::new(), after: from.after });
             }
             self.journal.wait(&space, from.after, left).await?;
         }
     }
 
-    async fn events(
+    async fn records(
         &self,
         at: &AtHead,
         space: &Space,
@@ -47,14 +47,14 @@ impl Shared {
         limit: usize,
     ) -> Result<Vec<FeedRecord>> {
         let range = ReadRange { stream: None, after, upto, direction: Direction::Forward, limit };
-        let mut events = Vec::new();
+        let mut records = Vec::new();
         for record in self.journal.read(space, &range).await? {
             let opened = open(space, &record)?;
             let session = opened.header.stream.session();
             let gone = session != 0 && at.state()?.session(session).is_none();
             let text = if gone { None } else { self.body_or_erased(at, space, &opened).await? };
             let erased = !gone && text.is_none();
-            events.push(FeedRecord {
+            records.push(FeedRecord {
                 version: opened.header.version,
                 at: opened.header.at,
                 session: (session != 0).then(|| SessionId::new(at.id, session)),
@@ -64,6 +64,6 @@ impl Shared {
                 body: text.map(|text| Json::parse(&text)).transpose()?,
             });
         }
-        Ok(events)
+        Ok(records)
     }
 }

@@ -1,0 +1,137 @@
+//! Projects and threads, one method each.
+
+use super::{Handle, List, only};
+use crate::{
+    command::{
+        NewProject, NewThread, ProjectUsage, ThreadAnswer, ThreadCommand, ThreadFilter,
+        ThreadOutcome, ThreadQuery, UpdateProject, UpdateThread,
+    },
+    error::Result,
+    id::{EntryId, ProjectId, ThreadId, Version},
+    model::{Project, Thread, ThreadRow},
+};
+
+impl Handle {
+    /// Creates a project; a text is its name. With a key its id follows from tenant and key.
+    pub async fn create_project(&self, project: impl Into<NewProject>) -> Result<ProjectId> {
+        let NewProject { name, config } = project.into();
+        let command = ThreadCommand::CreateProject { name, config };
+        self.apply_thread(command, only!(ThreadOutcome::ProjectCreated(id) => id)).await
+    }
+
+    /// Changes a project if `expected` is its version; answers the new version.
+    pub async fn update_project(
+        &self,
+        project: ProjectId,
+        expected: Version,
+        update: UpdateProject,
+    ) -> Result<Version> {
+        self.change(ThreadCommand::UpdateProject { project, expected, update }).await
+    }
+
+    /// Closes a project to new threads and sessions; answers its version.
+    pub async fn archive_project(&self, project: ProjectId) -> Result<Version> {
+        self.change(ThreadCommand::ArchiveProject { project }).await
+    }
+
+    /// Opens an archived project; answers its version.
+    pub async fn reopen_project(&self, project: ProjectId) -> Result<Version> {
+        self.change(ThreadCommand::ReopenProject { project }).await
+    }
+
+    /// Deletes a project that has no threads. Idempotent.
+    pub async fn delete_project(&self, project: ProjectId) -> Result<()> {
+        self.delete(ThreadCommand::DeleteProject { project }).await
+    }
+
+    /// Creates a thread in an open project; a text is its title.
+    pub async fn create_thread(
+        &self,
+        project: ProjectId,
+        thread: impl Into<NewThread>,
+    ) -> Result<ThreadId> {
+        let command = ThreadCommand::CreateThread { project, thread: thread.into() };
+        self.apply_thread(command, only!(ThreadOutcome::ThreadCreated(id) => id)).await
+    }
+
+    /// Changes a thread if `expected` is its version; answers the new version.
+    pub async fn update_thread(
+        &self,
+        thread: ThreadId,
+        expected: Version,
+        update: UpdateThread,
+    ) -> Result<Version> {
+        self.change(ThreadCommand::UpdateThread { thread, expected, update }).await
+    }
+
+    /// Archives a thread in which nothing is at work; answers its version.
+    pub async fn archive_thread(&self, thread: ThreadId) -> Result<Version> {
+        self.change(ThreadCommand::ArchiveThread { thread }).await
+    }
+
+    /// Opens an archived thread; answers its version.
+    pub async fn reopen_thread(&self, thread: ThreadId) -> Result<Version> {
+        self.change(ThreadCommand::ReopenThread { thread }).await
+    }
+
+    /// Deletes a thread that has no sessions. Idempotent.
+    pub async fn delete_thread(&self, thread: ThreadId) -> Result<()> {
+        self.delete(ThreadCommand::DeleteThread { thread }).await
+    }
+
+    /// Deletes a thread with everything in it, if nothing in it is at work (THD13). Idempotent.
+    pub async fn purge_thread(&self, thread: ThreadId) -> Result<()> {
+        self.delete(ThreadCommand::PurgeThread { thread }).await
+    }
+
+    /// Removes the messages of these entries for ever; see [`ThreadCommand::EraseEntries`]. After an error call it again.
+    pub async fn erase_entries(
+        &self,
+        thread: ThreadId,
+        entries: impl IntoIterator<Item = EntryId>,
+    ) -> Result<Version> {
+        let entries = entries.into_iter().collect();
+        self.change(ThreadCommand::EraseEntries { thread, entries }).await
+    }
+
+    /// Finishes erasures that were cut off and deletes the blobs that no record names; answers how many. See
+    /// [`ThreadCommand::VacuumThread`].
+    pub async fn vacuum_thread(&self, thread: ThreadId) -> Result<u64> {
+        let command = ThreadCommand::VacuumThread { thread };
+        self.apply_thread(command, only!(ThreadOutcome::Vacuumed(blobs) => blobs)).await
+    }
+
+    /// One project, if it exists.
+    pub async fn project(&self, project: ProjectId) -> Result<Option<Project>> {
+        self.ask_thread(ThreadQuery::Project(project), only!(ThreadAnswer::Project(it) => it)).await
+    }
+
+    /// The tenant's projects, by id.
+    pub fn projects(&self) -> List<Project> {
+        List::new(self, ())
+    }
+
+    /// One thread, if it exists.
+    pub async fn thread(&self, thread: ThreadId) -> Result<Option<Thread>> {
+        self.ask_thread(ThreadQuery::Thread(thread), only!(ThreadAnswer::Thread(it) => it)).await
+    }
+
+    /// Threads: of a project, of the tenant, of a person; a [`ThreadFilter`] says more.
+    pub fn threads(&self, of: impl Into<ThreadFilter>) -> List<ThreadRow> {
+        List::new(self, of.into())
+    }
+
+    /// What a project cost: the sum over its threads, each at its own head.
+    pub async fn project_usage(&self, project: ProjectId) -> Result<ProjectUsage> {
+        let query = ThreadQuery::ProjectUsage(project);
+        self.ask_thread(query, only!(ThreadAnswer::ProjectUsage(it) => it)).await
+    }
+
+    async fn change(&self, command: ThreadCommand) -> Result<Version> {
+        self.apply_thread(command, only!(ThreadOutcome::Changed(version) => version)).await
+    }
+
+    async fn delete(&self, command: ThreadCommand) -> Result<()> {
+        self.apply_thread(command, only!(ThreadOutcome::Deleted => ())).await
+    }
+}
