@@ -10,7 +10,7 @@ use crate::{
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, Version},
 };
 
-/// Where a session stands. The machine's steps are in [`crate::thread`].
+/// Where a session stands. The steps between them are in the contract (SES2, SES4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -8,8 +8,8 @@ use crate::{
     id::{ProjectId, Space, UserId, Version},
     journal::{Card, Limits},
     model::{Labels, ProjectConfig, ProjectStatus, RollUp, ThreadStatus},
-    project::ProjectState,
-    thread::ThreadState,
+    rules::project::ProjectState,
+    rules::thread::ThreadState,
 };
 
 /// Currencies a card holds; a thread with more is read itself.

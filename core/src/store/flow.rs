@@ -8,13 +8,13 @@ use super::{
 };
 use crate::{
     command::{Caller, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
-    decision::{Caps, Reply, Request},
     error::{Error, ErrorKind, Result},
     hash::Hash,
     id::{ProjectId, Space, SpaceKind, ThreadId, Version},
     journal::{Commit, ListOrder, ListQuery, Position},
-    project::ProjectState,
-    thread::{ThreadState, wrong_journal},
+    rules::decision::{Caps, Reply, Request},
+    rules::project::ProjectState,
+    rules::thread::{ThreadState, wrong_journal},
 };
 
 /// Reservations a creation looks up, to let the project forget those that began.

@@ -8,9 +8,9 @@ use std::{
 use event_listener::{Event, listener};
 
 use crate::{
-    decision::{Call, Reply},
     error::{Error, Result},
     id::Space,
+    rules::decision::{Call, Reply},
 };
 
 /// Locks even after a panic elsewhere: what these locks guard is replaced whole, never half.

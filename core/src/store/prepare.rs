@@ -5,14 +5,14 @@ use std::time::Duration;
 use super::{shared::Shared, vacuum};
 use crate::{
     command::{Caller, NewSession, NewSubSession, SessionCommand, ThreadCommand},
-    decision::{Call, CallKey, ENTRY_BYTES, Request},
     error::{Error, Result},
     id::{ProjectId, RunId, Space, SpaceKind, ThreadId, check_outside},
-    idempotency::command_hash,
     journal::RecordBody,
     model::{NewEntry, Part, RunOutcome, check_text},
     record::{Body, SealedBody, seal_body},
-    thread::external_id,
+    rules::decision::{Call, CallKey, ENTRY_BYTES, Request},
+    rules::idempotency::command_hash,
+    rules::thread::external_id,
 };
 
 /// An encoded body above this many bytes goes to a blob.

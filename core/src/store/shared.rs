@@ -13,10 +13,10 @@ use hashlink::LinkedHashMap;
 use super::{StoreOptions, pending::lock, sequencer::Sequencer, state::JournalState};
 use crate::{
     command::{Caller, Read},
-    decision::{Call, Reply},
     error::Result,
     id::Space,
     journal::Journal,
+    rules::decision::{Call, Reply},
 };
 
 /// Sequencers by space, the least recently used first.

@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::card;
 use crate::{
     command::{SessionCommand, ThreadCommand},
-    decision::{Decision, DecisionInput, Request},
     error::{Error, Result},
-    fold::{EventRecord, Evolved},
     hash::Hash,
     id::{ProjectId, Space, SpaceKind, ThreadId, Version},
     journal::{Card, Position, Record},
-    project::ProjectState,
     record::open,
-    thread::ThreadState,
+    rules::decision::{Decision, DecisionInput, Request},
+    rules::event::{EventRecord, Evolved},
+    rules::project::ProjectState,
+    rules::thread::ThreadState,
 };
 
 /// Changes when an older snapshot would not mean the same any more; such a snapshot is ignored.

@@ -9,10 +9,10 @@ use super::{
 };
 use crate::{
     command::{Caller, ThreadCommand, ThreadOutcome},
-    decision::Request,
     error::{Error, Result},
     id::{Space, ThreadId, Version},
     journal::{BlobName, Direction, ReadRange, RecordBody},
+    rules::decision::Request,
 };
 
 /// A record names a blob within this time of its put, or never. Half of [`UNUSED_FOR`]: the rest is for commits that are

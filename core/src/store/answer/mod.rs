@@ -21,7 +21,7 @@ use crate::{
     journal::{Direction, RecordBody},
     model::{Labels, RollUp, SessionRow, SubSession},
     record::{Opened, check_body},
-    thread::{Reading, ThreadState},
+    rules::thread::{Reading, ThreadState},
 };
 
 use std::{ops::Bound, sync::Arc};

@@ -10,8 +10,8 @@ use crate::{
     journal::Direction,
     model::{Run, RunOutcome, RunStatus},
     record::{Body, Event, Lane, Opened},
+    rules::thread::external_id,
     store::shared::Shared,
-    thread::external_id,
 };
 
 /// Marks, in a cursor, that a session's ended runs are through and its live ones follow.

@@ -6,8 +6,8 @@ use crate::{
     id::{Space, ThreadId, Version},
     journal::{Direction, Position, ReadRange, Record, RecordBody},
     record::{Event, check_body, open},
+    rules::thread::Erased,
     store::{flow::thread_of, shared::Shared, state::JournalState},
-    thread::Erased,
 };
 
 /// Problems named at most.

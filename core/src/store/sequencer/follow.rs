@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::{LeaderState, SNAPSHOT_FROM, Sequencer};
 use crate::{
-    decision::Facts,
     error::{Error, Result},
     id::Version,
     journal::{Direction, Head, Position, ReadRange, Record, Snapshot},
     record::open,
+    rules::decision::Facts,
     store::{
         shared::Shared,
         state::{JournalState, referenced_versions},

@@ -23,12 +23,12 @@ use super::{
     state::JournalState,
 };
 use crate::{
-    decision::{Call, Decision, DecisionInput, Facts, Reply},
     error::{Error, Result},
-    fold::EventRecord,
     id::Space,
     journal::{Batch, Card, Commit, Position, WriteReservation},
     record::Draft,
+    rules::decision::{Call, Decision, DecisionInput, Facts, Reply},
+    rules::event::EventRecord,
 };
 
 /// A snapshot is not worth its write below this many bytes of records.

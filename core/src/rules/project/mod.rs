@@ -5,4 +5,4 @@
 mod decide;
 mod state;
 
-pub use state::ProjectState;
+pub(crate) use state::ProjectState;

@@ -3,12 +3,12 @@
 use super::{View, thread::stale};
 use crate::{
     command::{LinkSessions, NewSubSession, SessionOutcome, UpdateEdge},
-    decision::{Caps, Decision, DecisionInput, Drafts, Reply},
     error::{Error, Result},
     id::{SubSessionId, Version},
     model::SubSessionStatus,
     record::{Body, EdgeBody, Event, Lane},
-    thread::state::{EdgeState, SessionState},
+    rules::decision::{Caps, Decision, DecisionInput, Drafts, Reply},
+    rules::thread::state::{EdgeState, SessionState},
 };
 
 impl View<'_> {

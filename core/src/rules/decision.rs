@@ -7,10 +7,10 @@ use crate::{
     command::{Caller, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
     error::{Error, Result},
     id::{ProjectId, ThreadId, Version},
-    idempotency::{Answer, IdempotencyLog},
     journal::Stream,
     model::{ProjectConfig, ProjectStatus},
     record::{ActorBody, Body, Draft, Event, KeyMark, SealedBody},
+    rules::idempotency::{Answer, IdempotencyLog},
 };
 
 /// What is asked of one journal.

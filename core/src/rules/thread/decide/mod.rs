@@ -14,11 +14,11 @@ mod thread;
 use super::state::{SessionState, ThreadFields, ThreadState};
 use crate::{
     command::{Appended, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
-    decision::{Decision, DecisionInput, Reply, Request},
     error::{Closure, Error, Result},
     id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
-    idempotency::Answer,
     model::ThreadStatus,
+    rules::decision::{Decision, DecisionInput, Reply, Request},
+    rules::idempotency::Answer,
 };
 
 /// A thread's state, seen with the id it has.

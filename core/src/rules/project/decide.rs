@@ -3,12 +3,12 @@
 use super::state::{ProjectFields, ProjectState};
 use crate::{
     command::{ThreadCommand, ThreadOutcome, UpdateProject},
-    decision::{Decision, DecisionInput, Drafts, Reply, Request},
     error::{Error, Result},
     id::{ProjectId, ThreadId, Version},
     model::ProjectStatus,
     record::{Body, Event, Lane, ProjectBody},
-    thread::{closed_project, stale, wrong_journal},
+    rules::decision::{Decision, DecisionInput, Drafts, Reply, Request},
+    rules::thread::{closed_project, stale, wrong_journal},
 };
 
 impl ProjectState {

@@ -6,7 +6,7 @@ mod evolve;
 mod state;
 mod view;
 
-pub use state::ThreadState;
+pub(crate) use state::ThreadState;
 
 pub(crate) use decide::{closed_project, external_id, stale, wrong_journal};
 pub(crate) use erased::Erased;

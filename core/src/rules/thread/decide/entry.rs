@@ -3,10 +3,10 @@
 use super::View;
 use crate::{
     command::{Append, Appended, Expect, SessionOutcome},
-    decision::{Decision, DecisionInput, Drafts, ENTRY_BYTES, Reply},
     error::{Counter, Error, Result},
     id::{EntryId, SessionId},
     record::{Body, Event, Lane},
+    rules::decision::{Decision, DecisionInput, Drafts, ENTRY_BYTES, Reply},
 };
 
 impl View<'_> {

@@ -3,13 +3,13 @@
 use super::{View, session::illegal};
 use crate::{
     command::{NewRun, SessionOutcome},
-    decision::{Decision, DecisionInput, Drafts, Reply},
     error::{Error, Result, State},
     hash::Hash,
     id::{RunId, SessionId, Version},
     model::{RunOutcome, RunStatus, SessionStatus, SubSessionStatus, Usage},
     record::{Body, Consequence, EdgeStep, Event, Lane, RunBody, RunEndBody, UsageBody},
-    thread::state::{RunState, SessionState},
+    rules::decision::{Decision, DecisionInput, Drafts, Reply},
+    rules::thread::state::{RunState, SessionState},
 };
 
 /// What the store hands to the agent program for a run; names the run, so that it routes itself (RUN5).

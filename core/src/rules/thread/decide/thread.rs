@@ -3,11 +3,11 @@
 use super::View;
 use crate::{
     command::{ThreadCommand, ThreadOutcome, UpdateThread},
-    decision::{Decision, DecisionInput, Drafts, Reply},
     error::{Closure, Counter, Error, Result, ThreadAction},
     id::{ProjectId, SessionId, Version},
     model::{SessionSample, SessionStatus, ThreadStatus},
     record::{Body, Event, Lane, ThreadBody},
+    rules::decision::{Decision, DecisionInput, Drafts, Reply},
 };
 
 /// Sessions an error names at most (THD5).

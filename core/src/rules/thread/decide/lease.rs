@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::View;
 use crate::{
     command::SessionOutcome,
-    decision::{Decision, DecisionInput, Drafts, Reply},
     error::{Error, Result},
     id::SessionId,
     record::{Event, Lane},
+    rules::decision::{Decision, DecisionInput, Drafts, Reply},
 };
 
 fn millis(ttl: Duration) -> u64 {

@@ -2,11 +2,11 @@
 
 use super::View;
 use crate::{
-    decision::{Decision, DecisionInput, Reply},
     error::{Error, Result},
     id::EntryId,
     record::{Body, ErasureBody, Event},
-    thread::erased::ranges,
+    rules::decision::{Decision, DecisionInput, Reply},
+    rules::thread::erased::ranges,
 };
 
 impl View<'_> {

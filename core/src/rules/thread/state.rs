@@ -10,12 +10,12 @@ use crate::{
     clock::Timestamp,
     hash::hex128,
     id::{ProjectId, UserId, Version},
-    idempotency::IdempotencyLog,
     journal::Position,
     model::{
         Actor, CompletionMode, FailureMode, Labels, RollUp, RunStatus, SessionStatus,
         SubSessionKind, SubSessionStatus, ThreadStatus, Totals,
     },
+    rules::idempotency::IdempotencyLog,
 };
 
 /// Everything a decision about a thread looks at: a fold of its records.
@@ -23,7 +23,7 @@ use crate::{
 /// Maps are persistent: a clone shares everything, so a batch can be decided on a copy that is thrown away if the commit
 /// fails. Messages are not here; they stay in the journal.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct ThreadState {
+pub(crate) struct ThreadState {
     pub(crate) head: Option<Position>,
     /// The greatest time any record had: `updated_at` never goes back.
     pub(crate) last_at: Timestamp,
@@ -141,7 +141,7 @@ pub(crate) const LATE_CALLS: usize = 1024;
 
 impl ThreadState {
     /// Where the journal ends that this state folds.
-    pub const fn head(&self) -> Option<Position> {
+    pub(crate) const fn head(&self) -> Option<Position> {
         self.head
     }
 

@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
-    decision::Caps,
-    fold::{EventRecord, Evolved},
     id::{ProjectId, TenantId, ThreadId, Version},
-    idempotency::IdempotencyLog,
     journal::Position,
     model::{Project, ProjectConfig, ProjectStatus},
     record::{Body, Event},
+    rules::decision::Caps,
+    rules::event::{EventRecord, Evolved},
+    rules::idempotency::IdempotencyLog,
 };
 
 /// Everything a decision about a project looks at: a fold of its records.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct ProjectState {
+pub(crate) struct ProjectState {
     pub(crate) head: Option<Position>,
     pub(crate) last_at: Timestamp,
     pub(crate) project: Option<Arc<ProjectFields>>,
@@ -41,7 +41,7 @@ pub(crate) struct ProjectFields {
 
 impl ProjectState {
     /// Where the journal ends that this state folds.
-    pub const fn head(&self) -> Option<Position> {
+    pub(crate) const fn head(&self) -> Option<Position> {
         self.head
     }
 

@@ -6,11 +6,11 @@ use super::{
 };
 use crate::{
     command::{NewSession, SessionOutcome, UpdateSession},
-    decision::{Decision, DecisionInput, Drafts, Reply},
     error::{Error, Result, State},
     id::{SessionId, SubSessionId, Version},
     model::{SessionStatus, SubSessionStatus},
     record::{Body, Consequence, EdgeStep, Event, Lane, SessionBody},
+    rules::decision::{Decision, DecisionInput, Drafts, Reply},
 };
 
 impl View<'_> {

@@ -8,10 +8,10 @@ use super::state::{
 };
 use crate::{
     clock::Timestamp,
-    fold::{EventRecord, Evolved},
     id::{UserId, Version},
     model::{Actor, Labels, RollUp, RunStatus, SessionStatus, SubSessionStatus, ThreadStatus},
     record::{Body, Consequence, EdgeStep, Event},
+    rules::event::{EventRecord, Evolved},
 };
 
 const NO_SESSION: &str = "names a session that does not exist";

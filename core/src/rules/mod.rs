@@ -1,0 +1,10 @@
+//! The rules: one pure state machine for threads, one for projects.
+//!
+//! A state is a fold of records. `decide` looks at a state and a call and answers, refuses, or gives the records to write;
+//! `evolve` folds one record into a state. Both are pure: no clock, no input or output, no randomness.
+
+pub(crate) mod decision;
+pub(crate) mod event;
+pub(crate) mod idempotency;
+pub(crate) mod project;
+pub(crate) mod thread;
