@@ -9,14 +9,17 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use sessile::sqlite::{Options, Sqlite};
 use sessile_conformance::{
     Backend, Clause, Dir, Outcome,
-    clauses::lin,
+    clauses::whole_store::histories,
+    internal::{
+        process,
+        wrong_journals::{Bend, Bent},
+    },
     judge,
-    mutant::{Bend, Bent},
-    process,
 };
 
-const BY_TASKS: Clause = Clause { id: "LIN1", run: |cx| Box::pin(lin::lin1_by_tasks(cx)) };
-const BY_PROCESSES: Clause = Clause { id: "LIN1", run: |cx| Box::pin(lin::lin1_by_processes(cx)) };
+const BY_TASKS: Clause = Clause { id: "LIN1", run: |cx| Box::pin(histories::lin1_by_tasks(cx)) };
+const BY_PROCESSES: Clause =
+    Clause { id: "LIN1", run: |cx| Box::pin(histories::lin1_by_processes(cx)) };
 
 fn right() -> Backend {
     Backend::new("right", |dir: Dir| async move {

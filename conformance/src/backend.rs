@@ -15,7 +15,7 @@ use sessile_core::{
     journal::{Journal, JournalInfo},
 };
 
-use crate::{BoxFuture, crash::SimDisk};
+use crate::{BoxFuture, medium::SimDisk};
 
 /// A directory of its own for one store. Files live in it; what lives in memory can be kept beside it.
 #[derive(Clone)]
@@ -200,7 +200,7 @@ pub trait IntoJournal<Marker> {
 #[doc(hidden)]
 pub mod marker {
     #[derive(Debug)]
-    pub struct Plain;
+    pub struct Bare;
     #[derive(Debug)]
     pub struct Shared;
     #[derive(Debug)]
@@ -209,7 +209,7 @@ pub mod marker {
     pub struct Fallible<M>(std::marker::PhantomData<M>);
 }
 
-impl<J: Journal> IntoJournal<marker::Plain> for J {
+impl<J: Journal> IntoJournal<marker::Bare> for J {
     fn into_journal(self) -> sessile_core::Result<Arc<dyn Journal>> {
         Ok(Arc::new(self))
     }

@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin};
 
-use crate::Cx;
+use crate::internal::ClauseContext;
 
 /// A future that can be kept.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -13,7 +13,15 @@ pub struct Clause {
     /// Its number in `CONTRACT.md`: `MSG5`.
     pub id: &'static str,
     /// Judges one backend; a panic is a failure.
-    pub run: fn(Cx) -> BoxFuture<'static, Verdict>,
+    #[doc(hidden)]
+    pub run: fn(ClauseContext) -> BoxFuture<'static, Verdict>,
+}
+
+impl Clause {
+    /// All clauses that have a test, in the order of the contract's parts.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        crate::clauses::all()
+    }
 }
 
 /// How a clause ended, unless it panicked.
@@ -29,7 +37,6 @@ pub enum Verdict {
 }
 
 /// Registers the clause functions of a module: `clauses! { MSG1 => msg1, MSG2 => msg2 }` gives it a `CLAUSES`.
-#[macro_export]
 macro_rules! clauses {
     ($($id:ident => $run:path),* $(,)?) => {
         /// The clauses of this module.
@@ -38,3 +45,4 @@ macro_rules! clauses {
         ];
     };
 }
+pub(crate) use clauses;

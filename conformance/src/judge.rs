@@ -4,7 +4,7 @@ use std::{sync::mpsc, time::Duration};
 
 use sessile_core::hash::Hash;
 
-use crate::{Backend, Clause, Cx, Verdict};
+use crate::{Backend, Clause, clause::Verdict, internal::ClauseContext};
 
 /// After this long a clause has hung.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -71,19 +71,20 @@ async fn run(clause: Clause, backend: Backend) -> Judged {
     let start = tokio::time::Instant::now();
     let seed = Hash::of(&[backend.name().as_bytes(), b"/", clause.id.as_bytes()]).prefix_64();
     let mut notes = Vec::new();
-    let outcome = match tokio::spawn(async move { Cx::fresh(&backend, seed).await }).await {
-        Err(error) => Outcome::Failed(reason(error)),
-        Ok(cx) => {
-            let ended = tokio::spawn((clause.run)(cx.clone())).await;
-            notes = cx.notes();
-            match ended {
-                Ok(Verdict::Passed) => Outcome::Passed,
-                Ok(Verdict::Unsupported(why)) => Outcome::Unsupported(why),
-                Ok(Verdict::NotRun(why)) => Outcome::NotRun(why),
-                Err(error) => Outcome::Failed(reason(error)),
+    let outcome =
+        match tokio::spawn(async move { ClauseContext::fresh(&backend, seed).await }).await {
+            Err(error) => Outcome::Failed(reason(error)),
+            Ok(cx) => {
+                let ended = tokio::spawn((clause.run)(cx.clone())).await;
+                notes = cx.notes();
+                match ended {
+                    Ok(Verdict::Passed) => Outcome::Passed,
+                    Ok(Verdict::Unsupported(why)) => Outcome::Unsupported(why),
+                    Ok(Verdict::NotRun(why)) => Outcome::NotRun(why),
+                    Err(error) => Outcome::Failed(reason(error)),
+                }
             }
-        }
-    };
+        };
     Judged { outcome, notes, took: start.elapsed() }
 }
 

@@ -1,6 +1,6 @@
 //! The contract of Sessile, as tests: it judges the project's own backends and any stranger's driver alike.
 //!
-//! Each clause of `CONTRACT.md` is one async function that takes a [`Cx`] and asserts. A driver joins in a few lines, in
+//! Each clause of `CONTRACT.md` is one async function that takes a [`ClauseContext`] and asserts. A driver joins in a few lines, in
 //! a test target with `harness = false`:
 //!
 //! ```text
@@ -24,35 +24,20 @@
     reason = "the model predicts the store's own errors and holds its commands; it need not be small"
 )]
 
-pub mod backend;
-pub mod check;
+mod backend;
 mod clause;
+#[doc(hidden)]
 pub mod clauses;
-mod clock;
-pub mod crash;
-mod cx;
-pub mod fault;
-pub mod fits;
-pub mod history;
-pub mod hostile;
+#[doc(hidden)]
+pub mod internal;
 mod judge;
-pub mod kit;
-pub mod machine;
-pub mod methods;
-pub mod model;
-pub mod mutant;
-pub mod process;
-pub mod raw;
-pub mod roles;
+pub mod medium;
 mod suite;
-mod watched;
 
+#[doc(hidden)]
+pub use backend::marker;
 pub use backend::{Backend, Damage, Dir, IntoJournal, Tamper};
-pub use check::{refused, unchanged};
-pub use clause::{BoxFuture, Clause, Verdict};
-pub use clock::{SeededIds, TestClock};
-pub use cx::Cx;
+pub(crate) use clause::clauses;
+pub use clause::{BoxFuture, Clause};
 pub use judge::{Judged, Outcome, judge};
-pub use process::Child;
 pub use suite::main;
-pub use watched::Watched;

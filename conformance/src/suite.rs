@@ -7,24 +7,24 @@ use std::{
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::{Backend, Judged, Outcome, clauses, judge, process};
+use crate::{Backend, Clause, Judged, Outcome, internal::process, judge};
 
 /// Judges one or several journals: expands to the `main` of a test target with `harness = false`.
 ///
 /// `open` takes a [`Dir`](crate::Dir) and answers a journal, an `Arc` of one, or a `Result` of either; for one directory it
 /// always opens the same store. `tamper` takes the same `Dir` and answers a [`Tamper`](crate::Tamper). `crash` takes a
-/// [`SimDisk`](crate::crash::SimDisk) and answers a journal on it, as `open` does. `absent` says why a journal cannot be
+/// [`SimDisk`](crate::medium::SimDisk) and answers a journal on it, as `open` does. `absent` says why a journal cannot be
 /// judged here, if it cannot (a server that is not there): it is left out, and said so; asking for it by name fails.
 ///
 /// ```no_run
-/// use sessile_conformance::mutant::Plain; // stands in for a journal of yours
+/// use sessile_conformance::internal::MapJournal; // stands in for a journal of yours
 /// sessile_conformance::suite! {
-///     journal: mine, open: |_dir| async move { Plain::default() };
-///     journal: shared, open: |_dir| async move { std::sync::Arc::new(Plain::default()) };
+///     journal: mine, open: |_dir| async move { MapJournal::default() };
+///     journal: shared, open: |_dir| async move { std::sync::Arc::new(MapJournal::default()) };
 ///     journal: files,
 ///     open: |dir| async move {
 ///         std::fs::read_dir(dir.path()).map_err(|e| sessile_core::Error::unavailable("no files", e))?;
-///         sessile_core::Result::Ok(Plain::default())
+///         sessile_core::Result::Ok(MapJournal::default())
 ///     },
 /// }
 /// ```
@@ -64,7 +64,7 @@ pub fn main(backends: Vec<Backend>) -> ExitCode {
     let judged: Arc<Mutex<Vec<(String, Judged)>>> = Arc::default();
     let mut trials = Vec::new();
     for backend in &backends {
-        for clause in clauses::all() {
+        for clause in Clause::all() {
             let name = format!("{}::{}", backend.name(), clause.id.to_lowercase());
             let (backend, judged, at) = (backend.clone(), Arc::clone(&judged), name.clone());
             trials.push(Trial::test(name, move || {

@@ -14,12 +14,10 @@ mod toy;
 use std::sync::Arc;
 
 use sessile_conformance::{
-    Backend, Clause, Dir, Outcome, clauses,
-    crash::{
-        SimDisk,
-        judge::{Harness, OpenOn, Stop, judge_all},
-    },
+    Backend, Clause, Dir, Outcome,
+    internal::crash::survivors::{Harness, OpenOn, Stop, judge_all},
     judge,
+    medium::SimDisk,
 };
 use toy::Flaw;
 
@@ -67,7 +65,7 @@ fn backend(flaw: Flaw) -> Backend {
 }
 
 fn clause(id: &str) -> &'static Clause {
-    clauses::all().find(|clause| clause.id == id).expect("a clause")
+    Clause::all().find(|clause| clause.id == id).expect("a clause")
 }
 
 #[test]

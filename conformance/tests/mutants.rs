@@ -4,12 +4,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use sessile_conformance::{
-    Backend, Clause, Outcome, clauses, judge,
-    mutant::{Flaw, Plain, Wrong},
+    Backend, Clause, Outcome,
+    internal::{
+        MapJournal,
+        wrong_journals::{Flaw, Wrong},
+    },
+    judge,
 };
 
 fn clause(id: &str) -> &'static Clause {
-    clauses::all().find(|clause| clause.id == id).unwrap_or_else(|| panic!("no clause {id}"))
+    Clause::all().find(|clause| clause.id == id).unwrap_or_else(|| panic!("no clause {id}"))
 }
 
 /// Why a clause fails a backend. Races show in some histories and not in others, in few on a busy machine: it gets many tries.
@@ -27,7 +31,7 @@ fn killed(id: &str, backend: &Backend) -> Result<String, Outcome> {
 }
 
 fn plain() -> Backend {
-    Backend::new("plain", |_dir| async { Plain::default() })
+    Backend::new("plain", |_dir| async { MapJournal::default() })
 }
 
 #[test]
@@ -48,7 +52,7 @@ fn each_wrong_journal_is_found() {
 #[test]
 fn what_is_right_is_not_failed() {
     let mut failed = Vec::new();
-    for clause in clauses::all() {
+    for clause in Clause::all() {
         let judged = judge(clause, &plain());
         println!("{}: {:?} in {:?}", clause.id, judged.outcome, judged.took);
         if let Outcome::Failed(why) = judged.outcome {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use rusqlite::ffi;
-use sessile_conformance::crash::{SimDisk, SimFile};
+use sessile_conformance::medium::{SimDisk, SimFile};
 
 use super::vfs::system;
 

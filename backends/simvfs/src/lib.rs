@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
 };
 
-use sessile_conformance::crash::{SimDisk, disk::WeakDisk};
+use sessile_conformance::medium::{SimDisk, WeakDisk};
 use tempfile::TempDir;
 
 /// The name of the VFS, once something is mounted.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use rusqlite::ffi;
-use sessile_conformance::crash::{Open, SimFile};
+use sessile_conformance::medium::{Open, SimFile};
 
 use super::{NAME, file, on};
 

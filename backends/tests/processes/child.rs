@@ -9,7 +9,7 @@ use sessile::{
     object_store::faults::{Faults, Put},
     store::{SessionStoreExt as _, Store},
 };
-use sessile_conformance::process;
+use sessile_conformance::internal::process;
 
 use super::place::{Place, caller, entries};
 

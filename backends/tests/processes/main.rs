@@ -25,7 +25,7 @@ use sessile::{
     model::ProjectConfig,
     store::{SessionStoreExt as _, Store, ThreadStoreExt as _},
 };
-use sessile_conformance::{Child, process};
+use sessile_conformance::internal::process::{self, Child};
 
 use child::{Appended, Order, Stop};
 use place::{Place, caller, entries};

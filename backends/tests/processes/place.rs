@@ -13,7 +13,7 @@ use sessile::{
     object_store::{Cloud, Objects, Options, client, faults::Faults},
     store::{SessionStoreExt as _, Store},
 };
-use sessile_conformance::kit;
+use sessile_conformance::internal::shorthand;
 
 /// The bucket that the script beside the tests makes in each server.
 const BUCKET: &str = "sessile";
@@ -62,6 +62,6 @@ pub(crate) fn caller() -> Caller {
 pub(crate) async fn entries(store: &Store, session: SessionId) -> Vec<(u64, String)> {
     let caller = caller();
     let page = |page: Paging| store.entries(&caller, session, Direction::Forward, page);
-    let all = kit::pages(1000, page).await;
-    all.iter().map(|entry| (entry.version, kit::text(entry).to_owned())).collect()
+    let all = shorthand::pages(1000, page).await;
+    all.iter().map(|entry| (entry.version, shorthand::text(entry).to_owned())).collect()
 }

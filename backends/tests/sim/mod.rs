@@ -15,7 +15,10 @@ use sessile::{
     redb::{self as pages, Redb},
     sqlite::{Options, Sqlite},
 };
-use sessile_conformance::crash::{self, Open, SimDisk, SimFile};
+use sessile_conformance::{
+    internal::crash,
+    medium::{Open, SimDisk, SimFile},
+};
 
 pub(crate) use self::objects::objects;
 
@@ -73,7 +76,7 @@ pub(crate) async fn redb(disk: SimDisk) -> Result<Redb> {
 #[derive(Debug)]
 struct Folders(SimDisk);
 
-fn stat(stat: crash::Stat) -> Stat {
+fn stat(stat: medium::Stat) -> Stat {
     Stat { len: stat.len, modified: stat.modified }
 }
 

@@ -10,7 +10,7 @@ use object_store::{
     Result, path::Path,
 };
 use sessile::object_store::{Objects, Options};
-use sessile_conformance::crash::SimDisk;
+use sessile_conformance::medium::SimDisk;
 
 /// Stands for the slash, which no name of a file has; no key has it.
 const SLASH: &str = "\u{1}";

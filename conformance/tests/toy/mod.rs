@@ -11,8 +11,8 @@ use std::{
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use sessile_conformance::{
-    crash::{Open, SimDisk, SimFile},
-    mutant::Plain,
+    internal::MapJournal,
+    medium::{Open, SimDisk, SimFile},
 };
 use sessile_core::{
     Error, Result, Timestamp,
@@ -174,7 +174,7 @@ pub(crate) struct Toy {
     info: JournalInfo,
     disk: SimDisk,
     flaw: Flaw,
-    plain: Plain,
+    plain: MapJournal,
     log: Mutex<Log>,
 }
 
@@ -193,7 +193,7 @@ impl Toy {
         let file = disk.open(Path::new(LOG), Open::Create).map_err(unavailable)?;
         let mut bytes = vec![0; file.len().map_err(unavailable)? as usize];
         file.read_at(&mut bytes, 0).map_err(unavailable)?;
-        let plain = Plain::default();
+        let plain = MapJournal::default();
         let mut at = 0;
         let mut commits = 0;
         while let Some(text) = next(&bytes[at..], flaw) {

@@ -1,0 +1,195 @@
+//! J12, J17: what is damaged, or newer than its reader, is said so.
+
+use sessile_core::{
+    Caller, Error, ErrorKind,
+    command::{NewSession, NewThread, Page, Paging, SessionFilter, UpdateThread},
+    id::{ProjectId, SessionId, ThreadId, Version},
+    journal::Direction,
+    model::{NewEntry, Role, SessionRow},
+    record::READER_LEVEL,
+    store::{SessionStoreExt, Store, ThreadStoreExt},
+};
+
+use crate::{
+    Damage,
+    clause::Verdict,
+    internal::{ClauseContext, assertions::refused, raw_batches},
+};
+
+crate::clauses! { J12 => j12, J17 => j17 }
+
+/// A thread with one session of six entries, and one session after them.
+async fn thread(store: &Store, caller: &Caller, project: ProjectId) -> (ThreadId, SessionId) {
+    let new = NewThread::titled("thread");
+    let thread = store.create_thread(caller, project, new).await.expect("a thread");
+    let (session, _) =
+        store.create_session(caller, thread, NewSession::named("first")).await.expect("a session");
+    let entries: Vec<_> =
+        (0..6).map(|i| NewEntry::text(Role::User, format!("entry number {i}"))).collect();
+    store.append(caller, session, entries).await.expect("six entries");
+    store.create_session(caller, thread, NewSession::named("last")).await.expect("a session");
+    (thread, session)
+}
+
+/// Damage to a record is `Corrupt` with its place, for its thread only; it is never skipped and never read as something.
+pub async fn j12(cx: ClauseContext) -> Verdict {
+    if cx.tamper().is_none() {
+        return Verdict::NotRun("the driver brought no tamper hook".to_owned());
+    }
+    let caller = cx.caller();
+    let mut store = cx.store().await;
+    let project = cx.project(&store, &caller).await;
+    let (whole, whole_session) = thread(&store, &caller, project).await;
+    let (_, probe) = thread(&store, &caller, project).await;
+    let first = entries(&store, &caller, probe).await.expect("the entries")[0];
+    let (target, next) = (first + 2, first + 3);
+    let cases = [
+        (Damage::FlipHead, target, [target, target]),
+        (Damage::FlipBody, target, [target, target]),
+        (Damage::Swap(next), target, [target, next]),
+        (Damage::Drop, target, [target, next]),
+        (Damage::Insert, target, [target, next]),
+    ];
+    let mut damaged = Vec::new();
+    for case in cases {
+        damaged.push((case, thread(&store, &caller, project).await));
+    }
+    let (headless, _) = thread(&store, &caller, project).await;
+    let (endless, _) = thread(&store, &caller, project).await;
+    drop(store);
+    let end = cx.journal().await.head(&endless.space(&caller.tenant)).await.expect("a head");
+    let end = raw_batches::at(&end).map_or(0, |position| position.version);
+    let tamper = cx.tamper().expect("asked before");
+    for ((damage, version, _), (thread, _)) in &damaged {
+        tamper.damage(&thread.space(&caller.tenant), *version, *damage).await;
+    }
+    tamper.damage(&headless.space(&caller.tenant), 1, Damage::FlipHead).await;
+    tamper.damage(&endless.space(&caller.tenant), end, Damage::Drop).await;
+
+    for restart in [false, true] {
+        if restart {
+            cx.close_all().await;
+        }
+        store = cx.store().await;
+        for ((damage, _, places), (thread, session)) in &damaged {
+            let space = thread.space(&caller.tenant);
+            let located = |error: &Error| match error {
+                Error::Corrupt { space: at, version, .. } => {
+                    *at == space && (places[0]..=places[1]).contains(version)
+                }
+                _ => false,
+            };
+            for direction in [Direction::Forward, Direction::Backward] {
+                let page = Paging::first(100);
+                let error = refused(
+                    store.entries(&caller, *session, direction, page).await,
+                    ErrorKind::Corrupt,
+                );
+                assert!(located(&error), "{damage:?} of {places:?} is located: {error}");
+            }
+            match store.verify(&caller, *thread, None).await {
+                Ok(found) => assert!(
+                    found.problems.iter().any(|(at, _)| (places[0]..=places[1]).contains(at)),
+                    "{damage:?} of {places:?} is found by verify: {found:?}"
+                ),
+                Err(error) => assert!(located(&error), "{damage:?}: {error}"),
+            }
+        }
+        refused(sessions(&store, &caller, headless).await, ErrorKind::Corrupt);
+        refused(sessions(&store, &caller, endless).await, ErrorKind::Corrupt);
+        assert_eq!(entries(&store, &caller, whole_session).await.expect("entries").len(), 6);
+        let found = store.verify(&caller, whole, None).await.expect("a verification");
+        assert_eq!(found.problems, [], "other threads are whole");
+        let entry = NewEntry::text(Role::User, "the others go on");
+        let session = store.create_session(&caller, whole, NewSession::default()).await;
+        store.append(&caller, session.expect("a session").0, entry).await.expect("an append");
+    }
+    Verdict::Passed
+}
+
+async fn entries(
+    store: &Store,
+    caller: &Caller,
+    session: SessionId,
+) -> sessile_core::Result<Vec<Version>> {
+    let page = store.entries(caller, session, Direction::Forward, Paging::first(100)).await?;
+    Ok(page.items.iter().map(|entry| entry.version).collect())
+}
+
+async fn sessions(
+    store: &Store,
+    caller: &Caller,
+    thread: ThreadId,
+) -> sessile_core::Result<Page<SessionRow>> {
+    store.sessions(caller, thread, SessionFilter::default(), Paging::first(100)).await
+}
+
+/// A store of a newer format is refused by name; a record that needs a newer reader stops its thread only.
+pub async fn j17(cx: ClauseContext) -> Verdict {
+    let caller = cx.caller();
+    let store = cx.store().await;
+    let project = cx.project(&store, &caller).await;
+    let (newer, newer_session) = thread(&store, &caller, project).await;
+    let (other, other_session) = thread(&store, &caller, project).await;
+    let journal = cx.journal().await;
+    let space = newer.space(&caller.tenant);
+    let at = raw_batches::at(&journal.head(&space).await.expect("a head"));
+    let last = raw_batches::read_all(&*journal, &space).await.pop().expect("a record");
+    let mut head: serde_json::Value = serde_json::from_str(&last.header).expect("a head is JSON");
+    head["v"] = (last.version + 1).into();
+    head["r"] = (READER_LEVEL + 1).into();
+    head["n"] = "f".repeat(32).into();
+    head["i"] = 0.into();
+    head["of"] = 1.into();
+    head["is"] = serde_json::json!({ "from_the_future": { "what": [1, 2, 3] } });
+    let mut record = raw_batches::record(at, last.stream, &head.to_string(), last.body);
+    (record.kind, record.salt) = ("from_the_future".into(), last.salt);
+    record.sum = record.fitting_sum();
+    raw_batches::done(journal.commit(&space, at, &raw_batches::of_records(vec![record])).await);
+
+    for store in [store, cx.store().await] {
+        let newer_format = |error: Error| match error {
+            Error::NewerFormat { needs, has, .. } => assert_eq!(
+                (needs, has),
+                (u64::from(READER_LEVEL) + 1, u64::from(READER_LEVEL)),
+                "it says what it needs"
+            ),
+            other => panic!("should be NewerFormat, but is {other:?}"),
+        };
+        let kind = ErrorKind::NewerFormat;
+        newer_format(refused(store.thread(&caller, newer).await, kind));
+        newer_format(refused(store.session(&caller, newer_session).await, kind));
+        let entry = NewEntry::text(Role::User, "x");
+        newer_format(refused(store.append(&caller, newer_session, entry.clone()).await, kind));
+        let update = UpdateThread { title: Some("new".into()), ..UpdateThread::default() };
+        newer_format(refused(store.update_thread(&caller, newer, 1, update).await, kind));
+        assert_eq!(
+            raw_batches::at(&journal.head(&space).await.expect("a head")).map(|p| p.version),
+            at.map(|p| p.version + 1)
+        );
+        assert!(store.thread(&caller, other).await.expect("the other thread").is_some());
+        store.append(&caller, other_session, entry).await.expect("the other thread goes on");
+    }
+    drop(journal);
+    newer_store(&cx.another().await).await
+}
+
+async fn newer_store(cx: &ClauseContext) -> Verdict {
+    let journal = cx.journal().await;
+    raw_batches::append(&*journal, &raw_batches::space(1), None, 1, "one").await;
+    drop(journal);
+    if !cx.durable() {
+        return Verdict::Passed;
+    }
+    let Some(tamper) = cx.tamper() else {
+        return Verdict::NotRun("the driver brought no tamper hook for a newer store".to_owned());
+    };
+    cx.close_all().await;
+    assert!(tamper.newer_format().await, "a durable store has a format");
+    for _ in 0..2 {
+        let error = refused(cx.try_journal().await, ErrorKind::NewerFormat);
+        let Error::NewerFormat { needs, has, .. } = &error else { panic!("{error:?}") };
+        assert!(needs > has, "{error}");
+    }
+    Verdict::Passed
+}

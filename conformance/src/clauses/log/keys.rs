@@ -1,0 +1,191 @@
+//! MSG4: idempotency keys.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use sessile_core::{
+    Caller, ErrorKind, Key,
+    command::{
+        LinkSessions, NewRun, NewSession, NewSubSession, NewThread, SessionCommand, UpdateSession,
+    },
+    error::{Closure, Error},
+    id::{SessionId, ThreadId},
+    model::{ProjectConfig, RunOutcome, Tokens, Usage},
+    store::{AnyStore, SessionStore, SessionStoreExt, ThreadStoreExt},
+};
+
+use crate::{
+    clause::Verdict,
+    internal::{
+        ClauseContext,
+        assertions::refused,
+        concurrent,
+        shorthand::{self, named, says, texts, the_thread},
+    },
+};
+
+crate::clauses! { MSG4 => msg4 }
+
+/// Same key, same answer, one effect: for every creating command, across reopen, archive and deletion.
+pub async fn msg4(cx: ClauseContext) -> Verdict {
+    let store = cx.store().await;
+    let caller = cx.caller();
+    let config = ProjectConfig::default();
+    let keyed = |n| caller.with_key(Key::new("a worker", n));
+    // A project's id follows from tenant and key.
+    let project = store.create_project(&keyed(1), "p", config.clone()).await.expect("a project");
+    for store in [&store, &cx.store().await] {
+        let again = store.create_project(&keyed(1), "p", config.clone()).await;
+        assert_eq!(again.ok(), Some(project));
+        let other = store.create_project(&keyed(1), "q", config.clone()).await;
+        assert!(matches!(refused(other, ErrorKind::Invalid), Error::KeyReused { n: 1 }));
+    }
+    let theirs = cx.by_of("evil-corp", "ada").with_key(Key::new("a worker", 1));
+    let foreign = store.create_project(&theirs, "p", config.clone()).await.expect("a project");
+    assert_ne!(foreign, project, "another tenant's key is another key");
+    let new = NewThread::titled("t");
+    let thread = store.create_thread(&keyed(2), project, new.clone()).await.expect("a thread");
+    for store in [&store, &cx.store().await] {
+        assert_eq!(store.create_thread(&keyed(2), project, new.clone()).await.ok(), Some(thread));
+    }
+    assert_eq!(shorthand::threads_of(&store, &caller, project).await, [thread]);
+
+    let (session, commands) = creating(&store, &caller, thread).await;
+    let mut answers = Vec::new();
+    for (n, command) in (10_u64..).zip(&commands) {
+        answers.push(store.apply(&keyed(n), command.clone()).await.expect("it is done"));
+    }
+    let stores = [cx.reopen(store).await, cx.store().await];
+    for store in &stores {
+        let at = the_thread(store, &caller, thread).await;
+        for ((n, command), answer) in (10_u64..).zip(&commands).zip(&answers) {
+            let again = store.apply(&keyed(n), command.clone()).await;
+            assert_eq!(again.ok(), Some(*answer), "{command:?} again");
+            let other = SessionCommand::Append { session, append: says("another command").into() };
+            let error = refused(store.apply(&keyed(n), other).await, ErrorKind::Invalid);
+            assert!(matches!(error, Error::KeyReused { n: told } if told == n), "{error:?}");
+        }
+        let lost = keyed(9);
+        let expired = refused(store.append(&lost, session, says("late")).await, ErrorKind::Invalid);
+        let greatest = 9 + commands.len() as u64;
+        assert!(
+            matches!(expired, Error::KeyExpired { n: 9, greatest: g } if g == greatest),
+            "{expired:?}"
+        );
+        assert_eq!(
+            the_thread(store, &caller, thread).await,
+            at,
+            "replays and refusals write nothing"
+        );
+    }
+    let store = cx.store().await;
+    archived(&store, &caller, project).await;
+    remembered(&cx, &store, &caller, project).await;
+    // Racing twins of one key: one effect.
+    let session = named(&store, &caller, thread, "raced").await;
+    let store = Arc::new(store);
+    for n in 1..=10 {
+        let twins: Vec<_> = (0..2)
+            .map(|_| {
+                let (store, caller) = (store.clone(), caller.with_key(Key::new("racer", n)));
+                tokio::spawn(
+                    async move { store.append(&caller, session, says(n.to_string())).await },
+                )
+            })
+            .collect();
+        let mut seen = BTreeSet::new();
+        for twin in twins {
+            seen.insert(twin.await.expect("no panic").expect("an entry").first);
+        }
+        assert_eq!(seen.len(), 1);
+    }
+    assert_eq!(texts(&*store, &caller, session).await.len(), 10);
+    Verdict::Passed
+}
+
+/// One of each command that creates something, or changes it, in a thread; and the session they are about.
+async fn creating(
+    store: &dyn AnyStore,
+    caller: &Caller,
+    thread: ThreadId,
+) -> (SessionId, Vec<SessionCommand>) {
+    let session = named(store, caller, thread, "s").await;
+    let loose = named(store, caller, thread, "loose").await;
+    let run = store.start_run(caller, session, NewRun::default()).await.expect("a run");
+    let child = NewSession::named("child").under(NewSubSession::under(session));
+    let usage = Usage::new(Tokens::new(1, 2), 1);
+    let expected = session.version();
+    let commands = vec![
+        SessionCommand::CreateSession { thread, session: NewSession::named("new") },
+        SessionCommand::CreateSession { thread, session: child },
+        SessionCommand::LinkSessions(LinkSessions {
+            child: loose,
+            edge: NewSubSession::under(session),
+        }),
+        SessionCommand::Append { session, append: vec![says("a"), says("b")].into() },
+        SessionCommand::StartRun { session, run: NewRun::default() },
+        SessionCommand::BookUsage { run, call: "call".into(), usage, echo: None },
+        SessionCommand::UpdateSession { session, expected, update: UpdateSession::default() },
+        SessionCommand::EndRun { run, outcome: RunOutcome::Succeeded, echo: None },
+        SessionCommand::ClaimLease { session: loose, ttl: Duration::from_secs(9) },
+    ];
+    (session, commands)
+}
+
+/// The first answer outlives the archive of the thread, and the deletion of what it made.
+async fn archived(store: &dyn AnyStore, caller: &Caller, project: sessile_core::id::ProjectId) {
+    let keyed = |n| caller.with_key(Key::new("archivist", n));
+    let thread = store
+        .create_thread(caller, project, NewThread::titled("to archive"))
+        .await
+        .expect("a thread");
+    let new = NewSession::named("s");
+    let session = store.create_session(&keyed(1), thread, new.clone()).await.expect("a session");
+    let said = store.append(&keyed(2), session.0, says("once")).await.expect("an entry");
+    let version = store.archive_thread(&keyed(3), thread).await.expect("it is archived");
+    assert_eq!(store.append(&keyed(2), session.0, says("once")).await.ok(), Some(said));
+    assert_eq!(store.archive_thread(&keyed(3), thread).await.ok(), Some(version));
+    let fresh = refused(store.append(&keyed(4), session.0, says("new")).await, ErrorKind::Closed);
+    assert!(matches!(fresh, Error::Closed { what: Closure::ThreadArchived }));
+    store.reopen_thread(caller, thread).await.expect("it is open");
+    // The refused key was not used up.
+    store.append(&keyed(4), session.0, says("new")).await.expect("an entry");
+    store.delete_session(caller, session.0).await.expect("it goes");
+    assert_eq!(store.create_session(&keyed(1), thread, new).await.ok(), Some(session));
+    assert_eq!(store.append(&keyed(2), session.0, says("once")).await.ok(), Some(said));
+    assert_eq!(the_thread(store, caller, thread).await.sessions, 0, "a replay brings nothing back");
+}
+
+/// The last 1,024 answers are remembered; older ones are expired, never applied.
+async fn remembered(
+    cx: &ClauseContext,
+    store: &dyn AnyStore,
+    caller: &Caller,
+    project: sessile_core::id::ProjectId,
+) {
+    let thread =
+        store.create_thread(caller, project, NewThread::titled("many")).await.expect("a thread");
+    let session = named(store, caller, thread, "s").await;
+    let keyed = |n| caller.with_key(Key::new("counter", n));
+    let appends = (1..=1030_u64).map(|n| async move {
+        let caller = caller.with_key(Key::new("counter", n));
+        store.append(&caller, session, says(n.to_string())).await
+    });
+    for said in concurrent::together(appends).await {
+        said.expect("an entry");
+    }
+    let head = shorthand::head(store, caller, thread).await;
+    for store in [store, &cx.store().await as &dyn AnyStore] {
+        for n in [7, 8, 1030] {
+            let again = store.append(&keyed(n), session, says(n.to_string())).await;
+            assert!(again.is_ok(), "key {n}: {again:?}");
+        }
+        for n in [1, 6] {
+            let late = refused(
+                store.append(&keyed(n), session, says(n.to_string())).await,
+                ErrorKind::Invalid,
+            );
+            assert!(matches!(late, Error::KeyExpired { greatest: 1030, .. }), "key {n}: {late:?}");
+        }
+        assert_eq!(shorthand::head(store, caller, thread).await, head);
+    }
+}

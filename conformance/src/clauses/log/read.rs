@@ -1,0 +1,268 @@
+//! MSG: what is read is what was written, page by page.
+
+use std::sync::Arc;
+
+use sessile_core::{
+    ErrorKind,
+    command::{NewRun, Paging, SessionAnswer, SessionQuery},
+    error::Error,
+    id::{EntryId, RunId},
+    journal::Direction,
+    json::Json,
+    model::{Entry, Message, NewEntry, Part, Role, RunOutcome, ToolOutcome},
+    store::{SessionStore, SessionStoreExt},
+};
+
+use crate::{
+    clause::Verdict,
+    internal::{
+        ClauseContext, CountingJournal,
+        assertions::{harmless, refused},
+        hostile,
+        shorthand::{log, named, pages, says},
+    },
+};
+
+crate::clauses! { MSG6 => msg6, MSG7 => msg7, MSG15 => msg15 }
+
+/// Any content comes back deep-equal.
+pub async fn msg6(cx: ClauseContext) -> Verdict {
+    let store = cx.store().await;
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
+    let json = |text: &str| Json::parse(text).expect("JSON");
+    let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+    let mut messages: Vec<Message> =
+        hostile::contents().into_iter().map(|text| Message::text(Role::User, text)).collect();
+    let planes: String = (0..=16_u32).filter_map(|p| char::from_u32(p * 0x1_0000 + 0x61)).collect();
+    let controls: String = (0..0x20).chain(0x7f..0xa0).filter_map(char::from_u32).collect();
+    let bounds = "\u{0}\u{d7ff}\u{e000}\u{fffd}\u{fffe}\u{ffff}\u{10000}\u{10ffff}";
+    for text in [planes.as_str(), &controls, bounds, "", &"\0".repeat(1000)] {
+        messages.push(Message::text(Role::Assistant, text));
+    }
+    for text in [
+        "null",
+        "0",
+        "-0",
+        "1.0",
+        "1.0e0",
+        "1E400",
+        "12345678901234567890123456789",
+        "\"\\u0000\"",
+        "\"\\ud83d\\ude00\"",
+        "{}",
+        "[]",
+        "{\"b\":1,\"a\":2,\"b\":3}",
+        "{\"\":[[],{}]}",
+        "\"\\/\"",
+        &deep,
+    ] {
+        let mut message =
+            Message::new(Role::Tool, vec![Part::Json { kind: "k".into(), value: json(text) }]);
+        message = message.with_metadata(json(text)).with_name("a name\n\0");
+        messages.push(message);
+    }
+    messages.push(Message::new(Role::System, vec![]));
+    messages.push(Message::new(
+        Role::Assistant,
+        vec![
+            Part::Reasoning { text: String::new() },
+            Part::ToolCall { id: None, name: "f".into(), arguments: json("{\"x\" : [1 , 2]}") },
+            Part::ToolCall {
+                id: Some(String::new()),
+                name: String::new(),
+                arguments: json("null"),
+            },
+            Part::ToolResult {
+                id: Some("c".into()),
+                outcome: ToolOutcome::Error,
+                text: "boom".into(),
+            },
+            Part::ToolResult { id: None, outcome: ToolOutcome::Ok, text: String::new() },
+            Part::Artifact { reference: "s3://x".into(), media_type: Some("text/plain".into()) },
+            Part::Artifact { reference: String::new(), media_type: None },
+        ],
+    ));
+    // Around the size where a body moves out of the record, and 16 MiB.
+    for n in [65_500, 65_535, 65_536, 65_537, 70_000] {
+        messages.push(Message::text(Role::User, "x".repeat(n)));
+    }
+    messages.push(Message::text(Role::User, "é\0\"".repeat((16 << 20) / 4)));
+    let mut said = Vec::new();
+    for message in &messages {
+        let appended = store.append(&caller, session, NewEntry::new(message.clone())).await;
+        said.push(appended.expect("any content").first);
+    }
+    let store = cx.reopen(store).await;
+    let read = log(&store, &caller, session, 50).await;
+    assert_eq!(read.len(), messages.len());
+    for ((entry, message), id) in read.iter().zip(&messages).zip(said) {
+        assert!(entry.message.as_ref() == Some(message), "{}", difference(entry, message));
+        let single = store.entry(&caller, id).await.expect("an answer").expect("the entry");
+        assert!(single == *entry, "one by one as in a page");
+    }
+    Verdict::Passed
+}
+
+fn difference(entry: &Entry, message: &Message) -> String {
+    let (got, want) = (format!("{:?}", entry.message), format!("{message:?}"));
+    let cut = |text: &str| text.chars().take(200).collect::<String>();
+    format!("came back as {} and was {}", cut(&got), cut(&want))
+}
+
+/// Pages concatenate to the whole, both ways, and cost what they show.
+pub async fn msg7(cx: ClauseContext) -> Verdict {
+    let watched = CountingJournal::new(cx.journal().await);
+    let store = cx.store_over(watched.clone(), Arc::default(), |options| options);
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
+    let other = named(&store, &caller, session.thread(), "other").await;
+    for n in 0..60 {
+        let turn: Vec<_> = (0..10).map(|i| says(format!("{n}.{i}"))).collect();
+        store.append(&caller, session, turn).await.expect("a turn");
+        store.append(&caller, other, vec![says("noise"); 10]).await.expect("a turn");
+    }
+    let whole = log(&store, &caller, session, 1000).await;
+    assert_eq!(whole.len(), 600);
+    for direction in [Direction::Forward, Direction::Backward] {
+        for limit in [1, 7, 599, 600, 601, 1000] {
+            if limit == 1 && !matches!(direction, Direction::Backward) {
+                continue;
+            }
+            let mut read =
+                pages(limit, |page| store.entries(&caller, session, direction, page)).await;
+            if direction == Direction::Backward {
+                read.reverse();
+            }
+            assert!(read == whole, "{direction:?}, {limit} at a time");
+        }
+        // The cost follows the page, not the log: also far in the middle, and behind others' entries.
+        let page = Paging::first(10);
+        let mut after = None;
+        for _ in 0..5 {
+            let before = watched.records();
+            let got = store
+                .entries(&caller, session, direction, page.after(after))
+                .await
+                .expect("a page");
+            assert_eq!(got.items.len(), 10);
+            let read = watched.records() - before;
+            assert!(read <= 40, "a page of 10 read {read} records");
+            after = got.next;
+        }
+    }
+    // A cursor stays good while others append: nothing is skipped, nothing shown twice.
+    let first = store
+        .entries(&caller, session, Direction::Forward, Paging::first(400))
+        .await
+        .expect("a page");
+    store.append(&caller, session, says("late")).await.expect("an entry");
+    let rest = store
+        .entries(&caller, session, Direction::Forward, Paging::first(1000).after(first.next))
+        .await;
+    let rest = rest.expect("a page").items;
+    assert!(rest[..200] == whole[400..], "the rest follows the first page");
+    assert!(rest.len() <= 201);
+    for limit in [0, 1001] {
+        let page = store.entries(&caller, session, Direction::Forward, Paging::first(limit)).await;
+        refused(page, ErrorKind::Invalid);
+    }
+    let empty = named(&store, &caller, session.thread(), "empty").await;
+    let page = store
+        .entries(&caller, empty, Direction::Backward, Paging::default())
+        .await
+        .expect("a page");
+    assert_eq!((page.items, page.next), (vec![], None));
+    Verdict::Passed
+}
+
+/// Run and answered entry are checked, and can be filtered by.
+pub async fn msg15(cx: ClauseContext) -> Verdict {
+    let store = cx.store().await;
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
+    let thread = session.thread();
+    let other = named(&store, &caller, thread, "other").await;
+    let far = cx.session(&store, &caller).await;
+    let run = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
+    let second = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
+    let theirs = store.start_run(&caller, other, NewRun::default()).await.expect("a run");
+    let question = store.append(&caller, session, says("question")).await.expect("an entry").first;
+    let beside = store.append(&caller, other, says("beside")).await.expect("an entry").first;
+    let distant = store.append(&caller, far, says("far")).await.expect("an entry").first;
+    let mut in_run = Vec::new();
+    let mut replies = Vec::new();
+    for n in 0..90 {
+        let mut entry = says(n.to_string());
+        if n % 3 == 0 {
+            entry = entry.in_run(run);
+        }
+        if n % 7 == 0 {
+            entry = entry.in_reply_to(if n % 2 == 0 { question } else { beside });
+        }
+        let said = store.append(&caller, session, entry).await.expect("an entry").first;
+        if n % 3 == 0 {
+            in_run.push(said);
+        }
+        if n % 14 == 0 {
+            replies.push(said);
+        }
+    }
+    let both: Vec<_> = in_run.iter().filter(|e| replies.contains(e)).copied().collect();
+    let read = |run, in_reply_to, direction, limit| {
+        let (store, caller) = (&store, &caller);
+        async move {
+            let found = pages(limit, |page| async move {
+                let query = SessionQuery::Entries { session, direction, run, in_reply_to, page };
+                match store.ask(caller, query).await? {
+                    SessionAnswer::Entries(page) => Ok(page),
+                    other => panic!("{other:?}"),
+                }
+            })
+            .await;
+            let mut ids: Vec<_> = found.iter().map(|e| e.id).collect();
+            if direction == Direction::Backward {
+                ids.reverse();
+            }
+            ids
+        }
+    };
+    for direction in [Direction::Forward, Direction::Backward] {
+        for limit in [1, 4, 1000] {
+            assert_eq!(read(Some(run), None, direction, limit).await, in_run);
+            assert_eq!(read(None, Some(question), direction, limit).await, replies);
+            assert_eq!(read(Some(run), Some(question), direction, limit).await, both);
+            assert_eq!(read(Some(second), None, direction, limit).await, []);
+        }
+    }
+    let entry = store.entry(&caller, in_run[0]).await.expect("an answer").expect("the entry");
+    assert_eq!((entry.run, entry.in_reply_to), (Some(run), Some(question)));
+    store.end_run(&caller, second, RunOutcome::Cancelled).await.expect("it ends");
+    let (missing, precondition) = (ErrorKind::NotFound, ErrorKind::Precondition);
+    let nothing = EntryId::new(thread, 1 << 40);
+    for (bad, kind) in [
+        (says("x").in_run(theirs), precondition),
+        (says("x").in_run(second), precondition),
+        (says("x").in_run(RunId::new(thread, 1)), missing),
+        (says("x").in_run(RunId::new(thread, 1 << 40)), missing),
+        (says("x").in_reply_to(nothing), missing),
+        (says("x").in_reply_to(EntryId::new(thread, session.version())), missing),
+        (says("x").in_reply_to(distant), precondition),
+    ] {
+        let shown = format!("{bad:?}");
+        let error = harmless(
+            &store,
+            &caller,
+            thread,
+            kind,
+            store.append(&caller, session, vec![says("ok"), bad]),
+        )
+        .await;
+        match error {
+            Error::NotFound { .. } | Error::WrongThread { .. } => {}
+            Error::RunEnded { run } => assert_eq!(run, second.to_string()),
+            other => panic!("{shown}: {other:?}"),
+        }
+    }
+    Verdict::Passed
+}

@@ -1,0 +1,383 @@
+//! RUN: runs.
+
+use std::{sync::Arc, time::Duration};
+
+use sessile_core::{
+    Caller, Clock, ErrorKind,
+    command::{NewRun, NewSession, NewSubSession, RunScope, SessionCommand},
+    error::{Error, State},
+    id::{RunId, SessionId},
+    model::{Labels, Run, RunOutcome, RunStatus, SessionStatus, SubSessionStatus, Tokens, Usage},
+    store::{AnyStore, SessionStore, SessionStoreExt},
+};
+
+use crate::{
+    clause::Verdict,
+    internal::{
+        ClauseContext, TestClock,
+        assertions::{harmless, refused},
+        shorthand::{named, pages},
+    },
+};
+
+crate::clauses! { RUN1 => run1, RUN2 => run2, RUN3 => run3, RUN5 => run5 }
+
+async fn the_run(store: &dyn AnyStore, caller: &Caller, run: RunId) -> Run {
+    store.run(caller, run).await.expect("an answer").expect("the run exists")
+}
+
+async fn status(store: &dyn AnyStore, caller: &Caller, session: SessionId) -> SessionStatus {
+    store.session(caller, session).await.expect("an answer").expect("a session").status
+}
+
+fn failed() -> RunOutcome {
+    RunOutcome::Failed { reason: "no luck".into() }
+}
+
+/// Iterations 1, 2, 3 ...; external ids fresh; an echo that differs is refused.
+pub async fn run1(cx: ClauseContext) -> Verdict {
+    let store = Arc::new(cx.store().await);
+    let caller = cx.caller();
+    let session = cx.session(&*store, &caller).await;
+    let thread = session.thread();
+    let mut externals = Vec::new();
+    let mut before = None;
+    for n in 1..=6 {
+        let retry_of = before.filter(|_| n % 2 == 0);
+        let new = NewRun {
+            retry_of,
+            task: Some(format!("task {n}")),
+            labels: Labels::new().with("n", "v"),
+            queued: n % 3 == 0,
+        };
+        let id = store.start_run(&caller, session, new.clone()).await.expect("a run");
+        let run = the_run(&*store, &caller, id).await;
+        assert_eq!((run.id, run.session, run.iteration), (id, session, n));
+        assert_eq!((run.retry_of, &run.task, &run.labels), (retry_of, &new.task, &new.labels));
+        let status = if new.queued { RunStatus::Queued } else { RunStatus::Running };
+        assert_eq!((run.status, run.version, run.outcome), (status, id.version(), None));
+        assert!(!externals.contains(&run.external_id), "{} is not fresh", run.external_id);
+        externals.push(run.external_id.clone());
+        for echo in [externals[0].clone() + "x", String::new(), format!("{}\0", run.external_id)] {
+            let end = SessionCommand::EndRun {
+                run: id,
+                outcome: RunOutcome::Succeeded,
+                echo: Some(echo.clone()),
+            };
+            harmless(&*store, &caller, thread, ErrorKind::Invalid, store.apply(&caller, end)).await;
+            let usage = Usage::new(Tokens::new(1, 1), 1);
+            let book =
+                SessionCommand::BookUsage { run: id, call: "c".into(), usage, echo: Some(echo) };
+            harmless(&*store, &caller, thread, ErrorKind::Invalid, store.apply(&caller, book))
+                .await;
+        }
+        let outcome = if n % 3 == 0 { RunOutcome::Cancelled } else { RunOutcome::Succeeded };
+        let end = SessionCommand::EndRun { run: id, outcome, echo: Some(run.external_id) };
+        store.apply(&caller, end).await.expect("the right echo");
+        before = Some(id);
+    }
+    // Concurrent starts: no number twice, none left out.
+    let stores = [store.clone(), Arc::new(cx.store().await)];
+    let racers: Vec<_> = (0..8)
+        .map(|i| {
+            let (store, caller) = (stores[i % 2].clone(), caller.clone());
+            tokio::spawn(async move { store.start_run(&caller, session, NewRun::default()).await })
+        })
+        .collect();
+    let mut numbers = Vec::new();
+    for racer in racers {
+        let run = racer.await.expect("no panic").expect("a run");
+        numbers.push(the_run(&*store, &caller, run).await.iteration);
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (7..15).collect::<Vec<_>>());
+    retries(&*store, &caller, session).await;
+    Verdict::Passed
+}
+
+/// A retry names an ended run of the same session.
+async fn retries(store: &dyn AnyStore, caller: &Caller, session: SessionId) {
+    let thread = session.thread();
+    let other = named(store, caller, thread, "other").await;
+    let live = store.start_run(caller, session, NewRun::default()).await.expect("a run");
+    let theirs = store.start_run(caller, other, NewRun::default()).await.expect("a run");
+    store.end_run(caller, theirs, RunOutcome::Succeeded).await.expect("it ends");
+    for (run, kind) in [
+        (live, ErrorKind::Precondition),
+        (theirs, ErrorKind::Precondition),
+        (RunId::new(thread, 1 << 40), ErrorKind::NotFound),
+        (RunId::new(thread, 1), ErrorKind::NotFound),
+    ] {
+        let new = NewRun { retry_of: Some(run), ..NewRun::default() };
+        harmless(store, caller, thread, kind, store.start_run(caller, session, new)).await;
+    }
+    for task in [String::new(), "x".repeat(129), "a\nb".into()] {
+        let new = NewRun { task: Some(task), ..NewRun::default() };
+        harmless(store, caller, thread, ErrorKind::Invalid, store.start_run(caller, session, new))
+            .await;
+    }
+}
+
+/// Terminal runs are final; `ended_at` iff terminal; outcome always present.
+pub async fn run2(cx: ClauseContext) -> Verdict {
+    use RunStatus::{
+        AwaitingHitl, AwaitingHitlResolution, Cancelled, Failed, Queued, Running, Succeeded,
+    };
+    let clock = Arc::new(TestClock::default());
+    let store = cx.store_with(clock.clone(), |options| options).await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let paths: [(RunStatus, &[RunStatus]); 4] = [
+        (Queued, &[]),
+        (Running, &[Running]),
+        (AwaitingHitl, &[Running, AwaitingHitl]),
+        (AwaitingHitlResolution, &[Running, AwaitingHitl, AwaitingHitlResolution]),
+    ];
+    let legal = [
+        (Queued, Running),
+        (Running, AwaitingHitl),
+        (AwaitingHitl, AwaitingHitlResolution),
+        (AwaitingHitlResolution, Running),
+    ];
+    let ends = [RunOutcome::Succeeded, failed(), RunOutcome::Cancelled];
+    for (from, path) in paths {
+        let begun = || async {
+            let session = named(&store, &caller, thread, "s").await;
+            let run = store
+                .start_run(&caller, session, NewRun { queued: true, ..NewRun::default() })
+                .await
+                .expect("a run");
+            for step in path {
+                store.set_run_status(&caller, run, *step).await.expect("a legal step");
+            }
+            run
+        };
+        for to in
+            [Queued, Running, AwaitingHitl, AwaitingHitlResolution, Succeeded, Failed, Cancelled]
+        {
+            let run = begun().await;
+            let before = the_run(&store, &caller, run).await;
+            assert_eq!((before.status, before.ended_at, &before.outcome), (from, None, &None));
+            let step = store.set_run_status(&caller, run, to);
+            if legal.contains(&(from, to)) {
+                let version = step.await.unwrap_or_else(|e| panic!("{from} to {to}: {e}"));
+                let now = the_run(&store, &caller, run).await;
+                assert_eq!((now.status, now.version, now.ended_at), (to, version, None));
+            } else {
+                match harmless(&store, &caller, thread, ErrorKind::Precondition, step).await {
+                    Error::IllegalTransition { from: f, to: t } => {
+                        assert_eq!((f, t), (State::Run(from), State::Run(to)));
+                    }
+                    other => panic!("{from} to {to}: {other:?}"),
+                }
+                assert_eq!(the_run(&store, &caller, run).await, before);
+            }
+        }
+        for outcome in &ends {
+            let run = begun().await;
+            clock.advance(Duration::from_secs(1));
+            let end = store.end_run(&caller, run, outcome.clone());
+            if *outcome == RunOutcome::Succeeded && from != Running {
+                harmless(&store, &caller, thread, ErrorKind::Precondition, end).await;
+                continue;
+            }
+            let version = end.await.unwrap_or_else(|e| panic!("{from} to {outcome:?}: {e}"));
+            let ended = the_run(&store, &caller, run).await;
+            assert_eq!((ended.status, ended.version), (outcome.status(), version));
+            assert_eq!(
+                (ended.outcome.as_ref(), ended.ended_at),
+                (Some(outcome), Some(clock.now()))
+            );
+            assert!(ended.started_at < clock.now());
+            is_final(&store, &caller, &ended).await;
+        }
+    }
+    let session = named(&store, &caller, thread, "s").await;
+    let run = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
+    let long = RunOutcome::Failed { reason: "x".repeat(257) };
+    harmless(&store, &caller, thread, ErrorKind::Invalid, store.end_run(&caller, run, long)).await;
+    let reason = "x".repeat(256);
+    store
+        .end_run(&caller, run, RunOutcome::Failed { reason: reason.clone() })
+        .await
+        .expect("it ends");
+    let store = cx.reopen(store).await;
+    let ended = the_run(&store, &caller, run).await;
+    assert_eq!(ended.outcome, Some(RunOutcome::Failed { reason }));
+    let all = pages(10, |page| store.runs(&caller, RunScope::Thread(thread), page)).await;
+    for run in all {
+        assert_eq!(run.status.is_terminal(), run.ended_at.is_some(), "{run:?}");
+        assert_eq!(run.status.is_terminal(), run.outcome.is_some(), "{run:?}");
+    }
+    Verdict::Passed
+}
+
+async fn is_final(store: &dyn AnyStore, caller: &Caller, run: &Run) {
+    let thread = run.id.thread();
+    let usage = Usage::new(Tokens::new(1, 1), 1);
+    let kind = ErrorKind::Precondition;
+    let over = |error: Error| match error {
+        Error::RunEnded { run: told } => assert_eq!(told, run.id.to_string()),
+        other => panic!("{other:?}"),
+    };
+    over(
+        harmless(
+            store,
+            caller,
+            thread,
+            kind,
+            store.set_run_status(caller, run.id, RunStatus::Running),
+        )
+        .await,
+    );
+    over(
+        harmless(store, caller, thread, kind, store.end_run(caller, run.id, RunOutcome::Succeeded))
+            .await,
+    );
+    over(
+        harmless(store, caller, thread, kind, store.book_usage(caller, run.id, "late", usage))
+            .await,
+    );
+    assert_eq!(the_run(store, caller, run.id).await, *run);
+}
+
+/// The session's status is the fan-in of its runs, and its edge follows.
+pub async fn run3(cx: ClauseContext) -> Verdict {
+    use SessionStatus::{Active, AwaitingHitl, Failed, Idle};
+    let store = cx.store().await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let start = |session, queued| {
+        let (store, caller) = (&store, &caller);
+        async move {
+            let new = NewRun { queued, ..NewRun::default() };
+            store.start_run(caller, session, new).await.expect("a run")
+        }
+    };
+    let wait = RunStatus::AwaitingHitl;
+    let end = |run, outcome| {
+        let (store, caller) = (&store, &caller);
+        async move { store.end_run(caller, run, outcome).await.expect("it ends") }
+    };
+    // Two runs, in every pair of states: the stronger one rules.
+    let session = named(&store, &caller, thread, "pair").await;
+    let own = store.session(&caller, session).await.expect("an answer").expect("a session").version;
+    let (one, two) = (start(session, true).await, start(session, false).await);
+    assert_eq!(status(&store, &caller, session).await, Active, "queued and running");
+    store.set_run_status(&caller, two, wait).await.expect("a step");
+    assert_eq!(status(&store, &caller, session).await, Active, "queued and awaiting");
+    end(one, failed()).await;
+    assert_eq!(status(&store, &caller, session).await, AwaitingHitl, "failed and awaiting");
+    store.set_run_status(&caller, two, RunStatus::AwaitingHitlResolution).await.expect("a step");
+    assert_eq!(status(&store, &caller, session).await, AwaitingHitl, "failed and resolving");
+    store.set_run_status(&caller, two, RunStatus::Running).await.expect("a step");
+    assert_eq!(status(&store, &caller, session).await, Active);
+    end(two, RunOutcome::Succeeded).await;
+    assert_eq!(status(&store, &caller, session).await, Idle, "one failed, one succeeded");
+    let now = store.session(&caller, session).await.expect("an answer").expect("a session").version;
+    assert_eq!(now, own, "a status that follows runs is no change of the session");
+
+    // All failed: failed, and no run before a reopen begins a new activity.
+    let session = named(&store, &caller, thread, "failing").await;
+    let (one, two) = (start(session, false).await, start(session, false).await);
+    end(one, failed()).await;
+    end(two, failed()).await;
+    assert_eq!(status(&store, &caller, session).await, Failed);
+    store.reopen_session(&caller, session).await.expect("it reopens");
+    let three = start(session, false).await;
+    end(three, RunOutcome::Succeeded).await;
+    assert_eq!(
+        status(&store, &caller, session).await,
+        Idle,
+        "the failures are of an earlier activity"
+    );
+    // Cancelled never means failed, and ends the activity.
+    let session = named(&store, &caller, thread, "cancelled").await;
+    let (one, two) = (start(session, false).await, start(session, false).await);
+    end(one, failed()).await;
+    end(two, RunOutcome::Cancelled).await;
+    assert_eq!(status(&store, &caller, session).await, Idle);
+    let three = start(session, false).await;
+    end(three, failed()).await;
+    assert_eq!(
+        status(&store, &caller, session).await,
+        Failed,
+        "all runs of the new activity failed"
+    );
+
+    // The edge above: pending, active with the first run, then as the session ends.
+    for (outcome, want, edge_want) in [
+        (RunOutcome::Succeeded, Idle, SubSessionStatus::Idle),
+        (failed(), Failed, SubSessionStatus::Failed),
+        (RunOutcome::Cancelled, Idle, SubSessionStatus::Idle),
+    ] {
+        let parent = named(&store, &caller, thread, "parent").await;
+        let new = NewSession::named("child").under(NewSubSession::under(parent));
+        let (child, edge) = store.create_session(&caller, thread, new).await.expect("a child");
+        let edge = edge.expect("an edge");
+        let edge_now = || async {
+            store.edge(&caller, edge).await.expect("an answer").expect("the edge").status
+        };
+        assert_eq!(edge_now().await, SubSessionStatus::Pending);
+        let run = start(child, false).await;
+        assert_eq!(edge_now().await, SubSessionStatus::Active);
+        end(run, outcome).await;
+        assert_eq!((status(&store, &caller, child).await, edge_now().await), (want, edge_want));
+        assert_eq!(status(&store, &caller, parent).await, Idle, "the parent's own runs rule it");
+    }
+    let reopened = cx.reopen(store).await;
+    assert_eq!(status(&reopened, &caller, session).await, Failed);
+    Verdict::Passed
+}
+
+/// `run_by_external_id` finds exactly the run that was handed the id.
+pub async fn run5(cx: ClauseContext) -> Verdict {
+    let store = cx.store().await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let elsewhere = cx.thread(&store, &caller).await;
+    let mut runs = Vec::new();
+    for i in 0..6 {
+        let session = named(&store, &caller, thread, "s").await;
+        let id = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
+        if i % 2 == 0 {
+            store
+                .book_usage(&caller, id, "c", Usage::new(Tokens::new(i, i), 1))
+                .await
+                .expect("usage");
+            store.end_run(&caller, id, RunOutcome::Succeeded).await.expect("it ends");
+        }
+        runs.push(the_run(&store, &caller, id).await);
+    }
+    for store in [cx.reopen(store).await, cx.store().await] {
+        for run in &runs {
+            let found = store.run_by_external_id(&caller, thread, run.external_id.clone()).await;
+            assert_eq!(found.ok().flatten().as_ref(), Some(run));
+            let far = store.run_by_external_id(&caller, elsewhere, run.external_id.clone()).await;
+            refused(far, ErrorKind::NotFound);
+        }
+        let own = &runs[0].external_id;
+        for unknown in [
+            String::new(),
+            "ext_".into(),
+            own.to_uppercase(),
+            format!("{own}0"),
+            runs[0].id.to_string(),
+        ] {
+            refused(store.run_by_external_id(&caller, thread, unknown).await, ErrorKind::NotFound);
+        }
+    }
+    let store = cx.store().await;
+    let gone = runs[1].session;
+    store.delete_session(&caller, gone).await.expect("it goes");
+    let found = store.run_by_external_id(&caller, thread, runs[1].external_id.clone()).await;
+    refused(found, ErrorKind::NotFound);
+    let book = SessionCommand::BookUsage {
+        run: runs[1].id,
+        call: "late".into(),
+        usage: Usage::new(Tokens::new(9, 9), 1),
+        echo: Some(runs[1].external_id.clone()),
+    };
+    refused(store.apply(&caller, book).await, ErrorKind::NotFound);
+    Verdict::Passed
+}

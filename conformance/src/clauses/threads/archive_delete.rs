@@ -1,0 +1,314 @@
+//! THD: archiving, deleting and reopening threads.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sessile_core::{
+    Caller, ErrorKind,
+    command::NewRun,
+    error::{Closure, Error, ThreadAction},
+    id::ThreadId,
+    model::{RunOutcome, RunStatus, SessionStatus, ThreadStatus},
+    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+};
+
+use super::create::titled;
+use crate::{
+    clause::Verdict,
+    internal::{
+        ClauseContext,
+        assertions::{harmless, refused, unchanged},
+        shorthand::{self, named, says, the_thread},
+    },
+};
+
+crate::clauses! { THD5 => thd5, THD6 => thd6, THD7 => thd7, THD8 => thd8, THD9 => thd9 }
+
+crate::internal::child_programs! { "thd work" => work_role }
+
+fn not_empty(error: Error, wanted: ThreadAction) -> (Vec<sessile_core::model::SessionSample>, u64) {
+    match error {
+        Error::ThreadNotEmpty { action, samples, total } => {
+            assert_eq!(action, wanted);
+            assert_eq!(samples.len() as u64, total.min(50), "at most 50 samples");
+            assert!(samples.is_sorted_by_key(|s| s.session), "in creation order");
+            (samples, total)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Archive is refused while a session is at work, with samples and the exact total.
+pub async fn thd5(cx: ClauseContext) -> Verdict {
+    let store = cx.store().await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let archive = || {
+        harmless(
+            &store,
+            &caller,
+            thread,
+            ErrorKind::Precondition,
+            store.archive_thread(&caller, thread),
+        )
+    };
+    let mut at_work = Vec::new();
+    named(&store, &caller, thread, "idle").await;
+    for status in [SessionStatus::Active, SessionStatus::AwaitingHitl] {
+        let session = named(&store, &caller, thread, "by hand").await;
+        store.set_status(&caller, session, status).await.expect("a status");
+        at_work.push((session, status));
+    }
+    let (mut runs, ttl) = (Vec::new(), Duration::from_millis(1));
+    for (queued, status) in
+        [(true, RunStatus::Queued), (false, RunStatus::Running), (false, RunStatus::AwaitingHitl)]
+    {
+        let session = named(&store, &caller, thread, "by a run").await;
+        let run = store
+            .start_run(&caller, session, NewRun { queued, ..NewRun::default() })
+            .await
+            .expect("a run");
+        if status == RunStatus::AwaitingHitl {
+            store.set_run_status(&caller, run, status).await.expect("a step");
+        }
+        let shown =
+            store.session(&caller, session).await.expect("an answer").expect("a session").status;
+        runs.push(run);
+        at_work.push((session, shown));
+    }
+    let leased = named(&store, &caller, thread, "leased, long expired").await;
+    let token = store.claim_lease(&caller, leased, ttl).await.expect("a lease");
+    at_work.push((leased, SessionStatus::Idle));
+    let failed = named(&store, &caller, thread, "failed").await;
+    store.set_status(&caller, failed, SessionStatus::Failed).await.expect("a status");
+
+    let (samples, total) = not_empty(archive().await, ThreadAction::Archive);
+    let seen: Vec<_> = samples.iter().map(|s| (s.session, s.status)).collect();
+    assert_eq!((seen, total), (at_work.clone(), at_work.len() as u64));
+    // Every single reason is enough.
+    for (session, _) in &at_work[..2] {
+        store.set_status(&caller, *session, SessionStatus::Idle).await.expect("a status");
+        not_empty(archive().await, ThreadAction::Archive);
+    }
+    for run in runs {
+        store.end_run(&caller, run, RunOutcome::Cancelled).await.expect("it ends");
+        not_empty(archive().await, ThreadAction::Archive);
+    }
+    store.release_lease(&caller.with_lease(token), leased).await.expect("it is given back");
+    for _ in 0..60 {
+        let session = named(&store, &caller, thread, "many").await;
+        store.set_status(&caller, session, SessionStatus::Active).await.expect("a status");
+    }
+    let (_, total) = not_empty(archive().await, ThreadAction::Archive);
+    assert_eq!(total, 60);
+    for row in shorthand::sessions(&store, &caller, thread).await {
+        if row.status == SessionStatus::Active {
+            store.set_status(&caller, row.id, SessionStatus::Idle).await.expect("a status");
+        }
+    }
+    store.archive_thread(&caller, thread).await.expect("nothing is at work");
+    Verdict::Passed
+}
+
+/// Archiving again writes nothing.
+pub async fn thd6(cx: ClauseContext) -> Verdict {
+    let store = cx.store().await;
+    let journal = cx.journal().await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let version = store.archive_thread(&caller, thread).await.expect("it is archived");
+    for store in [&store, &cx.store().await] {
+        let again =
+            unchanged(&*journal, &[&caller.tenant], store.archive_thread(&caller, thread)).await;
+        assert_eq!(again.ok(), Some(version));
+    }
+    let archived = the_thread(&store, &caller, thread).await;
+    assert_eq!((archived.status, archived.version), (ThreadStatus::Archived, version));
+    Verdict::Passed
+}
+
+/// Takes sessions to work and back until the thread is archived.
+async fn work_role(cx: ClauseContext, index: usize, args: Value) -> String {
+    let store = cx.store().await;
+    let caller = cx.caller();
+    let thread: ThreadId = serde_json::from_value(args["thread"].clone()).expect("a thread");
+    let mut rounds = 0_u64;
+    loop {
+        let began = tokio::time::Instant::now();
+        let outcome = async {
+            let session = store
+                .create_session(
+                    &caller,
+                    thread,
+                    sessile_core::command::NewSession::named(format!("{index}/{rounds}")),
+                )
+                .await?
+                .0;
+            match rounds % 4 {
+                0 => {
+                    let run = store.start_run(&caller, session, NewRun::default()).await?;
+                    store.end_run(&caller, run, RunOutcome::Succeeded).await?;
+                }
+                1 => {
+                    store.set_status(&caller, session, SessionStatus::Active).await?;
+                    store.set_status(&caller, session, SessionStatus::Idle).await?;
+                }
+                2 => {
+                    store.set_status(&caller, session, SessionStatus::Failed).await?;
+                    store.reopen_session(&caller, session).await?;
+                    store.set_status(&caller, session, SessionStatus::Idle).await?;
+                }
+                _ => {
+                    let token = store.claim_lease(&caller, session, Duration::from_secs(1)).await?;
+                    store.release_lease(&caller.with_lease(token), session).await?;
+                }
+            }
+            Ok::<_, Error>(())
+        };
+        match outcome.await {
+            Ok(()) => rounds += 1,
+            Err(Error::Closed { what: Closure::ThreadArchived }) => return rounds.to_string(),
+            Err(error) => panic!("neither done nor closed: {error}"),
+        }
+        cx.say("round");
+        // As long as it worked, so that the thread is quiet now and then however slow the store is.
+        tokio::time::sleep(began.elapsed().max(Duration::from_millis(1))).await;
+    }
+}
+
+/// Under any interleaving no archived thread holds a live session, and none begins or revives in it.
+pub async fn thd7(cx: ClauseContext) -> Verdict {
+    let store = cx.store().await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let failed = named(&store, &caller, thread, "failed").await;
+    store.set_status(&caller, failed, SessionStatus::Failed).await.expect("a status");
+    let children = cx.start_processes("thd work", 3, &json!({ "thread": thread })).await;
+    let started = |c: &crate::internal::process::Child| !c.said().is_empty();
+    let mut tries = 0;
+    loop {
+        // Only once all are at it.
+        if children.iter().all(started) {
+            match store.archive_thread(&caller, thread).await {
+                Ok(_) => break,
+                other => {
+                    drop(not_empty(refused(other, ErrorKind::Precondition), ThreadAction::Archive))
+                }
+            }
+        }
+        tries += 1;
+        assert!(tries < 20_000, "the thread is never quiet");
+        tokio::time::sleep(Duration::from_micros(300)).await;
+    }
+    let at = the_thread(&store, &caller, thread).await;
+    quiet(&store, &caller, thread).await;
+    for child in children {
+        child.wait().await;
+    }
+    assert_eq!(
+        the_thread(&store, &caller, thread).await,
+        at,
+        "something was written after the archive"
+    );
+    quiet(&store, &caller, thread).await;
+    refused(store.reopen_session(&caller, failed).await, ErrorKind::Closed);
+    refused(store.claim_lease(&caller, failed, Duration::from_secs(1)).await, ErrorKind::Closed);
+    refused(store.start_run(&caller, failed, NewRun::default()).await, ErrorKind::Closed);
+    super::process_races::archive_against_create_session(&cx, cx.scale(20, 1000)).await;
+    Verdict::Passed
+}
+
+/// No session of the thread is at work.
+async fn quiet(store: &dyn AnyStore, caller: &Caller, thread: ThreadId) {
+    for row in shorthand::sessions(store, caller, thread).await {
+        assert!(matches!(row.status, SessionStatus::Idle | SessionStatus::Failed), "{row:?}");
+        assert_eq!(row.open_run, None, "{row:?}");
+        assert_eq!(store.lease(caller, row.id).await.expect("an answer"), None, "{row:?}");
+    }
+}
+
+/// Delete is refused while any session exists, and idempotent.
+pub async fn thd8(cx: ClauseContext) -> Verdict {
+    let store = cx.store().await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let mut sessions = Vec::new();
+    for _ in 0..52 {
+        sessions.push(named(&store, &caller, thread, "idle").await);
+    }
+    let delete = || {
+        harmless(
+            &store,
+            &caller,
+            thread,
+            ErrorKind::Precondition,
+            store.delete_thread(&caller, thread),
+        )
+    };
+    let (samples, total) = not_empty(delete().await, ThreadAction::Delete);
+    assert_eq!(total, 52);
+    assert_eq!(samples.iter().map(|s| s.session).collect::<Vec<_>>(), sessions[..50]);
+    store.archive_thread(&caller, thread).await.expect("all are idle");
+    let (_, total) = not_empty(delete().await, ThreadAction::Delete);
+    assert_eq!(total, 52, "archived or not");
+    store.reopen_thread(&caller, thread).await.expect("it is open");
+    for session in sessions {
+        not_empty(
+            refused(store.delete_thread(&caller, thread).await, ErrorKind::Precondition),
+            ThreadAction::Delete,
+        );
+        store.delete_session(&caller, session).await.expect("it goes");
+    }
+    let project = the_thread(&store, &caller, thread).await.project;
+    store.delete_thread(&caller, thread).await.expect("it is empty");
+    for store in [&store, &cx.store().await] {
+        store.delete_thread(&caller, thread).await.expect("it is gone already");
+        assert_eq!(store.thread(&caller, thread).await.expect("an answer"), None);
+        assert_eq!(shorthand::threads_of(store, &caller, project).await, []);
+        let late = store
+            .create_session(&caller, thread, sessile_core::command::NewSession::default())
+            .await;
+        refused(late, ErrorKind::NotFound);
+    }
+    store.delete_project(&caller, project).await.expect("it is empty");
+    Verdict::Passed
+}
+
+/// Reopen is explicit; afterwards sessions may be created.
+pub async fn thd9(cx: ClauseContext) -> Verdict {
+    let store = cx.store().await;
+    let journal = cx.journal().await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let session = named(&store, &caller, thread, "s").await;
+    let archived = store.archive_thread(&caller, thread).await.expect("it is archived");
+    let closed = |error: Error| {
+        assert!(matches!(error, Error::Closed { what: Closure::ThreadArchived }), "{error:?}");
+    };
+    let kind = ErrorKind::Closed;
+    let new = sessile_core::command::NewSession::default();
+    closed(
+        harmless(&store, &caller, thread, kind, store.create_session(&caller, thread, new)).await,
+    );
+    closed(
+        harmless(&store, &caller, thread, kind, store.append(&caller, session, says("x"))).await,
+    );
+    closed(
+        harmless(
+            &store,
+            &caller,
+            thread,
+            kind,
+            store.update_thread(&caller, thread, archived, titled("x")),
+        )
+        .await,
+    );
+    let open = store.reopen_thread(&caller, thread).await.expect("it is open");
+    assert!(open > archived);
+    let again = unchanged(&*journal, &[&caller.tenant], store.reopen_thread(&caller, thread)).await;
+    assert_eq!(again.ok(), Some(open), "reopening again writes nothing");
+    named(&store, &caller, thread, "new").await;
+    store.append(&caller, session, says("back")).await.expect("an entry");
+    store.update_thread(&caller, thread, open, titled("open")).await.expect("an update");
+    Verdict::Passed
+}

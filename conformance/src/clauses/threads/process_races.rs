@@ -1,0 +1,182 @@
+//! Two processes, round after round: one closes what the other fills. What THD7, PRJ3 and PRJ4 add to their own cases.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
+use sessile_core::{
+    ErrorKind,
+    command::{NewRun, NewSession, NewThread, Paging, SessionFilter, ThreadFilter, ThreadScope},
+    id::{ProjectId, ThreadId},
+    model::{ProjectConfig, SessionStatus, ThreadStatus},
+    store::{SessionStoreExt, Store, ThreadStoreExt},
+};
+
+use crate::internal::ClauseContext;
+
+crate::internal::child_programs! { "rounds" => play }
+
+/// A round lasts this long; both processes begin it together.
+const ROUND: Duration = Duration::from_millis(5);
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "two processes begin a round by the one clock they share"
+)]
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970")
+}
+
+/// The closer (index 0) or the filler (index 1): one act a round; the result is one word a round.
+async fn play(cx: ClauseContext, index: usize, args: Value) -> String {
+    let store = cx.store().await;
+    let caller = cx.caller();
+    let act = args["act"].as_str().expect("an act").to_owned();
+    let begin = Duration::from_millis(args["begin"].as_u64().expect("a time"));
+    let ids: Vec<String> = serde_json::from_value(args["ids"].clone()).expect("ids");
+    let mut rng = StdRng::seed_from_u64(cx.seed());
+    let mut words = Vec::new();
+    for (round, id) in (0_u32..).zip(&ids) {
+        let at = begin + ROUND * round + Duration::from_micros(rng.random_range(0..700));
+        while let Some(left) = at.checked_sub(now()) {
+            if left > Duration::from_millis(2) {
+                tokio::time::sleep(left - Duration::from_millis(2)).await;
+            } else {
+                tokio::task::yield_now().await;
+            }
+        }
+        let thread = || id.parse::<ThreadId>().expect("a thread");
+        let project = || id.parse::<ProjectId>().expect("a project");
+        let outcome = match (act.as_str(), index) {
+            ("archive thread", 0) => store.archive_thread(&caller, thread()).await.map(drop),
+            ("archive thread", _) => {
+                match store.create_session(&caller, thread(), NewSession::default()).await {
+                    Ok((session, _)) => {
+                        store.start_run(&caller, session, NewRun::default()).await.map(drop)
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+            ("archive project", 0) => store.archive_project(&caller, project()).await.map(drop),
+            (_, 0) => store.delete_project(&caller, project()).await,
+            _ => store.create_thread(&caller, project(), NewThread::default()).await.map(drop),
+        };
+        words.push(match outcome {
+            Ok(()) => "done".to_owned(),
+            Err(error) => match error.kind() {
+                ErrorKind::Closed | ErrorKind::Precondition | ErrorKind::NotFound => {
+                    format!("{:?}", error.kind())
+                }
+                _ => panic!("round {round} of {act}, process {index}: {error}"),
+            },
+        });
+    }
+    serde_json::to_string(&words).expect("words")
+}
+
+async fn run(cx: &ClauseContext, act: &str, ids: Vec<String>) -> Vec<(String, String, String)> {
+    let begin = (now() + Duration::from_millis(300)).as_millis() as u64;
+    let args = json!({ "act": act, "begin": begin, "ids": ids });
+    let said = cx.processes("rounds", 2, &args).await;
+    let words = |at: usize| -> Vec<String> { serde_json::from_str(&said[at]).expect("words") };
+    let rounds: Vec<_> =
+        ids.into_iter().zip(words(0)).zip(words(1)).map(|((id, a), b)| (id, a, b)).collect();
+    let both = rounds.iter().filter(|(_, a, b)| a == "done" && b == "done").count();
+    let closed = rounds.iter().filter(|(_, a, _)| a == "done").count();
+    cx.note(format!(
+        "{act}: {} rounds, closed in {closed}, in {both} of them after it was filled",
+        rounds.len()
+    ));
+    rounds
+}
+
+/// THD7: whoever wins, no archived thread holds a session at work, and none can be made to.
+pub(super) async fn archive_against_create_session(cx: &ClauseContext, rounds: usize) {
+    let (store, caller) = (cx.store().await, cx.caller());
+    let project = cx.project(&store, &caller).await;
+    let mut ids = Vec::new();
+    for _ in 0..rounds {
+        ids.push(
+            store
+                .create_thread(&caller, project, NewThread::default())
+                .await
+                .expect("a thread")
+                .to_string(),
+        );
+    }
+    for (id, closer, filler) in run(cx, "archive thread", ids).await {
+        let thread: ThreadId = id.parse().expect("a thread");
+        let archived =
+            store.thread(&caller, thread).await.expect("a read").expect("it exists").status
+                == ThreadStatus::Archived;
+        assert_eq!(archived, closer == "done", "{closer}, {filler}");
+        if !archived {
+            continue;
+        }
+        assert_ne!(filler, "done", "a run began in a thread that was archived");
+        let page = store
+            .sessions(&caller, thread, SessionFilter::default(), Paging::default())
+            .await
+            .expect("a list");
+        assert!(page.items.iter().all(|s| s.status == SessionStatus::Idle && s.open_run.is_none()));
+        crate::internal::assertions::refused(
+            store.create_session(&caller, thread, NewSession::default()).await,
+            ErrorKind::Closed,
+        );
+    }
+}
+
+async fn projects(cx: &ClauseContext, store: &Store, rounds: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    for _ in 0..rounds {
+        let id = store
+            .create_project(&cx.caller(), "round", ProjectConfig::default())
+            .await
+            .expect("a project");
+        ids.push(id.to_string());
+    }
+    ids
+}
+
+/// PRJ3: once a project is archived, no thread begins in it.
+pub(super) async fn archive_against_create_thread(cx: &ClauseContext, rounds: usize) {
+    let (store, caller) = (cx.store().await, cx.caller());
+    let ids = projects(cx, &store, rounds).await;
+    for (id, closer, filler) in run(cx, "archive project", ids).await {
+        let project: ProjectId = id.parse().expect("a project");
+        assert_eq!(closer, "done");
+        let scope = ThreadFilter::of(ThreadScope::Project(project));
+        let listed =
+            store.threads(&caller, scope, Paging::default()).await.expect("a list").items.len();
+        assert_eq!(
+            listed,
+            usize::from(filler == "done"),
+            "a thread is there iff it was acknowledged"
+        );
+        crate::internal::assertions::refused(
+            store.create_thread(&caller, project, NewThread::default()).await,
+            ErrorKind::Closed,
+        );
+    }
+}
+
+/// PRJ4: a project is deleted iff no thread is left in it, and no thread outlives its project.
+pub(super) async fn delete_against_create_thread(cx: &ClauseContext, rounds: usize) {
+    let (store, caller) = (cx.store().await, cx.caller());
+    let ids = projects(cx, &store, rounds).await;
+    for (id, closer, filler) in run(cx, "delete project", ids).await {
+        let project: ProjectId = id.parse().expect("a project");
+        let exists = store.project(&caller, project).await.expect("a read").is_some();
+        assert_eq!(exists, closer != "done", "{closer}, {filler}");
+        assert!(
+            !(closer == "done" && filler == "done"),
+            "a thread was acknowledged in a project that was deleted"
+        );
+        if exists {
+            let scope = ThreadFilter::of(ThreadScope::Project(project));
+            let listed =
+                store.threads(&caller, scope, Paging::default()).await.expect("a list").items.len();
+            assert_eq!(listed, usize::from(filler == "done"), "{closer}, {filler}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! THD13, and J13 as a store has it: what goes for ever by a command.
+
+use std::time::Duration;
+
+use sessile_core::{
+    Caller, ErrorKind, Key,
+    command::{Feed, NewRun, Paging},
+    error::{Error, ThreadAction},
+    id::{EntryId, SessionId, ThreadId},
+    journal::Direction,
+    model::{Entry, RunOutcome, SessionStatus},
+    store::{SessionStore as _, SessionStoreExt, Store, ThreadStoreExt},
+};
+
+use crate::{
+    clause::Verdict,
+    internal::{
+        ClauseContext,
+        assertions::{harmless, refused, unchanged},
+        raw_batches,
+        shorthand::{self, named, says, the_thread},
+        wrong_journals::{Flaw, Wrong},
+    },
+};
+
+crate::clauses! { THD13 => thd13 }
+
+/// Everything that happened in a thread.
+fn all(thread: ThreadId) -> Feed {
+    Feed { thread, after: 0, limit: 1000, wait: Duration::ZERO }
+}
+
+/// The samples and the total of a thread that is not empty.
+fn not_empty(error: Error, wanted: ThreadAction) -> (Vec<SessionId>, u64) {
+    match error {
+        Error::ThreadNotEmpty { action, samples, total } if action == wanted => {
+            (samples.into_iter().map(|sample| sample.session).collect(), total)
+        }
+        other => panic!("should not be empty, but: {other:?}"),
+    }
+}
+
+/// A whole thread goes by one command, unless something in it is at work.
+pub async fn thd13(cx: ClauseContext) -> Verdict {
+    let store = cx.store().await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let project = the_thread(&store, &caller, thread).await.project;
+    let (idle, busy) = (
+        named(&store, &caller, thread, "idle").await,
+        named(&store, &caller, thread, "busy").await,
+    );
+    let large = "all of it".repeat(20_000);
+    store.append(&caller, idle, vec![says("one"), says(&large)]).await.expect("entries");
+    let purge = || {
+        harmless(
+            &store,
+            &caller,
+            thread,
+            ErrorKind::Precondition,
+            store.purge_thread(&caller, thread),
+        )
+    };
+
+    let run = store.start_run(&caller, busy, NewRun::default()).await.expect("a run");
+    let (samples, total) = not_empty(purge().await, ThreadAction::Purge);
+    assert_eq!((samples, total), (vec![busy], 1), "a live run");
+    store.end_run(&caller, run, RunOutcome::Succeeded).await.expect("it ends");
+    let token = store.claim_lease(&caller, busy, Duration::from_secs(9)).await.expect("a lease");
+    not_empty(purge().await, ThreadAction::Purge);
+    store.release_lease(&caller.with_lease(token), busy).await.expect("released");
+    store.set_status(&caller, busy, SessionStatus::AwaitingHitl).await.expect("waiting");
+    not_empty(purge().await, ThreadAction::Purge);
+    store.set_status(&caller, busy, SessionStatus::Idle).await.expect("idle");
+    store.archive_thread(&caller, thread).await.expect("archived or not, it goes");
+
+    let other = cx.thread(&store, &caller).await;
+    let stale = cx.store().await;
+    assert!(stale.thread(&caller, thread).await.expect("an answer").is_some());
+    store.purge_thread(&caller, thread).await.expect("nothing is at work");
+    for store in [&store, &stale, &cx.store().await] {
+        store.purge_thread(&caller, thread).await.expect("it is gone already");
+        assert_eq!(store.thread(&caller, thread).await.expect("an answer"), None);
+        assert_eq!(shorthand::threads_of(store, &caller, project).await, []);
+        let page = store.entries(&caller, idle, Direction::Forward, Paging::default()).await;
+        refused(page, ErrorKind::NotFound);
+        refused(store.append(&caller, idle, says("late")).await, ErrorKind::NotFound);
+        assert!(
+            store.thread(&caller, other).await.expect("an answer").is_some(),
+            "the other stays"
+        );
+    }
+    store.delete_project(&caller, project).await.expect("it is empty");
+    Verdict::Passed
+}
+
+/// What the erased entries look like, to everyone and for ever.
+pub(crate) async fn erased_entries(cx: &ClauseContext) {
+    let store = cx.store().await;
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let (session, gone) =
+        (named(&store, &caller, thread, "s").await, named(&store, &caller, thread, "gone").await);
+    let keyed = caller.with_key(Key::new("importer", 7));
+    let turn = vec![says("secret"), says("secret too".repeat(10_000)), says("open")];
+    let first = store.append(&keyed, session, turn.clone()).await.expect("a turn").first;
+    let lost = store.append(&caller, gone, says("secret")).await.expect("an entry").first;
+    store.delete_session(&caller, gone).await.expect("it goes");
+    store.archive_thread(&caller, thread).await.expect("an archived thread can be erased in");
+
+    let reader = cx.store().await;
+    let before = log(&reader, &caller, session).await;
+    let after = |n: u64| EntryId::new(thread, first.version() + n);
+    let journal = cx.journal().await;
+    let wrong = EntryId::new(thread, 1);
+    let mixed = unchanged(
+        &*journal,
+        &[&caller.tenant],
+        store.erase_entries(&caller, thread, vec![first, wrong]),
+    )
+    .await;
+    refused(mixed, ErrorKind::NotFound);
+    let erased = store.erase_entries(&caller, thread, vec![first, after(1), lost]).await;
+    let erased = erased.expect("entries can be erased");
+    let again = store.erase_entries(&caller, thread, vec![after(1)]);
+    let again = unchanged(&*journal, &[&caller.tenant], again).await;
+    assert_eq!(again.ok(), Some(erased), "erasing again writes nothing");
+
+    for store in [&store, &reader, &cx.store().await] {
+        let log = log(store, &caller, session).await;
+        assert_eq!(log.len(), 3, "they keep their places");
+        for (now, was) in log.iter().zip(&before).take(2) {
+            let bare =
+                (now.message.is_none(), now.actor.is_none(), now.id, now.at, now.in_reply_to);
+            assert_eq!(bare, (true, true, was.id, was.at, was.in_reply_to));
+            assert_eq!(store.entry(&caller, now.id).await.expect("an answer").as_ref(), Some(now));
+        }
+        assert_eq!(log[2], before[2], "the other is as it was");
+        let events = store.feed(&caller, all(thread)).await.expect("events").records;
+        for event in events {
+            let is_erased = event.version == first.version() || event.version == after(1).version();
+            assert_eq!(event.erased, is_erased, "{event:?}");
+            assert!(!event.body.is_some_and(|body| body.get().contains("secret")));
+        }
+        sound(store, &caller, thread).await;
+        let late = store.append(&keyed, session, turn.clone()).await;
+        refused(late, ErrorKind::Invalid);
+    }
+    store.reopen_thread(&caller, thread).await.expect("it is open");
+    let reply = says("on").in_reply_to(first);
+    store.append(&caller, session, reply).await.expect("what was erased can still be answered");
+    assert_eq!(store.vacuum_thread(&caller, thread).await.expect("a count"), 0);
+    let store = cx.reopen(store).await;
+    assert!(
+        log(&store, &caller, session).await[0].message.is_none(),
+        "also after it is opened again"
+    );
+    sound(&store, &caller, thread).await;
+    cut_off(cx).await;
+}
+
+async fn log(store: &Store, caller: &Caller, session: SessionId) -> Vec<Entry> {
+    store
+        .entries(caller, session, Direction::Forward, Paging::default())
+        .await
+        .expect("a page")
+        .items
+}
+
+async fn sound(store: &Store, caller: &Caller, thread: ThreadId) {
+    let verified = store.verify(caller, thread, None).await.expect("an answer");
+    assert_eq!(verified.problems, [], "erased entries verify");
+}
+
+/// Between the record that says so and the payload that goes, nobody is shown the payload.
+async fn cut_off(cx: &ClauseContext) {
+    let journal = std::sync::Arc::new(Wrong::with(Flaw::KeepsErased));
+    let store = cx.store_over(journal.clone(), std::sync::Arc::default(), |options| options);
+    let caller = cx.caller();
+    let thread = cx.thread(&store, &caller).await;
+    let session = named(&store, &caller, thread, "s").await;
+    let first = store.append(&caller, session, says("secret")).await.expect("an entry").first;
+    store.erase_entries(&caller, thread, vec![first]).await.expect("the record is there");
+    let kept = raw_batches::read_all(&*journal, &thread.space(&caller.tenant)).await;
+    assert!(kept.iter().any(|r| format!("{:?}", r.body).contains("secret")), "the payload too");
+    assert!(log(&store, &caller, session).await[0].message.is_none());
+    let events = store.feed(&caller, all(thread)).await.expect("events").records;
+    assert!(events.iter().any(|event| event.erased && event.body.is_none()));
+    sound(&store, &caller, thread).await;
+}

@@ -1,0 +1,151 @@
+//! LIN and CLK2: recorded histories of concurrent clients, with and without faults.
+
+use std::{sync::Arc, time::Duration};
+
+use sessile_core::{
+    journal::{Journal, Sharing},
+    model::{NewEntry, Role},
+    store::{AnyStore, SessionStoreExt},
+};
+
+use crate::{
+    clause::Verdict,
+    internal::{
+        ClauseContext,
+        fault::{Faults, Faulty},
+        history::{Ground, Recorded, Tally, drive, processes},
+        wrong_journals::{Bend, Bent},
+    },
+};
+
+crate::clauses! { LIN1 => lin1, LIN2 => lin2, CLK2 => clk2 }
+
+/// An engine that errs in every tenth commit: what was decided behind it was decided on nothing.
+const ERRS: Faults = Faults { engine_error: 100, yields: 6, ..Faults::NONE };
+
+/// Histories of one clause: `normal`, 2,000 in the proof profile, more in the nightly one.
+fn histories(cx: &ClauseContext, normal: usize) -> usize {
+    cx.scale(cx.times(normal), 2000)
+}
+
+/// Records one history of tasks over these journals and judges it.
+async fn judge(
+    cx: &ClauseContext,
+    journals: &[Arc<dyn Journal>],
+    plan: drive::Plan,
+    trace: impl Fn() -> Vec<String>,
+) -> Recorded {
+    let calm = cx.store().await;
+    let ground = Ground::make(&calm, &cx.caller()).await;
+    // The first store keeps next to nothing in memory, so that its states come and go.
+    let memory = |at: usize| if at == 0 { 1 } else { 64 << 20 };
+    let stores: Vec<Arc<dyn AnyStore>> = journals
+        .iter()
+        .enumerate()
+        .map(|(at, journal)| {
+            let store =
+                cx.store_over(Arc::clone(journal), Arc::default(), |o| o.with_memory(memory(at)));
+            Arc::new(store) as Arc<dyn AnyStore>
+        })
+        .collect();
+    let caller = cx.caller().within(Duration::from_secs(10));
+    let recorded = drive::record(&stores, &caller, ground, plan).await;
+    let what = || format!("{plan:?}, {}", trace().join(", "));
+    ground.judge(&calm, &cx.caller(), recorded.clone(), what).await;
+    recorded
+}
+
+/// LIN1: histories of concurrent clients through several handles are linearisable per thread: of tasks, and of processes
+/// where they may share the store.
+pub async fn lin1(cx: ClauseContext) -> Verdict {
+    let _passed = lin1_by_tasks(cx.clone()).await;
+    lin1_by_processes(cx).await
+}
+
+/// The part of LIN1 whose clients are tasks of this process.
+pub async fn lin1_by_tasks(cx: ClauseContext) -> Verdict {
+    let mut journals: Vec<Arc<dyn Journal>> = Vec::new();
+    for _ in 0..3 {
+        // Giving way lets others queue behind a commit, however few cores there are.
+        journals.push(Arc::new(Bent::over(cx.journal().await, Bend::Yields)));
+    }
+    let mut tally = Tally::default();
+    // Where requests travel a history takes longer, and half of them are enough beside those of processes.
+    let normal = if cx.info().sharing == Sharing::ManyHosts { 6 } else { 12 };
+    for _ in 0..histories(&cx, normal) {
+        let plan = drive::Plan { clients: 6, calls: 12, seed: cx.seed(), dropped: 0, rests: 0 };
+        tally.add(&judge(&cx, &journals, plan, Vec::new).await);
+    }
+    cx.note(format!("by tasks: {tally}"));
+    Verdict::Passed
+}
+
+/// The part of LIN1 whose clients are processes, some of which are killed.
+pub async fn lin1_by_processes(cx: ClauseContext) -> Verdict {
+    if !cx.many_processes() {
+        cx.note("no histories by processes: the journal belongs to one process");
+        return Verdict::Passed;
+    }
+    let mut left = histories(&cx, 4);
+    let (mut tally, mut cut) = (Tally::default(), 0);
+    while left > 0 {
+        let batch = left.min(25);
+        cut += processes::judge(&cx, batch, &mut tally).await;
+        left -= batch;
+    }
+    let longest = tally.longest();
+    cx.note(format!("by processes: {tally}; {cut} killed in a call; the longest call {longest:?}"));
+    Verdict::Passed
+}
+
+/// CLK2: answers that write nothing are linearisable too - under lost replies, late landings, engine errors and dropped
+/// callers: never from a stale cache, never from an overlay that did not commit.
+pub async fn clk2(cx: ClauseContext) -> Verdict {
+    let journals = [cx.journal().await, cx.journal().await];
+    let mut tally = Tally::default();
+    for n in 0..histories(&cx, 12) {
+        let seed = cx.seed();
+        // What is open can be placed anywhere, and the search for an order grows with it: some drop out, or some fail.
+        let (faults, dropped) = if n % 2 == 0 { (Faults::SOME, 150) } else { (ERRS, 0) };
+        let faulty: Vec<Arc<Faulty>> = (0..2)
+            .map(|i| Arc::new(Faulty::over(Arc::clone(&journals[i]), faults, seed + i as u64)))
+            .collect();
+        let handles: Vec<Arc<dyn Journal>> =
+            faulty.iter().map(|f| Arc::clone(f) as Arc<dyn Journal>).collect();
+        let plan = drive::Plan { clients: 5, calls: 10, seed, dropped, rests: 0 };
+        let trace = || faulty.iter().flat_map(|f| f.trace()).collect();
+        tally.add(&judge(&cx, &handles, plan, trace).await);
+        for journal in faulty {
+            journal.flush().await;
+        }
+    }
+    cx.note(format!("with faults: {tally}"));
+    Verdict::Passed
+}
+
+/// LIN2: no operation waits without bound. Every commit's reply is lost and nothing ever lands; each call still ends at
+/// its deadline, says that it does not know, and leaves the store usable.
+pub async fn lin2(cx: ClauseContext) -> Verdict {
+    let calm = cx.store().await;
+    let ground = Ground::make(&calm, &cx.caller()).await;
+    let faults = Faults { lost_request: 1000, ..Faults::NONE };
+    let black_hole: Arc<dyn Journal> =
+        Arc::new(Faulty::over(cx.journal().await, faults, cx.seed()));
+    let store = cx.store_over(black_hole, Arc::default(), |o| o);
+    let caller = cx.caller().within(Duration::from_millis(150));
+    let session = sessile_core::id::SessionId::new(ground.thread, ground.sessions[0]);
+    let started = tokio::time::Instant::now();
+    let calls = (0..8).map(|n| {
+        let (store, caller) = (store.clone(), caller.clone());
+        tokio::spawn(async move {
+            store.append(&caller, session, NewEntry::text(Role::User, n.to_string())).await
+        })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        let error = call.await.unwrap().expect_err("nothing can land");
+        assert!(error.is_retryable(), "{error}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(2), "took {:?}", started.elapsed());
+    calm.append(&cx.caller(), session, NewEntry::text(Role::User, "still here")).await.unwrap();
+    Verdict::Passed
+}

@@ -1,0 +1,159 @@
+//! CRS4: a process that slept while the store went on without it.
+
+use std::sync::Arc;
+
+use sessile_core::{
+    ErrorKind,
+    command::Paging,
+    id::{SessionId, Space},
+    journal::{Direction, Journal},
+    store::{SessionStoreExt, Store, ThreadStoreExt},
+};
+
+use crate::{
+    clause::Verdict,
+    internal::{
+        ClauseContext,
+        assertions::refused,
+        fault::Switch,
+        raw_batches,
+        shorthand::{named, says, sessions, text},
+    },
+};
+
+crate::clauses! { CRS4 => crs4 }
+
+/// Compaction, deletion and a restored backup go by while a process sleeps; it reads and writes nothing wrong.
+pub async fn crs4(cx: ClauseContext) -> Verdict {
+    deleted(&cx).await;
+    grown(&cx).await;
+    for first in [First::Reads, First::Writes, First::IsRefused] {
+        restored(&cx, first).await;
+    }
+    Verdict::Passed
+}
+
+async fn log(store: &Store, cx: &ClauseContext, session: SessionId) -> Vec<String> {
+    let page = store.entries(&cx.caller(), session, Direction::Forward, Paging::default()).await;
+    page.expect("a page").items.iter().map(|entry| text(entry).to_owned()).collect()
+}
+
+/// A session, then its whole thread, goes.
+async fn deleted(cx: &ClauseContext) {
+    let (awake, asleep, caller) = (cx.store().await, cx.store().await, cx.caller());
+    let thread = cx.thread(&awake, &caller).await;
+    let (one, two) =
+        (named(&awake, &caller, thread, "one").await, named(&awake, &caller, thread, "two").await);
+    for session in [one, two] {
+        awake.append(&caller, session, says("before")).await.expect("an entry");
+        assert_eq!(log(&asleep, cx, session).await, ["before"], "it knows the thread");
+    }
+    awake.delete_session(&caller, one).await.expect("it goes");
+    refused(asleep.append(&caller, one, says("late")).await, ErrorKind::NotFound);
+    asleep.append(&caller, two, says("on")).await.expect("an entry");
+    assert_eq!(log(&awake, cx, two).await, ["before", "on"]);
+    awake.purge_thread(&caller, thread).await.expect("nothing is at work");
+    refused(asleep.append(&caller, two, says("late")).await, ErrorKind::NotFound);
+    assert_eq!(asleep.thread(&caller, thread).await.expect("an answer"), None);
+    refused(awake.append(&caller, two, says("late")).await, ErrorKind::NotFound);
+}
+
+/// Much is written, snapshots are taken, entries are erased and blobs collected.
+async fn grown(cx: &ClauseContext) {
+    let (awake, asleep, caller) = (cx.store().await, cx.store().await, cx.caller());
+    let thread = cx.thread(&awake, &caller).await;
+    let session = named(&awake, &caller, thread, "s").await;
+    let first = awake.append(&caller, session, says("first")).await.expect("an entry").first;
+    assert_eq!(log(&asleep, cx, session).await, ["first"]);
+    let filler = "x".repeat(2000);
+    for _ in 0..3 {
+        let turn = (0..60).map(|_| says(&filler)).collect::<Vec<_>>();
+        awake.append(&caller, session, turn).await.expect("a turn");
+    }
+    awake.erase_entries(&caller, thread, vec![first]).await.expect("it is erased");
+    awake.vacuum_thread(&caller, thread).await.expect("a count");
+    asleep.append(&caller, session, says("last")).await.expect("an entry");
+    for store in [&asleep, &awake] {
+        let entry = store.entry(&caller, first).await.expect("an answer").expect("its place");
+        assert!(entry.message.is_none(), "erased for who slept, too");
+        let verified = store.verify(&caller, thread, None).await.expect("an answer");
+        assert_eq!(verified.problems, []);
+        let session = store.session(&caller, session).await.expect("an answer").expect("a session");
+        assert_eq!(session.entries, 182);
+    }
+}
+
+/// The store is replaced by an older copy of itself, which others have continued to the very same version: with as many
+/// records, but others. `first` is what a process that slept does when it wakes.
+async fn restored(cx: &ClauseContext, first: First) {
+    let elsewhere = cx.another().await;
+    let (now, backup) = (cx.journal().await, elsewhere.journal().await);
+    let switch = Arc::new(Switch::over(Arc::clone(&now)));
+    let asleep = cx.store_over(switch.clone(), Arc::default(), |options| options);
+    let caller = cx.caller();
+    let thread = cx.thread(&asleep, &caller).await;
+    let project =
+        asleep.thread(&caller, thread).await.expect("an answer").expect("the thread").project;
+    let session = named(&asleep, &caller, thread, "s").await;
+    asleep.append(&caller, session, says("kept")).await.expect("an entry");
+    for space in [project.space(&caller.tenant), thread.space(&caller.tenant)] {
+        copy(&*now, &*backup, &space).await;
+    }
+    let lost = named(&asleep, &caller, thread, "lost with the disk").await;
+    asleep.append(&caller, lost, says("lost")).await.expect("an entry");
+    let other = elsewhere.store().await;
+    other.append(&caller, session, says("written since")).await.expect("an entry");
+    let since = named(&other, &caller, thread, "made since").await;
+    let space = thread.space(&caller.tenant);
+    let heads =
+        (now.head(&space).await.expect("a head"), backup.head(&space).await.expect("a head"));
+    let (then, now) =
+        (raw_batches::at(&heads.0).expect("a head"), raw_batches::at(&heads.1).expect("a head"));
+    assert_eq!(then.version, now.version, "the numbers agree");
+    assert_ne!(then.hash, now.hash, "the histories do not");
+
+    switch.to(backup);
+    match first {
+        First::Reads => {}
+        First::Writes => {
+            let after = asleep.append(&caller, session, says("after")).await;
+            after.expect("an entry on the other history");
+        }
+        First::IsRefused => {
+            refused(asleep.append(&caller, lost, says("late")).await, ErrorKind::NotFound);
+        }
+    }
+    for store in [&asleep, &other] {
+        let names: Vec<_> =
+            sessions(store, &caller, thread).await.into_iter().map(|s| s.id).collect();
+        assert_eq!(names, [session, since], "the sessions of the history that is");
+    }
+    if first != First::Writes {
+        asleep
+            .append(&caller, session, says("after"))
+            .await
+            .expect("an entry on the other history");
+    }
+    for store in [&asleep, &other] {
+        assert_eq!(log(store, cx, session).await, ["kept", "written since", "after"]);
+        let verified = store.verify(&caller, thread, None).await.expect("an answer");
+        assert_eq!(verified.problems, []);
+    }
+}
+
+/// What a process does first when it wakes on another history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
+    Reads,
+    Writes,
+    IsRefused,
+}
+
+/// Copies a space, record by record, with its card.
+async fn copy(from: &dyn Journal, to: &dyn Journal, space: &Space) {
+    let card = from.head(space).await.expect("a head").and_then(|head| head.card);
+    let mut batch = raw_batches::of_records(raw_batches::read_all(from, space).await);
+    batch.card = card;
+    batch.project = None;
+    raw_batches::done(to.commit(space, None, &batch).await);
+}

@@ -1,0 +1,424 @@
+//! Whether what survived a stop is what was promised.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use sessile_core::{
+    Caller, ErrorKind, Key, Result,
+    command::{Append, NewSession, SessionCommand, ThreadCommand},
+    journal::Journal,
+    model::{NewEntry, ProjectStatus, Role, ThreadStatus},
+    store::Store,
+};
+
+use super::workload::{self, Command, Outcome, Sent, TENANTS};
+use crate::{
+    BoxFuture,
+    internal::{TestClock, machine::at_tenant, model::Model},
+    medium::{SimDisk, Survives},
+};
+
+/// How a driver opens a journal on a simulated medium.
+pub type OpenOn = dyn Fn(SimDisk) -> BoxFuture<'static, Result<Arc<dyn Journal>>> + Send + Sync;
+
+/// Where and how the machine stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// After so many operations.
+    pub after: u64,
+    /// Whether a part of the next one lands, if it is a write, and which.
+    pub tear: Option<u64>,
+    /// What is there afterwards.
+    pub survives: Survives,
+    /// Whether the journal lives through it and answers what it will.
+    pub is_live: bool,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { after, tear, survives, is_live } = self;
+        let how = if *is_live { "lived through" } else { "looked at" };
+        write!(f, "stopped after {after} operations ({survives:?}, torn: {tear:?}, {how})")
+    }
+}
+
+/// A workload that ran to its end, and all that is needed to judge what stops would have left of it.
+pub struct Harness {
+    open: Arc<OpenOn>,
+    seed: u64,
+    disk: SimDisk,
+    sent: Vec<Sent>,
+    /// The model before each round.
+    before: Vec<Model>,
+}
+
+impl fmt::Debug for Harness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Harness").field("sent", &self.sent.len()).finish_non_exhaustive()
+    }
+}
+
+/// Kinds of commands that take several commits: cut off between two, they are finished by whoever repeats them.
+fn in_steps(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Thread(
+            ThreadCommand::CreateThread { .. }
+                | ThreadCommand::DeleteProject { .. }
+                | ThreadCommand::EraseEntries { .. }
+        )
+    )
+}
+
+pub(super) fn predict(
+    model: &mut Model,
+    sent: &Sent,
+    actual: Option<&Outcome>,
+) -> std::result::Result<Outcome, crate::internal::model::Refusal> {
+    match &sent.command {
+        Command::Thread(command) => {
+            let actual = match actual {
+                Some(Outcome::Thread(outcome)) => Some(outcome),
+                _ => None,
+            };
+            model.thread_command(&sent.caller, command, sent.at, actual).map(Outcome::Thread)
+        }
+        Command::Session(command) => {
+            model.session_command(&sent.caller, command, sent.at).map(Outcome::Session)
+        }
+    }
+}
+
+/// Sends a command, and compares its answer with the model's.
+pub(super) async fn agree(
+    store: &Store,
+    model: &mut Model,
+    sent: &Sent,
+) -> std::result::Result<(), String> {
+    if let Command::Thread(command) = &sent.command
+        && model.forgotten(&sent.caller, command)
+    {
+        return Ok(());
+    }
+    let got = workload::send(store, &sent.caller, &sent.command).await;
+    let want = predict(model, sent, got.as_ref().ok());
+    let what = match (&got, &want) {
+        (Ok(got), Ok(want)) if got == want => None,
+        (Err(error), Err(refusal)) => refusal.differs(error),
+        (got, Ok(want)) => Some(format!("answered {got:?}, not {want:?}")),
+        (Ok(got), Err(refusal)) => {
+            Some(format!("answered {got:?}, where it is refused: {refusal}"))
+        }
+    };
+    what.map_or(Ok(()), |what| Err(format!("{} is {}", brief(&sent.command), brief(&what))))
+}
+
+/// What it is, without the long texts in it.
+fn brief(it: &impl fmt::Debug) -> String {
+    let text = format!("{it:?}");
+    let cut: String = text.chars().take(400).collect();
+    if cut.len() < text.len() { format!("{cut} ...") } else { cut }
+}
+
+pub(super) async fn look(store: &Store, model: &Model) -> std::result::Result<(), String> {
+    for tenant in TENANTS {
+        at_tenant(store, &workload::caller(tenant), model).await?;
+    }
+    Ok(())
+}
+
+impl Harness {
+    /// Runs the workload once, undisturbed.
+    ///
+    /// # Errors
+    /// What was wrong with an answer, although nothing was stopped.
+    pub async fn new(open: Arc<OpenOn>, seed: u64) -> std::result::Result<Self, String> {
+        let disk = SimDisk::default();
+        let journal = open(disk.clone()).await.map_err(|e| format!("it does not open: {e}"))?;
+        let sent = workload::run(Arc::clone(&journal), &disk, seed).await;
+        let mut model = Model::new(Duration::from_secs(30));
+        let mut before = Vec::new();
+        for one in &sent {
+            if before.len() == one.round {
+                before.push(model.clone());
+            }
+            let want = predict(&mut model, one, one.answer.as_ref().and_then(|a| a.as_ref().ok()));
+            let fine = match (&one.answer, &want) {
+                (Some(Ok(got)), Ok(want)) => got == want,
+                (Some(Err(error)), Err(refusal)) => refusal.differs(error).is_none(),
+                _ => false,
+            };
+            if !fine {
+                let (command, answer) = (brief(&one.command), brief(&one.answer));
+                return Err(format!("{command} is answered {answer}, not {}", brief(&want)));
+            }
+        }
+        before.push(model);
+        journal.close().await.map_err(|e| format!("it does not close: {e}"))?;
+        Ok(Self { open, seed, disk, sent, before })
+    }
+
+    /// Operations of the whole run.
+    pub fn operations(&self) -> u64 {
+        self.disk.operations()
+    }
+
+    /// The medium after the run.
+    pub const fn disk(&self) -> &SimDisk {
+        &self.disk
+    }
+
+    /// What was sent, with the answers.
+    pub fn sent(&self) -> &[Sent] {
+        &self.sent
+    }
+
+    /// Every way to stop after so many operations.
+    pub fn ways(&self, after: u64) -> Vec<Stop> {
+        let seed = self.seed ^ after.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let stop = |tear, survives| Stop { after, tear, survives, is_live: false };
+        let mut ways = vec![
+            stop(None, Survives::Some(seed)),
+            stop(None, Survives::Flushed),
+            stop(None, Survives::Written),
+        ];
+        if self.disk.is_write(after) {
+            ways.push(stop(Some(seed), Survives::Written));
+            ways.push(stop(Some(seed), Survives::Some(seed.rotate_left(9))));
+        }
+        ways.push(stop(None, Survives::Some(!seed)));
+        ways
+    }
+
+    /// The stops that a journal lives through: each with some of the next write landing, and without.
+    pub fn lived_through(&self, after: u64) -> Vec<Stop> {
+        let mut stops = self.ways(after);
+        stops.retain(|stop| stop.survives != Survives::Flushed);
+        stops.iter_mut().for_each(|stop| stop.is_live = true);
+        stops
+    }
+
+    /// At most about so many stops, evenly spread over the run, each in so many ways: other ones from stop to stop. Every
+    /// tenth is also lived through, which takes a run of its own.
+    pub fn spread(&self, ways: usize, most: u64) -> Vec<Stop> {
+        let step = self.operations().div_ceil(most.max(1)).max(1) as usize;
+        let mut stops = Vec::new();
+        for (n, after) in (0..=self.operations()).step_by(step).enumerate() {
+            let some = |all: Vec<Stop>| {
+                let ways = ways.min(all.len());
+                (0..ways).map(move |way| all[(n + way) % all.len()]).collect::<Vec<_>>()
+            };
+            stops.extend(some(self.ways(after)));
+            if ways > 1 || n % 10 == 0 {
+                stops.extend(some(self.lived_through(after)));
+            }
+        }
+        stops
+    }
+
+    /// Stops, starts again, and judges.
+    ///
+    /// # Errors
+    /// What was promised and is not so.
+    pub async fn judge(self: &Arc<Self>, stop: Stop) -> std::result::Result<(), String> {
+        let this = Arc::clone(self);
+        // In a task of its own, so that a panic is a finding like any other.
+        let judged = tokio::spawn(async move { this.judge_one(stop).await }).await;
+        let judged = judged.unwrap_or_else(|panic| Err(crate::judge::reason(panic)));
+        judged
+            .map_err(|what| format!("{stop}; next was {}: {what}", self.disk.describe(stop.after)))
+    }
+
+    async fn judge_one(&self, stop: Stop) -> std::result::Result<(), String> {
+        let (sent, left) = if stop.is_live { self.live(stop).await? } else { self.image(stop) };
+        let open = |disk: SimDisk| async {
+            (self.open)(disk).await.map_err(|error| format!("it does not open again: {error}"))
+        };
+        let journal = open(left.clone()).await?;
+        let clock = Arc::new(TestClock::default());
+        let store = workload::store(Arc::clone(&journal), &clock, !self.seed ^ stop.after);
+        let mut model = self.find(&store, &sent).await?;
+
+        let last = sent.last().map_or(TestClock::START, |one| one.at);
+        clock.set(last.plus(Duration::from_secs(1)));
+        let now = last.plus(Duration::from_secs(1));
+        // Who does not know, or wants to hear it again, asks again.
+        for one in sent.iter().rev().take(6).rev() {
+            agree(&store, &mut model, &Sent { at: now, ..one.clone() })
+                .await
+                .map_err(|what| format!("asked again, {what}"))?;
+        }
+        self.go_on(&store, &mut model, now).await?;
+
+        // The machine stops once more, when nothing is under way.
+        drop(store);
+        if stop.after.is_multiple_of(2) {
+            journal.close().await.map_err(|e| format!("it does not close: {e}"))?;
+        }
+        let survives = if stop.after.is_multiple_of(3) {
+            Survives::Some(stop.after)
+        } else {
+            Survives::Flushed
+        };
+        let left = left.reboot(survives);
+        drop(journal);
+        let journal = open(left).await?;
+        let store = workload::store(journal, &clock, self.seed);
+        look(&store, &model).await.map_err(|what| format!("after a second stop: {what}"))
+    }
+
+    /// What would have been sent and answered by then, and what is left of the medium.
+    fn image(&self, stop: Stop) -> (Vec<Sent>, SimDisk) {
+        let mut sent: Vec<Sent> =
+            self.sent.iter().filter(|one| one.began <= stop.after).cloned().collect();
+        for one in &mut sent {
+            if one.answered.is_some_and(|at| at > stop.after) {
+                one.answer = None;
+            }
+        }
+        // What was sent at once was sent before any of it was answered; a round begins when the one before is over.
+        if let Some(open) = sent.iter().find(|one| one.answer.is_none()).map(|one| one.round) {
+            sent.retain(|one| one.round <= open);
+        }
+        (sent, self.disk.stopped_at(stop.after, stop.tear, stop.survives))
+    }
+
+    /// What is sent and answered when the journal lives through the stop.
+    async fn live(&self, stop: Stop) -> std::result::Result<(Vec<Sent>, SimDisk), String> {
+        let disk = SimDisk::default();
+        disk.stop_after(stop.after, stop.tear);
+        let mut sent = Vec::new();
+        if let Ok(journal) = (self.open)(disk.clone()).await {
+            sent = workload::run(Arc::clone(&journal), &disk, self.seed).await;
+            let _off = tokio::time::timeout(Duration::from_millis(50), journal.close()).await;
+        }
+        for (one, before) in sent.iter().zip(&self.sent) {
+            match (&one.answer, &before.answer) {
+                (None, _) => {}
+                (Some(Ok(now)), Some(Ok(then))) if now == then => {}
+                (Some(Err(now)), Some(Err(then))) if now.kind() == then.kind() => {}
+                (Some(Err(now)), _)
+                    if disk.is_off()
+                        && matches!(now.kind(), ErrorKind::Unavailable | ErrorKind::Contended) => {}
+                (Some(now), then) => {
+                    let (now, then) = (brief(now), brief(then));
+                    return Err(format!("{} is answered {now}, not {then}", brief(&one.command)));
+                }
+            }
+        }
+        Ok((sent, disk.reboot(stop.survives)))
+    }
+
+    /// The model that says what the store shows: all that was acknowledged, nothing that was refused, and of the rest each
+    /// whole or not at all.
+    async fn find(&self, store: &Store, sent: &[Sent]) -> std::result::Result<Model, String> {
+        let round = sent.last().map_or(0, |one| one.round);
+        let earlier = sent.iter().take_while(|one| one.round < round).count();
+        let open: Vec<usize> =
+            (earlier..sent.len()).filter(|at| sent[*at].answer.is_none()).collect();
+        let with = |landed: u32| {
+            let mut model = self.before[round].clone();
+            for (at, one) in sent.iter().enumerate().skip(earlier) {
+                let lands = match open.iter().position(|open| *open == at) {
+                    Some(bit) => landed >> bit & 1 == 1,
+                    None => matches!(one.answer, Some(Ok(_))),
+                };
+                if lands {
+                    let then =
+                        self.sent[at].answer.as_ref().and_then(|answer| answer.as_ref().ok());
+                    let _predicted = predict(&mut model, one, then);
+                }
+            }
+            model
+        };
+        let all = (1_u32 << open.len()) - 1;
+        let mut reasons = Vec::new();
+        for landed in (0..=all).rev() {
+            let model = with(landed);
+            match look(store, &model).await {
+                Ok(()) => return Ok(model),
+                Err(what) => reasons.push(what),
+            }
+        }
+        if let [at] = open[..]
+            && in_steps(&sent[at].command)
+        {
+            let mut model = with(0);
+            agree(store, &mut model, &sent[at]).await?;
+            look(store, &model).await.map_err(|what| format!("after it was repeated: {what}"))?;
+            return Ok(model);
+        }
+        let unknown: Vec<_> = open.iter().map(|at| brief(&sent[*at].command)).collect();
+        let reasons: Vec<String> =
+            reasons.iter().map(|what| what.chars().take(4000).collect()).collect();
+        Err(format!(
+            "what is there is not what was acknowledged, with or without [{}]: {}",
+            unknown.join(", "),
+            reasons.join("\nor: ")
+        ))
+    }
+
+    /// A little of what came before, by new clients.
+    async fn go_on(
+        &self,
+        store: &Store,
+        model: &mut Model,
+        now: sessile_core::Timestamp,
+    ) -> std::result::Result<(), String> {
+        let mut n = 0;
+        let mut next = |caller: Caller, command: Command| {
+            n += 1;
+            let caller = caller.with_key(Key::new("afterwards", n));
+            Sent { round: 0, caller, command, at: now, began: 0, answered: None, answer: None }
+        };
+        for tenant in TENANTS {
+            let caller = workload::caller(tenant);
+            let Some(known) = model.tenants.get(&caller.tenant) else { continue };
+            let open = known.projects.iter().find(|(_, p)| p.status == ProjectStatus::Open);
+            let open = open.map(|(id, _)| *id);
+            let thread = known.threads.iter().find(|(_, t)| t.status == ThreadStatus::Open);
+            let thread = thread.map(|(id, t)| (*id, t.head + 1));
+            if let Some(project) = open {
+                let thread = sessile_core::command::NewThread::titled("afterwards");
+                let command = ThreadCommand::CreateThread { project, thread }.into();
+                agree(store, model, &next(caller.clone(), command)).await?;
+            }
+            if let Some((thread, version)) = thread {
+                let session = NewSession::named("afterwards");
+                let command = SessionCommand::CreateSession { thread, session }.into();
+                agree(store, model, &next(caller.clone(), command)).await?;
+                let session = sessile_core::id::SessionId::new(thread, version);
+                let large = if tenant == TENANTS[0] { 12_000 } else { 1 };
+                let texts = ["afterwards".to_owned(), "large ".repeat(large)];
+                let entries: Vec<_> =
+                    texts.into_iter().map(|text| NewEntry::text(Role::User, text)).collect();
+                let append = Append::from(entries);
+                let command = SessionCommand::Append { session, append }.into();
+                agree(store, model, &next(caller.clone(), command)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Judges these stops one after another, on one thread, and says how many there were.
+///
+/// # Errors
+/// The first finding.
+pub fn judge_all(
+    open: Arc<OpenOn>,
+    seed: u64,
+    stops: impl FnOnce(&Harness) -> Vec<Stop>,
+) -> std::result::Result<(u64, usize), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| e.to_string())?;
+    runtime.block_on(async {
+        let harness = Arc::new(Harness::new(open, seed).await?);
+        let stops = stops(&harness);
+        for stop in &stops {
+            harness.judge(*stop).await?;
+        }
+        Ok((harness.operations(), stops.len()))
+    })
+}

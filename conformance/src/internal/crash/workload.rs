@@ -1,0 +1,342 @@
+//! What a store is doing when the machine stops: a little of everything, the same each time.
+
+use std::{sync::Arc, time::Duration};
+
+use sessile_core::{
+    Caller, Error, Key, Result, Timestamp,
+    command::{
+        Append, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, SessionCommand,
+        SessionOutcome, ThreadCommand, ThreadOutcome, UpdateEdge, UpdateProject, UpdateSession,
+        UpdateThread,
+    },
+    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, UserId, Version},
+    journal::Journal,
+    model::{Actor, NewEntry, ProjectConfig, Role, RunOutcome, Tokens, Usage},
+    store::{SessionStore, Store, StoreOptions, ThreadStore},
+};
+
+use crate::internal::{SeededIds, TestClock, concurrent::together};
+use crate::medium::SimDisk;
+
+/// A command through either door.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// To projects and threads.
+    Thread(ThreadCommand),
+    /// To sessions.
+    Session(Box<SessionCommand>),
+}
+
+impl From<ThreadCommand> for Command {
+    fn from(command: ThreadCommand) -> Self {
+        Self::Thread(command)
+    }
+}
+
+impl From<SessionCommand> for Command {
+    fn from(command: SessionCommand) -> Self {
+        Self::Session(Box::new(command))
+    }
+}
+
+/// What a command did.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// To projects and threads.
+    Thread(ThreadOutcome),
+    /// To sessions.
+    Session(SessionOutcome),
+}
+
+/// A command that was sent.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// In which round: those of one round are sent at once.
+    pub round: usize,
+    /// By whom.
+    pub caller: Caller,
+    /// What.
+    pub command: Command,
+    /// When, by the store's clock.
+    pub at: Timestamp,
+    /// Operations on the medium before it was sent.
+    pub began: u64,
+    /// Operations before it was answered; none if it never was.
+    pub answered: Option<u64>,
+    /// The answer; none if nobody knows.
+    pub answer: Option<Result<Outcome>>,
+}
+
+/// Names of what was made.
+#[derive(Clone, Debug, Default)]
+struct Made {
+    projects: Vec<ProjectId>,
+    threads: Vec<ThreadId>,
+    sessions: Vec<SessionId>,
+    edges: Vec<SubSessionId>,
+    runs: Vec<RunId>,
+    entries: Vec<EntryId>,
+    tokens: Vec<Version>,
+}
+
+impl Made {
+    fn learn(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Thread(ThreadOutcome::ProjectCreated(id)) => self.projects.push(*id),
+            Outcome::Thread(ThreadOutcome::ThreadCreated(id)) => self.threads.push(*id),
+            Outcome::Session(SessionOutcome::SessionCreated(id, edge)) => {
+                self.sessions.push(*id);
+                self.edges.extend(*edge);
+            }
+            Outcome::Session(SessionOutcome::Linked(edge)) => self.edges.push(*edge),
+            Outcome::Session(SessionOutcome::RunStarted(run)) => self.runs.push(*run),
+            Outcome::Session(SessionOutcome::Leased(token)) => self.tokens.push(*token),
+            Outcome::Session(SessionOutcome::Appended(said)) => self.entries.extend(said.entries()),
+            Outcome::Thread(_) | Outcome::Session(_) => {}
+        }
+    }
+}
+
+/// The tenants of the workload: one name begins with the other.
+pub const TENANTS: [&str; 2] = ["acme", "acme-2"];
+
+/// A person of a tenant.
+pub fn caller(tenant: &str) -> Caller {
+    let tenant = TenantId::new(tenant).expect("a tenant");
+    let user = UserId::new("ada").expect("a user");
+    Caller::new(tenant.clone(), Actor::User { tenant, id: user })
+}
+
+type Step = fn(&Made) -> (Caller, Command);
+
+fn ada() -> Caller {
+    caller(TENANTS[0])
+}
+
+fn create(thread: ThreadId, session: NewSession) -> Command {
+    SessionCommand::CreateSession { thread, session }.into()
+}
+
+fn says(session: SessionId, texts: impl IntoIterator<Item = String>) -> Command {
+    let entries: Vec<_> = texts.into_iter().map(|text| NewEntry::text(Role::User, text)).collect();
+    SessionCommand::Append { session, append: Append::from(entries) }.into()
+}
+
+fn text(n: usize, bytes: usize) -> String {
+    format!("{n} ").repeat(bytes / 2).chars().take(bytes).collect()
+}
+
+/// The rounds: what is in one is sent at once.
+const ROUNDS: &[&[Step]] = &[
+    &[|_| {
+        let (name, config) = ("project".into(), ProjectConfig::default());
+        (ada(), ThreadCommand::CreateProject { name, config }.into())
+    }],
+    &[|m| {
+        let thread = NewThread::titled("thread").with_label("title", "a");
+        (ada(), ThreadCommand::CreateThread { project: m.projects[0], thread }.into())
+    }],
+    &[|m| {
+        let thread = NewThread::titled("another");
+        (ada(), ThreadCommand::CreateThread { project: m.projects[0], thread }.into())
+    }],
+    &[
+        |m| (ada(), create(m.threads[0], NewSession::named("root").for_task("red"))),
+        |m| (ada(), create(m.threads[1], NewSession::named("alone"))),
+    ],
+    &[|m| {
+        let child = NewSession::named("child")
+            .under(NewSubSession::under(m.sessions[0]).for_purpose("to help"));
+        (ada(), create(m.threads[0], child))
+    }],
+    &[
+        |m| (ada(), says(m.sessions[0], (0..3).map(|n| format!("small {n}")))),
+        |m| (ada(), says(m.sessions[1], [text(1, 66_000)])),
+        |m| (ada(), says(m.sessions[2], ["of the child".to_owned()])),
+    ],
+    &[|_| {
+        let (name, config) = ("of another tenant".into(), ProjectConfig::default());
+        (caller(TENANTS[1]), ThreadCommand::CreateProject { name, config }.into())
+    }],
+    &[|m| {
+        let thread = NewThread::titled("of another tenant");
+        (caller(TENANTS[1]), ThreadCommand::CreateThread { project: m.projects[1], thread }.into())
+    }],
+    &[
+        |m| (caller(TENANTS[1]), create(m.threads[2], NewSession::named("of another tenant"))),
+        |m| {
+            let run = NewRun::default();
+            (ada(), SessionCommand::StartRun { session: m.sessions[2], run }.into())
+        },
+    ],
+    &[
+        |m| {
+            let usage = Usage::new(Tokens::new(10, 5), 7);
+            let (run, call, echo) = (m.runs[0], "call".to_owned(), None);
+            (ada(), SessionCommand::BookUsage { run, call, usage, echo }.into())
+        },
+        |m| {
+            let entry = NewEntry::text(Role::Assistant, "in a run").in_run(m.runs[0]);
+            let (session, append) = (m.sessions[2], Append::from(entry));
+            (ada(), SessionCommand::Append { session, append }.into())
+        },
+    ],
+    &[|m| {
+        let (run, outcome, echo) = (m.runs[0], RunOutcome::Succeeded, None);
+        (ada(), SessionCommand::EndRun { run, outcome, echo }.into())
+    }],
+    &[|m| {
+        let (session, ttl) = (m.sessions[0], Duration::from_secs(60));
+        (ada(), SessionCommand::ClaimLease { session, ttl }.into())
+    }],
+    &[
+        |m| (ada().with_lease(m.tokens[0]), says(m.sessions[0], [text(2, 900)])),
+        // Without the token it is refused.
+        |m| (ada(), says(m.sessions[0], ["fenced".to_owned()])),
+    ],
+    &[|m| {
+        let (session, ttl) = (m.sessions[0], Duration::from_secs(90));
+        (ada().with_lease(m.tokens[0]), SessionCommand::RenewLease { session, ttl }.into())
+    }],
+    &[|m| {
+        let session = m.sessions[0];
+        (ada().with_lease(m.tokens[0]), SessionCommand::ReleaseLease { session }.into())
+    }],
+    &[|m| (ada(), says(m.sessions[1], [text(3, 66_000), "small".to_owned(), text(4, 66_000)]))],
+    &[
+        |m| {
+            let update = UpdateSession { name: Some(Some("renamed".into())), ..Default::default() };
+            let session = m.sessions[1];
+            let expected = session.version();
+            (ada(), SessionCommand::UpdateSession { session, expected, update }.into())
+        },
+        |m| {
+            let update = UpdateThread { title: Some("renamed".into()), labels: None };
+            let (thread, expected) = (m.threads[0], 1);
+            (ada(), ThreadCommand::UpdateThread { thread, expected, update }.into())
+        },
+    ],
+    &[|m| (ada(), create(m.threads[0], NewSession::named("to be linked")))],
+    &[|m| {
+        let link = LinkSessions {
+            child: m.sessions[4],
+            edge: NewSubSession::under(m.sessions[0]).for_purpose("linked"),
+        };
+        (ada(), SessionCommand::LinkSessions(link).into())
+    }],
+    &[|m| {
+        let update = UpdateEdge { purpose: Some(None), ..UpdateEdge::default() };
+        let edge = m.edges[1];
+        let expected = edge.version();
+        (ada(), SessionCommand::UpdateEdge { edge, expected, update }.into())
+    }],
+    &[|m| (ada(), SessionCommand::DeleteEdge { edge: m.edges[1] }.into())],
+    // Enough for a snapshot.
+    &[|m| (ada(), says(m.sessions[4], (0..8).map(|n| text(n, 3000))))],
+    &[|m| (ada(), says(m.sessions[0], (0..8).map(|n| text(n, 3000))))],
+    &[|m| (ada(), says(m.sessions[2], (0..8).map(|n| text(n, 3000))))],
+    &[|m| (ada(), SessionCommand::DeleteSession { session: m.sessions[4] }.into())],
+    &[|m| (ada(), ThreadCommand::ArchiveThread { thread: m.threads[1] }.into())],
+    &[
+        |m| (ada(), says(m.sessions[1], ["it is archived".to_owned()])),
+        |m| (caller(TENANTS[1]), says(m.sessions[3], ["beside".to_owned()])),
+    ],
+    &[|m| (ada(), ThreadCommand::ReopenThread { thread: m.threads[1] }.into())],
+    &[|m| {
+        let (thread, entries) = (m.threads[1], vec![m.entries[3], m.entries[7]]);
+        (ada(), ThreadCommand::EraseEntries { thread, entries }.into())
+    }],
+    &[|m| (ada(), SessionCommand::DeleteSession { session: m.sessions[1] }.into())],
+    &[|m| (ada(), ThreadCommand::DeleteThread { thread: m.threads[1] }.into())],
+    &[|m| (caller(TENANTS[1]), ThreadCommand::VacuumThread { thread: m.threads[2] }.into())],
+    &[|m| {
+        let update = UpdateProject { name: Some("renamed".into()), config: None };
+        let (project, expected) = (m.projects[0], 1);
+        (ada(), ThreadCommand::UpdateProject { project, expected, update }.into())
+    }],
+    &[|_| {
+        let (name, config) = ("to be deleted".into(), ProjectConfig::default());
+        (ada(), ThreadCommand::CreateProject { name, config }.into())
+    }],
+    &[|m| (ada(), ThreadCommand::ArchiveProject { project: m.projects[2] }.into())],
+    &[|m| (ada(), ThreadCommand::DeleteProject { project: m.projects[2] }.into())],
+    &[
+        |m| (ada(), says(m.sessions[0], ["one of three".to_owned()])),
+        |m| (ada(), says(m.sessions[2], ["two of three".to_owned()])),
+        |m| (caller(TENANTS[1]), says(m.sessions[3], ["three of three".to_owned()])),
+    ],
+    &[|m| (caller(TENANTS[1]), ThreadCommand::PurgeThread { thread: m.threads[2] }.into())],
+];
+
+/// Sends a command.
+pub async fn send(store: &Store, caller: &Caller, command: &Command) -> Result<Outcome> {
+    match command {
+        Command::Thread(command) => {
+            store.apply_thread(caller, command.clone()).await.map(Outcome::Thread)
+        }
+        Command::Session(command) => {
+            store.apply(caller, (**command).clone()).await.map(Outcome::Session)
+        }
+    }
+}
+
+/// A store whose ids and times are the same in every run.
+pub fn store(journal: Arc<dyn Journal>, clock: &Arc<TestClock>, seed: u64) -> Store {
+    let ids = Arc::new(SeededIds::new(seed));
+    let options = StoreOptions::new(Arc::clone(clock) as _, ids);
+    Store::new(journal, options.with_deadline(Duration::from_secs(20)))
+}
+
+/// After the machine went off, callers hear what they hear within this time; what is not answered then never is.
+const LAST_WORDS: Duration = Duration::from_millis(3);
+
+/// Runs the workload until it ends or the machine is off, and says what was sent and answered.
+pub async fn run(journal: Arc<dyn Journal>, disk: &SimDisk, seed: u64) -> Vec<Sent> {
+    let clock = Arc::new(TestClock::default());
+    let store = store(Arc::clone(&journal), &clock, seed);
+    let mut made = Made::default();
+    let mut all: Vec<Sent> = Vec::new();
+    for (round, steps) in ROUNDS.iter().enumerate() {
+        clock.advance(Duration::from_secs(1));
+        let began = disk.operations();
+        let calls = steps.iter().enumerate().map(|(client, step)| {
+            let (caller, command) = step(&made);
+            let key = Key::new(format!("client {client} of {}", caller.tenant), round as u64 + 1);
+            let caller = caller.with_key(key);
+            let store = &store;
+            async move {
+                let answer = tokio::select! {
+                    biased;
+                    answer = send(store, &caller, &command) => Some(answer),
+                    () = silence(disk) => None,
+                };
+                let answered = answer.is_some().then(|| disk.operations());
+                (caller, command, answer, answered)
+            }
+        });
+        let mut unanswered = false;
+        for (caller, command, answer, answered) in together(calls).await {
+            if let Some(Ok(outcome)) = &answer {
+                made.learn(outcome);
+            }
+            let unknown = matches!(answer, None | Some(Err(Error::Indeterminate { .. })));
+            let answer = if unknown { None } else { answer };
+            unanswered |= unknown || disk.is_off();
+            let at = sessile_core::Clock::now(&*clock);
+            all.push(Sent { round, caller, command, at, began, answered, answer });
+        }
+        if unanswered {
+            break;
+        }
+        if round % 16 == 15 {
+            // What tidies up behind the callers' backs changes no answer, wherever it stops.
+            let _done_or_refused = journal.scrub().await;
+        }
+    }
+    all
+}
+
+async fn silence(disk: &SimDisk) {
+    disk.off().await;
+    tokio::time::sleep(LAST_WORDS).await;
+}

@@ -1,0 +1,74 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sessile_core::{
+    Caller, Clock, ErrorKind, Timestamp,
+    command::{NewSession, NewThread, Paging},
+    id::{TenantId, UserId},
+    journal::Direction,
+    model::{Actor, ProjectConfig},
+    store::{SessionStoreExt, Store, StoreOptions, ThreadStoreExt},
+};
+
+use super::*;
+use crate::internal::{MapJournal, SeededIds, assertions::refused, shorthand::says};
+
+/// Time that passes when it is told to.
+#[derive(Debug, Default)]
+struct Hours(AtomicU64);
+
+#[async_trait]
+impl Clock for Hours {
+    fn now(&self) -> Timestamp {
+        crate::internal::TestClock::START.plus(self.elapsed())
+    }
+
+    fn elapsed(&self) -> Duration {
+        HOUR * u32::try_from(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        let until = self.elapsed() + time;
+        while self.elapsed() < until {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// J19: a name is committed within 12 hours of its put or never, however long the caller waits and whatever is in doubt.
+#[tokio::test]
+async fn an_old_blob_is_never_named() {
+    let clock = Arc::new(Hours::default());
+    let journal = Arc::new(Faulty::over(Arc::new(MapJournal::default()), Faults::NONE, 1));
+    let options = StoreOptions::new(clock.clone(), Arc::new(SeededIds::new(1)));
+    let store = Store::new(journal.clone(), options);
+    let tenant = TenantId::new("acme").unwrap();
+    let ada = Actor::User { tenant: tenant.clone(), id: UserId::new("ada").unwrap() };
+    let caller = Caller::new(tenant, ada);
+    let project = store.create_project(&caller, "p", ProjectConfig::default()).await.unwrap();
+    let thread = store.create_thread(&caller, project, NewThread::titled("t")).await.unwrap();
+    let (session, _) = store.create_session(&caller, thread, NewSession::named("s")).await.unwrap();
+
+    journal.set(Faults { lost_request: 1000, ..Faults::NONE });
+    let large = "large".repeat(20_000);
+    let patient = caller.within(20 * HOUR);
+    let writer = store.clone();
+    let mut waiting =
+        tokio::spawn(async move { writer.append(&patient, session, says(large)).await });
+    for _ in 0..12 {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!waiting.is_finished(), "in doubt, and the caller waits");
+        clock.0.fetch_add(1, Ordering::SeqCst);
+    }
+    refused((&mut waiting).await.unwrap(), ErrorKind::Indeterminate);
+
+    journal.set(Faults::NONE);
+    let next = store.append(&caller, session, says("small")).await.unwrap();
+    let page =
+        store.entries(&caller, session, Direction::Forward, Paging::default()).await.unwrap();
+    let ids: Vec<_> = page.items.iter().map(|entry| entry.id).collect();
+    assert_eq!(ids, [next.first], "the batch in doubt was not sent again");
+}

@@ -1,0 +1,352 @@
+//! Every method of a store that takes an id, at every place it takes one.
+
+use std::time::Duration;
+
+use sessile_core::{
+    Caller, Result,
+    command::{
+        Append, Expect, Feed, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, Paging,
+        RunScope, SessionCommand, SessionFilter, SessionQuery, ThreadCommand, ThreadFilter,
+        ThreadQuery, ThreadScope, UpdateEdge, UpdateProject, UpdateSession, UpdateThread,
+        UsageScope,
+    },
+    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
+    journal::Direction,
+    model::{RunOutcome, RunStatus, SessionStatus, Tokens, Usage},
+    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+};
+
+use crate::internal::{model::external_id, shorthand};
+
+/// One of each.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "named after their types")]
+pub struct Ids {
+    pub project: ProjectId,
+    pub thread: ThreadId,
+    pub session: SessionId,
+    pub edge: SubSessionId,
+    pub run: RunId,
+    pub entry: EntryId,
+}
+
+impl Ids {
+    /// Makes one of each; the edge's child is another session.
+    pub async fn make(store: &dyn AnyStore, caller: &Caller) -> Self {
+        let project = store
+            .create_project(caller, "project", sessile_core::model::ProjectConfig::default())
+            .await
+            .expect("a project");
+        let thread = store
+            .create_thread(caller, project, NewThread::titled("thread"))
+            .await
+            .expect("a thread");
+        let session = shorthand::named(store, caller, thread, "session").await;
+        let child = NewSession::named("child").under(NewSubSession::under(session));
+        let (_, edge) = store.create_session(caller, thread, child).await.expect("a child");
+        let run = store.start_run(caller, session, NewRun::default()).await.expect("a run");
+        let said = store.append(caller, session, shorthand::says("entry")).await.expect("an entry");
+        let edge = edge.expect("an edge");
+        Self { project, thread, session, edge, run, entry: said.first }
+    }
+
+    /// Ids of this tenant that name nothing: an unknown project and thread; and in the thread of `self` versions that
+    /// are past its head.
+    #[must_use]
+    pub fn nothing(&self) -> Self {
+        const FAR: u64 = 1 << 40;
+        Self {
+            project: ProjectId::from_bits(self.project.bits() ^ 1),
+            thread: ThreadId::from_bits(self.thread.bits() ^ 1),
+            session: SessionId::new(self.thread, FAR),
+            edge: SubSessionId::new(self.thread, FAR),
+            run: RunId::new(self.thread, FAR),
+            entry: EntryId::new(self.thread, FAR),
+        }
+    }
+
+    /// Ids of this tenant in a thread that does not exist.
+    #[must_use]
+    pub fn nowhere(&self) -> Self {
+        let thread = self.nothing().thread;
+        Self {
+            project: self.nothing().project,
+            thread,
+            session: SessionId::new(thread, 2),
+            edge: SubSessionId::new(thread, 3),
+            run: RunId::new(thread, 4),
+            entry: EntryId::new(thread, 5),
+        }
+    }
+
+    /// Ids of the right thread, each naming a record that is something else.
+    #[must_use]
+    pub fn crossed(&self) -> Self {
+        let (entry, run) = (self.entry.version(), self.run.version());
+        Self {
+            session: SessionId::new(self.thread, entry),
+            edge: SubSessionId::new(self.thread, entry),
+            run: RunId::new(self.thread, entry),
+            entry: EntryId::new(self.thread, run),
+            ..self.nothing()
+        }
+    }
+}
+
+/// What a method does with an id of one's own tenant that names nothing (TEN7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// It answers that there is none.
+    None,
+    /// It is refused.
+    NotFound,
+    /// It succeeds and writes nothing.
+    Deleted,
+}
+
+/// Any request.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "named after their types")]
+pub enum Request {
+    ThreadCommand(ThreadCommand),
+    ThreadQuery(ThreadQuery),
+    Command(SessionCommand),
+    Query(SessionQuery),
+    Feed(Feed),
+}
+
+impl Request {
+    /// Sends it; the answer as text.
+    pub async fn send(&self, store: &dyn AnyStore, caller: &Caller) -> Result<String> {
+        Ok(match self.clone() {
+            Self::ThreadCommand(it) => format!("{:?}", store.apply_thread(caller, it).await?),
+            Self::ThreadQuery(it) => format!("{:?}", store.ask_thread(caller, it).await?),
+            Self::Command(it) => format!("{:?}", store.apply(caller, it).await?),
+            Self::Query(it) => format!("{:?}", store.ask(caller, it).await?),
+            Self::Feed(it) => format!("{:?}", store.feed(caller, it).await?),
+        })
+    }
+
+    /// Whether it asks only.
+    pub fn is_query(&self) -> bool {
+        matches!(self, Self::ThreadQuery(_) | Self::Query(_) | Self::Feed(_))
+    }
+}
+
+/// One method with an id at one place.
+#[derive(Clone, Debug)]
+pub struct Method {
+    /// Which method, and which place.
+    pub name: &'static str,
+    /// The request.
+    pub request: Request,
+    /// What an unknown id means there.
+    pub unknown: Unknown,
+}
+
+/// Every place where a method takes an id, filled from `it`; all other places are filled from `own`.
+pub fn methods(own: &Ids, it: &Ids) -> Vec<Method> {
+    let mut all = commands_to_threads(own, it);
+    all.extend(thread_queries(it));
+    all.extend(commands(own, it));
+    all.extend(queries(own, it));
+    all
+}
+
+fn method(name: &'static str, request: Request, unknown: Unknown) -> Method {
+    Method { name, request, unknown }
+}
+
+fn commands_to_threads(own: &Ids, it: &Ids) -> Vec<Method> {
+    use ThreadCommand as C;
+    use Unknown::{Deleted, NotFound};
+    let (project, thread) = (it.project, it.thread);
+    let command = |name, command, unknown| method(name, Request::ThreadCommand(command), unknown);
+    vec![
+        command(
+            "update_project",
+            C::UpdateProject { project, expected: 1, update: UpdateProject::default() },
+            NotFound,
+        ),
+        command("archive_project", C::ArchiveProject { project }, NotFound),
+        command("reopen_project", C::ReopenProject { project }, NotFound),
+        command("delete_project", C::DeleteProject { project }, Deleted),
+        command(
+            "create_thread",
+            C::CreateThread { project, thread: NewThread::titled("new") },
+            NotFound,
+        ),
+        command(
+            "update_thread",
+            C::UpdateThread { thread, expected: 1, update: UpdateThread::default() },
+            NotFound,
+        ),
+        command("archive_thread", C::ArchiveThread { thread }, NotFound),
+        command("reopen_thread", C::ReopenThread { thread }, NotFound),
+        command("delete_thread", C::DeleteThread { thread }, Deleted),
+        command("purge_thread", C::PurgeThread { thread }, Deleted),
+        command("erase_entries", C::EraseEntries { thread, entries: vec![it.entry] }, NotFound),
+        command(
+            "erase_entries entries",
+            C::EraseEntries { thread: own.thread, entries: vec![it.entry] },
+            NotFound,
+        ),
+        command("vacuum_thread", C::VacuumThread { thread }, NotFound),
+    ]
+}
+
+fn thread_queries(it: &Ids) -> Vec<Method> {
+    use Unknown::{None, NotFound};
+    let query = |name, query, unknown| method(name, Request::ThreadQuery(query), unknown);
+    let threads = |filter| ThreadQuery::Threads(filter, Paging::default());
+    let filter = ThreadFilter::of(ThreadScope::Project(it.project));
+    vec![
+        query("project", ThreadQuery::Project(it.project), None),
+        query("thread", ThreadQuery::Thread(it.thread), None),
+        query("threads by id", threads(filter.clone()), NotFound),
+        query("threads by updated", threads(filter.newest_first()), NotFound),
+        query("project_usage", ThreadQuery::ProjectUsage(it.project), NotFound),
+    ]
+}
+
+fn commands(own: &Ids, it: &Ids) -> Vec<Method> {
+    use SessionCommand as C;
+    use Unknown::{Deleted, NotFound};
+    let command = |name, command, unknown| method(name, Request::Command(command), unknown);
+    let under = |parent| NewSubSession::under(parent);
+    let asked = NewSubSession { spawned_by_run: Some(it.run), ..NewSubSession::under(own.session) };
+    let create = |thread, parent| C::CreateSession {
+        thread,
+        session: NewSession { parent, ..NewSession::named("new") },
+    };
+    let append = |session, entry: sessile_core::model::NewEntry| C::Append {
+        session,
+        append: Append { entries: vec![shorthand::says("one"), entry], expect: Expect::Any },
+    };
+    let (session, ttl) = (it.session, Duration::from_secs(1));
+    let usage = Usage::new(Tokens::new(1, 1), 1);
+    vec![
+        command("create_session", create(it.thread, Option::None), NotFound),
+        command("create_session parent", create(own.thread, Some(under(session))), NotFound),
+        command("create_session spawned_by_run", create(own.thread, Some(asked.clone())), NotFound),
+        command(
+            "update_session",
+            C::UpdateSession { session, expected: 1, update: UpdateSession::default() },
+            NotFound,
+        ),
+        command("set_status", C::SetStatus { session, to: SessionStatus::Failed }, NotFound),
+        command("reopen_session", C::ReopenSession { session }, NotFound),
+        command("delete_session", C::DeleteSession { session }, Deleted),
+        command(
+            "link_sessions child",
+            C::LinkSessions(LinkSessions { child: session, edge: under(own.session) }),
+            NotFound,
+        ),
+        command(
+            "link_sessions parent",
+            C::LinkSessions(LinkSessions { child: own.session, edge: under(session) }),
+            NotFound,
+        ),
+        command(
+            "link_sessions spawned_by_run",
+            C::LinkSessions(LinkSessions { child: own.session, edge: asked }),
+            NotFound,
+        ),
+        command(
+            "update_edge",
+            C::UpdateEdge { edge: it.edge, expected: 1, update: UpdateEdge::default() },
+            NotFound,
+        ),
+        command("delete_edge", C::DeleteEdge { edge: it.edge }, Deleted),
+        command("append", append(session, shorthand::says("two")), NotFound),
+        command("append run", append(own.session, shorthand::says("two").in_run(it.run)), NotFound),
+        command(
+            "append in_reply_to",
+            append(own.session, shorthand::says("two").in_reply_to(it.entry)),
+            NotFound,
+        ),
+        command("start_run", C::StartRun { session, run: NewRun::default() }, NotFound),
+        command(
+            "start_run retry_of",
+            C::StartRun {
+                session: own.session,
+                run: NewRun { retry_of: Some(it.run), ..NewRun::default() },
+            },
+            NotFound,
+        ),
+        command(
+            "set_run_status",
+            C::SetRunStatus { run: it.run, to: RunStatus::AwaitingHitl },
+            NotFound,
+        ),
+        command(
+            "end_run",
+            C::EndRun { run: it.run, outcome: RunOutcome::Succeeded, echo: Option::None },
+            NotFound,
+        ),
+        command(
+            "book_usage",
+            C::BookUsage { run: it.run, call: "call".into(), usage, echo: Option::None },
+            NotFound,
+        ),
+        command("claim_lease", C::ClaimLease { session, ttl }, NotFound),
+        command("renew_lease", C::RenewLease { session, ttl }, NotFound),
+        command("release_lease", C::ReleaseLease { session }, NotFound),
+    ]
+}
+
+fn queries(own: &Ids, it: &Ids) -> Vec<Method> {
+    use SessionQuery as Q;
+    use Unknown::{None, NotFound};
+    let query = |name, query, unknown| method(name, Request::Query(query), unknown);
+    let page = Paging::default();
+    let entries = |session, run, in_reply_to, direction| Q::Entries {
+        session,
+        direction,
+        run,
+        in_reply_to,
+        page,
+    };
+    let (no_run, no_entry) = (Option::None, Option::None);
+    let own_external = external_id(own.run);
+    let feed = Feed { thread: it.thread, after: 0, limit: 10, wait: Duration::ZERO };
+    vec![
+        query("session", Q::Session(it.session), None),
+        query("sessions", Q::Sessions(it.thread, SessionFilter::default(), page), NotFound),
+        query("drill", Q::Drill(it.session), None),
+        query("children", Q::Children(it.session, page), NotFound),
+        query("edge", Q::Edge(it.edge), None),
+        query("entries", entries(it.session, no_run, no_entry, Direction::Forward), NotFound),
+        query(
+            "entries backward",
+            entries(it.session, no_run, no_entry, Direction::Backward),
+            NotFound,
+        ),
+        query("entry", Q::Entry(it.entry), None),
+        query("run", Q::Run(it.run), None),
+        query("run_by_external_id", Q::RunByExternalId(it.thread, own_external), NotFound),
+        query("runs of a session", Q::Runs(RunScope::Session(it.session), page), NotFound),
+        query("runs of a thread", Q::Runs(RunScope::Thread(it.thread), page), NotFound),
+        query("usage of a session", Q::Usage(UsageScope::Session(it.session)), NotFound),
+        query("usage of a task", Q::Usage(UsageScope::Task(it.thread, "task".into())), NotFound),
+        query("usage of a thread", Q::Usage(UsageScope::Thread(it.thread)), NotFound),
+        query("ledger", Q::Ledger(it.session, page), NotFound),
+        query("lease", Q::Lease(it.session), NotFound),
+        query("verify", Q::Verify(it.thread, Option::None), NotFound),
+        method("feed", Request::Feed(feed), NotFound),
+    ]
+}
+
+/// The filters of `entries` that name an id; what they match nothing with is no error.
+pub fn entry_filters(own: &Ids, it: &Ids) -> Vec<Request> {
+    let entries = |run, in_reply_to| {
+        Request::Query(SessionQuery::Entries {
+            session: own.session,
+            direction: Direction::Forward,
+            run,
+            in_reply_to,
+            page: Paging::default(),
+        })
+    };
+    vec![entries(Some(it.run), None), entries(None, Some(it.entry))]
+}

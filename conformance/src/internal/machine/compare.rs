@@ -1,0 +1,242 @@
+//! Everything a tenant can read, compared with the model.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde_json::{Value, json};
+use sessile_core::{
+    Caller,
+    command::{Feed, RunScope, SessionFilter, ThreadFilter, ThreadScope, UsageScope},
+    id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, UserId, Version},
+    journal::Direction,
+    model::RollUp,
+    store::{AnyStore, SessionStore, SessionStoreExt, ThreadStoreExt},
+};
+
+use crate::internal::{
+    model::{
+        Model, Thread,
+        read::{entry_value, value},
+    },
+    shorthand::pages,
+};
+
+fn same(what: impl std::fmt::Display, got: &Value, want: &Value) -> Result<(), String> {
+    if got == want { Ok(()) } else { Err(format!("{what} is\n  {got}\nand not\n  {want}")) }
+}
+
+fn answered<T>(what: &str, answer: sessile_core::Result<T>) -> Result<T, String> {
+    answer.map_err(|error| format!("{what}: {error:?}"))
+}
+
+/// All of one tenant.
+pub(crate) async fn at_tenant(
+    store: &dyn AnyStore,
+    caller: &Caller,
+    model: &Model,
+) -> Result<(), String> {
+    let Some(tenant) = model.tenants.get(&caller.tenant) else { return Ok(()) };
+    let projects = pages(2, |page| store.projects(caller, page)).await;
+    let want: Vec<_> =
+        tenant.projects.keys().map(|id| model.project_value(&caller.tenant, *id)).collect();
+    same("the list of projects", &value(&projects), &value(&want))?;
+    for id in tenant.projects.keys() {
+        let got = answered("project", store.project(caller, *id).await)?;
+        same(id, &value(&got), &value(&model.project_value(&caller.tenant, *id)))?;
+        threads(store, caller, model, ThreadScope::Project(*id), |t| t.project == *id).await?;
+        let usage = answered("project_usage", store.project_usage(caller, *id).await)?;
+        let mut sum = RollUp::default();
+        let of = || tenant.threads.iter().filter(|(_, t)| t.project == *id);
+        of().for_each(|(_, t)| sum.add(&t.roll_up(|_| true)));
+        same(format!("the usage of {id}"), &value(&usage.roll_up), &value(&sum))?;
+        let heads: Vec<_> = of().map(|(id, t)| (*id, t.head)).collect();
+        let got: Vec<_> = usage.heads.into_iter().collect();
+        same("the heads of its threads", &value(&got), &value(&heads))?;
+    }
+    threads(store, caller, model, ThreadScope::Tenant, |_| true).await?;
+    for name in ["ada", "bob", "' or 1=1 --", "nobody"] {
+        users(store, caller, model, name).await?;
+    }
+    for (id, thread) in &tenant.threads {
+        let got = answered("thread", store.thread(caller, *id).await)?;
+        same(id, &value(&got), &value(&model.thread_value(&caller.tenant, *id)))?;
+        at_thread(store, caller, model, *id, thread).await?;
+    }
+    Ok(())
+}
+
+async fn threads(
+    store: &dyn AnyStore,
+    caller: &Caller,
+    model: &Model,
+    scope: ThreadScope,
+    wanted: impl Fn(&Thread) -> bool,
+) -> Result<(), String> {
+    let tenant = &model.tenants[&caller.tenant];
+    let mut some: Vec<_> = tenant.threads.iter().filter(|(_, t)| wanted(t)).collect();
+    let row = |id: &ThreadId| model.thread_row(&caller.tenant, *id);
+    let filter = ThreadFilter::of(scope.clone());
+    let got = pages(3, |page| store.threads(caller, filter.clone(), page)).await;
+    let want: Vec<_> = some.iter().map(|(id, _)| row(id)).collect();
+    same(format!("threads of {scope:?} by id"), &value(&got), &value(&want))?;
+    some.sort_by_key(|(id, t)| std::cmp::Reverse((t.updated_at, id.bits())));
+    let newest = filter.clone().newest_first();
+    let got = pages(2, |page| store.threads(caller, newest.clone(), page)).await;
+    let want: Vec<_> = some.iter().map(|(id, _)| row(id)).collect();
+    same(format!("threads of {scope:?} by updated"), &value(&got), &value(&want))?;
+    let labelled = filter.labelled("title", "a");
+    let got = pages(2, |page| store.threads(caller, labelled.clone(), page)).await;
+    some.sort_by_key(|(id, _)| **id);
+    let blue = some.iter().filter(|(_, t)| t.labels.matches("title", "a"));
+    let want: Vec<_> = blue.map(|(id, _)| row(id)).collect();
+    same(format!("labelled threads of {scope:?}"), &value(&got), &value(&want))
+}
+
+/// Who surely wrote in a thread is listed, and nobody who never touched it.
+async fn users(
+    store: &dyn AnyStore,
+    caller: &Caller,
+    model: &Model,
+    name: &str,
+) -> Result<(), String> {
+    let user = UserId::new(name).expect("a user");
+    let filter = ThreadFilter::of(ThreadScope::User(user.clone()));
+    let got: BTreeSet<_> = pages(2, |page| store.threads(caller, filter.clone(), page))
+        .await
+        .iter()
+        .map(|r| r.id)
+        .collect();
+    for (id, thread) in &model.tenants[&caller.tenant].threads {
+        let listed = got.contains(id);
+        if listed && !thread.may_list(&user) || !listed && thread.writers.contains(&user) {
+            return Err(format!("threads of user {name:?}: {id} is listed: {listed}"));
+        }
+    }
+    Ok(())
+}
+
+async fn at_thread(
+    store: &dyn AnyStore,
+    caller: &Caller,
+    model: &Model,
+    id: ThreadId,
+    thread: &Thread,
+) -> Result<(), String> {
+    for direction in [Direction::Forward, Direction::Backward] {
+        let filter = SessionFilter { direction, ..SessionFilter::default() };
+        let got = pages(2, |page| store.sessions(caller, id, filter.clone(), page)).await;
+        let mut want: Vec<_> = thread.sessions.keys().map(|v| thread.session_row(id, *v)).collect();
+        if direction == Direction::Backward {
+            want.reverse();
+        }
+        same(format!("sessions of {id}, {direction:?}"), &value(&got), &value(&want))?;
+    }
+    for v in thread.sessions.keys() {
+        at_session(store, caller, model, id, *v).await?;
+    }
+    for (v, run) in &thread.runs {
+        let got = answered("run", store.run(caller, RunId::new(id, *v)).await)?;
+        same(format!("run {v} of {id}"), &value(&got), &value(&thread.run_value(id, *v)))?;
+        if run.gone {
+            let edge = answered("edge", store.edge(caller, SubSessionId::new(id, *v)).await)?;
+            same("an edge that never was", &value(&edge), &Value::Null)?;
+        }
+    }
+    for v in thread.edges.keys() {
+        let got = answered("edge", store.edge(caller, SubSessionId::new(id, *v)).await)?;
+        same(format!("edge {v} of {id}"), &value(&got), &value(&thread.edge_value(id, *v)))?;
+    }
+    let got = pages(2, |page| store.runs(caller, RunScope::Thread(id), page)).await;
+    let want: Vec<_> = thread.sessions.keys().flat_map(|s| thread.runs_of(id, *s)).collect();
+    same(format!("runs of {id}"), &value(&got), &value(&want))?;
+    let usage = answered("usage", store.usage(caller, UsageScope::Thread(id)).await)?;
+    same(format!("usage of {id}"), &value(&usage), &value(&thread.roll_up(|_| true)))?;
+    for task in ["red", "blue", "Red"] {
+        let got = store.usage(caller, UsageScope::Task(id, task.into())).await;
+        let want = thread
+            .tasks
+            .contains(task)
+            .then(|| thread.roll_up(|run| run.task.as_deref() == Some(task)));
+        match (got, want) {
+            (Ok(got), Some(want)) => {
+                same(format!("usage of task {task}"), &value(&got), &value(&want))?
+            }
+            (Err(error), None) if error.kind() == sessile_core::ErrorKind::NotFound => {}
+            (got, want) => return Err(format!("usage of task {task} is {got:?} and not {want:?}")),
+        }
+    }
+    let verified = answered("verify", store.verify(caller, id, None).await)?;
+    if !verified.problems.is_empty() || verified.records != thread.head {
+        return Err(format!("verify of {id} at {} found {verified:?}", thread.head));
+    }
+    feed(store, caller, id, thread).await
+}
+
+async fn feed(
+    store: &dyn AnyStore,
+    caller: &Caller,
+    id: ThreadId,
+    thread: &Thread,
+) -> Result<(), String> {
+    let mut after = 0;
+    loop {
+        let from = Feed { thread: id, after, limit: 7, wait: Duration::ZERO };
+        let page = answered("feed", SessionStore::feed(store, caller, from).await)?;
+        for event in &page.records {
+            if event.version != after + 1 {
+                return Err(format!("the feed of {id} goes from {after} to {}", event.version));
+            }
+            after = event.version;
+            let gone = event.session.is_some_and(|s| !thread.sessions.contains_key(&s.version()));
+            if gone && event.body.is_some() {
+                return Err(format!("the feed of {id} shows a deleted session at {after}"));
+            }
+        }
+        if page.records.is_empty() {
+            break;
+        }
+    }
+    same(format!("the end of the feed of {id}"), &json!(after), &json!(thread.head))
+}
+
+async fn at_session(
+    store: &dyn AnyStore,
+    caller: &Caller,
+    model: &Model,
+    id: ThreadId,
+    v: Version,
+) -> Result<(), String> {
+    let thread = &model.tenants[&caller.tenant].threads[&id];
+    let session = SessionId::new(id, v);
+    let want = model.session_value(&caller.tenant, id, v);
+    let got = answered("session", store.session(caller, session).await)?;
+    same(session, &value(&got), &value(&want))?;
+    let drill = answered("drill", store.drill(caller, session).await)?;
+    let ancestry: Vec<_> = thread.ancestry(v).into_iter().map(|v| SessionId::new(id, v)).collect();
+    let want = json!({
+        "session": want, "ancestry": ancestry, "children": thread.children_values(id, v), "head": thread.head,
+    });
+    same(format!("drill of {session}"), &value(&drill), &want)?;
+    let got = pages(1, |page| store.children(caller, session, page)).await;
+    same(format!("children of {session}"), &value(&got), &value(&thread.children_values(id, v)))?;
+    let mut log = thread.log(id, v);
+    for direction in [Direction::Forward, Direction::Backward] {
+        let got = pages(3, |page| store.entries(caller, session, direction, page)).await;
+        let got: Vec<_> = got.iter().map(entry_value).collect();
+        same(format!("log of {session}, {direction:?}"), &value(&got), &value(&log))?;
+        log.reverse();
+    }
+    if let Some(tail) = Some(thread.tail(v)).filter(|tail| *tail > 0) {
+        let entry = answered("entry", store.entry(caller, EntryId::new(id, tail)).await)?;
+        let entry = entry.as_ref().map(entry_value);
+        same(format!("entry {tail}"), &value(&entry), &value(&thread.entry_value(id, tail)))?;
+    }
+    let got = pages(2, |page| store.runs(caller, RunScope::Session(session), page)).await;
+    same(format!("runs of {session}"), &value(&got), &value(&thread.runs_of(id, v)))?;
+    let usage = answered("usage", store.usage(caller, UsageScope::Session(session)).await)?;
+    let want = thread.roll_up(|run| run.session == v);
+    same(format!("usage of {session}"), &value(&usage), &value(&want))?;
+    let got = pages(2, |page| store.ledger(caller, session, page)).await;
+    same(format!("ledger of {session}"), &value(&got), &value(&thread.ledger(id, v)))?;
+    let lease = answered("lease", store.lease(caller, session).await)?;
+    same(format!("lease of {session}"), &value(&lease), &value(&thread.lease_value(id, v)))
+}

@@ -1,0 +1,285 @@
+//! From a step to the command it means, given what exists.
+
+use std::time::Duration;
+
+use sessile_core::{
+    command::{
+        Append, Expect, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, SessionCommand,
+        ThreadCommand, UpdateEdge, UpdateProject, UpdateSession, UpdateThread,
+    },
+    id::{SessionId, Version},
+    model::{
+        CompletionMode, Currency, FailureMode, Labels, NewEntry, ProjectConfig, Role,
+        SubSessionKind, Tokens, Usage,
+    },
+};
+
+use super::{
+    known::Names,
+    step::{Act, Expected, Text, Under},
+};
+use crate::internal::{hostile, model::external_id};
+
+/// A command to one side of the waist, and the session whose lease it needs.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Command {
+    Thread(ThreadCommand),
+    Session(Box<SessionCommand>, Option<SessionId>),
+}
+
+/// Names that many share, then hostile ones, then ones that are refused here or there.
+fn text(n: Text) -> String {
+    let n = usize::from(n);
+    let shared = ["", "a", "same name", "A"];
+    let texts = hostile::contents();
+    shared.get(n).map_or_else(|| texts[(n - 4) % texts.len()].clone(), |text| (*text).to_owned())
+}
+
+fn task(n: u8) -> String {
+    ["red", "blue", "Red", "\u{1}"][usize::from(n) % 4].to_owned()
+}
+
+fn config(n: u8) -> ProjectConfig {
+    let (depth, width) = [(4, 8), (1, 2), (2, 1), (1001, 0)][usize::from(n) % 4];
+    ProjectConfig::default().with_max_delegation_depth(depth).with_max_delegation_width(width)
+}
+
+fn ttl(n: u8) -> Duration {
+    Duration::from_millis([0, 1, 5_000, 10_000, 86_400_000][usize::from(n) % 5])
+}
+
+fn off(expected: Expected, right: Version) -> Version {
+    match expected {
+        Expected::Right => right,
+        Expected::Off(caller) => right.saturating_add_signed(caller.into()),
+    }
+}
+
+fn modes(n: u8) -> (SubSessionKind, FailureMode, CompletionMode) {
+    use SubSessionKind::{AgentSpawn, Intervention, UserHandoff};
+    (
+        [AgentSpawn, UserHandoff, Intervention][usize::from(n) % 3],
+        if n.is_multiple_of(2) { FailureMode::Delegate } else { FailureMode::FailFast },
+        if n % 4 < 2 { CompletionMode::SummaryRef } else { CompletionMode::MergeBack },
+    )
+}
+
+impl Names<'_> {
+    fn under(&self, under: &Under, near: sessile_core::id::ThreadId) -> NewSubSession {
+        let parent = self.session(under.parent, Some(near));
+        let (kind, failure_mode, completion_mode) = modes(under.modes);
+        NewSubSession {
+            parent,
+            kind,
+            failure_mode,
+            completion_mode,
+            purpose: under.purpose.map(text),
+            spawned_by_run: under.run.map(|run| self.run(run, Some(parent))),
+        }
+    }
+
+    pub(super) fn command(&self, act: &Act) -> Command {
+        self.thread_act(act).map_or_else(
+            || {
+                let (command, session) = self.session_act(act);
+                Command::Session(Box::new(command), session)
+            },
+            Command::Thread,
+        )
+    }
+
+    fn thread_act(&self, act: &Act) -> Option<ThreadCommand> {
+        let tenant = self.model.tenants.get(&self.caller.tenant);
+        Some(match act {
+            Act::CreateProject { name, caps } => {
+                ThreadCommand::CreateProject { name: text(*name), config: config(*caps) }
+            }
+            Act::UpdateProject { project, expected, name, caps } => {
+                let project = self.project(*project);
+                let right = tenant.and_then(|t| t.projects.get(&project)).map_or(1, |p| p.version);
+                let update = UpdateProject { name: name.map(text), config: caps.map(config) };
+                ThreadCommand::UpdateProject { project, expected: off(*expected, right), update }
+            }
+            Act::ArchiveProject(p) => ThreadCommand::ArchiveProject { project: self.project(*p) },
+            Act::ReopenProject(p) => ThreadCommand::ReopenProject { project: self.project(*p) },
+            Act::DeleteProject(p) => ThreadCommand::DeleteProject { project: self.project(*p) },
+            Act::CreateThread { project, title } => ThreadCommand::CreateThread {
+                project: self.project(*project),
+                thread: NewThread::titled(text(*title)).with_label("title", text(*title)),
+            },
+            Act::UpdateThread { thread, expected, title, labels } => {
+                let thread = self.thread(*thread);
+                let right = tenant.and_then(|t| t.threads.get(&thread)).map_or(1, |t| t.version);
+                let labels = labels.map(|n| Labels::new().with(text(n), "v"));
+                let update = UpdateThread { title: title.map(text), labels };
+                ThreadCommand::UpdateThread { thread, expected: off(*expected, right), update }
+            }
+            Act::ArchiveThread(t) => ThreadCommand::ArchiveThread { thread: self.thread(*t) },
+            Act::ReopenThread(t) => ThreadCommand::ReopenThread { thread: self.thread(*t) },
+            Act::DeleteThread(t) => ThreadCommand::DeleteThread { thread: self.thread(*t) },
+            Act::PurgeThread(t) => ThreadCommand::PurgeThread { thread: self.thread(*t) },
+            Act::Erase { thread, entries } => {
+                let thread = self.thread(*thread);
+                let entries = entries.iter().map(|entry| self.entry(*entry, thread)).collect();
+                ThreadCommand::EraseEntries { thread, entries }
+            }
+            Act::Vacuum(t) => ThreadCommand::VacuumThread { thread: self.thread(*t) },
+            _ => return None,
+        })
+    }
+
+    fn session_act(&self, act: &Act) -> (SessionCommand, Option<SessionId>) {
+        let of_session = |id: SessionId| {
+            let tenant = self.model.tenants.get(&self.caller.tenant);
+            let thread = tenant.and_then(|t| t.threads.get(&id.thread()));
+            (
+                thread.and_then(|t| t.sessions.get(&id.version())).map_or(1, |s| s.version),
+                thread.map_or(0, |t| t.tail(id.version())),
+            )
+        };
+        match act {
+            Act::CreateSession { thread, name, task: named, owned, under } => {
+                let thread = self.thread(*thread);
+                let parent = under.as_ref().map(|under| self.under(under, thread));
+                let above = parent.as_ref().map(|edge| edge.parent);
+                let session = NewSession {
+                    name: name.map(text),
+                    labels: name.map_or_else(Labels::new, |n| Labels::new().with("n", text(n))),
+                    task: named.map(task),
+                    actor: owned.then(|| self.caller.actor.clone()),
+                    parent,
+                };
+                (SessionCommand::CreateSession { thread, session }, above)
+            }
+            Act::UpdateSession { session, expected, name, task: named, own } => {
+                let session = self.session(*session, None);
+                let expected = off(*expected, of_session(session).0);
+                let update = UpdateSession {
+                    name: name.map(|n| n.map(text)),
+                    labels: None,
+                    task: named.map(|n| n.map(task)),
+                    actor: own.then(|| self.caller.actor.clone()),
+                };
+                (SessionCommand::UpdateSession { session, expected, update }, Some(session))
+            }
+            Act::SetStatus { session, to } => {
+                let session = self.session(*session, None);
+                (SessionCommand::SetStatus { session, to: *to }, Some(session))
+            }
+            Act::ReopenSession(session) => {
+                let session = self.session(*session, None);
+                (SessionCommand::ReopenSession { session }, Some(session))
+            }
+            Act::DeleteSession(session) => {
+                let session = self.session(*session, None);
+                (SessionCommand::DeleteSession { session }, Some(session))
+            }
+            Act::Link { child, under } => {
+                let child = self.session(*child, None);
+                let edge = self.under(under, child.thread());
+                (SessionCommand::LinkSessions(LinkSessions { child, edge }), Some(child))
+            }
+            Act::UpdateEdge { .. } | Act::DeleteEdge(_) => self.edge_act(act),
+            Act::Append { session, texts, run, reply, expected } => {
+                let session = self.session(*session, None);
+                let run = run.map(|run| self.run(run, Some(session)));
+                let reply = reply.map(|entry| self.entry(entry, session.thread()));
+                let entries = texts
+                    .iter()
+                    .map(|n| {
+                        let mut entry = NewEntry::text(Role::User, text(*n));
+                        entry.run = run;
+                        entry.in_reply_to = reply;
+                        entry
+                    })
+                    .collect();
+                let expect = expected.map_or(Expect::Any, |expected| {
+                    Expect::Tail(off(expected, of_session(session).1))
+                });
+                (
+                    SessionCommand::Append { session, append: Append { entries, expect } },
+                    Some(session),
+                )
+            }
+            Act::Claim { session, ttl: n } => {
+                let session = self.session(*session, None);
+                (SessionCommand::ClaimLease { session, ttl: ttl(*n) }, Some(session))
+            }
+            Act::Renew { session, ttl: n } => {
+                let session = self.session(*session, None);
+                (SessionCommand::RenewLease { session, ttl: ttl(*n) }, Some(session))
+            }
+            Act::Release(session) => {
+                let session = self.session(*session, None);
+                (SessionCommand::ReleaseLease { session }, Some(session))
+            }
+            _ => self.run_act(act),
+        }
+    }
+
+    fn edge_act(&self, act: &Act) -> (SessionCommand, Option<SessionId>) {
+        let (Act::UpdateEdge { edge, .. } | Act::DeleteEdge(edge)) = act else { unreachable!() };
+        let edge = self.edge(*edge);
+        let tenant = self.model.tenants.get(&self.caller.tenant);
+        let known = tenant
+            .and_then(|t| t.threads.get(&edge.thread()))
+            .and_then(|t| t.edges.get(&edge.version()));
+        let child = known.map(|e| SessionId::new(edge.thread(), e.child));
+        let Act::UpdateEdge { expected, purpose, modes: n, .. } = act else {
+            return (SessionCommand::DeleteEdge { edge }, child);
+        };
+        let update = UpdateEdge {
+            purpose: purpose.map(|n| n.map(text)),
+            failure_mode: n.map(|n| modes(n).1),
+            completion_mode: n.map(|n| modes(n).2),
+        };
+        let expected = off(*expected, known.map_or(1, |e| e.version));
+        (SessionCommand::UpdateEdge { edge, expected, update }, child)
+    }
+
+    fn run_act(&self, act: &Act) -> (SessionCommand, Option<SessionId>) {
+        let run = match act {
+            Act::StartRun { session, retry, task: named, queued } => {
+                let session = self.session(*session, None);
+                let run = NewRun {
+                    retry_of: retry.map(|run| self.run(run, Some(session))),
+                    task: named.map(task),
+                    labels: Labels::new(),
+                    queued: *queued,
+                };
+                return (SessionCommand::StartRun { session, run }, Some(session));
+            }
+            Act::SetRunStatus { run, .. } | Act::EndRun { run, .. } | Act::Book { run, .. } => {
+                self.run(*run, None)
+            }
+            _ => unreachable!("every act is resolved"),
+        };
+        let tenant = self.model.tenants.get(&self.caller.tenant);
+        let known = tenant
+            .and_then(|t| t.threads.get(&run.thread()))
+            .and_then(|t| t.runs.get(&run.version()));
+        let session = known.map(|r| SessionId::new(run.thread(), r.session));
+        let echoed = |echo: &Option<bool>| {
+            echo.map(|right| if right { external_id(run) } else { "ext_other".to_owned() })
+        };
+        let command = match act {
+            Act::SetRunStatus { to, .. } => SessionCommand::SetRunStatus { run, to: *to },
+            Act::EndRun { outcome, echo, .. } => {
+                SessionCommand::EndRun { run, outcome: outcome.clone(), echo: echoed(echo) }
+            }
+            Act::Book { call, amount, echo, .. } => {
+                let n = u64::from(*amount);
+                let mut usage = Usage::new(Tokens::new(n, n / 2), n % 3);
+                if n % 4 > 0 {
+                    let code = ["USD", "EUR", "X1"][usize::from(amount % 3)];
+                    let currency = Currency::new(code).expect("a currency");
+                    usage = usage.with_cost(currency, n * 1_000_001);
+                }
+                let call = ["a", "b", "c", "", "\u{e9}"][usize::from(*call) % 5].to_owned();
+                SessionCommand::BookUsage { run, call, usage, echo: echoed(echo) }
+            }
+            _ => unreachable!("every act is resolved"),
+        };
+        (command, session)
+    }
+}

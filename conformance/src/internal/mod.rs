@@ -1,0 +1,32 @@
+//! What the suite is made of: no part of the promise, and free to change in any release.
+//!
+//! The project's own tests reach in here to test the suite itself and to make work for other processes.
+
+pub mod assertions;
+pub mod child_programs;
+mod clock;
+pub mod concurrent;
+mod context;
+mod counting;
+pub mod crash;
+pub mod fault;
+pub mod history;
+pub mod hostile;
+pub mod id_arguments;
+pub mod machine;
+mod map_journal;
+pub mod model;
+pub mod process;
+pub mod raw_batches;
+pub mod shorthand;
+pub mod text_limits;
+pub mod wrong_journals;
+
+pub(crate) use self::child_programs::child_programs;
+pub use self::{
+    clock::{SeededIds, TestClock},
+    context::ClauseContext,
+    counting::CountingJournal,
+    map_journal::MapJournal,
+};
+pub use crate::clause::Verdict;
