@@ -1,7 +1,7 @@
 //! How do I put a store on a journal of my own?
 //!
-//! Whatever implements `Journal` carries a store. This one hands everything on to another journal and counts what a store
-//! asks of it; yours keeps the records somewhere. The laws it must obey stand at the trait, and the suite judges it.
+//! Implement `Journal`, and make a `Store` of it. This journal passes every call on to another one and counts them; yours
+//! keeps the records somewhere. The laws it must obey stand at the trait, and the conformance suite judges it.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -15,8 +15,11 @@ use sessile::journal::{
     Batch, BlobName, Blobs, Commit, Head, Journal, JournalInfo, ListQuery, ListRow, Position,
     ReadRange, Record, Scrub, Snapshot,
 };
-use sessile::store::{SessionStoreExt, Store, ThreadStoreExt};
-use sessile::{Caller, Memory, Result, command::*, id::*, model::*};
+use sessile::prelude::*;
+use sessile::{
+    Memory,
+    id::{Space, Version},
+};
 
 /// A journal that counts the calls it hands on.
 #[derive(Debug)]
@@ -136,14 +139,13 @@ impl Blobs for Counting {
 async fn main() -> Result<()> {
     let journal = Arc::new(Counting::new(Arc::new(Memory::new(1))));
     let store = Store::new(journal.clone(), sessile::options());
-    let tenant = TenantId::new("acme")?;
-    let caller = Caller::new(tenant.clone(), Actor::User { tenant, id: UserId::new("ann")? });
+    let ann = store.caller("acme", Actor::user("ann"))?;
 
-    let project = store.create_project(&caller, "website", ProjectConfig::default()).await?;
-    let thread = store.create_thread(&caller, project, NewThread::titled("fix the login")).await?;
-    let (session, _) = store.create_session(&caller, thread, NewSession::named("coder")).await?;
+    let project = ann.create_project("website").await?;
+    let thread = ann.create_thread(project, "fix the login").await?;
+    let coder = ann.create_session(thread, "coder").await?;
     for i in 0..100 {
-        store.append(&caller, session, NewEntry::text(Role::User, format!("message {i}"))).await?;
+        ann.append(coder, user(format!("message {i}"))).await?;
     }
     store.close().await?;
 

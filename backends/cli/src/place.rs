@@ -2,26 +2,20 @@
 
 use std::path::Path;
 
-use sessile::{
-    Caller,
-    id::{AgentId, TenantId},
-    model::Actor,
-    store::Store,
-};
+use sessile::{handle::Handle, id::TenantId, model::Actor, store::Store};
 
 use crate::fail::{Fail, Result};
 
-/// Who runs the command.
+/// Whose data a command is about.
 pub(crate) struct Scope {
     pub(crate) tenant: TenantId,
     pub(crate) project: Option<String>,
 }
 
 impl Scope {
-    /// The system, in the role of this verb.
-    pub(crate) fn caller(&self, role: &str) -> Result<Caller> {
-        let actor = Actor::System { tenant: self.tenant.clone(), role: AgentId::new(role)? };
-        Ok(Caller::new(self.tenant.clone(), actor))
+    /// A handle for the system, in the role of this verb.
+    pub(crate) fn caller(&self, store: &Store, role: &str) -> Result<Handle> {
+        Ok(store.caller(&self.tenant, Actor::system(role))?)
     }
 }
 

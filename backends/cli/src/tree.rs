@@ -7,11 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use sessile::{
-    Caller,
     command::{Paging, UsageScope},
+    handle::Handle,
     id::SessionId,
     model::{Project, SessionRow, SubSession, ThreadRow, Totals},
-    store::{SessionStoreExt, Store},
 };
 
 use crate::{
@@ -53,7 +52,7 @@ struct SessionNode {
 /// Runs the verb.
 pub(crate) async fn run(out: &mut Out, scope: &Scope, place: &str) -> Result<Status> {
     let store = place::open(place).await?;
-    let tree = read(&store, &scope.caller("reader")?, scope.project.as_deref()).await;
+    let tree = read(&scope.caller(&store, "reader")?, scope.project.as_deref()).await;
     let closed = store.close().await;
     let tree = tree?;
     closed?;
@@ -69,24 +68,24 @@ pub(crate) async fn run(out: &mut Out, scope: &Scope, place: &str) -> Result<Sta
 }
 
 /// Prints the tree of a store that is open already.
-pub(crate) async fn show(out: &mut Out, store: &Store, caller: &Caller) -> Result<()> {
-    print(out, &read(store, caller, None).await?, &caller.tenant)
+pub(crate) async fn show(out: &mut Out, reader: &Handle) -> Result<()> {
+    print(out, &read(reader, None).await?, &reader.caller().tenant)
 }
 
-async fn read(store: &Store, caller: &Caller, project: Option<&str>) -> Result<Tree> {
+async fn read(reader: &Handle, project: Option<&str>) -> Result<Tree> {
     let mut projects = Vec::new();
-    for project in walk::projects(store, caller, project).await? {
+    for project in walk::projects(reader, project).await? {
         let mut threads = Vec::new();
-        for thread in walk::threads(store, caller, project.id).await? {
-            let rows = walk::sessions(store, caller, thread.id).await?;
+        for thread in walk::threads(reader, project.id).await? {
+            let rows = walk::sessions(reader, thread.id).await?;
             let mut nodes = Vec::with_capacity(rows.len());
             let parents: BTreeSet<SessionId> = rows.iter().filter_map(|row| row.parent).collect();
             let mut edges = BTreeMap::new();
             for parent in parents {
-                edges.append(&mut edges_below(store, caller, parent).await?);
+                edges.append(&mut edges_below(reader, parent).await?);
             }
             for session in rows {
-                let usage = store.usage(caller, UsageScope::Session(session.id)).await?.totals;
+                let usage = reader.usage(UsageScope::Session(session.id)).await?.totals;
                 let edge = edges.remove(&session.id);
                 nodes.push(SessionNode { session, edge, usage, children: Vec::new() });
             }
@@ -98,14 +97,13 @@ async fn read(store: &Store, caller: &Caller, project: Option<&str>) -> Result<T
 }
 
 async fn edges_below(
-    store: &Store,
-    caller: &Caller,
+    reader: &Handle,
     parent: SessionId,
 ) -> Result<BTreeMap<SessionId, SubSession>> {
     let mut edges = BTreeMap::new();
     let mut after = None;
     loop {
-        let page = store.children(caller, parent, Paging::first(1000).after(after)).await?;
+        let page = reader.children(parent).page(Paging::first(1000).after(after)).await?;
         edges.extend(page.items.into_iter().map(|edge| (edge.child, edge)));
         after = page.next;
         if after.is_none() {

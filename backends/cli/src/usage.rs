@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sessile::{
+    handle::Handle,
     model::{Currency, RollUp, Tokens},
-    store::{Store, ThreadStoreExt},
 };
 
 use crate::{
@@ -27,16 +27,15 @@ struct Sum {
 /// Runs the verb.
 pub(crate) async fn run(out: &mut Out, scope: &Scope, place: &str) -> Result<Status> {
     let store = place::open(place).await?;
-    let done = usage(out, scope, &store).await;
+    let done = usage(out, scope, &scope.caller(&store, "reader")?).await;
     let closed = store.close().await;
     done?;
     closed?;
     Ok(Status::Fine)
 }
 
-async fn usage(out: &mut Out, scope: &Scope, store: &Store) -> Result<()> {
-    let caller = scope.caller("reader")?;
-    let projects = walk::projects(store, &caller, scope.project.as_deref()).await?;
+async fn usage(out: &mut Out, scope: &Scope, reader: &Handle) -> Result<()> {
+    let projects = walk::projects(reader, scope.project.as_deref()).await?;
     if let (true, Some(name)) = (projects.is_empty(), &scope.project) {
         return Err(Fail::input(format!("{} has no project {name:?}", scope.tenant)));
     }
@@ -52,7 +51,7 @@ async fn usage(out: &mut Out, scope: &Scope, store: &Store) -> Result<()> {
         ("cost", Align::Right),
     ]);
     for project in &projects {
-        let usage = store.project_usage(&caller, project.id).await?.roll_up;
+        let usage = reader.project_usage(project.id).await?.roll_up;
         table.row(row(clean(&project.name), &usage));
         sum.add(&usage);
     }

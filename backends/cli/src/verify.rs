@@ -2,11 +2,8 @@
 
 use serde::Serialize;
 use sessile::{
-    Caller, Error, ErrorKind,
-    hash::Hash,
-    id::ThreadId,
+    Error, ErrorKind, command::ThreadScope, handle::Handle, hash::Hash, id::ThreadId,
     journal::Position,
-    store::{SessionStoreExt, Store},
 };
 
 use crate::{
@@ -53,7 +50,7 @@ pub(crate) async fn run(
     let expect = expect.map(position).transpose()?;
     let thread = thread.map(str::parse::<ThreadId>).transpose()?;
     let store = place::open(place).await?;
-    let found = verify(&store, &scope.caller("reader")?, expect, thread).await;
+    let found = verify(&scope.caller(&store, "reader")?, expect, thread).await;
     let closed = store.close().await;
     let found = found?;
     closed?;
@@ -78,14 +75,17 @@ fn position(text: &str) -> Result<Position> {
 
 /// Verifies one thread, or all of the tenant's.
 pub(crate) async fn verify(
-    store: &Store,
-    caller: &Caller,
+    reader: &Handle,
     expect: Option<Position>,
     thread: Option<ThreadId>,
 ) -> Result<Found> {
     let threads = match thread {
         Some(thread) => vec![thread],
-        None => walk::tenant_threads(store, caller).await?.into_iter().map(|row| row.id).collect(),
+        None => walk::threads(reader, ThreadScope::Tenant)
+            .await?
+            .into_iter()
+            .map(|row| row.id)
+            .collect(),
     };
     if expect.is_some() && threads.len() != 1 {
         let reason = format!(
@@ -97,7 +97,7 @@ pub(crate) async fn verify(
     let mut found = Found::default();
     for thread in threads {
         found.threads += 1;
-        let checked = match store.verify(caller, thread, expect).await {
+        let checked = match reader.verify(thread, expect).await {
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 let version = if let Error::Corrupt { version, .. } = error { version } else { 0 };
                 found.problems.push(Problem { thread, version, problem: chain(&error) });

@@ -7,7 +7,7 @@ use sessile::{
     id::SessionId,
     model::{NewEntry, Role},
     object_store::faults::{Faults, Put},
-    store::{SessionStoreExt as _, Store},
+    store::Store,
 };
 use sessile_conformance::internal::process;
 
@@ -86,7 +86,7 @@ pub(crate) async fn play(order: Order) -> String {
 
 async fn add(store: &Store, session: SessionId, text: String) {
     let entry = NewEntry::text(Role::User, text);
-    store.append(&caller(), session, entry).await.expect("an entry is appended");
+    store.as_caller(&caller()).append(session, entry).await.expect("an entry is appended");
 }
 
 async fn append(place: &Place, session: SessionId, name: &str, n: usize, total: usize) -> String {

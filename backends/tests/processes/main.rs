@@ -19,12 +19,7 @@ use std::{
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use sessile::{
-    command::{NewSession, NewThread},
-    id::SessionId,
-    model::ProjectConfig,
-    store::{SessionStoreExt as _, Store, ThreadStoreExt as _},
-};
+use sessile::{id::SessionId, store::Store};
 use sessile_conformance::internal::process::{self, Child};
 
 use child::{Appended, Order, Stop};
@@ -110,13 +105,10 @@ fn spawn(order: &Order) -> Child {
 /// A store that has nothing in memory, and a new session in it.
 async fn session(place: &Place) -> SessionId {
     let (store, _) = place.open(64).await;
-    let caller = caller();
-    let project = store.create_project(&caller, "shared", ProjectConfig::default()).await;
-    let thread = store
-        .create_thread(&caller, project.expect("a project"), NewThread::titled("shared"))
-        .await
-        .expect("a thread");
-    store.create_session(&caller, thread, NewSession::named("shared")).await.expect("a session").0
+    let ada = store.as_caller(&caller());
+    let project = ada.create_project("shared").await.expect("a project");
+    let thread = ada.create_thread(project, "shared").await.expect("a thread");
+    ada.create_session(thread, "shared").await.expect("a session")
 }
 
 async fn reader(place: &Place) -> Store {
@@ -124,7 +116,8 @@ async fn reader(place: &Place) -> Store {
 }
 
 async fn verify(store: &Store, session: SessionId) {
-    let verified = store.verify(&caller(), session.thread(), None).await.expect("a verification");
+    let verified =
+        store.as_caller(&caller()).verify(session.thread(), None).await.expect("a verification");
     assert_eq!(verified.problems, []);
 }
 

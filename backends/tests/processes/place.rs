@@ -6,12 +6,11 @@ use object_store::{ObjectStore, local::LocalFileSystem};
 use serde::{Deserialize, Serialize};
 use sessile::{
     Caller,
-    command::Paging,
     id::{SessionId, TenantId, UserId},
-    journal::{Direction, Sharing},
+    journal::Sharing,
     model::Actor,
     object_store::{Cloud, Objects, Options, client, faults::Faults},
-    store::{SessionStoreExt as _, Store},
+    store::Store,
 };
 use sessile_conformance::internal::shorthand;
 
@@ -61,7 +60,7 @@ pub(crate) fn caller() -> Caller {
 /// Every entry of a session, in order: its version and its text.
 pub(crate) async fn entries(store: &Store, session: SessionId) -> Vec<(u64, String)> {
     let caller = caller();
-    let page = |page: Paging| store.entries(&caller, session, Direction::Forward, page);
-    let all = shorthand::pages(1000, page).await;
+    let entries = store.as_caller(&caller).entries(session).page_size(1000).all();
+    let all = entries.await.expect("the log");
     all.iter().map(|entry| (entry.version, shorthand::text(entry).to_owned())).collect()
 }

@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sessile::{
-    Caller, Memory,
-    command::{NewRun, NewSession, NewThread},
-    id::{AgentId, TenantId, ThreadId},
+    Memory,
+    command::{NewRun, NewSession},
+    handle::Handle,
+    id::ThreadId,
     journal::Journal,
-    model::{Actor, ProjectConfig, RunOutcome, Tokens, Usage},
-    store::{SessionStoreExt, Store, ThreadStoreExt},
+    model::{Actor, RunOutcome, Tokens, Usage},
+    store::Store,
 };
 
 use super::sizes::SESSIONS;
@@ -69,39 +70,34 @@ pub(super) async fn run(out: &mut Out) -> Result<()> {
 
 /// Bytes that a cold store keeps of threads with so many sessions of so many runs.
 fn kept(runtime: &tokio::runtime::Runtime, sessions: usize, runs: usize) -> Result<i64> {
-    let tenant = TenantId::new("bench")?;
-    let caller =
-        Caller::new(tenant.clone(), Actor::System { tenant, role: AgentId::new("bench")? });
     let journal: Arc<dyn Journal> = Arc::new(Memory::new(0));
-    let threads = runtime.block_on(fill(&caller, &journal, sessions, runs))?;
+    let threads = runtime.block_on(fill(&journal, sessions, runs))?;
     let mut opened = Ok(None);
     let counted = allocation_counter::measure(|| {
-        opened = runtime.block_on(open(&caller, journal.clone(), &threads)).map(Some);
+        opened = runtime.block_on(open(journal.clone(), &threads)).map(Some);
     });
     drop(opened?);
     Ok(counted.bytes_current)
 }
 
-async fn fill(
-    caller: &Caller,
-    journal: &Arc<dyn Journal>,
-    sessions: usize,
-    runs: usize,
-) -> Result<Vec<ThreadId>> {
-    let store = Store::new(journal.clone(), sessile::options());
-    let project = store.create_project(caller, "bench", ProjectConfig::default()).await?;
+fn bench(store: &Store) -> Result<Handle> {
+    Ok(store.caller("bench", Actor::system("bench"))?)
+}
+
+async fn fill(journal: &Arc<dyn Journal>, sessions: usize, runs: usize) -> Result<Vec<ThreadId>> {
+    let bench = bench(&Store::new(journal.clone(), sessile::options()))?;
+    let project = bench.create_project("bench").await?;
     let mut threads = Vec::with_capacity(THREADS);
     for _ in 0..THREADS {
-        let thread =
-            store.create_thread(caller, project, NewThread::titled("many sessions")).await?;
+        let thread = bench.create_thread(project, "many sessions").await?;
         for i in 0..sessions {
             let new = NewSession::named(format!("session {i}"));
-            let session = store.create_session(caller, thread, new).await?.0;
+            let session = bench.create_session(thread, new).await?;
             for call in 0..runs {
-                let run = store.start_run(caller, session, NewRun::default()).await?;
+                let run = bench.start_run(session, NewRun::default()).await?;
                 let usage = Usage::new(Tokens { input: 1, output: 1, ..Tokens::default() }, 1);
-                store.book_usage(caller, run, format!("call {i} {call}"), usage).await?;
-                store.end_run(caller, run, RunOutcome::Succeeded).await?;
+                bench.book_usage(run, format!("call {i} {call}"), usage).await?;
+                bench.end_run(run, RunOutcome::Succeeded).await?;
             }
         }
         threads.push(thread);
@@ -109,10 +105,11 @@ async fn fill(
     Ok(threads)
 }
 
-async fn open(caller: &Caller, journal: Arc<dyn Journal>, threads: &[ThreadId]) -> Result<Store> {
+async fn open(journal: Arc<dyn Journal>, threads: &[ThreadId]) -> Result<Store> {
     let cold = Store::new(journal, sessile::options().with_memory(usize::MAX));
+    let reader = bench(&cold)?;
     for &thread in threads {
-        cold.thread(caller, thread).await?;
+        reader.thread(thread).await?;
     }
     Ok(cold)
 }

@@ -1,12 +1,11 @@
-//! The store doing its workloads.
+//! The workloads, as a store does them.
 
 use sessile::{
-    Caller,
-    command::{NewSession, NewThread, Paging, SessionFilter},
-    id::{AgentId, ProjectId, SessionId, TenantId, ThreadId},
-    journal::Direction,
-    model::{Actor, NewEntry, ProjectConfig, Role},
-    store::{SessionStoreExt, Store, ThreadStoreExt},
+    command::{NewSession, NewThread, Paging},
+    handle::Handle,
+    id::{ProjectId, SessionId, ThreadId},
+    model::{Actor, NewEntry, Role},
+    store::Store,
 };
 
 use super::sizes::{BODY, LOG, SESSIONS, Sizes, WRITERS};
@@ -15,7 +14,7 @@ use crate::fail::{Fail, Result};
 /// A store with everything the workloads need.
 pub(super) struct Ours {
     store: Store,
-    caller: Caller,
+    bench: Handle,
     project: ProjectId,
     /// One writer's.
     alone: SessionId,
@@ -30,23 +29,23 @@ pub(super) struct Ours {
 impl Ours {
     pub(super) async fn fill(store: Store, sizes: &Sizes) -> Result<Self> {
         let mut ours = Self::writers(store).await?;
-        let Self { store, caller, project, log, .. } = &ours;
+        let Self { bench, project, log, .. } = &ours;
         for _ in 0..LOG / 500 {
             let entries: Vec<NewEntry> = (0..500).map(|_| entry()).collect();
-            store.append(caller, *log, entries).await?;
+            bench.append(*log, entries).await?;
         }
         let share = sizes.threads.div_ceil(WRITERS);
         let makers = (0..WRITERS).map(|i| {
-            let (store, caller, project) = (store.clone(), caller.clone(), *project);
+            let (bench, project) = (bench.clone(), *project);
             let mine = share.min(sizes.threads.saturating_sub(i * share));
             async move {
                 let mut threads = Vec::with_capacity(mine);
                 for _ in 0..mine {
                     let new = NewThread::titled("many sessions");
-                    let thread = store.create_thread(&caller, project, new).await?;
+                    let thread = bench.create_thread(project, new).await?;
                     for i in 0..SESSIONS {
                         let new = NewSession::named(format!("session {i}"));
-                        store.create_session(&caller, thread, new).await?;
+                        bench.create_session(thread, new).await?;
                     }
                     threads.push(thread);
                 }
@@ -59,17 +58,15 @@ impl Ours {
 
     /// With what writers need, and nothing to read.
     pub(super) async fn writers(store: Store) -> Result<Self> {
-        let tenant = TenantId::new("bench")?;
-        let caller =
-            Caller::new(tenant.clone(), Actor::System { tenant, role: AgentId::new("bench")? });
-        let project = store.create_project(&caller, "bench", ProjectConfig::default()).await?;
-        let alone = session(&store, &caller, project).await?;
-        let log = session(&store, &caller, project).await?;
+        let bench = store.caller("bench", Actor::system("bench"))?;
+        let project = bench.create_project("bench").await?;
+        let alone = session(&bench, project).await?;
+        let log = session(&bench, project).await?;
         let mut writers = Vec::with_capacity(WRITERS);
         for _ in 0..WRITERS {
-            writers.push(session(&store, &caller, project).await?);
+            writers.push(session(&bench, project).await?);
         }
-        Ok(Self { store, caller, project, alone, writers, log, threads: Vec::new() })
+        Ok(Self { store, bench, project, alone, writers, log, threads: Vec::new() })
     }
 
     pub(super) const fn store(&self) -> &Store {
@@ -78,24 +75,24 @@ impl Ours {
 
     pub(super) async fn create(&self, n: u64) -> Result<u64> {
         for _ in 0..n {
-            self.store.create_thread(&self.caller, self.project, NewThread::titled("one")).await?;
+            self.bench.create_thread(self.project, NewThread::titled("one")).await?;
         }
         Ok(n)
     }
 
     pub(super) async fn append(&self, n: u64) -> Result<u64> {
         for _ in 0..n {
-            self.store.append(&self.caller, self.alone, entry()).await?;
+            self.bench.append(self.alone, entry()).await?;
         }
         Ok(n)
     }
 
     pub(super) async fn append_together(&self, each: u64) -> Result<u64> {
         let writers = self.writers.iter().map(|&session| {
-            let (store, caller) = (self.store.clone(), self.caller.clone());
+            let bench = self.bench.clone();
             async move {
                 for _ in 0..each {
-                    store.append(&caller, session, entry()).await?;
+                    bench.append(session, entry()).await?;
                 }
                 Ok(each)
             }
@@ -106,7 +103,7 @@ impl Ours {
     pub(super) async fn append_batches(&self, n: u64) -> Result<u64> {
         for _ in 0..n {
             let entries: Vec<NewEntry> = (0..WRITERS).map(|_| entry()).collect();
-            self.store.append(&self.caller, self.alone, entries).await?;
+            self.bench.append(self.alone, entries).await?;
         }
         Ok(n * WRITERS as u64)
     }
@@ -114,8 +111,7 @@ impl Ours {
     pub(super) async fn tail(&self, n: u64) -> Result<u64> {
         for _ in 0..n {
             let page = Paging::first(50);
-            let tail =
-                self.store.entries(&self.caller, self.log, Direction::Backward, page).await?;
+            let tail = self.bench.entries(self.log).backward().page(page).await?;
             expect(tail.items.len(), 50)?;
         }
         Ok(n)
@@ -124,9 +120,7 @@ impl Ours {
     pub(super) async fn list(&self, n: u64) -> Result<u64> {
         let thread = self.threads.first().copied().ok_or_else(|| Fail::input("no threads"))?;
         for _ in 0..n {
-            let filter = SessionFilter::default();
-            let rows =
-                self.store.sessions(&self.caller, thread, filter, Paging::first(100)).await?;
+            let rows = self.bench.sessions(thread).page(Paging::first(100)).await?;
             expect(rows.items.len(), SESSIONS)?;
         }
         Ok(n)
@@ -135,19 +129,20 @@ impl Ours {
     /// A store that has nothing in memory asks each thread for itself.
     pub(super) async fn open_threads(&self, n: usize) -> Result<u64> {
         let cold = Store::new(self.store.journal().clone(), sessile::options());
+        let cold = cold.as_caller(self.bench.caller());
         let threads = self.threads.iter().take(n);
         let opened = threads.len() as u64;
         for &thread in threads {
-            let found = cold.thread(&self.caller, thread).await?;
+            let found = cold.thread(thread).await?;
             expect(found.map_or(0, |t| t.sessions) as usize, SESSIONS)?;
         }
         Ok(opened)
     }
 }
 
-async fn session(store: &Store, caller: &Caller, project: ProjectId) -> Result<SessionId> {
-    let thread = store.create_thread(caller, project, NewThread::titled("one session")).await?;
-    Ok(store.create_session(caller, thread, NewSession::named("one")).await?.0)
+async fn session(bench: &Handle, project: ProjectId) -> Result<SessionId> {
+    let thread = bench.create_thread(project, "one session").await?;
+    Ok(bench.create_session(thread, "one").await?)
 }
 
 fn entry() -> NewEntry {

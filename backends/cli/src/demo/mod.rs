@@ -18,9 +18,7 @@ use std::{
 
 use serde::Serialize;
 use sessile::{
-    Clock, IdSource, OsIds, SystemClock,
-    id::EntryId,
-    store::{SessionStoreExt, Store},
+    Clock, IdSource, OsIds, SystemClock, command::ThreadScope, id::EntryId, store::Store,
 };
 
 use crate::{
@@ -151,16 +149,16 @@ async fn after(
     place: &str,
     status: &ExitStatus,
 ) -> Result<Story> {
-    let caller = team::caller("team")?;
+    let reader = &team::handle(store, "team")?;
     let (mut kept, mut found, mut torn) = (0, 0, 0);
     for first in acknowledged {
         for version in first.version()..first.version() + TURN {
-            let entry = store.entry(&caller, EntryId::new(first.thread(), version)).await?;
+            let entry = reader.entry(EntryId::new(first.thread(), version)).await?;
             kept += u64::from(entry.is_some());
         }
     }
-    for thread in walk::tenant_threads(store, &caller).await? {
-        for session in walk::sessions(store, &caller, thread.id).await? {
+    for thread in walk::threads(reader, ThreadScope::Tenant).await? {
+        for session in walk::sessions(reader, thread.id).await? {
             found += session.entries;
             torn += session.entries % TURN;
         }
@@ -184,8 +182,8 @@ async fn after(
     team::work(store, Duration::ZERO, &note).await?;
     let again = again.into_inner().unwrap_or_default();
     let (mut entries, mut session) = (0, String::new());
-    for thread in walk::tenant_threads(store, &caller).await? {
-        for row in walk::sessions(store, &caller, thread.id).await? {
+    for thread in walk::threads(reader, ThreadScope::Tenant).await? {
+        for row in walk::sessions(reader, thread.id).await? {
             entries += row.entries;
             session = row.id.to_string();
         }
@@ -199,7 +197,7 @@ async fn after(
     };
     say(out, format!("  {found} entries were there already, {added} are new, {nothing}"))?;
 
-    let checked = verify::verify(store, &caller, None, None).await?;
+    let checked = verify::verify(reader, None, None).await?;
     let same = acknowledged.is_subset(&again) && again.len() as u64 == TURNS;
     let kept_all = kept == told && torn == 0 && doubled == 0 && entries == TURNS * TURN;
     Ok(Story {
@@ -225,7 +223,7 @@ async fn tell(out: &mut Out, store: &Store, story: &Story) -> Result<()> {
         return out.value(story);
     }
     out.line("")?;
-    tree::show(out, store, &team::caller("team")?).await?;
+    tree::show(out, &team::handle(store, "team")?).await?;
     out.line("")?;
     out.line(format!("  verify: {}", story.verify))?;
     out.line("")?;

@@ -7,15 +7,15 @@
 use std::time::Duration;
 
 use sessile::{
-    Caller, Clock, Key, SystemClock,
-    command::{NewRun, NewSession, NewSubSession, NewThread},
-    id::{AgentId, EntryId, RunId, SessionId, TenantId, ThreadId},
+    Clock, Key, SystemClock,
+    command::{NewRun, NewSession, NewSubSession},
+    handle::Handle,
+    id::{EntryId, RunId, SessionId, ThreadId},
     json::Json,
     model::{
-        Actor, Currency, Message, NewEntry, Part, ProjectConfig, Role, RunOutcome, Tokens,
-        ToolOutcome, Usage,
+        Actor, Currency, Message, NewEntry, Part, Role, RunOutcome, Tokens, ToolOutcome, Usage,
     },
-    store::{SessionStoreExt, Store, ThreadStoreExt},
+    store::Store,
 };
 
 use super::script::{CLOSE, FIX, PLAN, REQUEST, REVIEW, Turn};
@@ -26,13 +26,12 @@ pub(super) const TURN: u64 = 2;
 /// Turns of the whole script; the request is in the planner's first.
 pub(super) const TURNS: u64 = (PLAN.len() + FIX.len() + REVIEW.len() + CLOSE.len()) as u64;
 
-/// Told of each turn that the store acknowledged.
+/// Called with each turn that the store acknowledged.
 pub(super) type Acknowledged<'a> = dyn Fn(EntryId) -> Result<()> + Sync + 'a;
 
 /// One agent program and its place in the store.
 struct Agent<'a> {
-    store: &'a Store,
-    caller: Caller,
+    handle: Handle,
     name: &'static str,
     n: u64,
     session: SessionId,
@@ -41,11 +40,9 @@ struct Agent<'a> {
     acknowledged: &'a Acknowledged<'a>,
 }
 
-/// Who does all this: the tenant that the command line takes where none is named.
-pub(super) fn caller(name: &str) -> Result<Caller> {
-    let tenant = TenantId::new("local")?;
-    let actor = Actor::Agent { tenant: tenant.clone(), id: AgentId::new(name)?, parent: None };
-    Ok(Caller::new(tenant, actor))
+/// An agent of the tenant that the command line takes where none is named.
+pub(super) fn handle(store: &Store, name: &str) -> Result<Handle> {
+    Ok(store.caller("local", Actor::agent(name))?)
 }
 
 /// Does the work, or what is left of it. `pace` is how long a model thinks.
@@ -54,11 +51,10 @@ pub(super) async fn work(
     pace: Duration,
     acknowledged: &Acknowledged<'_>,
 ) -> Result<ThreadId> {
-    let team = caller("team")?;
-    let key = |n| team.with_key(Key::new("team", n));
-    let project = store.create_project(&key(1), "demo", ProjectConfig::default()).await?;
-    let title = NewThread::titled("Login fails every 31st");
-    let thread = store.create_thread(&key(2), project, title).await?;
+    let team = handle(store, "team")?;
+    let once = |n| team.with_key(Key::new("team", n));
+    let project = once(1).create_project("demo").await?;
+    let thread = once(2).create_thread(project, "Login fails every 31st").await?;
     let hire = |name, parent| Agent::begin(store, thread, name, parent, pace, acknowledged);
 
     let mut planner = hire("planner", None).await?;
@@ -83,27 +79,27 @@ pub(super) async fn work(
 impl<'a> Agent<'a> {
     /// A session for the agent, with a run that is at work.
     async fn begin(
-        store: &'a Store,
+        store: &Store,
         thread: ThreadId,
         name: &'static str,
         parent: Option<NewSubSession>,
         pace: Duration,
         acknowledged: &'a Acknowledged<'a>,
     ) -> Result<Self> {
-        let caller = caller(name)?;
-        let mut session =
-            NewSession::named(name).for_task("login-31st").owned_by(caller.actor.clone());
+        let handle = handle(store, name)?;
+        let owner = handle.caller().actor.clone();
+        let mut session = NewSession::named(name).for_task("login-31st").owned_by(owner);
         session.parent = parent;
-        let key = |n| caller.with_key(Key::new(name, n));
-        let (session, _) = store.create_session(&key(1), thread, session).await?;
-        let run = store.start_run(&key(2), session, NewRun::default()).await?;
-        Ok(Self { store, caller, name, n: 2, session, run, pace, acknowledged })
+        let once = |n| handle.with_key(Key::new(name, n));
+        let session = once(1).create_session(thread, session).await?;
+        let run = once(2).start_run(session, NewRun::default()).await?;
+        Ok(Self { handle, name, n: 2, session, run, pace, acknowledged })
     }
 
     /// The same numbers each time the script is done.
-    fn key(&mut self) -> Caller {
+    fn once(&mut self) -> Handle {
         self.n += 1;
-        self.caller.with_key(Key::new(self.name, self.n))
+        self.handle.with_key(Key::new(self.name, self.n))
     }
 
     async fn turns(&mut self, turns: &[Turn]) -> Result<()> {
@@ -111,8 +107,8 @@ impl<'a> Agent<'a> {
             if !self.pace.is_zero() {
                 SystemClock.sleep(self.pace).await;
             }
-            let caller = self.key();
-            let done = self.store.append(&caller, self.session, entries(turn, self.run)?).await?;
+            let turn_entries = entries(turn, self.run)?;
+            let done = self.once().append(self.session, turn_entries).await?;
             (self.acknowledged)(done.first)?;
             let (thought, command, answer) = turn;
             let tokens = Tokens::new(
@@ -121,15 +117,14 @@ impl<'a> Agent<'a> {
             );
             let micro = 3 * tokens.input + 15 * tokens.output;
             let usage = Usage::new(tokens, 1).with_cost(Currency::new("USD")?, micro);
-            let caller = self.key();
-            self.store.book_usage(&caller, self.run, format!("call-{}", self.n), usage).await?;
+            let once = self.once();
+            once.book_usage(self.run, format!("call-{}", self.n), usage).await?;
         }
         Ok(())
     }
 
     async fn end(&mut self) -> Result<()> {
-        let caller = self.key();
-        self.store.end_run(&caller, self.run, RunOutcome::Succeeded).await?;
+        self.once().end_run(self.run, RunOutcome::Succeeded).await?;
         Ok(())
     }
 }

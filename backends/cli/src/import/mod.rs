@@ -89,7 +89,7 @@ pub(crate) async fn run(
     let scan = Scan::of(paths)?;
     let opened = place::create(store).await?;
     let project = scope.project.as_deref().unwrap_or("import");
-    let target = Target::find(&opened, scope.caller("importer")?, project).await?;
+    let target = Target::find(scope.caller(&opened, "importer")?, project).await?;
     let summary = import(&target, scan, out.json).await;
     let closed = opened.close().await;
     let summary = summary?;
@@ -98,7 +98,7 @@ pub(crate) async fn run(
     Ok(if summary.failed.is_empty() { Status::Fine } else { Status::Problems })
 }
 
-async fn import(target: &Target<'_>, scan: Scan, quiet: bool) -> Result<Summary> {
+async fn import(target: &Target, scan: Scan, quiet: bool) -> Result<Summary> {
     let mut summary = Summary { skipped: scan.skipped, failed: scan.broken, ..Summary::default() };
     let files: usize = scan.folders.iter().map(|f| f.files.len()).sum();
     let bar = progress(files as u64, quiet);
@@ -106,7 +106,11 @@ async fn import(target: &Target<'_>, scan: Scan, quiet: bool) -> Result<Summary>
         let mut thread = None;
         for file in &folder.files {
             bar.set_message(clean(&file.source.title));
-            let read = transcript::Transcript::read(&file.path, file.layout, &target.caller.tenant);
+            let read = transcript::Transcript::read(
+                &file.path,
+                file.layout,
+                &target.importer.caller().tenant,
+            );
             let transcript = match read {
                 Ok(transcript) => transcript,
                 Err(fault) => {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use sessile::{
-    Caller, Key,
+    Key,
     command::NewThread,
+    handle::Handle,
     hash::Hash,
     id::{ProjectId, SessionId, ThreadId},
-    model::{ProjectConfig, ProjectStatus},
-    store::{Store, ThreadStoreExt},
+    model::ProjectStatus,
 };
 
 use super::source::Source;
@@ -18,9 +18,8 @@ use crate::{fail::Result, walk};
 pub(super) const LABEL: &str = "import";
 
 /// A project of a store.
-pub(super) struct Target<'a> {
-    pub(super) store: &'a Store,
-    pub(super) caller: Caller,
+pub(super) struct Target {
+    pub(super) importer: Handle,
     project: ProjectId,
     /// Threads that earlier imports made, by their label.
     threads: BTreeMap<String, ThreadId>,
@@ -32,37 +31,37 @@ pub(super) struct Thread {
     pub(super) sessions: BTreeMap<String, SessionId>,
 }
 
-impl<'a> Target<'a> {
+impl Target {
     /// The tenant's oldest open project of this name; else a new one, whose id follows from tenant and key.
-    pub(super) async fn find(store: &'a Store, caller: Caller, name: &str) -> Result<Self> {
-        let named = walk::projects(store, &caller, Some(name)).await?;
+    pub(super) async fn find(importer: Handle, name: &str) -> Result<Self> {
+        let named = walk::projects(&importer, Some(name)).await?;
         let open = named.iter().find(|p| p.status == ProjectStatus::Open);
         let project = match open.or(named.first()) {
             Some(project) => project.id,
             None => {
                 let key = Key::new(Hash::of(&[b"import project ", name.as_bytes()]).to_string(), 1);
-                store.create_project(&caller.with_key(key), name, ProjectConfig::default()).await?
+                importer.with_key(key).create_project(name).await?
             }
         };
-        let rows = walk::threads(store, &caller, project).await?;
+        let rows = walk::threads(&importer, project).await?;
         let label = |row: &sessile::model::ThreadRow| row.labels.get(LABEL).map(str::to_owned);
         let threads = rows.iter().filter_map(|row| Some((label(row)?, row.id))).collect();
-        Ok(Self { store, caller, project, threads })
+        Ok(Self { importer, project, threads })
     }
 
     /// The thread of a folder. The key makes one thread of two imports that run at the same time; the label finds it
     /// when the key is long forgotten.
     pub(super) async fn thread(&self, folder: &Source) -> Result<Thread> {
-        let digest = folder.digest("folder", &self.caller.tenant);
+        let digest = folder.digest("folder", &self.importer.caller().tenant);
         if let Some(&id) = self.threads.get(&digest) {
-            let rows = walk::sessions(self.store, &self.caller, id).await?;
+            let rows = walk::sessions(&self.importer, id).await?;
             let label = |row: &sessile::model::SessionRow| row.labels.get(LABEL).map(str::to_owned);
             let sessions = rows.iter().filter_map(|row| Some((label(row)?, row.id))).collect();
             return Ok(Thread { id, sessions });
         }
-        let caller = self.caller.with_key(Key::new(digest.clone(), 1));
+        let once = self.importer.with_key(Key::new(digest.clone(), 1));
         let thread = NewThread::titled(folder.title.clone()).with_label(LABEL, digest);
-        let id = self.store.create_thread(&caller, self.project, thread).await?;
+        let id = once.create_thread(self.project, thread).await?;
         Ok(Thread { id, sessions: BTreeMap::new() })
     }
 }

@@ -2,10 +2,9 @@
 
 use sessile::{
     Key,
-    command::{MAX_PAGE, NewRun, Paging},
+    command::{MAX_PAGE, NewRun},
     id::SessionId,
     model::{Currency, LedgerRow, RunOutcome, Tokens, Usage},
-    store::SessionStoreExt,
 };
 
 use super::{target::Target, transcript::Fault, write::Stop};
@@ -16,21 +15,20 @@ const CALL: &str = "model_stats";
 /// Brings the session's ledger up to what the file says: on a run of its own, started and ended. Zeros are booked too;
 /// a file that says nothing books nothing.
 pub(super) async fn book(
-    target: &Target<'_>,
+    target: &Target,
     session: SessionId,
     producer: &str,
     usage: Option<&Usage>,
 ) -> Result<(), Stop> {
     let Some(usage) = usage else { return Ok(()) };
-    let (store, caller) = (target.store, &target.caller);
     let booked = booked(target, session).await?;
     let times = booked.len() as u64;
-    let key = |n| caller.with_key(Key::new(format!("{producer}/usage"), n));
+    let once = |n| target.importer.with_key(Key::new(format!("{producer}/usage"), n));
     if let Some(last) = booked.last() {
         // A crash may have come between the booking and the end of its run.
-        let run = store.run(caller, last.run).await?;
+        let run = target.importer.run(last.run).await?;
         if run.is_some_and(|run| !run.status.is_terminal()) {
-            store.end_run(&key(3 * times), last.run, RunOutcome::Succeeded).await?;
+            once(3 * times).end_run(last.run, RunOutcome::Succeeded).await?;
         }
     }
     let Some(rest) = rest(usage, &booked) else {
@@ -45,26 +43,18 @@ pub(super) async fn book(
         return Ok(());
     }
     let n = 3 * times + 1;
-    let run = store.start_run(&key(n), session, NewRun::default()).await?;
+    let run = once(n).start_run(session, NewRun::default()).await?;
     let call = if times == 0 { CALL.to_owned() } else { format!("{CALL} {}", times + 1) };
-    store.book_usage(&key(n + 1), run, call, rest).await?;
-    store.end_run(&key(n + 2), run, RunOutcome::Succeeded).await?;
+    once(n + 1).book_usage(run, call, rest).await?;
+    once(n + 2).end_run(run, RunOutcome::Succeeded).await?;
     Ok(())
 }
 
 /// What earlier imports booked here.
-async fn booked(target: &Target<'_>, session: SessionId) -> Result<Vec<LedgerRow>, Stop> {
-    let mut rows = Vec::new();
-    let mut after = None;
-    loop {
-        let paging = Paging::first(MAX_PAGE).after(after);
-        let page = target.store.ledger(&target.caller, session, paging).await?;
-        rows.extend(page.items.into_iter().filter(|row| row.call.starts_with(CALL)));
-        after = page.next;
-        if after.is_none() {
-            return Ok(rows);
-        }
-    }
+async fn booked(target: &Target, session: SessionId) -> Result<Vec<LedgerRow>, Stop> {
+    let mut rows = target.importer.ledger(session).page_size(MAX_PAGE).all().await?;
+    rows.retain(|row| row.call.starts_with(CALL));
+    Ok(rows)
 }
 
 /// What the file says beyond what was booked; `None` where it says less.

@@ -2,10 +2,9 @@
 
 use sessile::{
     Error, ErrorKind, Key,
-    command::NewSession,
+    command::{NewSession, Paging},
     id::SessionId,
     model::{Entry, NewEntry},
-    store::SessionStoreExt,
 };
 
 use super::{
@@ -14,10 +13,7 @@ use super::{
     transcript::{Fault, Item, Transcript},
     usage,
 };
-use crate::{
-    fail::{Fail, Result, chain},
-    walk,
-};
+use crate::fail::{Fail, Result, chain};
 
 /// Entries in one append, at most.
 const TURN: usize = 1000;
@@ -32,7 +28,7 @@ pub(super) struct Written {
 
 /// Brings a session up to its file. A fault is the file's; a failure is the store's and ends the import.
 pub(super) async fn session(
-    target: &Target<'_>,
+    target: &Target,
     thread: &Thread,
     file: &Source,
     transcript: &Transcript,
@@ -71,21 +67,18 @@ impl From<Error> for Stop {
 }
 
 async fn bring_up(
-    target: &Target<'_>,
+    target: &Target,
     thread: &Thread,
     file: &Source,
     transcript: &Transcript,
 ) -> Result<Written, Stop> {
-    let (store, caller) = (target.store, &target.caller);
-    let producer = file.digest("file", &caller.tenant);
+    let importer = &target.importer;
+    let producer = file.digest("file", &importer.caller().tenant);
     let session = match thread.sessions.get(&producer) {
         Some(&session) => session,
         None => {
             let new = NewSession::named(file.title.clone()).with_label(LABEL, producer.clone());
-            store
-                .create_session(&caller.with_key(Key::new(producer.clone(), 1)), thread.id, new)
-                .await?
-                .0
+            importer.with_key(Key::new(producer.clone(), 1)).create_session(thread.id, new).await?
         }
     };
     let stored = stored(target, session, &transcript.items).await?;
@@ -95,7 +88,7 @@ async fn bring_up(
         at += turn.len();
         let key = Key::new(producer.clone(), 1 + at as u64);
         let entries: Vec<NewEntry> = turn.iter().map(|item| item.entry.clone()).collect();
-        match store.append(&caller.with_key(key), session, entries).await {
+        match importer.with_key(key).append(session, entries).await {
             Ok(appended) => added += u64::from(appended.count),
             // Another import of the same file was here between our look and our write.
             Err(Error::KeyExpired { .. }) => {}
@@ -112,12 +105,13 @@ async fn bring_up(
 
 /// How many of the file's messages the session holds already: those from its beginning, each equal to its message. A
 /// session that goes on where the file ends is none of the importer's business.
-async fn stored(target: &Target<'_>, session: SessionId, items: &[Item]) -> Result<usize, Stop> {
+async fn stored(target: &Target, session: SessionId, items: &[Item]) -> Result<usize, Stop> {
     let mut items_left = items.iter();
     let mut after = None;
     let mut same = 0;
     loop {
-        let page = match walk::entries(target.store, &target.caller, session, after).await {
+        let page = match target.importer.entries(session).page(Paging::default().after(after)).await
+        {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let reason = "it was imported before, and its session was deleted since";
                 return Err(Stop::File(Fault::whole(reason)));
@@ -127,7 +121,7 @@ async fn stored(target: &Target<'_>, session: SessionId, items: &[Item]) -> Resu
         };
         for entry in &page.items {
             let Some(item) = items_left.next() else { return Ok(same) };
-            if !equal(entry, item, &target.caller.actor) {
+            if !equal(entry, item, &target.importer.caller().actor) {
                 return Err(Stop::File(conflict(item.line, same + 1)));
             }
             same += 1;

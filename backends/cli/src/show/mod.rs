@@ -5,11 +5,11 @@
 mod message;
 
 use sessile::{
-    Caller, Error,
-    command::{RunScope, UsageScope},
+    Error,
+    command::{Paging, RunScope, UsageScope},
+    handle::Handle,
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
     model::{Actor, Labels, RollUp, Run},
-    store::{SessionStoreExt, Store, ThreadStoreExt},
 };
 
 use crate::{
@@ -17,7 +17,6 @@ use crate::{
     fail::{Fail, Result},
     place::{self, Scope},
     report::{Align, Out, Table, clean, count, encode, money, plural, stamp},
-    walk,
 };
 
 enum Id {
@@ -51,21 +50,21 @@ impl Id {
 pub(crate) async fn run(out: &mut Out, scope: &Scope, place: &str, id: &str) -> Result<Status> {
     let id = Id::parse(id)?;
     let store = place::open(place).await?;
-    let done = show(out, &store, &scope.caller("reader")?, id).await;
+    let done = show(out, &scope.caller(&store, "reader")?, id).await;
     let closed = store.close().await;
     done?;
     closed?;
     Ok(Status::Fine)
 }
 
-async fn show(out: &mut Out, store: &Store, caller: &Caller, id: Id) -> Result<()> {
+async fn show(out: &mut Out, reader: &Handle, id: Id) -> Result<()> {
     match id {
         Id::Project(id) => {
-            let found = there(store.project(caller, id).await?, id)?;
+            let found = there(reader.project(id).await?, id)?;
             if out.json {
                 return out.value(&found);
             }
-            let usage = store.project_usage(caller, id).await?;
+            let usage = reader.project_usage(id).await?;
             let caps = &found.config;
             let mut facts = vec![
                 ("project", clean(&found.name)),
@@ -85,11 +84,11 @@ async fn show(out: &mut Out, store: &Store, caller: &Caller, id: Id) -> Result<(
             list(out, facts)
         }
         Id::Thread(id) => {
-            let found = there(store.thread(caller, id).await?, id)?;
+            let found = there(reader.thread(id).await?, id)?;
             if out.json {
                 return out.value(&found);
             }
-            let usage = store.usage(caller, UsageScope::Thread(id)).await?;
+            let usage = reader.usage(UsageScope::Thread(id)).await?;
             let mut facts = vec![
                 ("thread", clean(&found.title)),
                 ("id", id.to_string()),
@@ -107,9 +106,9 @@ async fn show(out: &mut Out, store: &Store, caller: &Caller, id: Id) -> Result<(
             facts.extend(cost(&usage));
             list(out, facts)
         }
-        Id::Session(id) => session(out, store, caller, id).await,
+        Id::Session(id) => session(out, reader, id).await,
         Id::Entry(id) => {
-            let found = there(store.entry(caller, id).await?, id)?;
+            let found = there(reader.entry(id).await?, id)?;
             if out.json {
                 return out.value(&found);
             }
@@ -117,14 +116,14 @@ async fn show(out: &mut Out, store: &Store, caller: &Caller, id: Id) -> Result<(
             message::print(out, &found, None)
         }
         Id::Run(id) => {
-            let found = there(store.run(caller, id).await?, id)?;
+            let found = there(reader.run(id).await?, id)?;
             if out.json {
                 return out.value(&found);
             }
             run_facts(out, &found)
         }
         Id::Edge(id) => {
-            let found = there(store.edge(caller, id).await?, id)?;
+            let found = there(reader.edge(id).await?, id)?;
             if out.json {
                 return out.value(&found);
             }
@@ -150,13 +149,13 @@ fn there<T>(found: Option<T>, id: impl std::fmt::Display) -> Result<T> {
 }
 
 /// A session's log is written page by page: it may be larger than memory.
-async fn session(out: &mut Out, store: &Store, caller: &Caller, id: SessionId) -> Result<()> {
-    let drill = there(store.drill(caller, id).await?, id)?;
+async fn session(out: &mut Out, reader: &Handle, id: SessionId) -> Result<()> {
+    let drill = there(reader.drill(id).await?, id)?;
     let session = &drill.session;
     if out.json {
         out.raw(&format!("{{\"session\":{},\"entries\":[", encode(session)?))?;
     } else {
-        let usage = store.usage(caller, UsageScope::Session(id)).await?;
+        let usage = reader.usage(UsageScope::Session(id)).await?;
         let owner = session.current_actor.as_ref().map_or("-".into(), |actor| clean(actor.name()));
         let parent = drill.ancestry.iter().rev().nth(1);
         let mut facts = vec![
@@ -175,12 +174,12 @@ async fn session(out: &mut Out, store: &Store, caller: &Caller, id: SessionId) -
         ];
         facts.extend(cost(&usage));
         list(out, facts)?;
-        runs(out, store, caller, id).await?;
+        runs(out, reader, id).await?;
     }
     let mut after = None;
     let mut first = true;
     loop {
-        let page = walk::entries(store, caller, id, after).await?;
+        let page = reader.entries(id).page(Paging::default().after(after)).await?;
         for entry in &page.items {
             if out.json {
                 out.raw(if first { "" } else { "," })?;
@@ -198,8 +197,8 @@ async fn session(out: &mut Out, store: &Store, caller: &Caller, id: SessionId) -
     if out.json { out.line("]}") } else { Ok(()) }
 }
 
-async fn runs(out: &mut Out, store: &Store, caller: &Caller, session: SessionId) -> Result<()> {
-    let page = store.runs(caller, RunScope::Session(session), Default::default()).await?;
+async fn runs(out: &mut Out, reader: &Handle, session: SessionId) -> Result<()> {
+    let page = reader.runs(RunScope::Session(session)).page(Default::default()).await?;
     if page.items.is_empty() {
         return Ok(());
     }

@@ -4,12 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use sessile::{
-    Caller,
     command::{NewSession, NewThread, Paging, ThreadFilter, ThreadScope},
-    id::{TenantId, ThreadId, UserId},
-    journal::Direction,
-    model::{Actor, NewEntry, ProjectConfig, Role, Tokens, Usage},
-    store::{SessionStoreExt, Store, ThreadStoreExt},
+    handle::Handle,
+    id::ThreadId,
+    model::{Actor, NewEntry, Role, Tokens, Usage},
+    store::Store,
 };
 
 /// Scheme, and the name of the file or folder.
@@ -20,57 +19,60 @@ fn kept() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1")
 }
 
-fn caller() -> Caller {
-    let tenant = TenantId::new("acme").unwrap();
-    Caller::new(tenant.clone(), Actor::User { tenant, id: UserId::new("ann").unwrap() })
+fn ann(store: &Store) -> Handle {
+    store.caller("acme", Actor::user("ann")).unwrap()
 }
 
 /// A thread of two sessions, an edge, three entries - one erased, one in a blob - a run and what it cost.
 async fn write(store: &Store) {
-    let caller = caller();
-    let project = store.create_project(&caller, "p", ProjectConfig::default()).await.unwrap();
+    let ann = ann(store);
+    let project = ann.create_project("p").await.unwrap();
     let new = NewThread::titled("a thread of format 1").with_label("k", "v");
-    let thread = store.create_thread(&caller, project, new).await.unwrap();
-    let (parent, _) =
-        store.create_session(&caller, thread, NewSession::named("parent")).await.unwrap();
+    let thread = ann.create_thread(project, new).await.unwrap();
+    let parent = ann.create_session(thread, NewSession::named("parent")).await.unwrap();
     let mut child = NewSession::named("child");
     child.parent = Some(sessile::command::NewSubSession::under(parent));
-    store.create_session(&caller, thread, child).await.unwrap();
+    ann.create_session(thread, child).await.unwrap();
     let large = "large ".repeat(12_000);
     let turn = vec![
         NewEntry::text(Role::User, "erased"),
         NewEntry::text(Role::User, "kept"),
         NewEntry::text(Role::Assistant, large),
     ];
-    let first = store.append(&caller, parent, turn).await.unwrap().first;
-    let run = store.start_run(&caller, parent, Default::default()).await.unwrap();
+    let first = ann.append(parent, turn).await.unwrap().first;
+    let run = ann.start_run(parent, Default::default()).await.unwrap();
     let usage = Usage::new(Tokens::new(3, 4), 1);
-    store.book_usage(&caller, run, "call", usage).await.unwrap();
-    store.end_run(&caller, run, sessile::model::RunOutcome::Succeeded).await.unwrap();
-    store.erase_entries(&caller, thread, vec![first]).await.unwrap();
+    ann.book_usage(run, "call", usage).await.unwrap();
+    ann.end_run(run, sessile::model::RunOutcome::Succeeded).await.unwrap();
+    ann.erase_entries(thread, vec![first]).await.unwrap();
 }
 
 /// What was written, to the last word.
 async fn check(store: &Store) -> ThreadId {
-    let caller = caller();
+    let ann = ann(store);
     let all = ThreadFilter::of(ThreadScope::Tenant);
-    let threads = store.threads(&caller, all, Paging::default()).await.unwrap().items;
+    let threads = ann.threads(all).page(Paging::default()).await.unwrap().items;
     assert_eq!(threads.len(), 1);
     let thread = threads[0].id;
     assert_eq!(threads[0].title, "a thread of format 1");
-    let verified = store.verify(&caller, thread, None).await.unwrap();
+    let verified = ann.verify(thread, None).await.unwrap();
     assert_eq!(verified.problems, []);
-    let sessions =
-        store.sessions(&caller, thread, Default::default(), Paging::default()).await.unwrap().items;
+    let sessions = ann
+        .sessions(thread)
+        .matching(Default::default())
+        .page(Paging::default())
+        .await
+        .unwrap()
+        .items;
     let names: Vec<_> = sessions.iter().map(|row| row.name.clone().unwrap()).collect();
     assert_eq!(names, ["parent", "child"]);
-    let page = store.entries(&caller, sessions[0].id, Direction::Forward, Paging::default()).await;
+    let page = ann.entries(sessions[0].id).page(Paging::default()).await;
     let entries = page.unwrap().items;
     assert_eq!(entries.len(), 3);
     assert!(entries[0].message.is_none());
     let text = |at: usize| format!("{:?}", entries[at].parts());
     assert!(text(1).contains("kept") && text(2).contains("large large"));
-    store.append(&caller, sessions[1].id, NewEntry::text(Role::User, "goes on")).await.unwrap();
+    ann.append(sessions[1].id, NewEntry::text(Role::User, "goes on")).await.unwrap();
     thread
 }
 
@@ -109,7 +111,7 @@ async fn a_store_of_this_format_opens() {
         let thread = check(&store).await;
         store.close().await.unwrap();
         let store = sessile::open(&url).await.unwrap();
-        let verified = store.verify(&caller(), thread, None).await.unwrap();
+        let verified = ann(&store).verify(thread, None).await.unwrap();
         assert_eq!(verified.problems, [], "{scheme} after it went on");
         store.close().await.unwrap();
     }

@@ -4,8 +4,8 @@ use sessile_core::{
     Caller, Error,
     command::{NewSession, NewThread},
     id::{ProjectId, ThreadId, UserId},
-    model::{Actor, NewEntry, ProjectConfig, Role},
-    store::{SessionStoreExt, Store, ThreadStoreExt},
+    model::{Actor, NewEntry, Role},
+    store::Store,
 };
 
 use super::*;
@@ -27,13 +27,14 @@ async fn small() -> Small {
     let journal = Arc::new(open_in(&folder).await);
     let store = Store::new(Arc::<Disk>::clone(&journal), crate::clock::options());
     let caller = caller();
-    let project = store.create_project(&caller, "p", ProjectConfig::default()).await.unwrap();
-    let thread = store.create_thread(&caller, project, NewThread::titled("t")).await.unwrap();
+    let project = store.as_caller(&caller).create_project("p").await.unwrap();
+    let thread =
+        store.as_caller(&caller).create_thread(project, NewThread::titled("t")).await.unwrap();
     let new = NewSession::named("s");
-    let (session, _) = store.create_session(&caller, thread, new).await.unwrap();
-    store.append(&caller, session, NewEntry::text(Role::User, "words")).await.unwrap();
+    let session = store.as_caller(&caller).create_session(thread, new).await.unwrap();
+    store.as_caller(&caller).append(session, NewEntry::text(Role::User, "words")).await.unwrap();
     let large = NewEntry::text(Role::User, "large ".repeat(12_000));
-    store.append(&caller, session, large).await.unwrap();
+    store.as_caller(&caller).append(session, large).await.unwrap();
     let space = thread.space(&caller.tenant);
     let position = head(&journal, &space).await.unwrap().position;
     let snapshot = Snapshot { position, bytes: b"no state".to_vec() };
@@ -62,7 +63,7 @@ async fn answers(small: &Small, options: Options) -> Result<Vec<String>, Error> 
         said.push(format!("{:?}", journal.list(&query).await?));
     }
     let store = Store::new(Arc::<Disk>::clone(&journal), crate::clock::options());
-    let verified = store.verify(&caller, small.thread, None).await?;
+    let verified = store.as_caller(&caller).verify(small.thread, None).await?;
     if let Some((version, reason)) = verified.problems.first() {
         return Err(Error::corrupt(&small.thread.space(&caller.tenant), *version, reason.as_str()));
     }
