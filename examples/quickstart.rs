@@ -6,14 +6,11 @@ use sessile::prelude::*;
 async fn main() -> Result<()> {
     let store = sessile::open("memory:").await?; // or "sqlite:agents.db"
     let ann = store.caller("acme", Actor::user("ann"))?; // whose data it is, and who calls
-
     let project = ann.create_project("website").await?;
     let thread = ann.create_thread(project, "fix the login").await?;
     let coder = ann.create_session(thread, "coder").await?;
-
-    ann.append(coder, [user("Why?"), assistant("A typo.")]).await?; // both or none; durable when it returns
-    let mut entries = ann.entries(coder);
-    while let Some(entry) = entries.try_next().await? {
+    ann.append(coder, [user("Why?"), assistant("A typo.")]).await?; // both or none, and durable
+    for entry in ann.entries(coder).all().await? {
         println!("{entry}");
     }
     store.close().await
