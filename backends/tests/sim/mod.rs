@@ -15,10 +15,7 @@ use sessile::{
     redb::{self as pages, Redb},
     sqlite::{Options, Sqlite},
 };
-use sessile_conformance::{
-    internal::crash,
-    medium::{Open, SimDisk, SimFile},
-};
+use sessile_conformance::medium::{self, Open, SimDisk, SimFile};
 
 pub(crate) use self::objects::objects;
 
