@@ -40,8 +40,13 @@ fn every_record_kind_stands_in_the_table() {
 #[test]
 fn every_command_and_query_stands_in_the_table() {
     let docs = include_str!("../docs/commands.md");
-    let (thread, session) =
-        (include_str!("../src/command/thread.rs"), include_str!("../src/command/session.rs"));
+    let (thread, session) = (
+        include_str!("../src/command/thread.rs"),
+        concat!(
+            include_str!("../src/command/session/command.rs"),
+            include_str!("../src/command/session/query.rs")
+        ),
+    );
     let all = |a: &str, b: &str| {
         variants(thread, a).union(&variants(session, b)).cloned().collect::<BTreeSet<_>>()
     };

@@ -3,12 +3,14 @@
 #![doc = include_str!("../../docs/commands.md")]
 
 mod caller;
+mod describe;
 mod new_project;
 mod page;
 mod session;
 mod thread;
 
 pub use caller::{Caller, Key, Read};
+pub(crate) use describe::{Description, Needs};
 pub use new_project::NewProject;
 pub use page::{Cursor, MAX_PAGE, Page, Paging};
 pub use session::{
@@ -16,6 +18,7 @@ pub use session::{
     NewSubSession, RunScope, SessionAnswer, SessionCommand, SessionFilter, SessionOutcome,
     SessionQuery, UpdateEdge, UpdateSession, UsageScope, Verified,
 };
+pub(crate) use thread::Target;
 pub use thread::{
     NewThread, ProjectUsage, ThreadAnswer, ThreadCommand, ThreadFilter, ThreadOutcome, ThreadQuery,
     ThreadScope, UpdateProject, UpdateThread,

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Page, Paging};
+use super::{
+    Caller, Page, Paging,
+    describe::{Check, Description, check_count, optional},
+};
 use crate::{
+    error::{Error, Result},
     id::{EntryId, ProjectId, ThreadId, UserId, Version},
     journal::ListOrder,
-    model::{Labels, Project, ProjectConfig, RollUp, Thread, ThreadRow},
+    model::{Labels, Project, ProjectConfig, RollUp, Thread, ThreadRow, check_text},
 };
 
 /// What a project becomes; what is `None` stays.
@@ -141,6 +145,75 @@ pub enum ThreadCommand {
         /// Which.
         thread: ThreadId,
     },
+}
+
+/// What a thread command is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A project that is to be made.
+    NewProject,
+    /// A project, or a thread to make in it.
+    Project(ProjectId),
+    /// A thread.
+    Thread(ThreadId),
+}
+
+/// Entries of one erasure.
+const ERASE_ENTRIES: usize = 256;
+
+impl ThreadCommand {
+    /// Checks the command as far as that is possible without state, and tells what its decision needs. What is
+    /// malformed comes before what belongs to another tenant.
+    pub(crate) fn describe(&self, caller: &Caller) -> Result<Description<Target>> {
+        let mut check = Check::of(caller);
+        if caller.lease.is_some() {
+            return Err(Error::invalid("lease", "this command writes to no session"));
+        }
+        let description = match self {
+            Self::CreateProject { name, config } => {
+                check_text("name", name)?;
+                config.check()?;
+                Description::keyed(Target::NewProject)
+            }
+            Self::UpdateProject { project, update, .. } => {
+                optional(update.name.as_deref(), |name| check_text("name", name))?;
+                optional(update.config.as_ref(), |config| config.check())?;
+                Description::keyed(Target::Project(*project))
+            }
+            Self::ArchiveProject { project } | Self::ReopenProject { project } => {
+                Description::keyed(Target::Project(*project))
+            }
+            Self::DeleteProject { project } => Description::unkeyed(Target::Project(*project)),
+            Self::CreateThread { project, thread } => {
+                check_text("title", &thread.title)?;
+                thread.labels.check()?;
+                Description::keyed(Target::Project(*project))
+            }
+            Self::UpdateThread { thread, update, .. } => {
+                optional(update.title.as_deref(), |title| check_text("title", title))?;
+                optional(update.labels.as_ref(), |labels| labels.check())?;
+                Description::keyed(Target::Thread(*thread))
+            }
+            Self::ArchiveThread { thread } | Self::ReopenThread { thread } => {
+                Description::keyed(Target::Thread(*thread))
+            }
+            Self::DeleteThread { thread }
+            | Self::PurgeThread { thread }
+            | Self::VacuumThread { thread } => Description::unkeyed(Target::Thread(*thread)),
+            Self::EraseEntries { thread, entries } => {
+                check_count(entries.len(), ERASE_ENTRIES)?;
+                entries.iter().for_each(|entry| check.entry(Some(*entry)));
+                Description::keyed(Target::Thread(*thread))
+                    .with_facts(entries.iter().map(|entry| entry.version()))
+            }
+        };
+        match description.target {
+            Target::NewProject => check.done(caller.tenant.tag(), "")?,
+            Target::Project(project) => check.done(project.tag(), project)?,
+            Target::Thread(thread) => check.done(thread.tag(), thread)?,
+        }
+        Ok(description)
+    }
 }
 
 /// What a [`ThreadCommand`] did.

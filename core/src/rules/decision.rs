@@ -89,6 +89,8 @@ pub(crate) struct Call {
     pub(crate) caller: Caller,
     pub(crate) request: Request,
     pub(crate) key: Option<CallKey>,
+    /// Versions of records whose immutable headers the decision may look at.
+    pub(crate) facts: Vec<Version>,
     /// The entries of an append, sealed; none of them when one is too large.
     pub(crate) bodies: Vec<SealedBody>,
     /// The bytes of the first entry that has more than [`ENTRY_BYTES`].

@@ -1,13 +1,11 @@
 //! Commands: on one journal, and on two.
 
-use super::{
-    pending::as_indeterminate,
-    prepare::{Target, check_session, check_thread},
-    shared::Shared,
-    state::JournalState,
-};
+use super::{pending::as_indeterminate, shared::Shared, state::JournalState};
 use crate::{
-    command::{Caller, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
+    command::{
+        Caller, Description, Needs, SessionCommand, SessionOutcome, Target, ThreadCommand,
+        ThreadOutcome,
+    },
     error::{Error, ErrorKind, Result},
     hash::Hash,
     id::{ProjectId, Space, SpaceKind, ThreadId, Version},
@@ -38,18 +36,16 @@ impl Shared {
         caller: &Caller,
         command: SessionCommand,
     ) -> Result<SessionOutcome> {
-        let thread = check_session(caller, &command)?;
-        let space = thread.space(&caller.tenant);
-        let needs_caps = matches!(
-            command,
-            SessionCommand::CreateSession { .. } | SessionCommand::LinkSessions(_)
-        );
-        let caps = if needs_caps { self.caps(caller, &space).await? } else { None };
-        if needs_caps && caps.is_none() {
-            // No thread, no project to ask: the state machine refuses with the right words.
-            return Err(Error::not_found(thread));
-        }
-        let mut call = self.prepare(caller, &space, Request::Session(command)).await?;
+        let described = command.describe(caller)?;
+        let space = described.target.space(&caller.tenant);
+        let caps = if described.caps {
+            let caps = self.caps(caller, &space).await?;
+            Some(caps.ok_or_else(|| Error::not_found(described.target))?)
+        } else {
+            None
+        };
+        let request = Request::Session(command);
+        let mut call = self.prepare(caller, &space, request, described.needs).await?;
         call.caps = caps;
         match self.submit(&space, call).await? {
             Reply::Session(outcome) => Ok(outcome),
@@ -71,28 +67,25 @@ impl Shared {
         caller: &Caller,
         command: ThreadCommand,
     ) -> Result<ThreadOutcome> {
-        let target = check_thread(caller, &command)?;
-        match (target, command) {
-            (Target::NewProject, command) => self.create_project(caller, command).await,
-            (Target::Project(project), command @ ThreadCommand::CreateThread { .. }) => {
-                self.create_thread(caller, project, command).await
+        let Description { target, needs, .. } = command.describe(caller)?;
+        let space = match (target, &command) {
+            (Target::NewProject, _) => return self.create_project(caller, command, needs).await,
+            (Target::Project(project), ThreadCommand::CreateThread { .. }) => {
+                return self.create_thread(caller, project, command, needs).await;
             }
-            (Target::Project(project), command @ ThreadCommand::DeleteProject { .. }) => {
-                self.delete_project(caller, project, command).await
+            (Target::Project(project), ThreadCommand::DeleteProject { .. }) => {
+                return self.delete_project(caller, project, command).await;
             }
-            (Target::Thread(thread), command @ ThreadCommand::EraseEntries { .. }) => {
-                self.erase(caller, thread, command).await
+            (Target::Thread(thread), ThreadCommand::EraseEntries { .. }) => {
+                return self.erase(caller, thread, command, needs).await;
             }
             (Target::Thread(thread), ThreadCommand::VacuumThread { .. }) => {
-                self.vacuum(caller, thread).await
+                return self.vacuum(caller, thread).await;
             }
-            (Target::Project(project), command) => thread_outcome(
-                self.call(caller, &project.space(&caller.tenant), Request::Thread(command)).await?,
-            ),
-            (Target::Thread(thread), command) => thread_outcome(
-                self.call(caller, &thread.space(&caller.tenant), Request::Thread(command)).await?,
-            ),
-        }
+            (Target::Project(project), _) => project.space(&caller.tenant),
+            (Target::Thread(thread), _) => thread.space(&caller.tenant),
+        };
+        thread_outcome(self.call(caller, &space, Request::Thread(command), needs).await?)
     }
 
     pub(super) async fn call(
@@ -100,8 +93,9 @@ impl Shared {
         caller: &Caller,
         space: &Space,
         request: Request,
+        needs: Needs,
     ) -> Result<Reply> {
-        let call = self.prepare(caller, space, request).await?;
+        let call = self.prepare(caller, space, request, needs).await?;
         self.submit(space, call).await
     }
 
@@ -110,6 +104,7 @@ impl Shared {
         &self,
         caller: &Caller,
         command: ThreadCommand,
+        needs: Needs,
     ) -> Result<ThreadOutcome> {
         let (millis, random) = match &caller.key {
             Some(key) => {
@@ -126,7 +121,8 @@ impl Shared {
         };
         let project = ProjectId::mint(&caller.tenant, millis, random);
         match (
-            self.call(caller, &project.space(&caller.tenant), Request::Thread(command)).await,
+            self.call(caller, &project.space(&caller.tenant), Request::Thread(command), needs)
+                .await,
             &caller.key,
         ) {
             // The key lived as long as what it created.
@@ -144,6 +140,7 @@ impl Shared {
         caller: &Caller,
         project: ProjectId,
         command: ThreadCommand,
+        needs: Needs,
     ) -> Result<ThreadOutcome> {
         let space = project.space(&caller.tenant);
         let millis = self.options.clock.now().millis();
@@ -151,7 +148,7 @@ impl Shared {
         let settled = self.settled(caller, &space).await?;
         let request = Request::Reserve { thread, settled, command: command.clone() };
         let Reply::Reserved { thread, version, replayed } =
-            self.call(caller, &space, request).await?
+            self.call(caller, &space, request, needs).await?
         else {
             return Err(wrong_journal());
         };
@@ -159,10 +156,9 @@ impl Shared {
         if replayed && self.journal.head(&space).await?.is_some() {
             return Ok(ThreadOutcome::ThreadCreated(thread));
         }
-        match self
-            .call(caller, &space, Request::Begin { project, reserved: version, command })
-            .await
-        {
+        // It is idempotent by its reservation.
+        let begin = Request::Begin { project, reserved: version, command };
+        match self.call(caller, &space, begin, Needs::default()).await {
             // Dropped in the meantime: it was created, and is no more. The same key keeps its answer.
             Err(Error::NotFound { .. }) if replayed => Ok(ThreadOutcome::ThreadCreated(thread)),
             begun => thread_outcome(begun?),
@@ -203,7 +199,9 @@ impl Shared {
                 threads: self.living_threads(caller, project).await?,
             });
         }
-        let begun = thread_outcome(self.call(caller, &space, Request::Thread(command)).await?)?;
+        let begun = thread_outcome(
+            self.call(caller, &space, Request::Thread(command), Needs::default()).await?,
+        )?;
         if begun == ThreadOutcome::Deleted {
             return Ok(begun);
         }
@@ -223,12 +221,13 @@ impl Shared {
             self.write_tombstone(&thread.space(&caller.tenant)).await?;
         }
         let threads = self.living_threads(caller, project).await?;
-        let bare = Caller { key: None, ..caller.clone() };
         if threads > 0 {
-            self.call(&bare, &space, Request::UndoDelete).await?;
+            self.call(caller, &space, Request::UndoDelete, Needs::default()).await?;
             return Err(Error::ProjectNotEmpty { threads });
         }
-        match thread_outcome(self.call(&bare, &space, Request::FinishDelete).await?)? {
+        match thread_outcome(
+            self.call(caller, &space, Request::FinishDelete, Needs::default()).await?,
+        )? {
             ThreadOutcome::Deleted => Ok(ThreadOutcome::Deleted),
             // Another deleter found a thread that has gone since, and undid it.
             _ => Err(Error::Contended { space }),

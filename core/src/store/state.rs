@@ -4,13 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::card;
 use crate::{
-    command::{SessionCommand, ThreadCommand},
     error::{Error, Result},
     hash::Hash,
     id::{ProjectId, Space, SpaceKind, ThreadId, Version},
     journal::{Card, Position, Record},
     record::open,
-    rules::decision::{Decision, DecisionInput, Request},
+    rules::decision::{Decision, DecisionInput},
     rules::event::{EventRecord, Evolved},
     rules::project::ProjectState,
     rules::thread::ThreadState,
@@ -149,43 +148,5 @@ impl JournalState {
             && kind == space.kind()
             && image.state.head() == Some(position))
         .then_some(image.state)
-    }
-}
-
-/// Versions of immutable records a request names: the decision may ask what they say.
-pub(crate) fn referenced_versions(request: &Request) -> Vec<Version> {
-    let command = match request {
-        Request::Session(command) => command,
-        Request::Thread(ThreadCommand::EraseEntries { entries, .. }) => {
-            return entries.iter().map(|e| e.version()).collect();
-        }
-        _ => return Vec::new(),
-    };
-    match command {
-        SessionCommand::CreateSession { session, .. } => {
-            session.parent.iter().filter_map(|p| p.spawned_by_run).map(|r| r.version()).collect()
-        }
-        SessionCommand::LinkSessions(link) => {
-            link.edge.spawned_by_run.iter().map(|r| r.version()).collect()
-        }
-        SessionCommand::Append { append, .. } => append
-            .entries
-            .iter()
-            .flat_map(|e| [e.in_reply_to.map(|i| i.version()), e.run.map(|r| r.version())])
-            .flatten()
-            .collect(),
-        SessionCommand::StartRun { run, .. } => run.retry_of.iter().map(|r| r.version()).collect(),
-        SessionCommand::SetRunStatus { run, .. }
-        | SessionCommand::EndRun { run, .. }
-        | SessionCommand::BookUsage { run, .. } => vec![run.version()],
-        SessionCommand::UpdateSession { .. }
-        | SessionCommand::SetStatus { .. }
-        | SessionCommand::ReopenSession { .. }
-        | SessionCommand::DeleteSession { .. }
-        | SessionCommand::UpdateEdge { .. }
-        | SessionCommand::DeleteEdge { .. }
-        | SessionCommand::ClaimLease { .. }
-        | SessionCommand::RenewLease { .. }
-        | SessionCommand::ReleaseLease { .. } => Vec::new(),
     }
 }

@@ -8,7 +8,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    command::{Caller, ThreadCommand, ThreadOutcome},
+    command::{Caller, Needs, ThreadCommand, ThreadOutcome},
     error::{Error, Result},
     id::{Space, ThreadId, Version},
     journal::{BlobName, Direction, ReadRange, RecordBody},
@@ -32,15 +32,12 @@ impl Shared {
         caller: &Caller,
         thread: ThreadId,
         command: ThreadCommand,
+        needs: Needs,
     ) -> Result<ThreadOutcome> {
-        let versions: Vec<Version> = match &command {
-            ThreadCommand::EraseEntries { entries, .. } => {
-                entries.iter().map(|entry| entry.version()).collect()
-            }
-            _ => Vec::new(),
-        };
+        let versions = needs.facts.clone();
         let space = thread.space(&caller.tenant);
-        let outcome = thread_outcome(self.call(caller, &space, Request::Thread(command)).await?)?;
+        let request = Request::Thread(command);
+        let outcome = thread_outcome(self.call(caller, &space, request, needs).await?)?;
         match self.journal.erase(&space, &versions).await {
             Ok(()) => Ok(outcome),
             // The record stands and the payload is not shown any more: that is no refusal.

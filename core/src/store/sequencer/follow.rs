@@ -9,10 +9,7 @@ use crate::{
     journal::{Direction, Head, Position, ReadRange, Record, Snapshot},
     record::open,
     rules::decision::Facts,
-    store::{
-        shared::Shared,
-        state::{JournalState, referenced_versions},
-    },
+    store::{shared::Shared, state::JournalState},
 };
 
 impl Sequencer {
@@ -175,7 +172,7 @@ impl Sequencer {
         let mut facts = Facts::new();
         let head = leader.machine.version();
         for pending in &leader.taken {
-            for version in referenced_versions(&pending.call.request) {
+            for version in pending.call.facts.iter().copied() {
                 if version == 0 || version > head || facts.contains_key(&version) {
                     continue;
                 }

@@ -1,0 +1,252 @@
+//! The commands inside one thread, and what there is to know of each before it is decided.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Append, LinkSessions, NewRun, NewSession, NewSubSession, UpdateEdge, UpdateSession};
+use crate::{
+    command::{
+        Caller,
+        describe::{Check, Description, check_count, optional},
+    },
+    error::{Error, Result},
+    id::{RunId, SessionId, SubSessionId, ThreadId, Version, check_outside},
+    model::{RunOutcome, RunStatus, SessionStatus, Usage, check_text},
+    rules::thread::external_id,
+};
+
+/// Writes inside one thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SessionCommand {
+    /// Creates a session in an open thread of an open project (SES1, SES2).
+    CreateSession {
+        /// Where.
+        thread: ThreadId,
+        /// What.
+        session: NewSession,
+    },
+    /// Changes a session, if its version is the expected one (SES5).
+    UpdateSession {
+        /// Which.
+        session: SessionId,
+        /// Its version.
+        expected: Version,
+        /// What changes.
+        update: UpdateSession,
+    },
+    /// Sets a status by hand: among idle, active, awaiting_hitl and failed, while no run lives (SES4).
+    SetStatus {
+        /// Which.
+        session: SessionId,
+        /// Where to.
+        to: SessionStatus,
+    },
+    /// Takes a failed session back to active, in a new activity.
+    ReopenSession {
+        /// Which.
+        session: SessionId,
+    },
+    /// Deletes a session that no edge names, with its entries, runs and lease (SES7). Idempotent. What it cost stays in
+    /// the totals of task, thread and project.
+    DeleteSession {
+        /// Which.
+        session: SessionId,
+    },
+    /// Makes one session the child of another (SUB1, SUB2, SUB7).
+    LinkSessions(LinkSessions),
+    /// Changes an edge, if its version is the expected one (SUB10).
+    UpdateEdge {
+        /// Which.
+        edge: SubSessionId,
+        /// Its version.
+        expected: Version,
+        /// What changes.
+        update: UpdateEdge,
+    },
+    /// Removes an edge and nothing else (SUB6). Idempotent.
+    DeleteEdge {
+        /// Which.
+        edge: SubSessionId,
+    },
+    /// Appends entries (MSG1, MSG2).
+    Append {
+        /// Where.
+        session: SessionId,
+        /// What.
+        append: Append,
+    },
+    /// Starts a run (RUN1).
+    StartRun {
+        /// Where.
+        session: SessionId,
+        /// What.
+        run: NewRun,
+    },
+    /// Takes a run a step on: running, awaiting_hitl, awaiting_hitl_resolution.
+    SetRunStatus {
+        /// Which.
+        run: RunId,
+        /// Where to.
+        to: RunStatus,
+    },
+    /// Ends a run (RUN2).
+    EndRun {
+        /// Which.
+        run: RunId,
+        /// How.
+        outcome: RunOutcome,
+        /// The external id, as the agent program gave it back; one that differs is refused (RUN1).
+        echo: Option<String>,
+    },
+    /// Books one call of a live run; again with the same call id it counts once (USE2).
+    BookUsage {
+        /// Which run.
+        run: RunId,
+        /// The caller's id of the call, 1 to 128 bytes, unique in the run.
+        call: String,
+        /// What it used.
+        usage: Usage,
+        /// The external id, as the agent program gave it back.
+        echo: Option<String>,
+    },
+    /// Takes the lease of a session that has none, or whose lease expired more than `max_skew` ago (LEA1, LEA3).
+    /// With the current token it is renewed under a new one.
+    ClaimLease {
+        /// Which session.
+        session: SessionId,
+        /// Time to live, 1 ms to 1 day.
+        ttl: Duration,
+    },
+    /// Gives the current lease more time; the token stays.
+    RenewLease {
+        /// Which session.
+        session: SessionId,
+        /// Time to live from now.
+        ttl: Duration,
+    },
+    /// Gives the lease back. Without a current lease it writes nothing (LEA4).
+    ReleaseLease {
+        /// Which session.
+        session: SessionId,
+    },
+}
+
+/// Entries of one append.
+const TURN_ENTRIES: usize = 1000;
+/// The longest lease.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl SessionCommand {
+    /// Checks the command as far as that is possible without state, and tells what its decision needs. What is
+    /// malformed comes before what belongs to another tenant.
+    pub(crate) fn describe(&self, caller: &Caller) -> Result<Description<ThreadId>> {
+        let mut check = Check::of(caller);
+        let of_session = |session: &SessionId| Description::keyed(session.thread());
+        let of_run = |run: &RunId| Description::keyed(run.thread()).with_facts([run.version()]);
+        let spawner = |edge: &NewSubSession| edge.spawned_by_run.map(RunId::version);
+        let description = match self {
+            Self::CreateSession { thread, session } => {
+                optional(session.name.as_deref(), |name| check_text("name", name))?;
+                optional(session.task.as_deref(), |task| check_outside("task", task))?;
+                session.labels.check()?;
+                optional(session.parent.as_ref(), |edge| check.edge(edge))?;
+                if session.parent.is_none() && caller.lease.is_some() {
+                    return Err(Error::invalid(
+                        "lease",
+                        "a session without a parent has no lease yet",
+                    ));
+                }
+                check.actor("actor", &session.actor);
+                Description::keyed(*thread)
+                    .with_caps()
+                    .with_facts(session.parent.as_ref().and_then(spawner))
+            }
+            Self::UpdateSession { session, update, .. } => {
+                optional(update.name.as_ref().and_then(Option::as_deref), |name| {
+                    check_text("name", name)
+                })?;
+                optional(update.task.as_ref().and_then(Option::as_deref), |task| {
+                    check_outside("task", task)
+                })?;
+                optional(update.labels.as_ref(), |labels| labels.check())?;
+                check.actor("actor", &update.actor);
+                of_session(session)
+            }
+            Self::SetStatus { session, .. }
+            | Self::ReopenSession { session }
+            | Self::ReleaseLease { session } => of_session(session),
+            Self::DeleteSession { session } => Description::unkeyed(session.thread()),
+            Self::LinkSessions(link) => {
+                check.edge(&link.edge)?;
+                of_session(&link.child).with_caps().with_facts(spawner(&link.edge))
+            }
+            Self::UpdateEdge { edge, update, .. } => {
+                optional(update.purpose.as_ref().and_then(Option::as_deref), |purpose| {
+                    check_text("purpose", purpose)
+                })?;
+                Description::keyed(edge.thread())
+            }
+            Self::DeleteEdge { edge } => Description::unkeyed(edge.thread()),
+            Self::Append { session, append } => {
+                check_count(append.entries.len(), TURN_ENTRIES)?;
+                for entry in &append.entries {
+                    check.actor("entries", &entry.actor);
+                    check.run(entry.run);
+                    check.entry(entry.in_reply_to);
+                }
+                let facts = append.entries.iter().flat_map(|entry| {
+                    [entry.in_reply_to.map(|e| e.version()), entry.run.map(RunId::version)]
+                });
+                of_session(session).with_facts(facts.flatten())
+            }
+            Self::StartRun { session, run } => {
+                optional(run.task.as_deref(), |task| check_outside("task", task))?;
+                run.labels.check()?;
+                check.run(run.retry_of);
+                of_session(session).with_facts(run.retry_of.map(RunId::version))
+            }
+            Self::SetRunStatus { run, .. } => of_run(run),
+            Self::EndRun { run, outcome, echo } => {
+                if let RunOutcome::Failed { reason } = outcome
+                    && reason.len() > 256
+                {
+                    return Err(Error::invalid(
+                        "reason",
+                        format!("{} bytes, where at most 256 are allowed", reason.len()),
+                    ));
+                }
+                check_echo(*run, echo.as_deref())?;
+                of_run(run)
+            }
+            Self::BookUsage { run, call, echo, .. } => {
+                check_outside("call", call)?;
+                check_echo(*run, echo.as_deref())?;
+                of_run(run)
+            }
+            Self::ClaimLease { session, ttl } | Self::RenewLease { session, ttl } => {
+                if *ttl < Duration::from_millis(1) || *ttl > DAY {
+                    return Err(Error::invalid(
+                        "ttl",
+                        format!("{ttl:?}, where 1 ms to 1 day are allowed"),
+                    ));
+                }
+                of_session(session)
+            }
+        };
+        check.done(description.target.tag(), description.target)?;
+        Ok(description)
+    }
+}
+
+/// The external id follows from the run's own, so an echo is judged without looking (RUN1).
+fn check_echo(run: RunId, echo: Option<&str>) -> Result<()> {
+    match echo {
+        Some(echo) if echo != external_id(run) => {
+            Err(Error::invalid("external_id", "is not the one that was handed out for this run"))
+        }
+        _ => Ok(()),
+    }
+}

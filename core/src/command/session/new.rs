@@ -1,0 +1,184 @@
+//! What commands create and change inside a thread.
+
+use serde::Serialize;
+
+use crate::{
+    id::{RunId, SessionId, Version},
+    model::{Actor, CompletionMode, FailureMode, Labels, NewEntry, SubSessionKind},
+};
+
+/// The edge of a session created under a parent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NewSubSession {
+    /// The session above.
+    pub parent: SessionId,
+    /// How it comes to be.
+    pub kind: SubSessionKind,
+    /// What a failure does.
+    pub failure_mode: FailureMode,
+    /// How the result comes back.
+    pub completion_mode: CompletionMode,
+    /// What it is for, 0 to 256 bytes.
+    pub purpose: Option<String>,
+    /// The parent's live run that asks for it.
+    pub spawned_by_run: Option<RunId>,
+}
+
+impl NewSubSession {
+    /// Under this parent, with the defaults.
+    pub fn under(parent: SessionId) -> Self {
+        Self {
+            parent,
+            kind: SubSessionKind::default(),
+            failure_mode: FailureMode::default(),
+            completion_mode: CompletionMode::default(),
+            purpose: None,
+            spawned_by_run: None,
+        }
+    }
+
+    /// With a purpose.
+    #[must_use]
+    pub fn for_purpose(mut self, purpose: impl Into<String>) -> Self {
+        self.purpose = Some(purpose.into());
+        self
+    }
+}
+
+/// A session to create.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NewSession {
+    /// Its name, 0 to 256 bytes.
+    pub name: Option<String>,
+    /// Its labels.
+    pub labels: Labels,
+    /// The task it works on, 1 to 128 bytes.
+    pub task: Option<String>,
+    /// Who owns it.
+    pub actor: Option<Actor>,
+    /// Its edge, if it is created under a parent: one commit.
+    pub parent: Option<NewSubSession>,
+}
+
+impl NewSession {
+    /// With a name.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..Self::default() }
+    }
+
+    /// With one more label.
+    #[must_use]
+    pub fn with_label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels = self.labels.with(key, value);
+        self
+    }
+
+    /// With a task.
+    #[must_use]
+    pub fn for_task(mut self, task: impl Into<String>) -> Self {
+        self.task = Some(task.into());
+        self
+    }
+
+    /// With an owner.
+    #[must_use]
+    pub fn owned_by(mut self, actor: Actor) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
+    /// Under a parent.
+    #[must_use]
+    pub fn under(mut self, parent: NewSubSession) -> Self {
+        self.parent = Some(parent);
+        self
+    }
+}
+
+/// What a session becomes; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct UpdateSession {
+    /// Its name; `Some(None)` takes it away.
+    pub name: Option<Option<String>>,
+    /// Its labels, whole.
+    pub labels: Option<Labels>,
+    /// Its task; `Some(None)` takes it away.
+    pub task: Option<Option<String>>,
+    /// Its owner; only where it has none yet.
+    pub actor: Option<Actor>,
+}
+
+/// An edge between existing sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LinkSessions {
+    /// The session below.
+    pub child: SessionId,
+    /// The edge.
+    pub edge: NewSubSession,
+}
+
+/// What an edge becomes; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct UpdateEdge {
+    /// What it is for; `Some(None)` takes it away.
+    pub purpose: Option<Option<String>>,
+    /// What a failure does.
+    pub failure_mode: Option<FailureMode>,
+    /// How the result comes back.
+    pub completion_mode: Option<CompletionMode>,
+}
+
+/// What an append expects to find.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Expect {
+    /// Anything.
+    #[default]
+    Any,
+    /// The session's last entry at this version; 0 when it has none (MSG3).
+    Tail(Version),
+}
+
+/// Entries to append: one turn, atomic (MSG2). 1 to 1,000 entries, each at most 32 MiB before encoding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Append {
+    /// In this order.
+    pub entries: Vec<NewEntry>,
+    /// What must be there.
+    pub expect: Expect,
+}
+
+impl Append {
+    /// Only if the session's last entry is at this version.
+    #[must_use]
+    pub const fn expecting_tail(mut self, tail: Version) -> Self {
+        self.expect = Expect::Tail(tail);
+        self
+    }
+}
+
+impl From<Vec<NewEntry>> for Append {
+    fn from(entries: Vec<NewEntry>) -> Self {
+        Self { entries, expect: Expect::Any }
+    }
+}
+
+impl From<NewEntry> for Append {
+    fn from(entry: NewEntry) -> Self {
+        vec![entry].into()
+    }
+}
+
+/// A run to start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NewRun {
+    /// The ended run of the same session that it tries again.
+    pub retry_of: Option<RunId>,
+    /// The task, 1 to 128 bytes; the session's without it.
+    pub task: Option<String>,
+    /// Its labels.
+    pub labels: Labels,
+    /// Begin queued instead of running.
+    pub queued: bool,
+}

@@ -1,0 +1,45 @@
+//! What commands inside a thread did.
+
+use crate::id::{EntryId, RunId, SessionId, SubSessionId, Version};
+
+/// The entries of one append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The first entry.
+    pub first: EntryId,
+    /// How many, at consecutive versions.
+    pub count: u16,
+}
+
+impl Appended {
+    /// Their ids, in order.
+    pub fn entries(self) -> impl Iterator<Item = EntryId> {
+        let (thread, first) = (self.first.thread(), self.first.version());
+        (0..u64::from(self.count)).map(move |i| EntryId::new(thread, first + i))
+    }
+
+    /// The session's tail right after this append.
+    pub const fn tail(self) -> Version {
+        self.first.version() + self.count as u64 - 1
+    }
+}
+
+/// What a [`SessionCommand`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionOutcome {
+    /// The session exists; with its edge, if it was created under a parent.
+    SessionCreated(SessionId, Option<SubSessionId>),
+    /// The edge exists.
+    Linked(SubSessionId),
+    /// The entries are in the log.
+    Appended(Appended),
+    /// The run lives.
+    RunStarted(RunId),
+    /// The lease is held under this fencing token.
+    Leased(Version),
+    /// The change stands in the record at this version; for what wrote nothing, the version that made it so.
+    Changed(Version),
+    /// It is gone, or never was.
+    Deleted,
+}

@@ -1,0 +1,151 @@
+//! Questions about one thread, and their answers.
+
+use serde::Serialize;
+
+use crate::{
+    command::{Page, Paging},
+    id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
+    journal::{Direction, Position},
+    model::{
+        Actor, Entry, Lease, LedgerRow, RollUp, Run, Session, SessionRow, SessionStatus, SubSession,
+    },
+};
+
+/// Which sessions of a thread to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionFilter {
+    /// Only with this status.
+    pub status: Option<SessionStatus>,
+    /// Only with this label.
+    pub label: Option<(String, String)>,
+    /// Only owned by this actor.
+    pub actor: Option<Actor>,
+    /// Only with this task.
+    pub task: Option<String>,
+    /// Oldest or newest first.
+    pub direction: Direction,
+}
+
+/// Whose usage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UsageScope {
+    /// A session's.
+    Session(SessionId),
+    /// A task's within a thread; an unknown task is `NotFound`, one without usage is not (USE4).
+    Task(ThreadId, String),
+    /// A thread's.
+    Thread(ThreadId),
+}
+
+/// Whose runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunScope {
+    /// A session's.
+    Session(SessionId),
+    /// A thread's, session by session.
+    Thread(ThreadId),
+}
+
+/// Questions about one thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionQuery {
+    /// One session.
+    Session(SessionId),
+    /// The sessions of a thread, in creation order.
+    Sessions(ThreadId, SessionFilter, Paging),
+    /// A session, its ancestry and its children, as one snapshot (SUB5).
+    Drill(SessionId),
+    /// The edges below a session, in creation order.
+    Children(SessionId, Paging),
+    /// One edge.
+    Edge(SubSessionId),
+    /// A session's log. Filters look at a bounded number of records per page (MSG15).
+    Entries {
+        /// Whose.
+        session: SessionId,
+        /// From which end.
+        direction: Direction,
+        /// Only of this run.
+        run: Option<RunId>,
+        /// Only answers to this entry.
+        in_reply_to: Option<EntryId>,
+        /// Which page.
+        page: Paging,
+    },
+    /// One entry.
+    Entry(EntryId),
+    /// One run, live or ended.
+    Run(RunId),
+    /// The run that was handed this external id (RUN5).
+    RunByExternalId(ThreadId, String),
+    /// Runs: of each session the ended ones in the order they ended, then the live ones. They sum to the roll-up (USE6).
+    Runs(RunScope, Paging),
+    /// Totals, runs by outcome, attempts (USE1, USE6).
+    Usage(UsageScope),
+    /// A session's ledger with running totals (USE7).
+    Ledger(SessionId, Paging),
+    /// The current lease of a session.
+    Lease(SessionId),
+    /// Reads a whole thread and checks every record, body and link (MSG13). With an expected position, also that the
+    /// journal still holds it: that is how a removed end is found.
+    Verify(ThreadId, Option<Position>),
+}
+
+/// A session with what stands around it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Drill {
+    /// The session.
+    pub session: Session,
+    /// Root to self.
+    pub ancestry: Vec<SessionId>,
+    /// The edges below it, in creation order; at most the first 1,000.
+    pub children: Vec<SubSession>,
+    /// The head all of it was read at.
+    pub head: Version,
+}
+
+/// What [`SessionQuery::Verify`] found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// Records that were read.
+    pub records: u64,
+    /// Where the journal ends.
+    pub head: Option<Position>,
+    /// What is wrong, each with the version it is at; at most 100.
+    pub problems: Vec<(Version, String)>,
+}
+
+/// The answer to a [`SessionQuery`], in its order.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum SessionAnswer {
+    /// The session, if it exists.
+    Session(Option<Session>),
+    /// A page of sessions.
+    Sessions(Page<SessionRow>),
+    /// The session with its surroundings, if it exists.
+    Drill(Option<Drill>),
+    /// A page of edges.
+    Edges(Page<SubSession>),
+    /// The edge, if it exists.
+    Edge(Option<SubSession>),
+    /// A page of entries.
+    Entries(Page<Entry>),
+    /// The entry, if it exists.
+    Entry(Option<Box<Entry>>),
+    /// The run, if it exists.
+    Run(Option<Box<Run>>),
+    /// A page of runs.
+    Runs(Page<Run>),
+    /// A roll-up.
+    Usage(RollUp),
+    /// A page of the ledger.
+    Ledger(Page<LedgerRow>),
+    /// The lease, if one is current.
+    Lease(Option<Lease>),
+    /// What a verification found.
+    Verified(Verified),
+}
