@@ -23,65 +23,11 @@
 //! | [`redb::Redb`] | `redb` | loss of power | the tasks of one process |
 //! | [`sqlite::Sqlite`] | `sqlite`, on by default | loss of power | any processes of one host |
 //!
-//! Every backend implements [`journal::Journal`], and [`store::Store`] makes a store of any journal, yours included.
+//! Every backend implements [`journal::Journal`], and [`store::Store`] makes a store of any journal, yours included;
+//! [`driver`] has what the five share, for writing another.
 
-// What several backends share is idle in parts where one of them is built alone.
-#![cfg_attr(
-    not(all(
-        feature = "disk",
-        feature = "memory",
-        feature = "object_store",
-        feature = "redb",
-        feature = "sqlite"
-    )),
-    allow(dead_code)
-)]
-
-#[cfg(any(
-    feature = "memory",
-    feature = "disk",
-    feature = "object_store",
-    feature = "redb",
-    feature = "sqlite"
-))]
-mod bell;
-#[cfg(any(feature = "disk", feature = "redb", feature = "sqlite"))]
-mod blocking;
-#[cfg(any(
-    feature = "memory",
-    feature = "disk",
-    feature = "object_store",
-    feature = "redb",
-    feature = "sqlite"
-))]
-mod check;
-pub mod clock;
-#[cfg(any(
-    feature = "memory",
-    feature = "disk",
-    feature = "object_store",
-    feature = "redb",
-    feature = "sqlite"
-))]
-mod coop;
 #[cfg(feature = "disk")]
 pub mod disk;
-#[cfg(any(feature = "redb", feature = "sqlite"))]
-mod engine;
-#[cfg(any(feature = "redb", feature = "sqlite"))]
-mod group;
-#[cfg(any(feature = "memory", feature = "disk"))]
-mod index;
-#[cfg(any(feature = "disk", feature = "object_store"))]
-mod lines;
-#[cfg(any(
-    feature = "memory",
-    feature = "disk",
-    feature = "object_store",
-    feature = "redb",
-    feature = "sqlite"
-))]
-mod lock;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "object_store")]
@@ -89,8 +35,6 @@ pub mod object_store;
 mod open;
 #[cfg(feature = "redb")]
 pub mod redb;
-#[cfg(any(feature = "redb", feature = "sqlite"))]
-mod reservation;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(any(
@@ -102,21 +46,13 @@ pub mod sqlite;
 ))]
 #[doc(hidden)]
 pub mod tamper;
-#[cfg(any(
-    feature = "memory",
-    feature = "disk",
-    feature = "object_store",
-    feature = "redb",
-    feature = "sqlite"
-))]
-#[cfg(test)]
-mod testing;
 
-pub use clock::{OsIds, SystemClock, options};
 #[cfg(feature = "memory")]
 pub use memory::Memory;
 pub use open::{open, open_journal};
 pub use sessile_core::*;
+pub use sessile_driver as driver;
+pub use sessile_driver::clock::{self, OsIds, SystemClock, options};
 
 /// The example of the README is compiled and run.
 #[cfg(all(doctest, feature = "memory"))]

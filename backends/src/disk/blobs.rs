@@ -10,13 +10,17 @@ use sessile_core::{
 };
 
 use super::{Disk, Shared, cell::State, handle::PATIENCE, settle::Reach};
-use crate::{blocking, check, clock, coop, lock::lock};
+use sessile_driver::{blocking, check, clock, coop, lock};
 
 #[async_trait]
 impl Blobs for Disk {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
         self.shared.writer()?;
-        check::within("bytes of one blob", self.shared.info.limits.blob_bytes, bytes.len())?;
+        check::require_within(
+            "bytes of one blob",
+            self.shared.info.limits.blob_bytes,
+            bytes.len(),
+        )?;
         let pass = self.enter()?;
         let cell = self.cell(space);
         self.look(&cell, Reach::Head).await?;
@@ -41,7 +45,7 @@ impl Blobs for Disk {
         name: &BlobName,
         range: Option<Range<u64>>,
     ) -> Result<Vec<u8>> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         self.shared.check()?;
         let cell = self.cell(space);
         self.look(&cell, Reach::Head).await?;

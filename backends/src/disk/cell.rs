@@ -14,7 +14,7 @@ use hashlink::LinkedHashMap;
 use sessile_core::{error::Error, id::Space};
 
 use super::{log::Log, medium::Stat, path::Place, tail::Tail};
-use crate::lock::lock;
+use sessile_driver::lock;
 
 /// Memory of a space besides its card and its log.
 const BASE: usize = 512;

@@ -11,16 +11,16 @@ use super::{
     Shared,
     cell::{Cell, Guard, Seen, State},
     failed,
-    line::{self, BatchHead, Said},
+    line::{self, BatchHeader, ParsedLine},
     log::Log,
     medium::{File, Mode},
     read::Plan,
     settle::Reach,
     tail::Tail,
 };
-use crate::{
-    check::{self, Verdict},
-    lock::lock,
+use sessile_driver::{
+    check::{self, HeadMatch},
+    lock,
 };
 
 /// A line on its way to its file.
@@ -28,7 +28,7 @@ use crate::{
 pub(super) struct Append {
     before: Option<Tail>,
     after: Tail,
-    head: BatchHead,
+    head: BatchHeader,
     line: Vec<u8>,
 }
 
@@ -47,8 +47,8 @@ pub(super) fn expected(state: &State, expected: Option<Position>) -> Option<Opti
         State::Absent => None,
         State::Unknown | State::Dropped => return None,
     };
-    let verdict = check::verdict(tail.map(|tail| tail.position), expected);
-    (verdict == Verdict::Go).then(|| tail.cloned())
+    let verdict = check::compare_heads(tail.map(|tail| tail.position), expected);
+    (verdict == HeadMatch::Same).then(|| tail.cloned())
 }
 
 impl Append {
@@ -69,7 +69,7 @@ impl Append {
             Some(card) => (Some(card.clone()), Some(at)),
             None => (card, card_at),
         };
-        let mut head = line::head(&batch.records, epoch, project, card_at);
+        let mut head = line::header(&batch.records, epoch, project, card_at);
         if before.is_none() {
             head.space = Some(cell.space.to_string());
         }
@@ -130,14 +130,14 @@ impl Shared {
             }
             if let Some(log) = log.as_mut().filter(|log| log.upto == at) {
                 let len = u32::try_from(line.len()).unwrap_or(u32::MAX);
-                log.accept(&cell.space, Said::Batch(head), at, len, false);
+                log.accept(&cell.space, ParsedLine::Batch(head), at, len, false);
             }
             *state = State::Live(after.clone());
         }
         self.cells.reweigh(cell);
         self.lists.put(&cell.space, &after);
         drop(guard);
-        self.bell.ring(&cell.space);
+        self.notifier.notify(&cell.space);
         Ok(Commit::Done)
     }
 
@@ -209,7 +209,7 @@ impl Shared {
         let reason = format!("a flush failed ({e}): open the store again");
         guard.poisoned = Some(reason);
         self.is_poisoned.store(true, std::sync::atomic::Ordering::Release);
-        self.bell.ring(&cell.space);
+        self.notifier.notify(&cell.space);
         Commit::Indeterminate { source: Some(Arc::new(e)) }
     }
 
@@ -244,7 +244,7 @@ impl Shared {
         }
         self.clear(cell);
         drop(guard);
-        self.bell.ring(&cell.space);
+        self.notifier.notify(&cell.space);
         Ok(Commit::Done)
     }
 }

@@ -12,14 +12,14 @@ use super::{
     Shared,
     cell::{Cell, Guard, State},
     failed,
-    line::{self, BatchHead, Said, Seal},
+    line::{self, BatchHeader, ParsedLine, Seal},
     medium::{File, Mode},
     read::Plan,
     scan,
     settle::{is_absent, remove},
     tail::Tail,
 };
-use crate::lock::lock;
+use sessile_driver::lock;
 
 /// Bytes written at once.
 const CHUNK: usize = 1 << 20;
@@ -182,8 +182,8 @@ impl Shared {
                 continue;
             };
             let place = out.place();
-            match line::said(&line) {
-                Some(Said::Batch(head)) => {
+            match line::parse(&line) {
+                Some(ParsedLine::Batch(head)) => {
                     let card_at = match head.card_at {
                         Some(card) if card == at => {
                             cards.push((at, place));
@@ -191,10 +191,10 @@ impl Shared {
                         }
                         card => moved(&cards, card),
                     };
-                    let new = without(&line, BatchHead { card_at, ..head }, versions);
+                    let new = without(&line, BatchHeader { card_at, ..head }, versions);
                     out.put(&new.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?)?;
                 }
-                Some(Said::Seal(seal)) => {
+                Some(ParsedLine::Seal(seal)) => {
                     let card_at = moved(&cards, seal.card_at);
                     let new = line::seal(&Seal { card_at, ..seal });
                     out.put(&new.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?)?;
@@ -215,7 +215,7 @@ impl Shared {
 }
 
 /// The line of a batch without the payload of these versions.
-fn without(line: &[u8], mut head: BatchHead, versions: &[Version]) -> Option<Vec<u8>> {
+fn without(line: &[u8], mut head: BatchHeader, versions: &[Version]) -> Option<Vec<u8>> {
     let (card, mut records) = line::content(line)?;
     for record in &mut records {
         if versions.binary_search(&record.version).is_ok() {

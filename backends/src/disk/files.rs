@@ -11,7 +11,7 @@ use hashlink::LinkedHashMap;
 use sessile_core::id::Space;
 
 use super::medium::{File, Medium, Mode};
-use crate::lock::lock;
+use sessile_driver::lock;
 
 /// The files of records that are kept open between calls, at most so many.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ use super::{
     settle::Reach,
     tail::Tail,
 };
-use crate::{blocking, check, clock, lock::lock};
+use sessile_driver::{blocking, check, clock, lock};
 
 /// A read of at most this many records runs on the caller's thread; a longer one where it may block.
 const SHORT_READ: usize = 64;

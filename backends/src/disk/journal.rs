@@ -18,7 +18,7 @@ use sessile_core::{
 use super::{
     Disk, Shared, cell::State, commit::Append, handle::PATIENCE, lists::Shown, settle::Reach,
 };
-use crate::{bell, blocking, check, clock, coop, lock::lock};
+use sessile_driver::{blocking, check, clock, coop, lock, notifier};
 
 #[async_trait]
 impl Journal for Disk {
@@ -27,7 +27,7 @@ impl Journal for Disk {
     }
 
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         self.shared.check()?;
         self.head_of(space).await
     }
@@ -38,7 +38,7 @@ impl Journal for Disk {
         expected: Option<Position>,
         batch: &Batch,
     ) -> Result<Commit> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         let epoch = self.shared.writer()?;
         check::batch(&self.shared.info.limits, expected, batch)?;
         let pass = self.enter()?;
@@ -62,7 +62,7 @@ impl Journal for Disk {
     }
 
     async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         self.shared.check()?;
         self.records(&self.cell(space), range).await
     }
@@ -70,7 +70,7 @@ impl Journal for Disk {
     async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
         self.shared.writer()?;
         let limit = self.shared.info.limits.blob_bytes;
-        check::within("bytes of a snapshot", limit, snapshot.bytes.len())?;
+        check::require_within("bytes of a snapshot", limit, snapshot.bytes.len())?;
         let pass = self.enter()?;
         let (cell, until) = (self.cell(space), clock::deadline(PATIENCE));
         let guard = self.guard(&cell, until).await?;
@@ -96,7 +96,7 @@ impl Journal for Disk {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<ListRow>> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         self.shared.check()?;
         let is_reader = self.shared.epoch.is_none();
         let mut building = None;
@@ -131,7 +131,7 @@ impl Journal for Disk {
         let until = clock::deadline(time);
         let mut pause = Duration::from_millis(1);
         loop {
-            let listener = self.shared.bell.listen(space);
+            let listener = self.shared.notifier.listen(space);
             self.shared.check()?;
             let cell = self.cell(space);
             self.look(&cell, Reach::Head).await?;
@@ -148,9 +148,9 @@ impl Journal for Disk {
             if left.is_zero() {
                 return Ok(false);
             }
-            // Who only reads hears no bell: it looks.
+            // Who only reads hears no notifier: it looks.
             let nap = if self.shared.epoch.is_some() { left } else { left.min(pause) };
-            bell::rung(listener, nap).await;
+            notifier::notified(listener, nap).await;
             pause = (pause * 2).min(Duration::from_millis(16));
         }
     }
@@ -207,7 +207,7 @@ impl Journal for Disk {
         if self.shared.is_closed.swap(true, Ordering::AcqRel) {
             return Err(check::closed());
         }
-        self.shared.bell.ring_all();
+        self.shared.notifier.notify_all();
         let gate = self.gate.write_arc().await;
         let shared = Arc::clone(&self.shared);
         blocking::run(move || {

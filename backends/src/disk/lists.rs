@@ -22,7 +22,7 @@ use super::{
     settle::{Reach, is_damage},
     tail::Tail,
 };
-use crate::{index::Index, lock::lock};
+use sessile_driver::{index::Index, lock};
 
 /// A tenant's projects, or its threads.
 type Key = (TenantId, SpaceKind);

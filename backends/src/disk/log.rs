@@ -13,7 +13,7 @@ use sessile_core::{
 
 use super::{
     frame,
-    line::{self, BatchHead, Said, Seal},
+    line::{self, BatchHeader, ParsedLine, Seal},
     medium::File,
     scan::{Window, read_line},
 };
@@ -79,7 +79,7 @@ pub(super) enum Last {
     Nothing,
     Batch {
         line: Line,
-        head: BatchHead,
+        head: BatchHeader,
     },
     Seal(Seal),
 }
@@ -166,7 +166,7 @@ impl Log {
                 };
                 let last = rest.get(begin..).unwrap_or_default();
                 let line = frame::line(last).filter(|line| line.len() == last.len());
-                let said = line.and_then(line::said).zip(u32::try_from(last.len()).ok());
+                let said = line.and_then(line::parse).zip(u32::try_from(last.len()).ok());
                 if !said.is_some_and(|(said, len)| self.precede(said, start + begin as u64, len)) {
                     return Ok(false);
                 }
@@ -177,10 +177,10 @@ impl Log {
     }
 
     /// Takes the line that stands before those that are known; `false` if it does not fit.
-    fn precede(&mut self, said: Said, at: u64, len: u32) -> bool {
+    fn precede(&mut self, said: ParsedLine, at: u64, len: u32) -> bool {
         let last = match said {
-            Said::Seal(seal) if seal.version == self.floor => Last::Seal(seal),
-            Said::Batch(head)
+            ParsedLine::Seal(seal) if seal.version == self.floor => Last::Seal(seal),
+            ParsedLine::Batch(head)
                 if head.last == self.floor
                     && head.first > 0
                     && head.space.is_some() == (at == 0)
@@ -206,7 +206,7 @@ impl Log {
     }
 
     /// The line, and keeps where its records begin.
-    fn line(&mut self, head: &BatchHead, at: u64, len: u32) -> Line {
+    fn line(&mut self, head: &BatchHeader, at: u64, len: u32) -> Line {
         let places = head.places(len);
         let (records, more) = places.split_first().unwrap_or((&0, &[]));
         if !more.is_empty() {
@@ -266,7 +266,7 @@ impl Log {
     pub(super) fn accept(
         &mut self,
         space: &Space,
-        said: Said,
+        said: ParsedLine,
         at: u64,
         len: u32,
         is_resumed: bool,
@@ -275,7 +275,7 @@ impl Log {
         let before = self.version;
         let why = "the line is damaged";
         match said {
-            Said::Batch(head) => {
+            ParsedLine::Batch(head) => {
                 let (first, last) = (head.first, head.last);
                 let named = head.space.as_ref();
                 if named.is_some_and(|named| *named != space.to_string()) {
@@ -304,7 +304,7 @@ impl Log {
                 self.version = last;
                 self.last = Last::Batch { line, head };
             }
-            Said::Seal(seal) => {
+            ParsedLine::Seal(seal) => {
                 let version = seal.version;
                 if version > before {
                     self.hole(Hole { first: before + 1, last: version, why });
@@ -400,7 +400,7 @@ impl Log {
 }
 
 /// Whether a batch says as many streams as it has versions.
-fn counts(head: &BatchHead) -> bool {
+fn counts(head: &BatchHeader) -> bool {
     let versions = head.last.checked_sub(head.first).and_then(|n| n.checked_add(1));
     versions == Some(head.streams.len() as u64)
 }
@@ -408,8 +408,8 @@ fn counts(head: &BatchHead) -> bool {
 /// Whether the file begins with the first line of this space.
 fn is_of(space: &Space, file: &dyn File, end: u64) -> io::Result<bool> {
     let line = read_line(file, 0, end)?;
-    Ok(match line.as_deref().and_then(line::said) {
-        Some(Said::Batch(head)) => head.space.is_some_and(|named| named == space.to_string()),
+    Ok(match line.as_deref().and_then(line::parse) {
+        Some(ParsedLine::Batch(head)) => head.space.is_some_and(|named| named == space.to_string()),
         _ => false,
     })
 }

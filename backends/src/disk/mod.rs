@@ -95,10 +95,10 @@ use self::{
     medium::{Medium, Os},
     shared::Shared,
 };
-use crate::{
+use sessile_driver::{
     blocking,
     lines::{frame, line},
-    lock::lock,
+    lock,
 };
 
 /// What a crash left unfinished at the end of a space's file, and the first look at it cut.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sessile_core::id::{ProjectId, Space, SpaceKind, ThreadId};
 
-pub(super) use crate::lines::name::{folder, text};
+pub(super) use sessile_driver::lines::name::{folder, text};
 
 /// The store's own file; no tenant's folder begins with `_`.
 pub(super) const META: &str = "_sessile.json";
@@ -228,7 +228,7 @@ mod tests {
             assert!(name.bytes().all(harmless), "{text:?}: {name}");
             assert!(!name.starts_with(['.', '_', '-']) && !name.ends_with('.'), "{text:?}: {name}");
             let stem = name.split('.').next().unwrap();
-            assert!(!crate::lines::name::RESERVED.contains(&stem), "{text:?}: {name}");
+            assert!(!sessile_driver::lines::name::RESERVED.contains(&stem), "{text:?}: {name}");
             if text.len() < 60 && !text.is_empty() {
                 assert_eq!(super::text(&name).as_deref(), Some(text), "{name}");
             }

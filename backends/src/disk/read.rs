@@ -15,7 +15,7 @@ use super::{
     log::Place,
     medium::File,
 };
-use crate::lock::lock;
+use sessile_driver::lock;
 
 /// Neighbours are read together, up to so many bytes.
 const RUN: u64 = 1 << 20;

@@ -4,7 +4,7 @@ use std::io;
 
 use super::{
     frame,
-    line::{self, Said},
+    line::{self, ParsedLine},
     medium::File,
 };
 
@@ -40,12 +40,12 @@ impl Window<'_> {
     }
 
     /// The whole line that begins at `at`, and its length.
-    pub(super) fn line(&mut self, at: u64) -> io::Result<Option<(Said, u32)>> {
+    pub(super) fn line(&mut self, at: u64) -> io::Result<Option<(ParsedLine, u32)>> {
         let Some(len) = frame::announced(self.get(at, frame::PREFIX)?) else { return Ok(None) };
         if self.to.saturating_sub(at) < len as u64 {
             return Ok(None);
         }
-        let said = frame::line(self.get(at, len)?).and_then(line::said);
+        let said = frame::line(self.get(at, len)?).and_then(line::parse);
         Ok(said.zip(u32::try_from(len).ok()))
     }
 

@@ -12,13 +12,13 @@ use super::{
     Repair, Shared,
     cell::{Cell, State},
     failed,
-    line::{self, Said},
+    line::{self, ParsedLine},
     log::{Last, Log},
     medium::{File, Mode},
     path, scan,
     tail::{self, Ending, Judge, Trouble},
 };
-use crate::lock::lock;
+use sessile_driver::lock;
 
 /// How often a handle that only reads looks again at what changes under its eyes.
 const LOOKS: usize = 8;
@@ -237,7 +237,7 @@ impl Shared {
         let Last::Batch { line, head } = &known.last else { return Ok(Log::default()) };
         let now = scan::read_line(file, line.at, line.end())?;
         let same = line.end() == known.upto
-            && now.as_deref().and_then(line::said) == Some(Said::Batch(head.clone()));
+            && now.as_deref().and_then(line::parse) == Some(ParsedLine::Batch(head.clone()));
         Ok(if same { known } else { Log::default() })
     }
 

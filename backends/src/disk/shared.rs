@@ -29,7 +29,7 @@ use super::{
     settle::{Reach, is_damage},
     tail::Tail,
 };
-use crate::{bell::Bell, check, lock::lock};
+use sessile_driver::{check, lock, notifier::Notifier};
 
 /// Files sealed at the same time by a close.
 const SEALERS: usize = 16;
@@ -48,7 +48,7 @@ pub(super) struct Shared {
     pub(super) cells: Cells,
     pub(super) files: Files,
     pub(super) lists: Lists,
-    pub(super) bell: Bell,
+    pub(super) notifier: Notifier,
     /// Spaces whose files have to be sealed.
     pub(super) written: Mutex<HashSet<Space>>,
     /// Folders whose names were flushed by this handle.
@@ -104,7 +104,7 @@ impl Shared {
             cells: Cells::new(options.memory),
             files: Files::new(options.files, mode),
             lists: Lists::new(options.memory),
-            bell: Bell::new(),
+            notifier: Notifier::new(),
             written: Mutex::default(),
             flushed: Mutex::default(),
             repairs: Mutex::default(),

@@ -21,7 +21,7 @@ use super::{
     read::unreadable,
     settle::{is_absent, list, remove},
 };
-use crate::{check, lock::lock};
+use sessile_driver::{check, lock};
 
 const MEMBER: &[u8] = b"\"snapshot\":";
 /// Longer than the first line of any snapshot.
@@ -132,7 +132,7 @@ impl Shared {
             Err(e) => return Err(unreadable(&path, e)),
         };
         let size = file.stat().map_err(|e| unreadable(&path, e))?.len;
-        let (start, length) = check::clamp(size, range);
+        let (start, length) = check::clamp_range(size, range);
         let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
         let read = file.read_at(&mut bytes, start).map_err(|e| unreadable(&path, e))?;
         bytes.truncate(read);

@@ -10,7 +10,7 @@ use sessile_core::{
 
 use super::{
     frame,
-    line::{self, BatchHead, Said},
+    line::{self, BatchHeader, ParsedLine},
     log::{Last, Log},
     medium::File,
     meta::Meta,
@@ -78,7 +78,7 @@ impl Judge<'_> {
 }
 
 /// The last record of a line.
-fn newest(line: &[u8], head: &BatchHead) -> Option<Record> {
+fn newest(line: &[u8], head: &BatchHeader) -> Option<Record> {
     let len = u32::try_from(line.len()).ok()?;
     let record = match head.places(len).last() {
         Some(place) => {
@@ -118,14 +118,14 @@ fn glance(
             return Ok(None);
         };
         let at = from + start as u64;
-        return match line::said(line) {
-            Some(Said::Seal(seal)) => {
+        return match line::parse(line) {
+            Some(ParsedLine::Seal(seal)) => {
                 let card = card(space, file, seal.card_at, len, seal.version)?;
                 let (position, project, card_at) = (seal.position(), seal.project, seal.card_at);
                 let tail = Tail { position, card, card_at, project, end: len };
                 Ok(Some((tail, false)))
             }
-            Some(Said::Batch(head)) if judge.takes(head.epoch) => {
+            Some(ParsedLine::Batch(head)) if judge.takes(head.epoch) => {
                 let Some(record) = newest(line, &head) else { return Ok(None) };
                 let position = Position { version: record.version, hash: record.link };
                 let card = match head.card_at {

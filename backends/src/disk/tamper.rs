@@ -10,7 +10,7 @@ use sessile_core::{
 
 use super::{
     failed,
-    line::{self, BatchHead, Said, Seal},
+    line::{self, BatchHeader, ParsedLine, Seal},
     medium::{File, Medium, Mode, Os},
     meta::Meta,
     path::Place,
@@ -19,7 +19,7 @@ use super::{
 use crate::tamper::{Damage, flip, flip_bytes, need_reader};
 
 enum Item {
-    Batch(BatchHead, Option<Card>, Vec<Record>),
+    Batch(BatchHeader, Option<Card>, Vec<Record>),
     Seal(Seal),
 }
 
@@ -72,12 +72,12 @@ fn load(file: &dyn File) -> std::io::Result<Option<Vec<Item>>> {
     let (mut at, mut items) = (0, Vec::new());
     while at < end {
         let Some(line) = scan::read_line(file, at, end)? else { return Ok(None) };
-        let item = match line::said(&line) {
-            Some(Said::Batch(head)) => {
+        let item = match line::parse(&line) {
+            Some(ParsedLine::Batch(head)) => {
                 let Some((card, records)) = line::content(&line) else { return Ok(None) };
                 Item::Batch(head, card, records)
             }
-            Some(Said::Seal(seal)) => Item::Seal(seal),
+            Some(ParsedLine::Seal(seal)) => Item::Seal(seal),
             None => return Ok(None),
         };
         items.push(item);
@@ -96,7 +96,7 @@ fn encode(items: Vec<Item>) -> Option<Vec<u8>> {
                 if card.is_some() {
                     newest = Some(bytes.len() as u64);
                 }
-                line::batch(&mut BatchHead { card_at: newest, ..head }, card.as_ref(), &records)?
+                line::batch(&mut BatchHeader { card_at: newest, ..head }, card.as_ref(), &records)?
             }
             Item::Seal(seal) => line::seal(&Seal { card_at: newest, ..seal })?,
         };

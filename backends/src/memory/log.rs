@@ -17,7 +17,7 @@ use sessile_core::{
     },
 };
 
-use crate::{check, clock, index::Index, lock::lock};
+use sessile_driver::{check, clock, index::Index, lock};
 
 /// A space. Locks are taken in the order log, index, head; so a commit and a list never wait for each other in a ring.
 #[derive(Default)]

@@ -25,7 +25,7 @@ use sessile_core::{
 };
 
 use self::log::Cell;
-use crate::{bell::Bell, check, coop, index::Index, lock::lock};
+use sessile_driver::{check, coop, index::Index, lock, notifier::Notifier};
 
 /// The format number of this journal; nothing outlives it, so there is only one.
 const FORMAT: u32 = 1;
@@ -40,7 +40,7 @@ pub struct Memory {
     info: JournalInfo,
     spaces: RwLock<HashMap<Space, Arc<Cell>>>,
     index: Mutex<Index<Arc<Cell>>>,
-    bell: Bell,
+    notifier: Notifier,
     closed: AtomicBool,
 }
 
@@ -51,7 +51,7 @@ impl Memory {
             info: JournalInfo::new("memory", store, Durability::None, Sharing::OneProcess, FORMAT),
             spaces: RwLock::default(),
             index: Mutex::default(),
-            bell: Bell::new(),
+            notifier: Notifier::new(),
             closed: AtomicBool::new(false),
         }
     }
@@ -85,7 +85,7 @@ impl Journal for Memory {
     }
 
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         self.check_open()?;
         Ok(self.find(space).and_then(|cell| lock(&cell.head).clone()))
     }
@@ -96,7 +96,7 @@ impl Journal for Memory {
         expected: Option<Position>,
         batch: &Batch,
     ) -> Result<Commit> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         self.check_open()?;
         check::batch(&self.info.limits, expected, batch)?;
         let cell = match self.find(space) {
@@ -106,13 +106,13 @@ impl Journal for Memory {
         };
         let commit = cell.commit(space, expected, batch, &self.index)?;
         if matches!(commit, Commit::Done) {
-            self.bell.ring(space);
+            self.notifier.notify(space);
         }
         Ok(commit)
     }
 
     async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         self.check_open()?;
         match self.find(space) {
             Some(cell) => cell.read(space, range, self.info.limits.batch_bytes),
@@ -122,7 +122,11 @@ impl Journal for Memory {
 
     async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
         self.check_open()?;
-        check::within("bytes of a snapshot", self.info.limits.blob_bytes, snapshot.bytes.len())?;
+        check::require_within(
+            "bytes of a snapshot",
+            self.info.limits.blob_bytes,
+            snapshot.bytes.len(),
+        )?;
         if let Some(cell) = self.find(space) {
             cell.save_snapshot(snapshot);
         }
@@ -148,7 +152,7 @@ impl Journal for Memory {
             self.check_open()?;
             Ok(self.find(space).is_some_and(|cell| cell.is_past(after)))
         };
-        self.bell.wait(space, time, is_past).await
+        self.notifier.wait(space, time, is_past).await
     }
 
     async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {
@@ -159,7 +163,7 @@ impl Journal for Memory {
             None => self.find_or_create(space),
         };
         let commit = cell.drop_all(space, expected, &self.index);
-        self.bell.ring(space);
+        self.notifier.notify(space);
         commit
     }
 
@@ -181,7 +185,7 @@ impl Journal for Memory {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Err(check::closed());
         }
-        self.bell.ring_all();
+        self.notifier.notify_all();
         Ok(())
     }
 }
@@ -190,7 +194,7 @@ impl Journal for Memory {
 impl Blobs for Memory {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
         self.check_open()?;
-        check::within("bytes of one blob", self.info.limits.blob_bytes, bytes.len())?;
+        check::require_within("bytes of one blob", self.info.limits.blob_bytes, bytes.len())?;
         let name = check::new_blob_name();
         self.find_or_create(space).put_blob(&name, bytes);
         Ok(name)
@@ -205,7 +209,7 @@ impl Blobs for Memory {
         self.check_open()?;
         let blob = self.find(space).and_then(|cell| cell.blob(name));
         let blob = blob.ok_or_else(|| Error::not_found(&name.0))?;
-        let (start, length) = check::clamp(blob.len() as u64, range);
+        let (start, length) = check::clamp_range(blob.len() as u64, range);
         let (start, length) = (start as usize, length as usize);
         Ok(blob.get(start..start.saturating_add(length)).unwrap_or_default().to_vec())
     }

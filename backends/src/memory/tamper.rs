@@ -9,10 +9,8 @@ use sessile_core::{
 };
 
 use super::{Memory, log::Log};
-use crate::{
-    lock::lock,
-    tamper::{Damage, flip, flip_bytes, need_reader},
-};
+use crate::tamper::{Damage, flip, flip_bytes, need_reader};
+use sessile_driver::lock;
 
 impl Memory {
     /// Damages the record at a version; `NotFound` if there is none.

@@ -6,29 +6,27 @@ use sessile_core::{
 };
 
 use super::Memory;
-use crate::{
-    tamper::Damage,
-    testing::{self, all, append, block_on, kind, record, space},
-};
+use crate::tamper::Damage;
+use sessile_testkit::journals::{self, all, append, block_on, kind, record, space};
 
 #[test]
 fn a_stale_writer_gets_what_it_missed() {
-    block_on(testing::a_stale_writer_gets_what_it_missed(&Memory::new(1)));
+    block_on(journals::a_stale_writer_gets_what_it_missed(&Memory::new(1)));
 }
 
 #[test]
 fn ranges_of_streams_from_either_end() {
-    block_on(testing::ranges_of_streams_from_either_end(&Memory::new(1)));
+    block_on(journals::ranges_of_streams_from_either_end(&Memory::new(1)));
 }
 
 #[test]
 fn lists_page_in_both_orders() {
-    block_on(testing::lists_page_in_both_orders(&Memory::new(1)));
+    block_on(journals::lists_page_in_both_orders(&Memory::new(1)));
 }
 
 #[test]
 fn a_dropped_space_stays_dropped() {
-    block_on(testing::a_dropped_space_stays_dropped(&Memory::new(1)));
+    block_on(journals::a_dropped_space_stays_dropped(&Memory::new(1)));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use sessile_core::{
 };
 
 use super::{Inner, format::Logged, look, site::Site, view::View};
-use crate::check;
+use sessile_driver::check;
 
 /// What became of an attempt to create an object.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Inner {
         let Some(logged) = Logged::of(batch) else { return Ok(Commit::Done) };
         let commit = self.append(site, &view, expected, logged).await?;
         if matches!(commit, Commit::Done) {
-            self.bell.ring(space);
+            self.notifier.notify(space);
             self.fold_when_due(site).await;
         }
         Ok(commit)
@@ -111,7 +111,7 @@ impl Inner {
             commit => commit,
         };
         if matches!(commit, Commit::Done) {
-            self.bell.ring(space);
+            self.notifier.notify(space);
             // What is left, a later scrub finds.
             let _ = self.clear(site, marks).await;
         }

@@ -7,7 +7,7 @@ use sessile_core::{
     journal::{Batch, Card, Position, Record},
 };
 
-use crate::lines::{
+use sessile_driver::lines::{
     frame,
     line::{self, first},
 };
@@ -202,7 +202,7 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{batch, record};
+    use sessile_testkit::journals::{batch, record};
 
     #[test]
     fn objects_come_back_and_damage_shows() {

@@ -13,7 +13,7 @@
 use object_store::path::Path;
 use sessile_core::id::{ProjectId, Space, SpaceKind, TenantId, Version};
 
-use crate::lines::name;
+use sessile_driver::lines::name;
 
 /// Keys below a prefix.
 #[derive(Clone, Debug)]

@@ -18,7 +18,7 @@ use super::{
     site::Site,
     view::{Moment, View},
 };
-use crate::check;
+use sessile_driver::check;
 
 /// Requests that one look has under way.
 const PARALLEL: usize = 16;

@@ -96,9 +96,9 @@ use sessile_core::{
 pub use self::cloud::{Cloud, client, connect};
 pub use self::options::Options;
 use self::{commit::Created, keys::Keys, view::Kept};
-use crate::{
-    bell::{self, Bell},
+use sessile_driver::{
     check, clock, coop,
+    notifier::{self, Notifier},
 };
 
 /// A journal in a store of objects. See the [module](self) for what it promises.
@@ -112,7 +112,7 @@ struct Inner {
     options: Options,
     info: JournalInfo,
     kept: Kept,
-    bell: Bell,
+    notifier: Notifier,
     closed: AtomicBool,
 }
 
@@ -138,7 +138,7 @@ impl Objects {
             options,
             info: info(0),
             kept: Kept::default(),
-            bell: Bell::new(),
+            notifier: Notifier::new(),
             closed: AtomicBool::new(false),
         };
         inner.try_out().await?;
@@ -205,7 +205,7 @@ impl Journal for Objects {
     }
 
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         self.inner.check()?;
         Ok(self.inner.peek(&self.inner.site(space)).await?.head())
     }
@@ -216,14 +216,14 @@ impl Journal for Objects {
         expected: Option<Position>,
         batch: &Batch,
     ) -> Result<Commit> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         self.inner.check()?;
         check::batch(&self.inner.info.limits, expected, batch)?;
         self.inner.commit(space, expected, batch).await
     }
 
     async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         self.inner.check()?;
         if range.limit == 0 || range.after >= range.upto {
             return Ok(Vec::new());
@@ -235,7 +235,7 @@ impl Journal for Objects {
         let inner = &self.inner;
         inner.check()?;
         let limit = inner.info.limits.blob_bytes;
-        check::within("bytes of a snapshot", limit, snapshot.bytes.len())?;
+        check::require_within("bytes of a snapshot", limit, snapshot.bytes.len())?;
         inner.save_snapshot(&inner.site(space), snapshot).await
     }
 
@@ -245,7 +245,7 @@ impl Journal for Objects {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<ListRow>> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         self.inner.check()?;
         self.inner.list(query).await
     }
@@ -256,7 +256,7 @@ impl Journal for Objects {
         let until = clock::deadline(time);
         let mut pause = Duration::from_millis(20);
         loop {
-            let listener = inner.bell.listen(space);
+            let listener = inner.notifier.listen(space);
             inner.check()?;
             let view = inner.peek(&site).await?;
             if view.last() > after || view.dropped() {
@@ -266,13 +266,13 @@ impl Journal for Objects {
             if left.is_zero() {
                 return Ok(false);
             }
-            bell::rung(listener, left.min(pause)).await;
+            notifier::notified(listener, left.min(pause)).await;
             pause = (pause * 2).min(Duration::from_secs(1));
         }
     }
 
     async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         self.inner.check()?;
         self.inner.drop_space(space, expected).await
     }
@@ -295,7 +295,7 @@ impl Journal for Objects {
         if self.inner.closed.swap(true, Ordering::AcqRel) {
             return Err(check::closed());
         }
-        self.inner.bell.ring_all();
+        self.inner.notifier.notify_all();
         Ok(())
     }
 }
@@ -305,7 +305,7 @@ impl Blobs for Objects {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
         let inner = &self.inner;
         inner.check()?;
-        check::within("bytes of one blob", inner.info.limits.blob_bytes, bytes.len())?;
+        check::require_within("bytes of one blob", inner.info.limits.blob_bytes, bytes.len())?;
         let name = check::new_blob_name();
         let key = inner.keys.space(space).blob(&name.0);
         match inner.create(&key, Bytes::copy_from_slice(bytes)).await? {
@@ -342,7 +342,7 @@ impl Blobs for Objects {
             error => look::unavailable("read a blob", error),
         };
         let size = inner.store.head(&key).await.map_err(found)?.size;
-        let (start, length) = check::clamp(size, Some(range));
+        let (start, length) = check::clamp_range(size, Some(range));
         if length == 0 {
             return Ok(Vec::new());
         }

@@ -7,7 +7,7 @@ use sessile_core::{
     journal::{Durability, Sharing},
 };
 
-use crate::clock::SystemClock;
+use sessile_driver::clock::SystemClock;
 
 /// Options of [`Objects`](super::Objects).
 #[derive(Clone)]

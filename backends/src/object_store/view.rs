@@ -19,7 +19,7 @@ use super::{
     format::{Logged, Manifest},
     keys::SpaceKeys,
 };
-use crate::lock::lock;
+use sessile_driver::lock;
 
 /// Bytes of log objects and of segments that a handle keeps, each.
 const KEPT: usize = 64 << 20;

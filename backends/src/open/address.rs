@@ -74,17 +74,20 @@ impl<'a> Address<'a> {
 }
 
 /// What to say of a value that an option does not take.
+#[cfg(any(feature = "disk", feature = "object_store", feature = "redb", feature = "sqlite"))]
 pub(super) fn not_a_value(name: &str, known: &[Known]) -> Error {
     let values = known.iter().find(|(known, _)| *known == name).map_or("", |(_, values)| values);
     Error::invalid("store", format!("the option `{name}` takes another value: {values}"))
 }
 
 /// `true` or `false`.
+#[cfg(any(feature = "disk", feature = "redb"))]
 pub(super) fn flag(name: &str, value: &str, known: &[Known]) -> Result<bool> {
     value.parse().map_err(|_| not_a_value(name, known))
 }
 
 /// 1 to 65,536.
+#[cfg(any(feature = "disk", feature = "object_store", feature = "redb"))]
 pub(super) fn number(name: &str, value: &str, known: &[Known]) -> Result<usize> {
     let number = value.parse().ok().filter(|number| (1..=65_536).contains(number));
     number.ok_or_else(|| not_a_value(name, known))

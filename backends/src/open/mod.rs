@@ -255,7 +255,7 @@ mod tests {
     use sessile_core::{error::ErrorKind, journal::Durability};
 
     use super::*;
-    use crate::testing::block_on;
+    use sessile_testkit::journals::block_on;
 
     #[test]
     fn addresses_open_what_they_name() {

@@ -18,7 +18,7 @@ use super::{
     schema::{self, Linked, Row, Tables},
     streams::{self, Index},
 };
-use crate::{
+use sessile_driver::{
     check,
     engine::{Job, Write},
 };

@@ -8,7 +8,7 @@ use std::{
 
 use redb::{BackendError, StorageBackend};
 
-use crate::lock::lock;
+use sessile_driver::lock;
 
 /// Whether a flush has failed, and what was said. It never becomes true again.
 #[derive(Debug, Default)]

@@ -47,13 +47,13 @@ use self::{
     read::Reading,
     write::Writer,
 };
-use crate::{
-    bell::Bell,
+use sessile_driver::{
     blocking, check,
     clock::{self, Clock as _, SystemClock},
     coop,
     engine::{Job, Write},
-    group::Group,
+    group::GroupCommit,
+    notifier::Notifier,
 };
 
 /// A read of at most this many records runs on the caller's thread; a longer one where it may block.
@@ -99,7 +99,7 @@ const SHORT_READ: usize = 64;
 #[derive(Debug)]
 pub struct Redb {
     shared: Arc<Shared>,
-    group: Arc<Group>,
+    group: Arc<GroupCommit>,
 }
 
 /// What readers and the writer share.
@@ -109,7 +109,7 @@ pub(crate) struct Shared {
     options: Options,
     info: JournalInfo,
     slot: RwLock<Slot>,
-    bell: Bell,
+    notifier: Notifier,
     closed: AtomicBool,
     /// Once it failed, the handle is of no use.
     flush: Arc<Flush>,
@@ -236,11 +236,11 @@ impl Redb {
             options,
             info,
             slot: RwLock::new(Slot { db: Some(db), generation: 0 }),
-            bell: Bell::new(),
+            notifier: Notifier::new(),
             closed: AtomicBool::new(false),
             flush,
         });
-        let group = Group::new(Box::new(Writer(shared.clone())));
+        let group = GroupCommit::new(Box::new(Writer(shared.clone())));
         Ok(Self { shared, group })
     }
 
@@ -250,7 +250,7 @@ impl Redb {
         is_short: bool,
         query: impl Fn(&ReadTransaction) -> Found<T> + Send + 'static,
     ) -> Result<T> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         if is_short && self.shared.slot.try_read().is_ok() {
             return self.shared.read(query);
         }
@@ -260,7 +260,7 @@ impl Redb {
 
     /// Nobody waits for another process here: a write has all the time it needs.
     async fn submit(&self, space: &Space, write: Write) -> Result<Commit> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         self.shared.check()?;
         let until = clock::deadline(Duration::MAX);
         self.group.submit(Job { space: space.clone(), write, until }).await
@@ -268,7 +268,7 @@ impl Redb {
 
     /// A write that no head can refuse.
     async fn keep(&self, space: &Space, write: Write) -> Result<()> {
-        self.submit(space, write).await.and_then(check::kept)
+        self.submit(space, write).await.and_then(check::require_known)
     }
 }
 
@@ -310,7 +310,7 @@ impl Journal for Redb {
     async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
         self.shared.check()?;
         let limit = self.shared.info.limits.blob_bytes;
-        check::within("bytes of a snapshot", limit, snapshot.bytes.len())?;
+        check::require_within("bytes of a snapshot", limit, snapshot.bytes.len())?;
         self.keep(space, Write::Snapshot(snapshot.clone())).await
     }
 
@@ -339,7 +339,7 @@ impl Journal for Redb {
                 Ok(other.is_some_and(|number| number.value() == schema::DROPPED))
             })
         };
-        self.shared.bell.wait(space, time, is_past).await
+        self.shared.notifier.wait(space, time, is_past).await
     }
 
     async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {
@@ -361,7 +361,7 @@ impl Journal for Redb {
         if shared.closed.swap(true, Ordering::AcqRel) {
             return Err(check::closed());
         }
-        shared.bell.ring_all();
+        shared.notifier.notify_all();
         blocking::run(move || group.close()).await?
     }
 }
@@ -370,7 +370,11 @@ impl Journal for Redb {
 impl Blobs for Redb {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
         self.shared.check()?;
-        check::within("bytes of one blob", self.shared.info.limits.blob_bytes, bytes.len())?;
+        check::require_within(
+            "bytes of one blob",
+            self.shared.info.limits.blob_bytes,
+            bytes.len(),
+        )?;
         let name = check::new_blob_name();
         let write = Write::Blob { name: name.clone(), bytes: bytes.into(), at: SystemClock.now() };
         self.keep(space, write).await?;
@@ -396,7 +400,7 @@ impl Blobs for Redb {
             let key = (id.ok_or_else(missing)?, name.0.as_bytes());
             let blob = txn.open_table(schema::BLOB)?.get(key)?.ok_or_else(missing)?;
             let bytes = blob.value();
-            let (start, length) = check::clamp(bytes.len() as u64, range.clone());
+            let (start, length) = check::clamp_range(bytes.len() as u64, range.clone());
             let bytes = bytes.get(start as usize..).unwrap_or_default();
             Ok(bytes.get(..length as usize).unwrap_or_default().to_vec())
         };
@@ -410,7 +414,7 @@ impl Blobs for Redb {
         older_than: Duration,
     ) -> Result<u64> {
         let count = Arc::new(AtomicU64::new(0));
-        let upto = check::before(SystemClock.now(), older_than);
+        let upto = check::time_before(SystemClock.now(), older_than);
         let write = Write::Collect { in_use: in_use.clone(), upto, count: Arc::clone(&count) };
         self.keep(space, write).await?;
         Ok(count.load(Ordering::Relaxed))

@@ -19,7 +19,7 @@ use super::{
     medium::{Flush, Medium, Watch},
     owner, schema,
 };
-use crate::check;
+use sessile_driver::check;
 
 /// Where the pages are.
 #[derive(Clone, Debug)]
@@ -143,7 +143,7 @@ fn settle(path: &Path) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         Err(e) => return Err(e),
     }
-    check::flush_name(path)
+    check::flush_directory_of(path)
 }
 
 /// Where a scrub writes the new file.
@@ -155,7 +155,7 @@ pub(super) fn beside(path: &Path) -> PathBuf {
 
 /// The file's absolute path, links followed: a scrub replaces what it really is.
 pub(super) fn place(path: &Path) -> Result<PathBuf> {
-    let place = check::file_place(path)?;
+    let place = check::absolute_file(path)?;
     Ok(std::fs::canonicalize(&place).unwrap_or(place))
 }
 

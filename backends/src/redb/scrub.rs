@@ -26,7 +26,7 @@ use super::{
     open::{self, Place},
     schema,
 };
-use crate::check;
+use sessile_driver::check;
 
 pub(super) fn scrub(shared: &Shared) -> Result<Scrub> {
     let Place::File(path) = &shared.place else {
@@ -59,7 +59,7 @@ pub(super) fn scrub(shared: &Shared) -> Result<Scrub> {
     let generation = slot.generation + 1;
     // The old file has no name any more; it goes with its last owner.
     *slot = Slot { db: Some(new), generation };
-    if let Err(e) = check::flush_name(path) {
+    if let Err(e) = check::flush_directory_of(path) {
         // After a loss of power the old file might be back, without what is written from now on.
         shared.flush.fail(&e);
         shared.check()?;

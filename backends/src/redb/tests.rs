@@ -14,7 +14,7 @@ use sessile_core::{
 use tempfile::TempDir;
 
 use super::{Options, Redb, open, set_format};
-use crate::testing::{self, all, append, batch, block_on, carded, kind, record, space};
+use sessile_testkit::journals::{self, all, append, batch, block_on, carded, kind, record, space};
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -111,10 +111,10 @@ fn what_every_journal_does() {
             let journal = Redb::open_on(Bytes::new(), options.clone()).unwrap();
             block_on(async {
                 match at {
-                    0 => testing::a_stale_writer_gets_what_it_missed(&journal).await,
-                    1 => testing::ranges_of_streams_from_either_end(&journal).await,
-                    2 => testing::lists_page_in_both_orders(&journal).await,
-                    _ => testing::a_dropped_space_stays_dropped(&journal).await,
+                    0 => journals::a_stale_writer_gets_what_it_missed(&journal).await,
+                    1 => journals::ranges_of_streams_from_either_end(&journal).await,
+                    2 => journals::lists_page_in_both_orders(&journal).await,
+                    _ => journals::a_dropped_space_stays_dropped(&journal).await,
                 }
             });
         }
@@ -178,8 +178,8 @@ fn the_order_of_updates_holds_while_places_are_late() {
                 let of_it = |bits: &&u128| project.is_none_or(|project| **bits % 3 == project);
                 let mut right: Vec<u128> = times.keys().filter(of_it).copied().collect();
                 right.sort_by_key(|bits| std::cmp::Reverse((times[bits], *bits)));
-                let query = testing::query(ListOrder::Updated, project, 40);
-                assert_eq!(testing::pages(&journal, query).await, right, "round {round}");
+                let query = journals::query(ListOrder::Updated, project, 40);
+                assert_eq!(journals::pages(&journal, query).await, right, "round {round}");
             }
         }
     });

@@ -13,7 +13,7 @@ use super::{
     error::{self, Failure, Found},
     schema::{self, Tables},
 };
-use crate::engine::{Committed, Engine, Job, Write};
+use sessile_driver::engine::{Committed, Engine, Job, Write};
 
 #[derive(Debug)]
 pub(super) struct Writer(pub(super) Arc<Shared>);
@@ -51,7 +51,7 @@ impl Writer {
     /// nothing was applied; `Some`, that nobody knows.
     fn settle(&self, generation: u64, jobs: &[&Job], error: redb::Error) -> Result<Option<Source>> {
         if self.0.flush.failed().is_some() {
-            self.0.bell.ring_all();
+            self.0.notifier.notify_all();
             return Ok(Some(Arc::new(error)));
         }
         match self.0.revive(generation).and_then(|()| self.landed(jobs)) {
@@ -113,7 +113,7 @@ impl Engine for Writer {
             }
         };
         for job in &written {
-            self.0.bell.ring(&job.space);
+            self.0.notifier.notify(&job.space);
         }
         Ok(Committed::new(answers, doubt, None))
     }

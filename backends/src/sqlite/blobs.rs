@@ -11,7 +11,7 @@ use sessile_core::{
 };
 
 use super::read::{self, Found};
-use crate::check;
+use sessile_driver::check;
 
 /// The bytes of a range; only the pages of the range are kept in memory.
 pub(super) fn get(
@@ -30,7 +30,7 @@ pub(super) fn get(
     };
     let row = row.ok_or_else(|| Error::not_found(&name.0))?;
     let blob = txn.blob_open("main", "blob", "content", row, true)?;
-    let (start, length) = check::clamp(blob.len() as u64, range);
+    let (start, length) = check::clamp_range(blob.len() as u64, range);
     let mut bytes = vec![0; length as usize];
     blob.read_at_exact(&mut bytes, start as usize)?;
     blob.close()?;

@@ -14,7 +14,7 @@ use super::{
     read::{self, Found, SpaceRow},
     schema,
 };
-use crate::{
+use sessile_driver::{
     check,
     engine::{Job, Write},
 };

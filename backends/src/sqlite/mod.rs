@@ -48,13 +48,13 @@ use self::{
     watch::Watch,
     write::Writer,
 };
-use crate::{
-    bell::{self, Bell},
+use sessile_driver::{
     blocking, check,
     clock::{self, Clock as _, SystemClock},
     coop,
     engine::{Job, Write},
-    group::Group,
+    group::GroupCommit,
+    notifier::{self, Notifier},
     reservation,
 };
 
@@ -95,7 +95,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Sqlite {
     shared: Arc<Shared>,
-    group: Arc<Group>,
+    group: Arc<GroupCommit>,
 }
 
 /// What readers and the writer share.
@@ -106,7 +106,7 @@ pub(crate) struct Shared {
     info: JournalInfo,
     pool: Pool,
     watch: Watch,
-    bell: Bell,
+    notifier: Notifier,
     closed: AtomicBool,
     /// Why the handle is of no use until the file is opened again.
     poisoned: OnceLock<String>,
@@ -127,7 +127,7 @@ impl Shared {
     fn poison(&self, error: &rusqlite::Error) {
         let file = self.path.display();
         let _ = self.poisoned.set(format!("a flush of {file} failed ({error}): open it again"));
-        self.bell.ring_all();
+        self.notifier.notify_all();
     }
 
     fn engine_error(&self, error: rusqlite::Error) -> Error {
@@ -170,7 +170,7 @@ impl Sqlite {
     /// `Invalid` if the path is a directory or lies in none; `CorruptFile` if it is no database, a damaged one, or another
     /// application's; `NewerFormat` if a newer release wrote it; `Unavailable` if it cannot be written.
     pub async fn open(path: impl AsRef<Path>, options: Options) -> Result<Self> {
-        let path = check::file_place(path.as_ref())?;
+        let path = check::absolute_file(path.as_ref())?;
         blocking::run(move || {
             let (conn, store) = open::open(&path, &options)?;
             Ok(Self::over(path, options, conn, store))
@@ -195,11 +195,11 @@ impl Sqlite {
             ),
             pool: Pool::default(),
             watch: Watch::default(),
-            bell: Bell::new(),
+            notifier: Notifier::new(),
             closed: AtomicBool::new(false),
             poisoned: OnceLock::new(),
         });
-        let group = Group::new(Box::new(Writer::new(shared.clone(), conn)));
+        let group = GroupCommit::new(Box::new(Writer::new(shared.clone(), conn)));
         Self { shared, group }
     }
 
@@ -209,7 +209,7 @@ impl Sqlite {
         is_short: bool,
         query: impl Fn(&Connection) -> Found<T> + Send + 'static,
     ) -> Result<T> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         if is_short && !self.shared.pool.is_exhausted() {
             return self.shared.read(query);
         }
@@ -218,7 +218,7 @@ impl Sqlite {
     }
 
     async fn submit(&self, space: &Space, write: Write, patience: Duration) -> Result<Commit> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         self.shared.check()?;
         let until = clock::deadline(patience);
         self.group.submit(Job { space: space.clone(), write, until }).await
@@ -226,7 +226,7 @@ impl Sqlite {
 
     /// A write that no head can refuse.
     async fn keep(&self, space: &Space, write: Write) -> Result<()> {
-        self.submit(space, write, PATIENCE).await.and_then(check::kept)
+        self.submit(space, write, PATIENCE).await.and_then(check::require_known)
     }
 }
 
@@ -237,7 +237,7 @@ impl Journal for Sqlite {
     }
 
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
-        coop::breathe().await;
+        coop::yield_budget().await;
         if !self.shared.pool.is_exhausted() {
             return self.shared.read(|conn| read::head(conn, space));
         }
@@ -267,7 +267,7 @@ impl Journal for Sqlite {
     async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
         self.shared.check()?;
         let limit = self.shared.info.limits.blob_bytes;
-        check::within("bytes of a snapshot", limit, snapshot.bytes.len())?;
+        check::require_within("bytes of a snapshot", limit, snapshot.bytes.len())?;
         self.keep(space, Write::Snapshot(snapshot.clone())).await
     }
 
@@ -286,7 +286,7 @@ impl Journal for Sqlite {
         let mut pause = Duration::from_millis(1);
         let mut seen = None;
         loop {
-            let listener = self.shared.bell.listen(space);
+            let listener = self.shared.notifier.listen(space);
             self.shared.check()?;
             let epoch = self
                 .shared
@@ -304,7 +304,7 @@ impl Journal for Sqlite {
             if left.is_zero() {
                 return Ok(false);
             }
-            if bell::rung(listener, left.min(pause)).await {
+            if notifier::notified(listener, left.min(pause)).await {
                 seen = None;
             }
             pause = (pause * 2).min(Duration::from_millis(16));
@@ -330,7 +330,7 @@ impl Journal for Sqlite {
         if shared.closed.swap(true, Ordering::AcqRel) {
             return Err(check::closed());
         }
-        shared.bell.ring_all();
+        shared.notifier.notify_all();
         blocking::run(move || {
             shared.pool.close();
             shared.watch.close();
@@ -344,7 +344,11 @@ impl Journal for Sqlite {
 impl Blobs for Sqlite {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
         self.shared.check()?;
-        check::within("bytes of one blob", self.shared.info.limits.blob_bytes, bytes.len())?;
+        check::require_within(
+            "bytes of one blob",
+            self.shared.info.limits.blob_bytes,
+            bytes.len(),
+        )?;
         let name = check::new_blob_name();
         let write = Write::Blob { name: name.clone(), bytes: bytes.into(), at: SystemClock.now() };
         self.keep(space, write).await?;
@@ -368,7 +372,7 @@ impl Blobs for Sqlite {
         older_than: Duration,
     ) -> Result<u64> {
         let count = Arc::new(AtomicU64::new(0));
-        let upto = check::before(SystemClock.now(), older_than);
+        let upto = check::time_before(SystemClock.now(), older_than);
         let write = Write::Collect { in_use: in_use.clone(), upto, count: Arc::clone(&count) };
         self.keep(space, write).await?;
         Ok(count.load(Ordering::Relaxed))

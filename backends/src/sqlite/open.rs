@@ -12,7 +12,7 @@ use super::{
     error::{self, is_busy},
     schema,
 };
-use crate::{check, clock, reservation};
+use sessile_driver::{check, clock, reservation};
 
 /// How long an open, or a read, waits for what other processes hold for a moment: recovery, the last checkpoint.
 pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -32,7 +32,7 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<(Connection, u128)>
             Err(Failure::Engine(e)) => return Err(error::engine(path, e)),
             Err(Failure::Refused(e)) => return Err(e),
             Ok(opened) => {
-                return match check::flush_name(path) {
+                return match check::flush_directory_of(path) {
                     Ok(()) => Ok(opened),
                     Err(e) => {
                         let reason = format!("the folder of {} fails", path.display());

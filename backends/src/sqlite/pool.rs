@@ -9,7 +9,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::{Options, open};
-use crate::lock::lock;
+use sessile_driver::lock;
 
 /// Readers at the same time, at most; more wait.
 const MOST: usize = 8;

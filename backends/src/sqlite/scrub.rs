@@ -5,7 +5,7 @@ use std::time::Duration;
 use sessile_core::{error::Result, journal::Scrub};
 
 use super::{Shared, error::is_busy, open};
-use crate::{clock, reservation};
+use sessile_driver::{clock, reservation};
 
 /// How long it waits for reads and writes that are under way.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -7,7 +7,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use crate::{clock, lock::lock};
+use sessile_driver::{clock, lock};
 
 /// Nobody asks the file more often than this, however many wait.
 const OFTEN: Duration = Duration::from_millis(1);

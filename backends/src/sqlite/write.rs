@@ -16,7 +16,7 @@ use super::{
     open,
     read::{self, Failure},
 };
-use crate::engine::{Committed, Engine, Job, Write};
+use sessile_driver::engine::{Committed, Engine, Job, Write};
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -177,7 +177,7 @@ impl Engine for Writer {
         } else {
             doubt = self.end(&written)?;
             for job in &written {
-                self.shared.bell.ring(&job.space);
+                self.shared.notifier.notify(&job.space);
             }
             // The head that a job was refused on may be one that is in doubt now.
             hold = hold.filter(|_| doubt.is_none());

@@ -25,7 +25,7 @@ struct Small {
 async fn small() -> Small {
     let folder = folder();
     let journal = Arc::new(open_in(&folder).await);
-    let store = Store::new(Arc::<Disk>::clone(&journal), crate::clock::options());
+    let store = Store::new(Arc::<Disk>::clone(&journal), sessile_driver::clock::options());
     let caller = caller();
     let project = store.as_caller(&caller).create_project("p").await.unwrap();
     let thread =
@@ -62,7 +62,7 @@ async fn answers(small: &Small, options: Options) -> Result<Vec<String>, Error> 
         };
         said.push(format!("{:?}", journal.list(&query).await?));
     }
-    let store = Store::new(Arc::<Disk>::clone(&journal), crate::clock::options());
+    let store = Store::new(Arc::<Disk>::clone(&journal), sessile_driver::clock::options());
     let verified = store.as_caller(&caller).verify(small.thread, None).await?;
     if let Some((version, reason)) = verified.problems.first() {
         return Err(Error::corrupt(&small.thread.space(&caller.tenant), *version, reason.as_str()));

@@ -20,7 +20,7 @@ use sessile_core::{
 use tempfile::TempDir;
 
 use super::{Disk, Options, set_format};
-use crate::testing::{
+use sessile_testkit::journals::{
     self, all, append, batch, block_on, carded, kind, pages, query, record, space,
 };
 
@@ -77,10 +77,10 @@ fn what_every_journal_does() {
             let path = folder.path().join(format!("{at}"));
             let journal = Disk::open(path, Options::default()).await.unwrap();
             match at {
-                0 => testing::a_stale_writer_gets_what_it_missed(&journal).await,
-                1 => testing::ranges_of_streams_from_either_end(&journal).await,
-                2 => testing::lists_page_in_both_orders(&journal).await,
-                _ => testing::a_dropped_space_stays_dropped(&journal).await,
+                0 => journals::a_stale_writer_gets_what_it_missed(&journal).await,
+                1 => journals::ranges_of_streams_from_either_end(&journal).await,
+                2 => journals::lists_page_in_both_orders(&journal).await,
+                _ => journals::a_dropped_space_stays_dropped(&journal).await,
             }
             journal.close().await.unwrap();
         });

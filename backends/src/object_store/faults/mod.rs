@@ -19,7 +19,7 @@ use object_store::{Error, ObjectStore, PutOptions, PutPayload, Result, path::Pat
 
 use self::store::apply;
 
-use crate::lock::lock;
+use sessile_driver::lock;
 
 /// What becomes of one PUT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use object_store::{
 };
 
 use super::{Faults, Held, Put, Reading, broken, exists, is_hit};
-use crate::lock::lock;
+use sessile_driver::lock;
 
 pub(super) async fn apply(store: &dyn ObjectStore, held: Vec<Held>) -> Vec<(Path, Result<()>)> {
     let mut landed = Vec::new();

@@ -23,10 +23,8 @@ use super::{
     Objects, Options,
     faults::{Faults, Put},
 };
-use crate::{
-    lock::lock,
-    testing::{all, append, batch, carded, kind, record, space},
-};
+use sessile_driver::lock;
+use sessile_testkit::journals::{all, append, batch, carded, kind, record, space};
 
 const GRACE: Duration = Duration::from_secs(600);
 

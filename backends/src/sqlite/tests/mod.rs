@@ -16,11 +16,9 @@ use sessile_core::{
 use tempfile::TempDir;
 
 use super::{Options, Sqlite, Synchronous, open, set_format, tamper};
-use crate::{
-    clock,
-    tamper::Damage,
-    testing::{self, all, append, batch, block_on, carded, kind, record, space},
-};
+use crate::tamper::Damage;
+use sessile_driver::clock;
+use sessile_testkit::journals::{self, all, append, batch, block_on, carded, kind, record, space};
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -51,10 +49,10 @@ fn what_every_journal_does() {
             let path = folder.path().join(name);
             let journal = Sqlite::open(path, Options::default()).await.unwrap();
             match at {
-                0 => testing::a_stale_writer_gets_what_it_missed(&journal).await,
-                1 => testing::ranges_of_streams_from_either_end(&journal).await,
-                2 => testing::lists_page_in_both_orders(&journal).await,
-                _ => testing::a_dropped_space_stays_dropped(&journal).await,
+                0 => journals::a_stale_writer_gets_what_it_missed(&journal).await,
+                1 => journals::ranges_of_streams_from_either_end(&journal).await,
+                2 => journals::lists_page_in_both_orders(&journal).await,
+                _ => journals::a_dropped_space_stays_dropped(&journal).await,
             }
         });
     }
@@ -132,7 +130,7 @@ fn opening_at_once_succeeds_for_all() {
 #[test]
 fn a_full_disk_is_no_end() {
     let folder = folder();
-    let path = crate::check::file_place(&folder.path().join("a.db")).unwrap();
+    let path = sessile_driver::check::absolute_file(&folder.path().join("a.db")).unwrap();
     let options = Options::default();
     let (conn, store) = open::open(&path, &options).unwrap();
     let pages: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();

@@ -1,4 +1,4 @@
-//! What the unit tests of the journals share.
+//! Small journals' worth of data, and claims that hold for every journal.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,38 +13,42 @@ use sessile_core::{
     },
 };
 
-pub(crate) fn space(bits: u128) -> Space {
+/// The space of the thread with this number, of tenant `t`.
+pub fn space(bits: u128) -> Space {
     Space::new(TenantId::new("t").unwrap(), SpaceKind::Thread, bits)
 }
 
-pub(crate) fn record(version: Version, stream: u64, body: &str) -> Record {
-    let head = format!("{{\"v\":{version},\"s\":{stream},\"r\":1}}");
-    let link = Hash::of(&[head.as_bytes(), body.as_bytes()]);
+/// An entry whose header, link and sum fit.
+pub fn record(version: Version, stream: u64, body: &str) -> Record {
+    let header = format!("{{\"v\":{version},\"s\":{stream},\"r\":1}}");
+    let link = Hash::of(&[header.as_bytes(), body.as_bytes()]);
     let record = Record {
         version,
         stream: Stream(stream),
         kind: "entry".into(),
         sum: 0,
         link,
-        header: head.into(),
+        header: header.into(),
         salt: [7; 16],
         body: RecordBody::Inline(body.into()),
     };
     Record { sum: record.fitting_sum(), ..record }
 }
 
-pub(crate) fn batch(records: Vec<Record>) -> Batch {
+/// A batch without a card.
+pub fn batch(records: Vec<Record>) -> Batch {
     Batch { records, card: None, project: None, patience: Duration::from_secs(5) }
 }
 
-pub(crate) fn carded(records: Vec<Record>, updated: u64, project: Option<u128>) -> Batch {
+/// A batch with a card of this time.
+pub fn carded(records: Vec<Record>, updated: u64, project: Option<u128>) -> Batch {
     let card = Card { updated_at: Timestamp::from_millis(updated), json: format!("[{updated}]") };
     let project = project.map(ProjectId::from_bits);
     Batch { card: Some(card), project, ..batch(records) }
 }
 
-/// Commits one record that must land; answers the new position.
-pub(crate) async fn append(
+/// Commits one record, which must succeed; returns the new head.
+pub async fn append(
     journal: &dyn Journal,
     space: &Space,
     after: Option<Position>,
@@ -56,7 +60,8 @@ pub(crate) async fn append(
     batch.end().unwrap()
 }
 
-pub(crate) fn all() -> ReadRange {
+/// The first thousand records of a space.
+pub fn all() -> ReadRange {
     ReadRange {
         stream: None,
         after: 0,
@@ -66,7 +71,8 @@ pub(crate) fn all() -> ReadRange {
     }
 }
 
-pub(crate) fn query(order: ListOrder, project: Option<u128>, limit: usize) -> ListQuery {
+/// The first page of a list of threads.
+pub fn query(order: ListOrder, project: Option<u128>, limit: usize) -> ListQuery {
     ListQuery {
         tenant: TenantId::new("t").unwrap(),
         kind: SpaceKind::Thread,
@@ -78,7 +84,7 @@ pub(crate) fn query(order: ListOrder, project: Option<u128>, limit: usize) -> Li
 }
 
 /// All rows of a list, page by page.
-pub(crate) async fn pages(journal: &dyn Journal, mut query: ListQuery) -> Vec<u128> {
+pub async fn pages(journal: &dyn Journal, mut query: ListQuery) -> Vec<u128> {
     let mut all = Vec::new();
     loop {
         let rows = journal.list(&query).await.unwrap();
@@ -90,7 +96,7 @@ pub(crate) async fn pages(journal: &dyn Journal, mut query: ListQuery) -> Vec<u1
 }
 
 /// Polls a future to its end on this thread, outside any runtime.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(std::thread::Thread);
     impl std::task::Wake for Unpark {
         fn wake(self: Arc<Self>) {
@@ -108,11 +114,13 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
+/// The kind of the error that a call must return.
+pub fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
     result.unwrap_err().kind()
 }
 
-pub(crate) async fn a_stale_writer_gets_what_it_missed(journal: &dyn Journal) {
+/// A writer that is behind gets the records it missed.
+pub async fn a_stale_writer_gets_what_it_missed(journal: &dyn Journal) {
     let one = append(journal, &space(1), None, "a").await;
     let two = append(journal, &space(1), Some(one), "b").await;
     let late = batch(vec![record(2, 4, "late")]);
@@ -126,7 +134,8 @@ pub(crate) async fn a_stale_writer_gets_what_it_missed(journal: &dyn Journal) {
     assert_eq!(journal.read(&space(1), &all()).await.unwrap().len(), 2);
 }
 
-pub(crate) async fn ranges_of_streams_from_either_end(journal: &dyn Journal) {
+/// A read of a stream or of all is cut by range and limit, from either end.
+pub async fn ranges_of_streams_from_either_end(journal: &dyn Journal) {
     let records = (1..=10).map(|v| record(v, 4 * (v % 2), "x")).collect();
     assert!(matches!(
         journal.commit(&space(1), None, &batch(records)).await.unwrap(),
@@ -143,7 +152,8 @@ pub(crate) async fn ranges_of_streams_from_either_end(journal: &dyn Journal) {
     assert!(versions(ReadRange { limit: 0, ..range }).await.is_empty());
 }
 
-pub(crate) async fn lists_page_in_both_orders(journal: &dyn Journal) {
+/// A list has each space that is not dropped once, in both orders, of all projects or of one.
+pub async fn lists_page_in_both_orders(journal: &dyn Journal) {
     for bits in 0..10_u128 {
         let first = carded(vec![record(1, 3, "x")], bits as u64 % 3, Some(bits % 2));
         let commit = journal.commit(&space(bits), None, &first).await.unwrap();
@@ -163,7 +173,8 @@ pub(crate) async fn lists_page_in_both_orders(journal: &dyn Journal) {
     assert_eq!(of_one, [7, 1, 9, 3]);
 }
 
-pub(crate) async fn a_dropped_space_stays_dropped(journal: &dyn Journal) {
+/// A dropped space refuses commits and keeps no blob.
+pub async fn a_dropped_space_stays_dropped(journal: &dyn Journal) {
     assert!(matches!(journal.drop_space(&space(1), None).await.unwrap(), Commit::Done));
     let late = journal.commit(&space(1), None, &batch(vec![record(1, 4, "x")])).await.unwrap();
     assert!(matches!(late, Commit::HeadMoved { head: None, .. }));

@@ -1,4 +1,4 @@
-//! What the lines of a space say: one batch each, or the seal of a clean close.
+//! The lines of a space: each holds a batch, or the seal of a clean close.
 //!
 //! ```json
 //! {"len":"...","crc":"...","batch":{"first":1,"last":2,"epoch":1,"space":"acme/threads/...","project":"prj_...","card_at":0,"streams":[3,4],"sizes":[500,700]},
@@ -7,8 +7,8 @@
 //! {"len":"...","crc":"...","seal":{"version":2,"link":"...","epoch":1,"project":"prj_...","card_at":0}}
 //! ```
 //!
-//! JSON texts stand as given, so that `jq` sees into them; what is no JSON, or has white space around it, stands as a string
-//! in a member named `head_text`, `body_text` or `show_text` instead.
+//! A JSON text is written as it is, so that tools like `jq` can read it. A text that is no JSON, or has white space around it,
+//! is written as a string in a member named `head_text`, `body_text` or `show_text`.
 
 use std::borrow::Cow;
 
@@ -25,39 +25,42 @@ use super::frame;
 
 const BATCH: &[u8] = b"\"batch\":";
 const SEAL: &[u8] = b"\"seal\":";
-/// What follows the last record of a line.
-pub(crate) const RECORDS_END: &[u8] = b"]}\n";
-/// What a record of a batch begins with: the CRC-32 of all that follows these 18 bytes.
+/// The bytes after the last record of a line.
+pub const RECORDS_END: &[u8] = b"]}\n";
+/// A record begins with the CRC-32 of all that follows its first 18 bytes.
 const RECORD: &[u8] = b"{\"crc\":\"";
 const DIGITS: usize = 8;
 const RECORD_PREFIX: usize = RECORD.len() + DIGITS + 2;
 const NO_SALT: [u8; 16] = [0; 16];
 
-/// The beginning of a batch's line: what is asked without looking at its records.
+/// The beginning of the line of a batch: what can be read without its records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct BatchHead {
-    pub(crate) first: Version,
-    pub(crate) last: Version,
-    /// Which opening of the store wrote it.
-    pub(crate) epoch: u64,
-    /// Whose records these are; on the first line of a file.
+pub struct BatchHeader {
+    /// The version of the first record.
+    pub first: Version,
+    /// The version of the last record.
+    pub last: Version,
+    /// The number of the opening of the store that wrote it.
+    pub epoch: u64,
+    /// The space of the records; on the first line of a file only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) space: Option<String>,
+    pub space: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) project: Option<ProjectId>,
-    /// Where the line with the newest card begins; this one may be it.
+    /// The project of the space, if it has one.
+    pub project: Option<ProjectId>,
+    /// The offset in the file of the line with the newest card, which may be this line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) card_at: Option<u64>,
+    pub card_at: Option<u64>,
     /// The stream of each record.
-    pub(crate) streams: Vec<Stream>,
-    /// The bytes of each record, with its braces: so that one can be read without the others.
+    pub streams: Vec<Stream>,
+    /// The length in bytes of each record with its braces, so that one can be read without the others.
     #[serde(default)]
-    pub(crate) sizes: Vec<u32>,
+    pub sizes: Vec<u32>,
 }
 
-impl BatchHead {
-    /// Where each record begins, in a line of `len` bytes; nothing if the line does not say so.
-    pub(crate) fn places(&self, len: u32) -> Vec<u32> {
+impl BatchHeader {
+    /// The offset of each record in a line of `len` bytes; empty if `sizes` is missing or does not fit.
+    pub fn places(&self, len: u32) -> Vec<u32> {
         let mut end = len.checked_sub(RECORDS_END.len() as u32);
         let mut places = Vec::with_capacity(self.sizes.len());
         for size in self.sizes.iter().rev() {
@@ -70,42 +73,45 @@ impl BatchHead {
     }
 }
 
-/// The last line of a file that was closed cleanly.
+/// The last line of a file after a clean close.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Seal {
-    pub(crate) version: Version,
-    pub(crate) link: Hash,
-    pub(crate) epoch: u64,
+pub struct Seal {
+    /// The version of the last record.
+    pub version: Version,
+    /// The link of the last record.
+    pub link: Hash,
+    /// The number of the opening of the store that wrote it.
+    pub epoch: u64,
+    /// The project of the space, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) project: Option<ProjectId>,
+    pub project: Option<ProjectId>,
+    /// The offset in the file of the line with the newest card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) card_at: Option<u64>,
+    pub card_at: Option<u64>,
 }
 
-/// What a whole line is.
+/// A line whose frame is whole, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Said {
-    Batch(BatchHead),
+pub enum ParsedLine {
+    /// A batch. Its records are not parsed yet: see [`content`] and [`record`].
+    Batch(BatchHeader),
+    /// The seal of a clean close.
     Seal(Seal),
 }
 
-/// What a whole line says; `None` if it is no line of this format.
-pub(crate) fn said(line: &[u8]) -> Option<Said> {
+/// Parses a line whose frame is whole; `None` if it is no line of this format.
+pub fn parse(line: &[u8]) -> Option<ParsedLine> {
     let members = frame::members(line);
     match members.strip_prefix(BATCH) {
-        Some(json) => first(json).map(Said::Batch),
-        None => first(members.strip_prefix(SEAL)?).map(Said::Seal),
+        Some(json) => first(json).map(ParsedLine::Batch),
+        None => first(members.strip_prefix(SEAL)?).map(ParsedLine::Seal),
     }
 }
 
-/// The line of a batch; the head learns the sizes of the records.
-pub(crate) fn batch(
-    head: &mut BatchHead,
-    card: Option<&Card>,
-    records: &[Record],
-) -> Option<Vec<u8>> {
+/// The line of a batch; sets `sizes` of the header. `None` if it cannot be written: it is longer than 4 GiB.
+pub fn batch(header: &mut BatchHeader, card: Option<&Card>, records: &[Record]) -> Option<Vec<u8>> {
     let mut texts = Vec::with_capacity(records.iter().map(|r| r.weight() + 300).sum());
-    head.sizes.clear();
+    header.sizes.clear();
     for record in records {
         if !texts.is_empty() {
             texts.push(b',');
@@ -117,12 +123,12 @@ pub(crate) fn batch(
         let text = texts.get_mut(from..)?;
         let crc = format!("{:08x}", crc32fast::hash(text.get(RECORD_PREFIX..)?));
         text.get_mut(RECORD.len()..RECORD.len() + DIGITS)?.copy_from_slice(crc.as_bytes());
-        head.sizes.push(u32::try_from(text.len()).ok()?);
+        header.sizes.push(u32::try_from(text.len()).ok()?);
     }
     let mut line = frame::start();
     line.reserve(texts.len() + 1024);
     line.extend_from_slice(BATCH);
-    serde_json::to_writer(&mut line, head).ok()?;
+    serde_json::to_writer(&mut line, header).ok()?;
     write_card(&mut line, card)?;
     line.extend_from_slice(b",\"records\":[");
     line.append(&mut texts);
@@ -130,12 +136,8 @@ pub(crate) fn batch(
     frame::finish(line)
 }
 
-/// Adds the members that [`content`] reads.
-pub(crate) fn write_content(
-    line: &mut Vec<u8>,
-    card: Option<&Card>,
-    records: &[Record],
-) -> Option<()> {
+/// Appends the members that [`content`] reads: the card and the records.
+pub fn write_content(line: &mut Vec<u8>, card: Option<&Card>, records: &[Record]) -> Option<()> {
     write_card(line, card)?;
     line.extend_from_slice(b",\"records\":[");
     for (i, record) in records.iter().enumerate() {
@@ -155,13 +157,13 @@ fn write_card(line: &mut Vec<u8>, card: Option<&Card>) -> Option<()> {
     Some(())
 }
 
-/// What stands first in a line, behind its name.
-pub(crate) fn first<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+/// Parses the JSON value that `json` begins with, and ignores what follows it.
+pub fn first<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
     serde_json::Deserializer::from_slice(json).into_iter().next()?.ok()
 }
 
-/// The line of a seal.
-pub(crate) fn seal(seal: &Seal) -> Option<Vec<u8>> {
+/// The line of a seal; `None` if it cannot be written.
+pub fn seal(seal: &Seal) -> Option<Vec<u8>> {
     let mut line = frame::start();
     line.extend_from_slice(SEAL);
     serde_json::to_writer(&mut line, seal).ok()?;
@@ -293,8 +295,8 @@ impl RecordText<'_> {
     }
 }
 
-/// The card and the records of a batch's line; `None` if it does not say them.
-pub(crate) fn content(line: &[u8]) -> Option<(Option<Card>, Vec<Record>)> {
+/// Parses the card and all records of the line of a batch; `None` if a part is missing or malformed.
+pub fn content(line: &[u8]) -> Option<(Option<Card>, Vec<Record>)> {
     let Content { card, records } = serde_json::from_str(std::str::from_utf8(line).ok()?).ok()?;
     let card = match card {
         Some(card) => Some(card.card()?),
@@ -304,14 +306,14 @@ pub(crate) fn content(line: &[u8]) -> Option<(Option<Card>, Vec<Record>)> {
     Some((card, records))
 }
 
-/// The card of a batch's line.
-pub(crate) fn card(line: &[u8]) -> Option<Card> {
+/// Parses the card of the line of a batch.
+pub fn card(line: &[u8]) -> Option<Card> {
     let OnlyCard { card } = serde_json::from_str(std::str::from_utf8(line).ok()?).ok()?;
     card?.card()
 }
 
-/// One record of a batch's line; `None` if it is not whole.
-pub(crate) fn record(bytes: &[u8]) -> Option<Record> {
+/// Parses one record of the line of a batch; `None` if its checksum does not fit.
+pub fn record(bytes: &[u8]) -> Option<Record> {
     let digits = frame::digits(bytes.strip_prefix(RECORD)?, 0)?;
     let members = bytes.get(RECORD.len() + DIGITS..)?.strip_prefix(b"\",")?;
     if digits != crc32fast::hash(members) {
@@ -322,7 +324,7 @@ pub(crate) fn record(bytes: &[u8]) -> Option<Record> {
     usual.or_else(|| serde_json::from_str::<RecordText<'_>>(text).ok()?.record())
 }
 
-/// A record as most are: its body is the last member, and is not gone through.
+/// Parses a record whose body is its last member, as most are, without parsing the body.
 fn usual(text: &str) -> Option<Record> {
     let rest = text.strip_prefix("\"version\":")?;
     let (version, rest) = rest.split_once(',')?;
@@ -333,7 +335,7 @@ fn usual(text: &str) -> Option<Record> {
     let (salt, rest) = rest.strip_prefix("\",\"salt\":\"")?.split_at_checked(32)?;
     let rest = rest.strip_prefix("\",\"head\":")?;
     let mut values = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
-    let head = values.next()?.ok()?.get();
+    let header = values.next()?.ok()?.get();
     let body = rest.get(values.byte_offset()..)?.strip_prefix(",\"body\":")?.strip_suffix('}')?;
     if kind.contains('\\') {
         return None;
@@ -342,7 +344,7 @@ fn usual(text: &str) -> Option<Record> {
         version: version.parse().ok()?,
         stream: Stream(stream.parse().ok()?),
         kind: kind.into(),
-        header: head.into(),
+        header: header.into(),
         sum: u64::from_str_radix(sum, 16).ok()?,
         link: Hash::parse(link)?,
         salt: u128::from_str_radix(salt, 16).ok()?.to_be_bytes(),
@@ -350,14 +352,14 @@ fn usual(text: &str) -> Option<Record> {
     })
 }
 
-/// The head of a batch that follows: what stands before its records.
-pub(crate) fn head(
+/// The header of a batch, without a space and sizes.
+pub fn header(
     records: &[Record],
     epoch: u64,
     project: Option<ProjectId>,
     card_at: Option<u64>,
-) -> BatchHead {
-    BatchHead {
+) -> BatchHeader {
+    BatchHeader {
         first: records.first().map_or(0, |r| r.version),
         last: records.last().map_or(0, |r| r.version),
         epoch,
@@ -370,7 +372,8 @@ pub(crate) fn head(
 }
 
 impl Seal {
-    pub(crate) const fn position(&self) -> Position {
+    /// The end of the space that the seal states.
+    pub const fn position(&self) -> Position {
         Position { version: self.version, hash: self.link }
     }
 }
@@ -378,7 +381,7 @@ impl Seal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::record;
+    use sessile_testkit::journals::record;
 
     #[test]
     fn any_text_comes_back_equal_and_the_line_is_json() {
@@ -419,17 +422,17 @@ mod tests {
             three.body = RecordBody::None;
             let records = vec![one, two, three];
             let card = Card { updated_at: Timestamp::from_millis(u64::MAX), json: text.into() };
-            let mut head =
-                BatchHead { space: Some("s".into()), ..head(&records, 7, None, Some(0)) };
-            let bytes = batch(&mut head, Some(&card), &records).unwrap();
-            let places = head.places(bytes.len() as u32);
-            for ((place, size), right) in places.iter().zip(&head.sizes).zip(&records) {
+            let mut header =
+                BatchHeader { space: Some("s".into()), ..header(&records, 7, None, Some(0)) };
+            let bytes = batch(&mut header, Some(&card), &records).unwrap();
+            let places = header.places(bytes.len() as u32);
+            for ((place, size), right) in places.iter().zip(&header.sizes).zip(&records) {
                 let bytes = &bytes[*place as usize..(*place + *size) as usize];
                 assert_eq!(super::record(bytes).as_ref(), Some(right), "{text:?}");
             }
             assert_eq!(bytes.iter().filter(|b| **b == b'\n').count(), 1, "{text:?}");
             let line = frame::line(&bytes).unwrap();
-            assert_eq!(said(line), Some(Said::Batch(head)));
+            assert_eq!(parse(line), Some(ParsedLine::Batch(header)));
             assert_eq!(content(line), Some((Some(card.clone()), records)), "{text:?}");
             assert_eq!(super::card(line), Some(card));
             serde_json::from_slice::<&RawValue>(&bytes).unwrap();
@@ -439,10 +442,10 @@ mod tests {
     #[test]
     fn every_flipped_bit_of_a_record_is_noticed() {
         let records = vec![record(1, 4, "{\"a\":1}"), record(2, 4, "two")];
-        let mut head = head(&records, 7, None, None);
-        let bytes = batch(&mut head, None, &records).unwrap();
-        let places = head.places(bytes.len() as u32);
-        let (from, size) = (places[0] as usize, head.sizes[0] as usize);
+        let mut header = header(&records, 7, None, None);
+        let bytes = batch(&mut header, None, &records).unwrap();
+        let places = header.places(bytes.len() as u32);
+        let (from, size) = (places[0] as usize, header.sizes[0] as usize);
         let whole = &bytes[from..from + size];
         assert_eq!(super::record(whole).as_ref(), records.first());
         for at in 0..whole.len() {
@@ -450,7 +453,7 @@ mod tests {
             bent[at] ^= 1 << (at % 8);
             assert_eq!(super::record(&bent), None, "byte {at}");
         }
-        assert_eq!(BatchHead { sizes: vec![u32::MAX; 2], ..head }.places(500), [0; 0]);
+        assert_eq!(BatchHeader { sizes: vec![u32::MAX; 2], ..header }.places(500), [0; 0]);
     }
 
     #[test]
@@ -459,6 +462,6 @@ mod tests {
         let seal =
             Seal { version: 9, link: Hash::of(&[b"x"]), epoch: 4, project, card_at: Some(77) };
         let bytes = super::seal(&seal).unwrap();
-        assert_eq!(said(frame::line(&bytes).unwrap()), Some(Said::Seal(seal)));
+        assert_eq!(parse(frame::line(&bytes).unwrap()), Some(ParsedLine::Seal(seal)));
     }
 }

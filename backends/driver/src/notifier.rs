@@ -1,4 +1,4 @@
-//! Wakes those who wait for a space, in this process.
+//! Wakes the tasks of this process that wait for a commit to a space.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -12,39 +12,54 @@ use sessile_core::{error::Result, id::Space};
 
 use crate::clock;
 
-/// A fixed number of events, shared by spaces: a ring may wake a neighbour, never miss its own.
+/// Tells waiting tasks that a space has a new commit.
+///
+/// Spaces share 64 events: a notification wakes all that wait for its space, and may wake some that wait for another.
+/// Who is woken must look again.
 #[derive(Debug)]
-pub(crate) struct Bell {
+pub struct Notifier {
     events: Box<[Event]>,
 }
 
 const EVENTS: usize = 64;
 
-impl Bell {
-    pub(crate) fn new() -> Self {
+impl Default for Notifier {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Notifier {
+    /// A notifier nobody waits for yet.
+    pub fn new() -> Self {
         Self { events: (0..EVENTS).map(|_| Event::new()).collect() }
     }
 
-    /// From now on, a ring for this space ends the wait.
-    pub(crate) fn listen(&self, space: &Space) -> Option<EventListener> {
+    /// Registers for the next notification of a space. Register first, then look at the space: a commit in between is not missed.
+    pub fn listen(&self, space: &Space) -> Option<EventListener> {
         self.of(space).map(Event::listen)
     }
 
-    pub(crate) fn ring(&self, space: &Space) {
+    /// Wakes all that listen to this space. Call it after a commit can be read.
+    pub fn notify(&self, space: &Space) {
         if let Some(event) = self.of(space) {
             event.notify(usize::MAX);
         }
     }
 
-    pub(crate) fn ring_all(&self) {
+    /// Wakes all that listen to any space; for the close of a journal.
+    pub fn notify_all(&self) {
         for event in &self.events {
             event.notify(usize::MAX);
         }
     }
 
-    /// Waits until `is_past` says so, but no longer than `time`; answers what it said last. It is asked again whenever
-    /// the space rings, which is enough where every writer has this bell.
-    pub(crate) async fn wait(
+    /// Waits until `is_past` answers `true`, for `time` at most; returns its last answer. It is called at first and after each
+    /// notification of the space, so every writer must notify this notifier: other processes cannot.
+    ///
+    /// # Errors
+    /// What `is_past` returns.
+    pub async fn wait(
         &self,
         space: &Space,
         time: Duration,
@@ -60,7 +75,7 @@ impl Bell {
             if left.is_zero() {
                 return Ok(false);
             }
-            rung(listener, left).await;
+            notified(listener, left).await;
         }
     }
 
@@ -71,8 +86,8 @@ impl Bell {
     }
 }
 
-/// Waits for the ring, but no longer than `time`; answers whether it rang.
-pub(crate) async fn rung(listener: Option<EventListener>, time: Duration) -> bool {
+/// Waits for a notification, for `time` at most; returns whether there was one.
+pub async fn notified(listener: Option<EventListener>, time: Duration) -> bool {
     let mut sleep = pin!(clock::sleep(time));
     let mut listener = listener;
     std::future::poll_fn(|cx| {

@@ -1,10 +1,10 @@
-//! One line: a JSON object that begins with its own length and checksum.
+//! The frame of a line: a JSON object that begins with its own length and checksum.
 //!
 //! `{"len":"0000012a","crc":"89abcdef",` ... `}` and a newline. `len` counts all bytes of the line, the newline too; `crc` is
 //! the CRC-32 of the eight digits of `len` and of all that follows the 35 bytes of this beginning.
 
-/// What every line begins with.
-pub(crate) const START: &[u8] = LEN;
+/// The bytes every line begins with.
+pub const START: &[u8] = LEN;
 const LEN: &[u8] = b"{\"len\":\"";
 const CRC: &[u8] = b"\",\"crc\":\"";
 const END: &[u8] = b"\",";
@@ -12,11 +12,11 @@ const DIGITS: usize = 8;
 const LEN_AT: usize = LEN.len();
 const CRC_AT: usize = LEN_AT + DIGITS + CRC.len();
 
-/// Bytes before what the line says.
-pub(crate) const PREFIX: usize = CRC_AT + DIGITS + END.len();
+/// The number of bytes before the members of a line.
+pub const PREFIX: usize = CRC_AT + DIGITS + END.len();
 
-/// Begins a line: what follows is JSON members, then [`finish`].
-pub(crate) fn start() -> Vec<u8> {
+/// Begins a line. Append JSON members separated by commas, then call [`finish`].
+pub fn start() -> Vec<u8> {
     let mut line = Vec::with_capacity(2048);
     for part in [LEN, &[b'0'; DIGITS], CRC, &[b'0'; DIGITS], END] {
         line.extend_from_slice(part);
@@ -24,8 +24,8 @@ pub(crate) fn start() -> Vec<u8> {
     line
 }
 
-/// Ends a line; `None` if it is longer than 4 GiB.
-pub(crate) fn finish(mut line: Vec<u8>) -> Option<Vec<u8>> {
+/// Ends a line: writes its length and checksum. `None` if it is longer than 4 GiB.
+pub fn finish(mut line: Vec<u8>) -> Option<Vec<u8>> {
     line.extend_from_slice(b"}\n");
     let len = format!("{:08x}", u32::try_from(line.len()).ok()?);
     line.get_mut(LEN_AT..LEN_AT + DIGITS)?.copy_from_slice(len.as_bytes());
@@ -41,15 +41,15 @@ fn crc(line: &[u8]) -> Option<u32> {
     Some(hasher.finalize())
 }
 
-/// Eight digits, as they are written here.
+/// The number of eight lower-case hexadecimal digits.
 pub(super) fn digits(bytes: &[u8], at: usize) -> Option<u32> {
     let digits = std::str::from_utf8(bytes.get(at..at + DIGITS)?).ok()?;
     let is_ours = digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if is_ours { u32::from_str_radix(digits, 16).ok() } else { None }
 }
 
-/// The length that the beginning of a line announces.
-pub(crate) fn announced(bytes: &[u8]) -> Option<usize> {
+/// The length of a line, read from its first bytes; `None` if they are not the beginning of a line.
+pub fn announced(bytes: &[u8]) -> Option<usize> {
     let rest = bytes.strip_prefix(LEN)?;
     let rest = rest.get(DIGITS..)?.strip_prefix(CRC)?;
     rest.get(DIGITS..)?.strip_prefix(END)?;
@@ -57,15 +57,15 @@ pub(crate) fn announced(bytes: &[u8]) -> Option<usize> {
     (len > PREFIX + 2).then_some(len)
 }
 
-/// The line that `bytes` begin with, if it is there and whole.
-pub(crate) fn line(bytes: &[u8]) -> Option<&[u8]> {
+/// The line that `bytes` begin with; `None` if it is cut, or its checksum does not fit.
+pub fn line(bytes: &[u8]) -> Option<&[u8]> {
     let line = bytes.get(..announced(bytes)?)?;
     let whole = line.ends_with(b"}\n") && digits(line, CRC_AT)? == crc(line)?;
     whole.then_some(line)
 }
 
-/// What a whole line says: JSON members, without the braces.
-pub(crate) fn members(line: &[u8]) -> &[u8] {
+/// The JSON members of a line, without its length, checksum and braces.
+pub fn members(line: &[u8]) -> &[u8] {
     line.get(PREFIX..line.len().saturating_sub(2)).unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! Which spaces there are, in the two orders of a list.
+//! An index in memory of the spaces of a store, in both orders of a list.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,7 +11,7 @@ use sessile_core::{
     journal::{ListOrder, ListQuery},
 };
 
-/// What one list goes over: a tenant's spaces of a kind, of one project or of all.
+/// The spaces of one list: those of a tenant and a kind, of one project or of all.
 type Scope = (TenantId, SpaceKind, Option<ProjectId>);
 
 #[derive(Debug)]
@@ -20,9 +20,9 @@ struct Order<V> {
     by_updated: BTreeMap<(Timestamp, u128), V>,
 }
 
-/// Every living space with a value, in each scope it belongs to.
+/// The spaces that are not dropped, each with a value: a list answers a page in logarithmic time.
 #[derive(Debug)]
-pub(crate) struct Index<V> {
+pub struct Index<V> {
     scopes: HashMap<Scope, Order<V>>,
 }
 
@@ -39,7 +39,8 @@ fn scopes(space: &Space, project: Option<ProjectId>) -> impl Iterator<Item = Sco
 }
 
 impl<V: Clone> Index<V> {
-    pub(crate) fn insert(
+    /// Adds a space with the time of its newest card.
+    pub fn insert(
         &mut self,
         space: &Space,
         project: Option<ProjectId>,
@@ -54,7 +55,8 @@ impl<V: Clone> Index<V> {
         }
     }
 
-    pub(crate) fn update(
+    /// Moves a space in the order of the newest cards.
+    pub fn update(
         &mut self,
         space: &Space,
         project: Option<ProjectId>,
@@ -70,7 +72,8 @@ impl<V: Clone> Index<V> {
         }
     }
 
-    pub(crate) fn remove(&mut self, space: &Space, project: Option<ProjectId>, updated: Timestamp) {
+    /// Removes a space that was dropped.
+    pub fn remove(&mut self, space: &Space, project: Option<ProjectId>, updated: Timestamp) {
         for scope in scopes(space, project) {
             if let Some(order) = self.scopes.get_mut(&scope) {
                 order.by_id.remove(&space.bits());
@@ -82,25 +85,21 @@ impl<V: Clone> Index<V> {
         }
     }
 
-    #[cfg(feature = "disk")]
-    pub(crate) fn get(&self, space: &Space) -> Option<&V> {
+    /// The value of a space.
+    pub fn get(&self, space: &Space) -> Option<&V> {
         let scope = scopes(space, None).next()?;
         self.scopes.get(&scope)?.by_id.get(&space.bits())
     }
 
-    /// All values, each once.
-    #[cfg(feature = "disk")]
-    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+    /// The values of all spaces, in no order.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
         let whole = self.scopes.iter().filter(|((.., project), _)| project.is_none());
         whole.flat_map(|(_, order)| order.by_id.values())
     }
 
-    /// At most `query.limit` of what is made of the spaces a query asks for, in its order; what makes nothing is not counted.
-    pub(crate) fn list<T>(
-        &self,
-        query: &ListQuery,
-        make: impl Fn(Space, &V) -> Option<T>,
-    ) -> Vec<T> {
+    /// One page of a list, in the order of the query: what `make` returns for each space, without those for which it returns
+    /// `None`; `query.limit` at most.
+    pub fn list<T>(&self, query: &ListQuery, make: impl Fn(Space, &V) -> Option<T>) -> Vec<T> {
         let scope = (query.tenant.clone(), query.kind, query.project);
         let Some(order) = self.scopes.get(&scope) else { return Vec::new() };
         let space = |bits: u128| Space::new(query.tenant.clone(), query.kind, bits);

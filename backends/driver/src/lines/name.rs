@@ -1,12 +1,12 @@
-//! Names of folders and keys for any text.
+//! Names of folders and object keys for any text.
 
 use sessile_core::hash::Hash;
 
-/// Longer names are cut, and told apart by a digest.
+/// Longer names are cut and end with a digest of the text.
 const LONGEST: usize = 200;
 
-/// Names that some systems reserve, whatever follows a dot.
-pub(crate) const RESERVED: [&str; 22] = [
+/// Names that Windows reserves, alone and before a dot.
+pub const RESERVED: [&str; 22] = [
     "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8",
     "com9", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 ];
@@ -14,9 +14,9 @@ pub(crate) const RESERVED: [&str; 22] = [
 /// The name of a folder for any text: different for different texts, also where letters differ in case only and the
 /// file system does not care; never `.`, `..`, reserved, or longer than 255 bytes.
 ///
-/// Lower-case letters, digits and `-` stay, `.` and `_` inside, all else is `%` and two digits for each byte. From 200
-/// bytes on, the rest is a digest of the whole: different texts then have different names as far as digests differ.
-pub(crate) fn folder(text: &str) -> String {
+/// Lower-case letters and digits stay, `-` except at the beginning, `.` and `_` except at both ends; each other byte becomes
+/// `%` and two hexadecimal digits. A name of 200 bytes or more is cut and ends with 128 bits of a digest of the text.
+pub fn folder(text: &str) -> String {
     let last = text.len().saturating_sub(1);
     let stem = text.split('.').next().unwrap_or_default();
     let is_reserved = RESERVED.contains(&stem);
@@ -42,8 +42,8 @@ pub(crate) fn folder(text: &str) -> String {
     if name.is_empty() { "%".into() } else { name }
 }
 
-/// The text a folder is named after; `None` if it is no name of [`folder`], or of a text too long to be told.
-pub(crate) fn text(name: &str) -> Option<String> {
+/// The text of a name made by [`folder`]; `None` if [`folder`] makes no such name, or if it was cut.
+pub fn text(name: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name.as_bytes();
     while let Some((byte, after)) = rest.split_first() {

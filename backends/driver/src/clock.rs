@@ -1,4 +1,4 @@
-//! Time and randomness, injected into a store; and the operating system's own, read in this file only.
+//! Clocks and identifiers of the operating system, for stores and drivers. No other module reads the system's time.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,8 +9,8 @@ use tokio::runtime::Handle;
 
 /// The operating system's clocks.
 ///
-/// `now` is the wall clock and may jump; `elapsed` is monotonic and, on Linux, counts the time a machine was suspended too
-/// (`CLOCK_BOOTTIME`). `sleep` takes tokio's timer inside a runtime (which must have time enabled) and a thread outside of one.
+/// `now` is the wall clock and may jump. `elapsed` never goes back; on Linux it includes the time the machine was suspended
+/// (`CLOCK_BOOTTIME`). `sleep` uses tokio's timer inside a runtime (which must have time enabled), and a thread outside of one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -31,7 +31,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// The operating system's randomness, stretched by a generator of each thread.
+/// Random identifiers: a generator for each thread, seeded by the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsIds;
 
@@ -46,38 +46,37 @@ pub fn options() -> StoreOptions {
     StoreOptions::new(std::sync::Arc::new(SystemClock), std::sync::Arc::new(OsIds))
 }
 
-/// Time since some point in the past, the same for all processes until the machine is started again; it never stands
-/// still, a suspended machine's does not either.
+/// Time since the machine was started: the same for all processes of the machine, with the time it was suspended.
 #[cfg(target_os = "linux")]
-pub(crate) fn since_boot() -> Duration {
+pub fn since_boot() -> Duration {
     use rustix::time::{ClockId, clock_gettime};
     let time = clock_gettime(ClockId::Boottime);
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// Time since its first use in this process. Whether it counts while the machine is suspended is the platform's matter.
+/// Time since the first call in this process. Whether it includes the time the machine was suspended depends on the platform.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn since_boot() -> Duration {
+pub fn since_boot() -> Duration {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     let now = instant();
     now.saturating_duration_since(*START.get_or_init(|| now))
 }
 
-/// Elapsed time, for what bounds a wait.
+/// Now, for deadlines.
 #[allow(clippy::disallowed_methods, reason = "this is where elapsed time comes from")]
-pub(crate) fn instant() -> Instant {
+pub fn instant() -> Instant {
     Instant::now()
 }
 
-/// When `time` from now is over; about a year at most, so that it cannot overflow.
-pub(crate) fn deadline(time: Duration) -> Instant {
+/// The instant `time` from now; a year from now at most, so that it cannot overflow.
+pub fn deadline(time: Duration) -> Instant {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
     let now = instant();
     now.checked_add(time.min(YEAR)).unwrap_or(now)
 }
 
-/// Sleeps inside and outside a runtime.
-pub(crate) async fn sleep(time: Duration) {
+/// Sleeps: on tokio's timer inside a runtime, on a thread outside of one.
+pub async fn sleep(time: Duration) {
     if Handle::try_current().is_ok() {
         tokio::time::sleep(time).await;
         return;

@@ -12,12 +12,13 @@ use sessile_core::{
     journal::Commit,
 };
 
-use super::Group;
+use sessile_testkit::journals::{block_on, kind, space};
+
+use super::GroupCommit;
 use crate::{
     clock,
     engine::{Committed, Engine, Job, Write},
-    lock::lock,
-    testing::{block_on, kind, space},
+    lock,
 };
 
 /// An engine that notes its groups; spaces are what it is told to do.
@@ -54,10 +55,10 @@ impl Engine for Fake {
 
 type Groups = Arc<Mutex<Vec<Vec<u128>>>>;
 
-fn group() -> (Arc<Group>, Groups, Arc<AtomicBool>) {
+fn group() -> (Arc<GroupCommit>, Groups, Arc<AtomicBool>) {
     let fake = Fake::default();
     let (groups, busy) = (fake.groups.clone(), fake.busy.clone());
-    (Group::new(Box::new(fake)), groups, busy)
+    (GroupCommit::new(Box::new(fake)), groups, busy)
 }
 
 fn job(bits: u128, patience: Duration) -> Job {
@@ -68,7 +69,7 @@ fn job(bits: u128, patience: Duration) -> Job {
 const LONG: Duration = Duration::from_secs(10);
 
 /// Puts jobs into the queue while another leads, then lets everything run.
-fn together(group: &Arc<Group>, busy: &AtomicBool, bits: &[u128]) -> Vec<Result<Commit>> {
+fn together(group: &Arc<GroupCommit>, busy: &AtomicBool, bits: &[u128]) -> Vec<Result<Commit>> {
     busy.store(true, Ordering::SeqCst);
     let callers: Vec<_> = bits
         .iter()
@@ -77,7 +78,7 @@ fn together(group: &Arc<Group>, busy: &AtomicBool, bits: &[u128]) -> Vec<Result<
             std::thread::spawn(move || block_on(group.submit(job(bits, LONG))))
         })
         .collect();
-    while lock(&group.state).queue.len() < bits.len() {
+    while lock(&group.queue).jobs.len() < bits.len() {
         std::thread::yield_now();
     }
     busy.store(false, Ordering::SeqCst);
@@ -129,7 +130,7 @@ fn who_is_dropped_in_the_queue_is_never_written() {
         assert!(leads.poll(&mut context).is_pending());
         assert!(waits.poll(&mut context).is_pending());
     }
-    assert!(lock(&group.state).queue.is_empty());
+    assert!(lock(&group.queue).jobs.is_empty());
     busy.store(false, Ordering::SeqCst);
     assert!(block_on(group.submit(job(3, LONG))).is_ok());
     assert_eq!(*lock(&groups), [[3]]);
@@ -143,7 +144,7 @@ fn closing_answers_those_who_wait() {
         let group = group.clone();
         move || block_on(group.submit(job(1, LONG)))
     });
-    while lock(&group.state).queue.is_empty() {
+    while lock(&group.queue).jobs.is_empty() {
         std::thread::yield_now();
     }
     group.close().unwrap();

@@ -1,7 +1,8 @@
-//! A place in line: the engine's right to write, kept for the writer that just lost.
+//! A reservation: the engine's right to write, kept for a writer that was refused because the head had moved.
 //!
-//! Without it a writer whose head moved reads, decides and queues again among all others, and moves too late again: under
-//! sixteen processes on one space it may starve. With it, whoever gets the right to write commits before giving it up.
+//! Without it, such a writer reads what it missed, decides again, and queues behind all others; by then the head may have moved
+//! again. With sixteen processes on one space it may never succeed. With a reservation it commits before the right to write is
+//! given up.
 
 use std::{
     sync::{Arc, Condvar, Mutex, PoisonError, Weak},
@@ -10,65 +11,66 @@ use std::{
 
 use sessile_core::journal::WriteReservation;
 
-use crate::{clock, group::Group, lock::lock};
+use crate::{clock, group::GroupCommit, lock};
 
-/// How long a turn lasts, counted from when the right to write was got.
+/// How long a reservation lasts at most, counted from when the engine got the right to write.
 pub(crate) const LONGEST: Duration = Duration::from_millis(20);
 
-/// How long the thread that ends forgotten turns stays without work.
+/// How long the thread that ends reservations stays alive without work.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// Ends its turn when dropped.
+/// Ends its reservation when dropped.
 struct Guard {
-    group: Arc<Group>,
+    group: Arc<GroupCommit>,
     reservation: u64,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.group.end_turn(self.reservation);
+        self.group.end_reservation(self.reservation);
     }
 }
 
-/// The turn with this number.
-pub(crate) fn new(group: Arc<Group>, reservation: u64) -> WriteReservation {
+/// A reservation for the answer of a commit; it ends when it is dropped.
+pub(crate) fn new(group: Arc<GroupCommit>, reservation: u64) -> WriteReservation {
     WriteReservation::new(Guard { group, reservation })
 }
 
-/// Waits a moment before the next attempt to get what another process has: below a millisecond, never twice the same.
-pub(crate) fn pause(attempt: u32) {
+/// Blocks the thread for a random time of 30 to 900 microseconds, longer with each attempt: between two attempts to get a lock
+/// that another process has.
+pub fn pause(attempt: u32) {
     let most = 100 + 100 * u64::from(attempt.min(7));
     let micros = rand::random_range(30..most);
     std::thread::park_timeout(Duration::from_micros(micros));
 }
 
-/// Ends turns that last too long, on a thread that lives while there are turns.
+/// Ends reservations that last too long, on a thread that runs only while there are reservations.
 #[derive(Debug, Default)]
-pub(crate) struct Alarm {
-    next: Mutex<Next>,
+pub(crate) struct Expiry {
+    next: Mutex<NextExpiry>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Next {
-    /// The newest turn: a newer one takes the place of one that is over.
+struct NextExpiry {
+    /// The newest reservation and when it ends; the one before it has ended.
     set: Option<(u64, Instant)>,
     running: bool,
 }
 
-impl Alarm {
-    /// Will end this turn at this time, if it is still held. `false`: there is no thread for it.
+impl Expiry {
+    /// Ends a reservation at this time, if it is still held then. `false` if no thread can be started for it.
     pub(crate) fn set(
         self: &Arc<Self>,
-        group: &Arc<Group>,
+        group: &Arc<GroupCommit>,
         reservation: u64,
         until: Instant,
     ) -> bool {
         let mut next = lock(&self.next);
         if !next.running {
-            let (alarm, group) = (self.clone(), Arc::downgrade(group));
-            let thread = std::thread::Builder::new().name("sessile-turns".into());
-            if thread.spawn(move || alarm.run(&group)).is_err() {
+            let (expiry, group) = (self.clone(), Arc::downgrade(group));
+            let thread = std::thread::Builder::new().name("sessile-expiry".into());
+            if thread.spawn(move || expiry.run(&group)).is_err() {
                 return false;
             }
             next.running = true;
@@ -82,7 +84,7 @@ impl Alarm {
         true
     }
 
-    fn run(&self, group: &Weak<Group>) {
+    fn run(&self, group: &Weak<GroupCommit>) {
         let mut next = lock(&self.next);
         loop {
             let now = clock::instant();
@@ -91,7 +93,7 @@ impl Alarm {
                     next.set = None;
                     drop(next);
                     if let Some(group) = group.upgrade() {
-                        group.end_turn(reservation);
+                        group.end_reservation(reservation);
                     }
                     next = lock(&self.next);
                 }
