@@ -1,18 +1,18 @@
-//! Why a verb could not do its work: one line for a person, with the whole chain.
+//! Why a command could not do its work, as one line with all causes.
 
 use std::{fmt, io};
 
-/// The answer of a verb.
+/// The result of a command.
 pub(crate) type Result<T, E = Fail> = std::result::Result<T, E>;
 
 /// A failure that ends the command with exit status 2.
 #[derive(Debug)]
 pub(crate) enum Fail {
-    /// What was asked for makes no sense, or is not there.
+    /// The arguments are wrong, or what they name does not exist.
     Input(String),
     /// The store refused or failed.
     Store(sessile::Error),
-    /// The operating system did.
+    /// The operating system refused or failed.
     Io(String, io::Error),
 }
 
@@ -43,7 +43,7 @@ impl From<sessile::Error> for Fail {
     }
 }
 
-/// An error and everything below it in one line. A cause that the line above already quotes is not said twice.
+/// An error and everything below it in one line. A cause that the line already quotes is not repeated.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();

@@ -1,93 +1,95 @@
 //! The `sessile` command line: import, look at, verify and measure stores of agent sessions.
 
+mod address;
 mod bench;
 mod demo;
 mod fail;
 mod import;
-mod place;
+mod lists;
 mod report;
 mod show;
 mod tree;
 mod usage;
 mod verify;
-mod walk;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use sessile::id::TenantId;
 
+use address::Scope;
 use fail::{Fail, Result};
-use place::Scope;
 use report::{Out, clean};
 
-/// Storage for agent sessions.
+/// Storage for agent sessions: import, look at, verify and measure stores.
 ///
-/// A store is `sqlite:PATH`, a plain path (the same), `disk:PATH`, `redb:PATH`, or
-/// `memory:` (gone when the command ends).
-/// Exit status: 0 all is well, 1 problems were found, 2 the command could not do its work.
+/// STORE is sqlite:PATH or a plain path (an SQLite file), disk:PATH (a folder of files),
+/// redb:PATH, file://FOLDER, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX, gs://BUCKET/PREFIX,
+/// or memory: (gone when the command ends).
+///
+/// Exit status: 0 done, 1 problems were found, 2 the command could not do its work.
 #[derive(Parser)]
 #[command(name = "sessile", version, verbatim_doc_comment)]
 struct Args {
     #[command(subcommand)]
-    verb: Verb,
-    /// Whose data
+    command: Command,
+    /// The tenant whose data is read or written
     #[arg(long, global = true, default_value = "local")]
     tenant: String,
-    /// The project by name: `import` writes to it (default: import), `tree` and `usage` look at no other
+    /// The project, by name: import writes to it (default: import), tree and usage show only this one
     #[arg(long, global = true)]
     project: Option<String>,
-    /// Answer in JSON: one document, a line per result from `bench`
+    /// Print JSON: one document; bench prints one line per result
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Subcommand)]
-enum Verb {
-    /// A team of agents at work, killed in the middle, and nothing lost
+enum Command {
+    /// Let a team of agents work, kill it in the middle, and show that nothing is lost
     Demo,
-    /// Take in transcripts: .traj, .jsonl, folders of them. Again: only what is new
+    /// Import transcripts (.traj, .jsonl, or folders of them); imported again, only what is new is added
     Import {
-        /// The store; made if it is not there
+        /// The store; created if it does not exist
         store: String,
-        /// Files and folders; each folder becomes a thread, each file a session
+        /// Files and folders: each folder becomes a thread, each file a session
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
-    /// Projects, threads and sessions, who spawned whom, what it cost
+    /// Show projects, threads and sessions as a tree, with what each cost
     Tree {
         /// The store
         store: String,
     },
-    /// One project, thread, session, entry, run or edge
+    /// Show one project, thread, session, entry, run or edge
     Show {
         /// The store
         store: String,
-        /// Its id: prj_, thd_, ses_, msg_, run_ or sub_
+        /// Its id, which begins with prj_, thd_, ses_, msg_, run_ or sub_
         id: String,
     },
-    /// What the work cost
+    /// Sum up tokens and cost
     Usage {
         /// The store
         store: String,
     },
-    /// Read everything and check every record, body and link of the chain
+    /// Read every thread and check each record, each body and the chain of hashes
     Verify {
         /// The store
         store: String,
-        /// A position noted before, which a thread must still hold: finds a cut-off end and an exchanged history
+        /// A position noted earlier that the thread must still hold; finds a cut-off end or a replaced history
         #[arg(long, value_name = "VERSION:HASH")]
         expect: Option<String>,
-        /// Only this thread; needed with --expect where the tenant has several
+        /// Check only this thread; needed with --expect if the tenant has several
         #[arg(long, value_name = "ID")]
         thread: Option<String>,
     },
-    /// Measure this machine: the store beside the bare engine
+    /// Measure the store beside the bare engine, on this machine
     Bench {
-        /// Small sizes: seconds, not minutes
+        /// Use small sizes: takes seconds instead of minutes
         #[arg(long)]
         quick: bool,
-        /// Only these, separated by commas
+        /// Measure only these backends, separated by commas
         #[arg(long, value_enum, value_delimiter = ',')]
         backend: Vec<bench::Backend>,
     },
@@ -102,9 +104,9 @@ enum Verb {
 /// How a command that did its work ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// All is well.
+    /// Nothing is wrong.
     Fine,
-    /// Something is wrong with what was looked at.
+    /// Problems were found.
     Problems,
 }
 
@@ -129,16 +131,16 @@ fn main() -> ExitCode {
 
 async fn run(args: Args, out: &mut Out) -> Result<Status> {
     let scope = Scope { tenant: TenantId::new(&args.tenant)?, project: args.project };
-    match args.verb {
-        Verb::Demo => demo::run(out).await,
-        Verb::Import { store, paths } => import::run(out, &scope, &store, &paths).await,
-        Verb::Tree { store } => tree::run(out, &scope, &store).await,
-        Verb::Show { store, id } => show::run(out, &scope, &store, &id).await,
-        Verb::Usage { store } => usage::run(out, &scope, &store).await,
-        Verb::Verify { store, expect, thread } => {
+    match args.command {
+        Command::Demo => demo::run(out).await,
+        Command::Import { store, paths } => import::run(out, &scope, &store, &paths).await,
+        Command::Tree { store } => tree::run(out, &scope, &store).await,
+        Command::Show { store, id } => show::run(out, &scope, &store, &id).await,
+        Command::Usage { store } => usage::run(out, &scope, &store).await,
+        Command::Verify { store, expect, thread } => {
             verify::run(out, &scope, &store, expect.as_deref(), thread.as_deref()).await
         }
-        Verb::Bench { quick, backend } => bench::run(out, quick, &backend).await,
-        Verb::DemoWorker { store } => demo::worker(&store).await,
+        Command::Bench { quick, backend } => bench::run(out, quick, &backend).await,
+        Command::DemoWorker { store } => demo::worker(&store).await,
     }
 }

@@ -15,10 +15,10 @@ use sessile::{
 
 use crate::{
     Status,
+    address::{self, Scope},
     fail::{Fail, Result},
-    place::{self, Scope},
+    lists,
     report::{Align, Out, Table, clean, count, money, plural, short},
-    walk,
 };
 
 #[derive(Serialize)]
@@ -49,9 +49,9 @@ struct SessionNode {
     children: Vec<SessionNode>,
 }
 
-/// Runs the verb.
-pub(crate) async fn run(out: &mut Out, scope: &Scope, place: &str) -> Result<Status> {
-    let store = place::open(place).await?;
+/// Runs the command.
+pub(crate) async fn run(out: &mut Out, scope: &Scope, address: &str) -> Result<Status> {
+    let store = address::open(address).await?;
     let tree = read(&scope.caller(&store, "reader")?, scope.project.as_deref()).await;
     let closed = store.close().await;
     let tree = tree?;
@@ -74,10 +74,10 @@ pub(crate) async fn show(out: &mut Out, reader: &Handle) -> Result<()> {
 
 async fn read(reader: &Handle, project: Option<&str>) -> Result<Tree> {
     let mut projects = Vec::new();
-    for project in walk::projects(reader, project).await? {
+    for project in lists::projects(reader, project).await? {
         let mut threads = Vec::new();
-        for thread in walk::threads(reader, project.id).await? {
-            let rows = walk::sessions(reader, thread.id).await?;
+        for thread in lists::threads(reader, project.id).await? {
+            let rows = lists::sessions(reader, thread.id).await?;
             let mut nodes = Vec::with_capacity(rows.len());
             let parents: BTreeSet<SessionId> = rows.iter().filter_map(|row| row.parent).collect();
             let mut edges = BTreeMap::new();

@@ -10,10 +10,10 @@ use sessile::{
 
 use crate::{
     Status,
+    address::{self, Scope},
     fail::{Fail, Result},
-    place::{self, Scope},
+    lists,
     report::{Align, Out, Table, clean, count, money},
-    walk,
 };
 
 #[derive(Serialize)]
@@ -24,9 +24,9 @@ struct Sum {
     runs: u64,
 }
 
-/// Runs the verb.
-pub(crate) async fn run(out: &mut Out, scope: &Scope, place: &str) -> Result<Status> {
-    let store = place::open(place).await?;
+/// Runs the command.
+pub(crate) async fn run(out: &mut Out, scope: &Scope, address: &str) -> Result<Status> {
+    let store = address::open(address).await?;
     let done = usage(out, scope, &scope.caller(&store, "reader")?).await;
     let closed = store.close().await;
     done?;
@@ -35,7 +35,7 @@ pub(crate) async fn run(out: &mut Out, scope: &Scope, place: &str) -> Result<Sta
 }
 
 async fn usage(out: &mut Out, scope: &Scope, reader: &Handle) -> Result<()> {
-    let projects = walk::projects(reader, scope.project.as_deref()).await?;
+    let projects = lists::projects(reader, scope.project.as_deref()).await?;
     if let (true, Some(name)) = (projects.is_empty(), &scope.project) {
         return Err(Fail::input(format!("{} has no project {name:?}", scope.tenant)));
     }

@@ -8,10 +8,10 @@ use sessile::{
 
 use crate::{
     Status,
+    address::{self, Scope},
     fail::{Fail, Result, chain},
-    place::{self, Scope},
+    lists,
     report::{Align, Out, Table, clean, count, plural},
-    walk,
 };
 
 #[derive(Debug, Serialize)]
@@ -24,32 +24,32 @@ struct Problem {
 #[derive(Debug, Serialize)]
 struct End {
     thread: ThreadId,
-    /// What `--expect` takes.
+    /// As `--expect` takes it.
     position: String,
 }
 
-/// What was read and found.
+/// What a verification read and found.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Found {
     threads: u64,
     records: u64,
     pub(crate) ok: bool,
     problems: Vec<Problem>,
-    /// Where each thread ends: to be noted, and expected another day.
+    /// Where each thread ends, to be noted and given to `--expect` later.
     heads: Vec<End>,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub(crate) async fn run(
     out: &mut Out,
     scope: &Scope,
-    place: &str,
+    address: &str,
     expect: Option<&str>,
     thread: Option<&str>,
 ) -> Result<Status> {
     let expect = expect.map(position).transpose()?;
     let thread = thread.map(str::parse::<ThreadId>).transpose()?;
-    let store = place::open(place).await?;
+    let store = address::open(address).await?;
     let found = verify(&scope.caller(&store, "reader")?, expect, thread).await;
     let closed = store.close().await;
     let found = found?;
@@ -81,7 +81,7 @@ pub(crate) async fn verify(
 ) -> Result<Found> {
     let threads = match thread {
         Some(thread) => vec![thread],
-        None => walk::threads(reader, ThreadScope::Tenant)
+        None => lists::threads(reader, ThreadScope::Tenant)
             .await?
             .into_iter()
             .map(|row| row.id)
@@ -120,7 +120,7 @@ pub(crate) async fn verify(
     Ok(found)
 }
 
-/// The one line that sums it up.
+/// The result in one line.
 pub(crate) fn verdict(found: &Found) -> String {
     let read = format!(
         "{} in {}",

@@ -34,9 +34,8 @@ use serde::Serialize;
 use sessile::{Clock, SystemClock};
 
 use crate::{
-    Status,
+    Status, address,
     fail::{Fail, Result},
-    place,
     report::{Align, Out, Table, count},
 };
 use ours::Ours;
@@ -66,7 +65,7 @@ impl Backend {
     }
 
     /// The address of its store.
-    fn place(self, folder: &Path) -> String {
+    fn address(self, folder: &Path) -> String {
         match self {
             Self::Memory => "memory:".into(),
             _ => format!("{}:{}", self.name(), folder.join("bench").display()),
@@ -120,7 +119,7 @@ impl Rounds {
     }
 }
 
-/// Runs the verb, for these backends, or all of them.
+/// Runs the command for these backends, or all of them.
 pub(crate) async fn run(out: &mut Out, quick: bool, backends: &[Backend]) -> Result<Status> {
     #[cfg(feature = "count-memory")]
     memory::run(out).await?;
@@ -147,8 +146,8 @@ pub(crate) async fn run(out: &mut Out, quick: bool, backends: &[Backend]) -> Res
 
 async fn measure(out: &mut Out, backend: Backend, sizes: &Sizes) -> Result<Vec<Figure>> {
     let folder = tempfile::tempdir().map_err(Fail::io("cannot make a folder"))?;
-    let place = backend.place(folder.path());
-    let ours = Ours::fill(place::create(&place).await?, sizes).await?;
+    let address = backend.address(folder.path());
+    let ours = Ours::fill(address::create(&address).await?, sizes).await?;
     let mut raw = raw::beside(backend, folder.path(), sizes)?;
     let mut figures = Vec::new();
     /// Both sides in turns.
@@ -180,7 +179,7 @@ async fn measure(out: &mut Out, backend: Backend, sizes: &Sizes) -> Result<Vec<F
     if raw.is_some() {
         let reopen = async || -> Result<u64> {
             for _ in 0..sizes.stores {
-                place::open(&place).await?.close().await?;
+                address::open(&address).await?.close().await?;
             }
             Ok(sizes.stores)
         };

@@ -22,18 +22,18 @@ use sessile::{
 };
 
 use crate::{
-    Status,
+    Status, address,
     fail::{Fail, Result},
-    place,
+    lists,
     report::{Out, clean, plural},
-    tree, verify, walk,
+    tree, verify,
 };
 use team::{TURN, TURNS};
 
-/// How long the model of an agent thinks about a turn.
+/// How long an agent waits before each turn, as a model would think.
 const PACE: Duration = Duration::from_millis(8);
 
-/// What happened, for `--json`.
+/// What the demo did, for `--json`.
 #[derive(Debug, Serialize)]
 struct Story {
     store: String,
@@ -42,25 +42,25 @@ struct Story {
     acknowledged_entries: u64,
     /// Acknowledged entries that were there after the crash.
     kept: u64,
-    /// Entries that had landed before anybody was told.
+    /// Entries that were committed but not yet acknowledged when the child was killed.
     unannounced: u64,
-    /// Turns of which only a part was there.
+    /// Turns that were there only in part.
     torn: u64,
-    /// Entries that the second time added.
+    /// Entries that the second run added.
     added: u64,
     /// Entries beyond those of the script.
     doubled: u64,
     entries: u64,
-    /// One to look at.
+    /// A session to show.
     session: String,
     verify: String,
     ok: bool,
     seconds: f64,
 }
 
-/// The child: does the work and says what was acknowledged.
-pub(crate) async fn worker(place: &str) -> Result<Status> {
-    let store = place::create(place).await?;
+/// The child process: does the work and prints each acknowledged turn.
+pub(crate) async fn worker(address: &str) -> Result<Status> {
+    let store = address::create(address).await?;
     let say = |entry: EntryId| {
         let mut stdout = std::io::stdout().lock();
         let said = writeln!(stdout, "{entry}").and_then(|()| stdout.flush());
@@ -71,7 +71,7 @@ pub(crate) async fn worker(place: &str) -> Result<Status> {
     Ok(Status::Fine)
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub(crate) async fn run(out: &mut Out) -> Result<Status> {
     let begin = SystemClock.elapsed();
     let folder = tempfile::Builder::new()
@@ -80,7 +80,7 @@ pub(crate) async fn run(out: &mut Out) -> Result<Status> {
         .map_err(Fail::io("cannot make a folder for the demo"))?
         .keep();
     let file = folder.join("demo.db");
-    let place =
+    let address =
         file.to_str().ok_or_else(|| Fail::input("the temporary folder has no UTF-8 name"))?;
 
     say(out, "A planner, a coder and a reviewer work in one thread, in a child process.")?;
@@ -95,8 +95,8 @@ pub(crate) async fn run(out: &mut Out) -> Result<Status> {
         ),
     )?;
 
-    let store = place::open(place).await?;
-    let story = after(out, &store, &acknowledged, place, &status).await;
+    let store = address::open(address).await?;
+    let story = after(out, &store, &acknowledged, address, &status).await;
     let told = match story {
         Ok(mut story) => {
             story.seconds = SystemClock.elapsed().saturating_sub(begin).as_secs_f64();
@@ -112,7 +112,7 @@ fn say(out: &mut Out, line: impl AsRef<str>) -> Result<()> {
     if out.json { Ok(()) } else { out.line(line) }
 }
 
-/// Starts the child, kills it in the middle, and answers the turns it had been told were safe.
+/// Starts the child, kills it in the middle, and returns the turns that had been acknowledged.
 fn killed(store: &Path) -> Result<(BTreeSet<EntryId>, ExitStatus)> {
     let program = std::env::current_exe().map_err(Fail::io("cannot find this program"))?;
     let mut child = Command::new(program)
@@ -141,12 +141,12 @@ fn killed(store: &Path) -> Result<(BTreeSet<EntryId>, ExitStatus)> {
     Ok((acknowledged, status))
 }
 
-/// Looks at what the crash left, does the work again, and looks once more.
+/// Checks what the crash left, does the work again, and checks once more.
 async fn after(
     out: &mut Out,
     store: &Store,
     acknowledged: &BTreeSet<EntryId>,
-    place: &str,
+    address: &str,
     status: &ExitStatus,
 ) -> Result<Story> {
     let reader = &team::handle(store, "team")?;
@@ -157,8 +157,8 @@ async fn after(
             kept += u64::from(entry.is_some());
         }
     }
-    for thread in walk::threads(reader, ThreadScope::Tenant).await? {
-        for session in walk::sessions(reader, thread.id).await? {
+    for thread in lists::threads(reader, ThreadScope::Tenant).await? {
+        for session in lists::sessions(reader, thread.id).await? {
             found += session.entries;
             torn += session.entries % TURN;
         }
@@ -182,8 +182,8 @@ async fn after(
     team::work(store, Duration::ZERO, &note).await?;
     let again = again.into_inner().unwrap_or_default();
     let (mut entries, mut session) = (0, String::new());
-    for thread in walk::threads(reader, ThreadScope::Tenant).await? {
-        for row in walk::sessions(reader, thread.id).await? {
+    for thread in lists::threads(reader, ThreadScope::Tenant).await? {
+        for row in lists::sessions(reader, thread.id).await? {
             entries += row.entries;
             session = row.id.to_string();
         }
@@ -201,7 +201,7 @@ async fn after(
     let same = acknowledged.is_subset(&again) && again.len() as u64 == TURNS;
     let kept_all = kept == told && torn == 0 && doubled == 0 && entries == TURNS * TURN;
     Ok(Story {
-        store: place.to_owned(),
+        store: address.to_owned(),
         killed_by: status.to_string(),
         acknowledged_turns: acknowledged.len() as u64,
         acknowledged_entries: told,
@@ -237,8 +237,8 @@ async fn tell(out: &mut Out, store: &Store, story: &Story) -> Result<()> {
     out.line("Look further:")?;
     let program = std::env::args().next().unwrap_or_else(|| "sessile".into());
     let program = clean(&program);
-    for verb in ["tree", "usage", "verify"] {
-        out.line(format!("  {program} {verb} {}", story.store))?;
+    for command in ["tree", "usage", "verify"] {
+        out.line(format!("  {program} {command} {}", story.store))?;
     }
     out.line(format!("  {program} show {} {}", story.store, story.session))
 }

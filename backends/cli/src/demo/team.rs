@@ -45,7 +45,7 @@ pub(super) fn handle(store: &Store, name: &str) -> Result<Handle> {
     Ok(store.caller("local", Actor::agent(name))?)
 }
 
-/// Does the work, or what is left of it. `pace` is how long a model thinks.
+/// Does the work, or what is left of it. `pace` is the wait before each turn.
 pub(super) async fn work(
     store: &Store,
     pace: Duration,
@@ -77,7 +77,7 @@ pub(super) async fn work(
 }
 
 impl<'a> Agent<'a> {
-    /// A session for the agent, with a run that is at work.
+    /// Creates a session for the agent, with a run.
     async fn begin(
         store: &Store,
         thread: ThreadId,
@@ -96,7 +96,7 @@ impl<'a> Agent<'a> {
         Ok(Self { handle, name, n: 2, session, run, pace, acknowledged })
     }
 
-    /// The same numbers each time the script is done.
+    /// A handle with the next key; the same keys each time the script runs.
     fn once(&mut self) -> Handle {
         self.n += 1;
         self.handle.with_key(Key::new(self.name, self.n))

@@ -8,8 +8,8 @@ use super::{
     transcript::{Fault, Transcript},
 };
 
-/// A last line without its end that is no JSON is half written: the lines before it count, and it is reported. Anything
-/// else that is broken condemns the file.
+/// A last line without an end of line that is no JSON was being written: the lines before it are imported, and it is
+/// reported. Any other broken line fails the file.
 pub(super) fn read(text: &str, tenant: &TenantId) -> Result<Transcript, Fault> {
     let mut transcript = Transcript::default();
     let mut reader = Reader::new(tenant.clone());

@@ -13,15 +13,15 @@ use sessile::{
     model::{Actor, Message, NewEntry, Part, Role, ToolOutcome},
 };
 
-/// The store's own bound: text bytes of one entry.
+/// The bytes of text an entry may have; the store's own limit.
 const ENTRY_BYTES: usize = 32 << 20;
 
 /// Reads the messages of one transcript, in order.
 pub(super) struct Reader {
     tenant: TenantId,
-    /// Whether the assistant just acted, so that a user message is the answer of its tool.
+    /// Whether the last message was an action of the assistant; then a user message is its tool's answer.
     acted: bool,
-    /// Lone surrogates that became U+FFFD.
+    /// How many lone surrogates were replaced by U+FFFD.
     pub(super) replaced: u64,
 }
 
@@ -30,7 +30,7 @@ impl Reader {
         Self { tenant, acted: false, replaced: 0 }
     }
 
-    /// The entry of a message, or what is wrong with it.
+    /// Makes the entry of a message, or says what is wrong with it.
     pub(super) fn read(&mut self, text: &str) -> Result<NewEntry, String> {
         let mended = mend(text).map_err(reason)?;
         let mut fields: Fields<'_> = serde_json::from_str(&mended.text).map_err(|e| plain(&e))?;
@@ -92,7 +92,7 @@ impl Reader {
     }
 }
 
-/// Content as parts: a text, or a list of parts of which the texts are ours and the others stay what they are.
+/// Content as parts: a text, or a list of parts; parts that are no text are kept as JSON.
 fn content(raw: &RawValue) -> Result<Vec<Part>, String> {
     if raw.get() == "null" {
         return Ok(Vec::new());
@@ -139,11 +139,11 @@ fn answer(parts: &mut Vec<Part>, id: Option<String>, outcome: ToolOutcome) {
     }
 }
 
-/// The fields of an object in their order, repeated ones included, each with whether it has found its place.
+/// The fields of an object in order, repeated ones included, each with whether it was used.
 struct Fields<'a>(Vec<(String, &'a RawValue, bool)>);
 
 impl<'a> Fields<'a> {
-    /// Where a repeated key counts, the last one does.
+    /// The value of a key; of a repeated key, the last.
     fn peek(&self, key: &str) -> Option<&'a RawValue> {
         self.0.iter().rev().find(|(k, ..)| k == key).map(|&(_, raw, _)| raw)
     }
@@ -165,7 +165,7 @@ impl<'a> Fields<'a> {
         self.0.iter().filter(|(.., used)| !used).map(|(key, raw, _)| (key.as_str(), *raw))
     }
 
-    /// `tool_calls`, if there are some. They stay in the metadata too where a call holds more than a part can.
+    /// Takes `tool_calls`. They stay in the metadata too if a call holds more than a part can.
     fn calls(&mut self) -> Result<Vec<Part>, String> {
         let raw = self.peek("tool_calls").filter(|raw| raw.get() != "null");
         let Some(calls) =
@@ -188,7 +188,7 @@ impl<'a> Fields<'a> {
         Ok(parts)
     }
 
-    /// `action`, if it says anything: the command of an agent that knows one tool, its shell.
+    /// Takes `action`, if it is not empty: the command of an agent whose only tool is a shell.
     fn action(&mut self) -> Result<Option<Part>, String> {
         let says = |raw: &&RawValue| string(raw).is_some_and(|text| !text.trim().is_empty());
         let Some(raw) = self.peek("action").filter(says) else { return Ok(None) };
@@ -210,7 +210,7 @@ impl<'a> Fields<'a> {
         None
     }
 
-    /// What found no other place, as an object spelled as it was.
+    /// The fields that were not used, as an object in their original spelling.
     fn rest(&self) -> Result<Option<Json>, String> {
         let fields: Vec<_> = self
             .unused()
@@ -269,7 +269,7 @@ fn json(kind: &str, raw: &RawValue) -> Result<Part, String> {
     Ok(Part::Json { kind: kind.to_owned(), value })
 }
 
-/// The reason of an `Invalid`, without the name of the field that no reader of a transcript knows.
+/// The reason of an `Invalid`, without the field name, which means nothing to the reader of a transcript.
 fn reason(error: sessile::Error) -> String {
     match error {
         sessile::Error::Invalid { reason, .. } => reason,
@@ -277,7 +277,7 @@ fn reason(error: sessile::Error) -> String {
     }
 }
 
-/// What the parser says, without a position in a text that nobody sees.
+/// The parser's message without its position, which is one in a text that the user cannot see.
 pub(super) fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned())

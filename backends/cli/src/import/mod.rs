@@ -38,8 +38,8 @@ use serde::Serialize;
 
 use crate::{
     Status,
+    address::{self, Scope},
     fail::Result,
-    place::{self, Scope},
     report::{Align, Out, Table, clean, count, plural},
 };
 use scan::Scan;
@@ -79,7 +79,7 @@ struct Summary {
     failed: Vec<Broken>,
 }
 
-/// Runs the verb.
+/// Runs the command.
 pub(crate) async fn run(
     out: &mut Out,
     scope: &Scope,
@@ -87,7 +87,7 @@ pub(crate) async fn run(
     paths: &[PathBuf],
 ) -> Result<Status> {
     let scan = Scan::of(paths)?;
-    let opened = place::create(store).await?;
+    let opened = address::create(store).await?;
     let project = scope.project.as_deref().unwrap_or("import");
     let target = Target::find(scope.caller(&opened, "importer")?, project).await?;
     let summary = import(&target, scan, out.json).await;
@@ -146,7 +146,7 @@ async fn import(target: &Target, scan: Scan, quiet: bool) -> Result<Summary> {
     Ok(summary)
 }
 
-/// A bar on the terminal of a person who waits; nothing elsewhere.
+/// A progress bar on a terminal; nothing elsewhere.
 fn progress(files: u64, quiet: bool) -> ProgressBar {
     if quiet || !io::stderr().is_terminal() {
         return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());

@@ -48,19 +48,19 @@ pub(super) struct Folder {
     pub(super) files: Vec<File>,
 }
 
-/// What lies under the paths, in an order that does not depend on the file system.
+/// The transcripts under the paths, in an order that does not depend on the file system.
 #[derive(Default)]
 pub(super) struct Scan {
     pub(super) folders: Vec<Folder>,
     /// Files that are no transcripts.
     pub(super) skipped: u64,
-    /// What could not be looked at.
+    /// Files and folders that could not be read.
     pub(super) broken: Vec<Broken>,
     seen: BTreeSet<PathBuf>,
 }
 
 impl Scan {
-    /// Looks under all of them. A path that is not there, or a file that is no transcript, is bad input: nothing is done.
+    /// Looks under all paths. If one does not exist or is no transcript, nothing is imported.
     pub(super) fn of(paths: &[PathBuf]) -> Result<Self> {
         let mut scan = Self::default();
         for path in paths {
@@ -94,7 +94,7 @@ impl Scan {
         }
     }
 
-    /// Transcripts and folders directly in a folder, by name. Links to folders are not followed: they may lead in circles.
+    /// Transcripts and folders directly in a folder, by name. Links to folders are not followed: they may form a cycle.
     fn listing(&mut self, folder: &Path) -> io::Result<(Vec<Named>, Vec<PathBuf>)> {
         let mut items = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
         items.sort_by_key(fs::DirEntry::file_name);

@@ -9,9 +9,9 @@ use crate::report::clean;
 /// A folder or a file under the folder that was named on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Source {
-    /// Name of the folder that was named; then the path below it, empty for the folder itself.
+    /// The name of the folder given on the command line, then the path below it (empty for the folder itself).
     identity: Vec<Vec<u8>>,
-    /// Its name, fit to be a title.
+    /// Its name, made fit for a title.
     pub(super) title: String,
 }
 
@@ -25,8 +25,8 @@ impl Source {
         }
     }
 
-    /// The digest of tenant, kind of thing, folder name and relative path: the producer of its keys. Each part stands
-    /// behind its length, so that no two sources give one text.
+    /// The digest of tenant, kind of thing, folder name and relative path: the producer of its keys. Each part follows
+    /// its length, so that no two sources give the same text.
     pub(super) fn digest(&self, kind: &str, tenant: &TenantId) -> String {
         let outer = [tenant.as_str().as_bytes(), kind.as_bytes()];
         let mut text = Vec::new();

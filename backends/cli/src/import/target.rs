@@ -12,12 +12,12 @@ use sessile::{
 };
 
 use super::source::Source;
-use crate::{fail::Result, walk};
+use crate::{fail::Result, lists};
 
 /// The label that says which source a thread or session was made from.
 pub(super) const LABEL: &str = "import";
 
-/// A project of a store.
+/// The project that is imported into.
 pub(super) struct Target {
     pub(super) importer: Handle,
     project: ProjectId,
@@ -34,7 +34,7 @@ pub(super) struct Thread {
 impl Target {
     /// The tenant's oldest open project of this name; else a new one, whose id follows from tenant and key.
     pub(super) async fn find(importer: Handle, name: &str) -> Result<Self> {
-        let named = walk::projects(&importer, Some(name)).await?;
+        let named = lists::projects(&importer, Some(name)).await?;
         let open = named.iter().find(|p| p.status == ProjectStatus::Open);
         let project = match open.or(named.first()) {
             Some(project) => project.id,
@@ -43,7 +43,7 @@ impl Target {
                 importer.with_key(key).create_project(name).await?
             }
         };
-        let rows = walk::threads(&importer, project).await?;
+        let rows = lists::threads(&importer, project).await?;
         let label = |row: &sessile::model::ThreadRow| row.labels.get(LABEL).map(str::to_owned);
         let threads = rows.iter().filter_map(|row| Some((label(row)?, row.id))).collect();
         Ok(Self { importer, project, threads })
@@ -54,7 +54,7 @@ impl Target {
     pub(super) async fn thread(&self, folder: &Source) -> Result<Thread> {
         let digest = folder.digest("folder", &self.importer.caller().tenant);
         if let Some(&id) = self.threads.get(&digest) {
-            let rows = walk::sessions(&self.importer, id).await?;
+            let rows = lists::sessions(&self.importer, id).await?;
             let label = |row: &sessile::model::SessionRow| row.labels.get(LABEL).map(str::to_owned);
             let sessions = rows.iter().filter_map(|row| Some((label(row)?, row.id))).collect();
             return Ok(Thread { id, sessions });

@@ -42,18 +42,18 @@ pub(super) fn read(text: &str, tenant: &TenantId) -> Result<Transcript, Fault> {
     let history = document.history.ok_or_else(|| Fault::at(1, "there is no `history`"))?;
     let mut transcript = Transcript::default();
     let mut reader = Reader::new(tenant.clone());
-    let mut place = Place { text, at: 0, line: 1 };
+    let mut address = Place { text, at: 0, line: 1 };
     for raw in history {
-        transcript.push(&mut reader, place.of(raw), raw.get())?;
+        transcript.push(&mut reader, address.of(raw), raw.get())?;
     }
     if let Some(raw) = document.info.filter(|raw| raw.get() != "null") {
-        transcript.usage = stats(raw).map_err(|e| Fault::at(place.of(raw), e))?;
+        transcript.usage = stats(raw).map_err(|e| Fault::at(address.of(raw), e))?;
     }
     transcript.replaced = reader.replaced;
     Ok(transcript)
 }
 
-/// `info.model_stats`; absent is none, which is not the same as zero.
+/// `info.model_stats`; if it is absent there is no usage, which is not zero usage.
 fn stats(info: &RawValue) -> Result<Option<sessile::model::Usage>, String> {
     let info: Info<'_> =
         serde_json::from_str(info.get()).map_err(|e| format!("info: {}", plain(&e)))?;
@@ -66,7 +66,7 @@ fn stats(info: &RawValue) -> Result<Option<sessile::model::Usage>, String> {
     usage(cost.as_deref(), sent.as_deref(), received.as_deref(), calls.as_deref()).map(Some)
 }
 
-/// Finds the lines of values, each behind the one before, in one pass.
+/// Finds the line each value begins at, in one pass; values come in the order of the file.
 struct Place<'a> {
     text: &'a str,
     at: usize,
@@ -74,7 +74,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// The line a value of this text begins at.
+    /// The line at which the value with this text begins.
     fn of(&mut self, raw: &RawValue) -> u64 {
         let begin = (raw.get().as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
         match self.text.as_bytes().get(self.at..begin) {

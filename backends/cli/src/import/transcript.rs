@@ -9,7 +9,7 @@ use sessile::{
 
 use super::{decimal, lines, message::Reader, scan::Layout, traj};
 
-/// A file above this is not read: a transcript is text that people and models have written.
+/// The largest file that is read, in bytes.
 const FILE_BYTES: u64 = 1 << 30;
 
 /// What is wrong with a file, and where.
@@ -37,7 +37,7 @@ pub(super) struct Item {
 }
 
 impl Item {
-    /// Whether a turn begins here: an assistant message and what answers it.
+    /// Whether a turn begins here. A turn is an assistant message and what answers it.
     pub(super) fn begins_turn(&self) -> bool {
         self.entry.message.role == Role::Assistant
     }
@@ -47,11 +47,11 @@ impl Item {
 #[derive(Debug, Default)]
 pub(super) struct Transcript {
     pub(super) items: Vec<Item>,
-    /// What the whole of it used, if the file says so.
+    /// The usage of the whole file, if it states one.
     pub(super) usage: Option<Usage>,
-    /// Lone surrogates that became U+FFFD.
+    /// How many lone surrogates were replaced by U+FFFD.
     pub(super) replaced: u64,
-    /// The last line, where its writer is not done with it.
+    /// The last line, if it was still being written.
     pub(super) half: Option<Fault>,
 }
 

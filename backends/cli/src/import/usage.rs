@@ -12,8 +12,8 @@ use super::{target::Target, transcript::Fault, write::Stop};
 /// The id of the calls booked here.
 const CALL: &str = "model_stats";
 
-/// Brings the session's ledger up to what the file says: on a run of its own, started and ended. Zeros are booked too;
-/// a file that says nothing books nothing.
+/// Books what the file says it used and the session has not booked yet, on a run of its own. Zeros are booked too; a file
+/// without usage books nothing.
 pub(super) async fn book(
     target: &Target,
     session: SessionId,
@@ -50,14 +50,14 @@ pub(super) async fn book(
     Ok(())
 }
 
-/// What earlier imports booked here.
+/// What earlier imports booked in this session.
 async fn booked(target: &Target, session: SessionId) -> Result<Vec<LedgerRow>, Stop> {
     let mut rows = target.importer.ledger(session).page_size(MAX_PAGE).all().await?;
     rows.retain(|row| row.call.starts_with(CALL));
     Ok(rows)
 }
 
-/// What the file says beyond what was booked; `None` where it says less.
+/// The file's usage minus what was booked; `None` if that would be negative.
 fn rest(usage: &Usage, booked: &[LedgerRow]) -> Option<Usage> {
     let sum = |part: fn(&Usage) -> u64| booked.iter().map(|row| part(&row.usage)).sum::<u64>();
     let micro = |usage: &Usage| usage.cost.as_ref().map_or(0, |c| c.micro);

@@ -18,7 +18,7 @@ use crate::fail::{Fail, Result, chain};
 /// Entries in one append, at most.
 const TURN: usize = 1000;
 
-/// What a file came to.
+/// What importing a file did.
 pub(super) struct Written {
     /// Entries of the file that the store holds now.
     pub(super) entries: u64,
@@ -26,7 +26,7 @@ pub(super) struct Written {
     pub(super) added: u64,
 }
 
-/// Brings a session up to its file. A fault is the file's; a failure is the store's and ends the import.
+/// Imports a file into its session. `Fault` is an error of the file; `Fail` is an error of the store and ends the import.
 pub(super) async fn session(
     target: &Target,
     thread: &Thread,
@@ -41,7 +41,7 @@ pub(super) async fn session(
     }
 }
 
-/// Whether the next file would meet the same error.
+/// Whether the next file would fail with the same error.
 fn hopeless(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -54,7 +54,7 @@ fn hopeless(error: &Error) -> bool {
     )
 }
 
-/// Why a file is not, or not wholly, in the store.
+/// Why a file was not imported, or not whole.
 pub(super) enum Stop {
     File(Fault),
     Store(Error),
@@ -103,8 +103,8 @@ async fn bring_up(
     Ok(Written { entries: transcript.items.len() as u64, added })
 }
 
-/// How many of the file's messages the session holds already: those from its beginning, each equal to its message. A
-/// session that goes on where the file ends is none of the importer's business.
+/// How many of the file's messages the session holds already: from its beginning, each equal to the file's. What the
+/// session holds beyond the end of the file is left alone.
 async fn stored(target: &Target, session: SessionId, items: &[Item]) -> Result<usize, Stop> {
     let mut items_left = items.iter();
     let mut after = None;
@@ -133,7 +133,7 @@ async fn stored(target: &Target, session: SessionId, items: &[Item]) -> Result<u
     }
 }
 
-/// What was erased is nobody's conflict, and is not brought back.
+/// An erased entry equals any message: it is no conflict and is not imported again.
 fn equal(entry: &Entry, item: &Item, importer: &sessile::model::Actor) -> bool {
     let author = item.entry.actor.as_ref().unwrap_or(importer);
     entry.message.as_ref().is_none_or(|message| *message == item.entry.message)

@@ -15,12 +15,12 @@ pub(crate) use text::{clean, count, money, plural, short, stamp, wide};
 
 use crate::fail::{Fail, Result};
 
-/// What a verb writes to.
+/// The output of a command.
 pub(crate) struct Out {
     to: io::BufWriter<io::Stdout>,
     gone: bool,
     colours: bool,
-    /// Whether a program reads it.
+    /// Whether it is JSON.
     pub(crate) json: bool,
 }
 
@@ -33,19 +33,19 @@ impl Out {
         Self { to: io::BufWriter::new(stdout), gone: false, colours, json }
     }
 
-    /// One line, as it is: the caller cleaned it.
+    /// Writes one line as it is; the caller has cleaned it.
     pub(crate) fn line(&mut self, line: impl AsRef<str>) -> Result<()> {
         self.raw(line.as_ref())?;
         self.raw("\n")
     }
 
-    /// Text without an end of line.
+    /// Writes text without an end of line.
     pub(crate) fn raw(&mut self, text: &str) -> Result<()> {
         let done = self.to.write_all(text.as_bytes());
         self.settle(done)
     }
 
-    /// A value as one line of JSON.
+    /// Writes a value as one line of JSON.
     pub(crate) fn value(&mut self, value: &impl Serialize) -> Result<()> {
         self.line(encode(value)?)
     }
@@ -62,12 +62,12 @@ impl Out {
         self.settle(done)
     }
 
-    /// A heading.
+    /// Marks a heading.
     pub(crate) fn strong(&self, text: &str) -> String {
         self.paint("1", text)
     }
 
-    /// What matters less: ids, times.
+    /// Marks what matters less: ids, times.
     pub(crate) fn faint(&self, text: &str) -> String {
         self.paint("2", text)
     }

@@ -2,7 +2,7 @@
 
 use super::wide;
 
-/// To which side a column leans.
+/// How a column is aligned.
 #[derive(Clone, Copy)]
 pub(crate) enum Align {
     Left,

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use sessile::{Timestamp, model::Totals};
 use unicode_width::UnicodeWidthStr;
 
-/// Makes text from outside harmless: control characters, escape sequences and marks that turn the direction of writing
-/// are spelled out, so that nothing but this program steers the terminal.
+/// Makes text from outside harmless: control characters, escape sequences and marks that change the direction of text
+/// are escaped, so that nothing but this program controls the terminal.
 pub(crate) fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -23,17 +23,17 @@ pub(crate) fn clean(text: &str) -> String {
     out
 }
 
-/// Line separators and marks of direction: no control characters, yet they move what stands around them.
+/// Line separators and direction marks: they are no control characters, but they move the text around them.
 const fn steers(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Columns a text takes.
+/// The width of a text in columns.
 pub(crate) fn wide(text: &str) -> usize {
     text.width()
 }
 
-/// At most `columns` columns of a clean text.
+/// Cuts a clean text to at most `columns` columns.
 pub(crate) fn short(text: &str, columns: usize) -> String {
     if wide(text) <= columns {
         return text.to_owned();
@@ -68,7 +68,7 @@ pub(crate) fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
-/// What was paid, per currency: `0.53839 USD`. Nothing booked is a dash, which is not the same as zero.
+/// The cost per currency: `0.53839 USD`. Without bookings it is a dash, which is not zero.
 pub(crate) fn money(totals: Option<&Totals>) -> String {
     let Some(totals) = totals else { return "-".into() };
     let sums = totals.cost.iter().map(|(currency, &micro)| {

@@ -60,7 +60,7 @@ fn print_part(out: &mut Out, part: &Part, lines: Option<usize>) -> Result<()> {
     }
 }
 
-/// Text under a margin. Nothing in it can leave the margin: each line is cleaned on its own.
+/// Indented text. Each line is cleaned on its own, so that none can leave the margin.
 fn block(out: &mut Out, lead: &str, text: &str, lines: Option<usize>) -> Result<()> {
     let total = text.lines().count();
     for (i, line) in text.lines().take(lines.unwrap_or(usize::MAX)).enumerate() {

@@ -14,8 +14,8 @@ use sessile::{
 
 use crate::{
     Status,
+    address::{self, Scope},
     fail::{Fail, Result},
-    place::{self, Scope},
     report::{Align, Out, Table, clean, count, encode, money, plural, stamp},
 };
 
@@ -46,10 +46,10 @@ impl Id {
     }
 }
 
-/// Runs the verb.
-pub(crate) async fn run(out: &mut Out, scope: &Scope, place: &str, id: &str) -> Result<Status> {
+/// Runs the command.
+pub(crate) async fn run(out: &mut Out, scope: &Scope, address: &str, id: &str) -> Result<Status> {
     let id = Id::parse(id)?;
-    let store = place::open(place).await?;
+    let store = address::open(address).await?;
     let done = show(out, &scope.caller(&store, "reader")?, id).await;
     let closed = store.close().await;
     done?;
@@ -148,7 +148,7 @@ fn there<T>(found: Option<T>, id: impl std::fmt::Display) -> Result<T> {
     Ok(found.ok_or_else(|| Error::not_found(id))?)
 }
 
-/// A session's log is written page by page: it may be larger than memory.
+/// Writes a session's log page by page, as it may be larger than memory.
 async fn session(out: &mut Out, reader: &Handle, id: SessionId) -> Result<()> {
     let drill = there(reader.drill(id).await?, id)?;
     let session = &drill.session;
@@ -264,7 +264,7 @@ fn cost(usage: &RollUp) -> Vec<(&'static str, String)> {
     vec![("usage", format!("{runs}, tokens {tokens}")), ("cost", money(Some(totals)))]
 }
 
-/// A name that was erased is not there.
+/// An erased name is shown as none.
 fn author(actor: Option<&Actor>) -> String {
     actor.map_or("-".into(), |actor| clean(actor.name()))
 }

@@ -1,4 +1,4 @@
-//! Where a store is, and how verbs come by one.
+//! Where a store is, and how it is opened.
 
 use std::path::Path;
 
@@ -13,36 +13,36 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// A handle for the system, in the role of this verb.
+    /// A handle for the system, in the role of this command.
     pub(crate) fn caller(&self, store: &Store, role: &str) -> Result<Handle> {
         Ok(store.caller(&self.tenant, Actor::system(role))?)
     }
 }
 
-/// Opens a store to write to; makes it if it is not there.
-pub(crate) async fn create(place: &str) -> Result<Store> {
-    Ok(sessile::open(place).await?)
+/// Opens a store for writing; creates it if it does not exist.
+pub(crate) async fn create(address: &str) -> Result<Store> {
+    Ok(sessile::open(address).await?)
 }
 
-/// Opens a store to look at: what is not there is not made.
-pub(crate) async fn open(place: &str) -> Result<Store> {
-    if let Some(path) = file(place)
+/// Opens a store for reading; does not create it.
+pub(crate) async fn open(address: &str) -> Result<Store> {
+    if let Some(path) = file(address)
         && !Path::new(path).try_exists().map_err(Fail::io(format!("cannot look at {path}")))?
     {
         return Err(Fail::input(format!("there is no store at {path}")));
     }
-    Ok(sessile::open(place).await?)
+    Ok(sessile::open(address).await?)
 }
 
-/// The file or folder a place names, if it names one.
-fn file(place: &str) -> Option<&str> {
-    let (scheme, rest) = place.split_once(':').unwrap_or(("", place));
+/// The file or folder that an address names, if it names one.
+fn file(address: &str) -> Option<&str> {
+    let (scheme, rest) = address.split_once(':').unwrap_or(("", address));
     match scheme {
         "sqlite" | "redb" | "disk" => Some(rest.split_once('?').map_or(rest, |(path, _)| path)),
-        "" if place.is_empty() => None,
-        "" => Some(place),
+        "" if address.is_empty() => None,
+        "" => Some(address),
         // A drive, or a path that says so.
-        _ if scheme.len() == 1 || scheme.contains(['/', '.']) => Some(place),
+        _ if scheme.len() == 1 || scheme.contains(['/', '.']) => Some(address),
         _ => None,
     }
 }
