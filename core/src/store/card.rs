@@ -8,8 +8,7 @@ use crate::{
     id::{ProjectId, Space, UserId, Version},
     journal::{Card, Limits},
     model::{Labels, ProjectConfig, ProjectStatus, RollUp, ThreadStatus},
-    rules::project::ProjectState,
-    rules::thread::ThreadState,
+    rules::{project::ProjectState, thread::ThreadState},
 };
 
 /// Currencies a card holds; a thread with more is read itself.

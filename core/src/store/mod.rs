@@ -1,20 +1,25 @@
 //! Stores: the traits programs use, and the one implementation over any journal.
+//!
+//! Each part builds on those before it: `sync` (locks, pauses), `environment` (journal and options), `state` and `card`
+//! (what a journal's records come to), `sequencer` (commits of one journal), `registry` (the sequencers in use), `inner`
+//! (all of a store), `commands` and `answers` (what the traits promise), `journal_store` (the public type).
 
-mod answer;
+mod answers;
 mod card;
-mod engine;
+mod commands;
+mod environment;
 mod ext;
-mod flow;
+mod inner;
+mod journal_store;
 mod options;
-mod pending;
 mod prepare;
+mod registry;
 mod sequencer;
-mod shared;
 mod state;
+mod sync;
 mod traits;
-mod vacuum;
 
-pub use engine::Store;
 pub use ext::{SessionStoreExt, ThreadStoreExt};
+pub use journal_store::Store;
 pub use options::StoreOptions;
 pub use traits::{AnyStore, SessionStore, ThreadStore};

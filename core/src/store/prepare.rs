@@ -1,6 +1,6 @@
 //! What is made once per call: bodies, blobs, keys.
 
-use super::{shared::Shared, vacuum};
+use super::{environment::BLOB_NAMED_WITHIN, inner::StoreInner};
 use crate::{
     command::{Caller, Needs, SessionCommand},
     error::{Error, Result},
@@ -8,8 +8,10 @@ use crate::{
     journal::RecordBody,
     model::{NewEntry, Part},
     record::{Body, SealedBody, seal_body},
-    rules::decision::{Call, CallKey, ENTRY_BYTES, Request},
-    rules::idempotency::command_hash,
+    rules::{
+        decision::{Call, CallKey, ENTRY_BYTES, Request},
+        idempotency::command_hash,
+    },
 };
 
 /// An encoded body above this many bytes goes to a blob.
@@ -31,7 +33,7 @@ fn entry_bytes(entry: &NewEntry) -> usize {
     optional(&entry.message.name) + metadata + parts.sum::<usize>()
 }
 
-impl Shared {
+impl StoreInner {
     /// Makes a call of a checked request: seals bodies, writes large ones to blobs, marks the key.
     pub(super) async fn prepare(
         &self,
@@ -40,8 +42,8 @@ impl Shared {
         request: Request,
         needs: Needs,
     ) -> Result<Call> {
-        let ids = &self.options.ids;
-        let began = self.options.clock.elapsed();
+        let ids = &self.options().ids;
+        let began = self.options().clock.elapsed();
         let (bodies, oversize) = match &request {
             Request::Session(SessionCommand::Append { append, .. }) => {
                 match append.entries.iter().map(entry_bytes).find(|bytes| *bytes > ENTRY_BYTES) {
@@ -76,9 +78,9 @@ impl Shared {
             facts: needs.facts,
             bodies,
             oversize,
-            until: has_blobs.then(|| began.saturating_add(vacuum::NAMED_WITHIN)),
+            until: has_blobs.then(|| began.saturating_add(BLOB_NAMED_WITHIN)),
             caps: None,
-            max_skew: self.options.max_skew,
+            max_skew: self.options().max_skew,
         })
     }
 
@@ -97,11 +99,11 @@ impl Shared {
         let blob_from = if inline > TURN_BYTES { BLOB_FROM_TIGHT } else { BLOB_FROM };
         let mut bodies = Vec::with_capacity(texts.len());
         for text in texts {
-            let mut sealed = seal_body(self.options.ids.random(), &text);
+            let mut sealed = seal_body(self.options().ids.random(), &text);
             if text.len() > blob_from {
                 debug_assert_eq!(space.kind(), SpaceKind::Thread);
                 sealed.body =
-                    RecordBody::Blob(self.journal.put_blob(space, text.as_bytes()).await?);
+                    RecordBody::Blob(self.journal().put_blob(space, text.as_bytes()).await?);
             }
             bodies.push(sealed);
         }

@@ -1,4 +1,4 @@
-//! The state of one journal, project or thread: one face for the sequencer.
+//! The state of one journal, whether a project's or a thread's.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +9,12 @@ use crate::{
     id::{ProjectId, Space, SpaceKind, ThreadId, Version},
     journal::{Card, Position, Record},
     record::open,
-    rules::decision::{Decision, DecisionInput},
-    rules::event::{EventRecord, Evolved},
-    rules::project::ProjectState,
-    rules::thread::ThreadState,
+    rules::{
+        decision::{Decision, DecisionInput},
+        event::{EventRecord, Evolved},
+        project::ProjectState,
+        thread::{ThreadState, wrong_journal},
+    },
 };
 
 /// Changes when an older snapshot would not mean the same any more; such a snapshot is ignored.
@@ -27,13 +29,13 @@ pub(crate) enum JournalState {
 }
 
 #[derive(Serialize)]
-struct ImageOut<'a> {
+struct SnapshotOut<'a> {
     level: u32,
     state: &'a JournalState,
 }
 
 #[derive(Deserialize)]
-struct Image {
+struct SnapshotIn {
     level: u32,
     state: JournalState,
 }
@@ -79,7 +81,7 @@ impl JournalState {
         }
     }
 
-    /// Folds a record that was read. `Ok(false)`: it does not follow in the chain.
+    /// Folds a record that was read. `Ok(false)` if its link does not follow from the head.
     pub(crate) fn fold(&mut self, space: &Space, record: &Record) -> Result<bool> {
         if !record.follows(self.head()) {
             return Ok(false);
@@ -92,8 +94,8 @@ impl JournalState {
         Ok(true)
     }
 
-    /// What lists show. `before` is the state that `last` was made of: where nothing on the card has changed since, only
-    /// its time is new.
+    /// The card that lists show. `last` is the card of the state `before`: if nothing that a card shows has changed since,
+    /// only its time is new.
     pub(crate) fn card(&self, before: &Self, last: Option<&Card>) -> Result<Card> {
         if let (Self::Thread(now), Self::Thread(before), Some(last)) = (self, before, last)
             && now.listing_unchanged(before)
@@ -113,17 +115,27 @@ impl JournalState {
         }
     }
 
-    /// The project of a thread, once it exists.
-    pub(crate) fn project(&self) -> Option<ProjectId> {
+    /// The state of a thread; a project's journal is the wrong one.
+    pub(crate) fn as_thread(&self) -> Result<&ThreadState> {
+        if let Self::Thread(state) = self { Ok(state) } else { Err(wrong_journal()) }
+    }
+
+    /// The state of a project; a thread's journal is the wrong one.
+    pub(crate) fn as_project(&self) -> Result<&ProjectState> {
+        if let Self::Project(state) = self { Ok(state) } else { Err(wrong_journal()) }
+    }
+
+    /// The project of a thread, once the thread exists.
+    pub(crate) fn project_of_thread(&self) -> Option<ProjectId> {
         match self {
             Self::Project(_) => None,
             Self::Thread(state) => state.thread.as_deref().map(|t| t.project),
         }
     }
 
-    /// The digest of the rest, a line feed, JSON: readable, and damage shows.
+    /// The bytes of a snapshot: the digest of the JSON in hex, a line feed, the JSON.
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
-        let image = ImageOut { level: SNAPSHOT_LEVEL, state: self };
+        let image = SnapshotOut { level: SNAPSHOT_LEVEL, state: self };
         let json =
             serde_json::to_vec(&image).map_err(|e| Error::invalid("snapshot", e.to_string()))?;
         let mut bytes = Hash::of(&[&json]).to_string().into_bytes();
@@ -132,14 +144,15 @@ impl JournalState {
         Ok(bytes)
     }
 
-    /// The state of a snapshot, if it is whole, of this release, of this kind, at this position.
+    /// The state in a snapshot's bytes, if they are undamaged, of this [`SNAPSHOT_LEVEL`], of this kind of journal, and of
+    /// this position.
     pub(crate) fn decode(space: &Space, position: Position, bytes: &[u8]) -> Option<Self> {
         let (digest, json) = bytes.split_at_checked(64)?;
         let json = json.strip_prefix(b"\n")?;
         if Hash::of(&[json]).to_string().as_bytes() != digest {
             return None;
         }
-        let image: Image = serde_json::from_slice(json).ok()?;
+        let image: SnapshotIn = serde_json::from_slice(json).ok()?;
         let kind = match image.state {
             Self::Project(_) => SpaceKind::Project,
             Self::Thread(_) => SpaceKind::Thread,

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use super::{AtHead, log::Walk};
+use super::{at_head::ThreadAtHead, stream_reader::StreamReader};
 use crate::{
     command::{Caller, Cursor, Page, Paging, RunScope},
     error::{Error, Result},
@@ -11,15 +11,15 @@ use crate::{
     model::{Run, RunOutcome, RunStatus},
     record::{Body, Event, Lane, Opened},
     rules::thread::external_id,
-    store::shared::Shared,
+    store::inner::StoreInner,
 };
 
-/// Marks, in a cursor, that a session's ended runs are through and its live ones follow.
+/// Marks, in a cursor, that a session's ended runs were shown and its live ones follow.
 const LIVE: u64 = 1 << 63;
-/// Sessions of a thread that one page looks at.
-const SESSIONS: usize = 256;
+/// Sessions of a thread that one page looks at, at most.
+const PAGE_SESSIONS: usize = 256;
 
-impl Shared {
+impl StoreInner {
     pub(super) async fn run(&self, caller: &Caller, id: RunId) -> Result<Option<Run>> {
         let at = self.at_head(caller, id.thread()).await?;
         if let Some(run) = at.reading()?.live_run(id.version()) {
@@ -29,7 +29,7 @@ impl Shared {
         if id.version() > at.state()?.version() {
             return Ok(None);
         }
-        let session = match self.one(&space, id.version()).await? {
+        let session = match self.record_at(&space, id.version()).await? {
             Some(Opened { header, .. }) => match header.event {
                 Event::RunStarted { session, .. } if at.state()?.session(session).is_some() => {
                     session
@@ -40,10 +40,14 @@ impl Shared {
         };
         // Its end is the next record of the lane, but for runs that were live beside it.
         let from = Some(Cursor { a: at.state()?.version().into(), b: id.version() });
-        let mut walk =
-            Walk::new(Lane::Runs.of(session), Direction::Forward, at.state()?.version(), from);
+        let mut lane = StreamReader::new(
+            Lane::Runs.of(session),
+            Direction::Forward,
+            at.state()?.version(),
+            from,
+        );
         loop {
-            let records = walk.next(self, &space, 32).await?;
+            let records = lane.next(self, &space, 32).await?;
             if records.is_empty() {
                 return Err(Error::corrupt(
                     &space,
@@ -91,23 +95,23 @@ impl Shared {
         let space = thread.space(&caller.tenant);
         let sessions: Vec<Version> = match scope {
             RunScope::Session(session) => {
-                at.has(session)?;
+                at.require_session(session)?;
                 vec![session.version()]
             }
             RunScope::Thread(_) => {
-                at.exists()?;
+                at.require_thread()?;
                 let from = page.after.map_or(0, |c| u64::try_from(c.a).unwrap_or(u64::MAX));
                 let later = at.state()?.sessions.range((Bound::Included(from), Bound::Unbounded));
                 later
                     .filter(|(_, s)| s.iterations > 0)
                     .map(|(v, _)| *v)
-                    .take(SESSIONS + 1)
+                    .take(PAGE_SESSIONS + 1)
                     .collect()
             }
         };
         let mut items = Vec::new();
         for (looked, session) in sessions.iter().copied().enumerate() {
-            if looked == SESSIONS {
+            if looked == PAGE_SESSIONS {
                 return Ok(Page { items, next: Some(Cursor { a: session.into(), b: 0 }) });
             }
             let from = page.after.filter(|c| c.a == u128::from(session)).map_or(0, |c| c.b);
@@ -120,10 +124,10 @@ impl Shared {
         Ok(Page::last(items))
     }
 
-    /// Adds the runs of one session; `Some` says where to go on when the page is full.
+    /// Adds the runs of one session to `items`; when the page is full it answers the cursor to go on from.
     async fn runs_of(
         &self,
-        at: &AtHead,
+        at: &ThreadAtHead,
         space: &Space,
         session: Version,
         from: u64,
@@ -134,9 +138,10 @@ impl Shared {
         if from & LIVE == 0 {
             let head = at.state()?.version();
             let cursor = Some(Cursor { a: head.into(), b: from });
-            let mut walk = Walk::new(Lane::Runs.of(session), Direction::Forward, head, cursor);
+            let mut lane =
+                StreamReader::new(Lane::Runs.of(session), Direction::Forward, head, cursor);
             loop {
-                let records = walk.next(self, space, 128).await?;
+                let records = lane.next(self, space, 128).await?;
                 if records.is_empty() {
                     break;
                 }
@@ -167,8 +172,8 @@ impl Shared {
     }
 }
 
-/// A run as the record of its end tells it.
-fn ended(at: &AtHead, space: &Space, opened: &Opened) -> Result<Run> {
+/// A run as the record of its end describes it.
+fn ended(at: &ThreadAtHead, space: &Space, opened: &Opened) -> Result<Run> {
     let body = opened.read_body(space)?;
     let body = if let Body::RunEnd(body) = body { Some(body) } else { None };
     let Event::RunEnded { run, session, iteration, retry_of, started_at, status, totals, .. } =
@@ -176,7 +181,7 @@ fn ended(at: &AtHead, space: &Space, opened: &Opened) -> Result<Run> {
     else {
         return Err(Error::corrupt(space, opened.header.version, "is no end of a run"));
     };
-    let id = RunId::new(at.id, *run);
+    let id = RunId::new(at.id(), *run);
     let outcome = body.as_ref().map_or_else(
         || match status {
             RunStatus::Succeeded => RunOutcome::Succeeded,
@@ -187,9 +192,9 @@ fn ended(at: &AtHead, space: &Space, opened: &Opened) -> Result<Run> {
     );
     Ok(Run {
         id,
-        session: SessionId::new(at.id, *session),
+        session: SessionId::new(at.id(), *session),
         iteration: *iteration,
-        retry_of: retry_of.map(|r| RunId::new(at.id, r)),
+        retry_of: retry_of.map(|r| RunId::new(at.id(), r)),
         task: body.as_ref().and_then(|b| b.task.clone()),
         labels: body.map(|b| b.labels).unwrap_or_default(),
         external_id: external_id(id),

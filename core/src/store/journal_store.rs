@@ -1,18 +1,12 @@
-//! The one implementation, over any journal.
+//! The store over a journal.
 
-use std::{
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::{
     StoreOptions,
-    shared::{Registry, Shared},
+    inner::StoreInner,
     traits::{SessionStore, ThreadStore},
 };
 use crate::{
@@ -20,10 +14,10 @@ use crate::{
         Caller, Feed, FeedPage, SessionAnswer, SessionCommand, SessionOutcome, SessionQuery,
         ThreadAnswer, ThreadCommand, ThreadOutcome, ThreadQuery,
     },
-    error::{Closure, Error, Result},
+    error::{Error, Result},
     handle::Handle,
     id::TenantId,
-    journal::Journal,
+    journal::{Journal, Scrub},
     model::ActorName,
 };
 
@@ -33,23 +27,16 @@ use crate::{
 /// be made over one journal, or over several handles of one: each decides on its own copy of the state, and every commit
 /// is checked against the journal's head.
 ///
-/// It is one type, compiled once, whatever the journal: who needs the journal's own methods keeps its own `Arc` of it.
+/// It is one type, compiled once, whatever the journal. To call the journal's own methods, use [`journal`](Self::journal).
 #[derive(Clone, Debug)]
 pub struct Store {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    shared: Shared,
-    closed: AtomicBool,
+    inner: Arc<StoreInner>,
 }
 
 impl Store {
     /// A store over a journal.
     pub fn new(journal: Arc<dyn Journal>, options: StoreOptions) -> Self {
-        let shared = Shared { journal, options, registry: Registry::default() };
-        Self { inner: Arc::new(Inner { shared, closed: AtomicBool::new(false) }) }
+        Self { inner: Arc::new(StoreInner::new(journal, options)) }
     }
 
     /// This store, as this caller uses it: whose data it is, and who calls. Everything a program does goes through the
@@ -70,66 +57,51 @@ impl Store {
 
     /// The journal below.
     pub fn journal(&self) -> &Arc<dyn Journal> {
-        &self.inner.shared.journal
+        self.inner.journal()
     }
 
-    /// Closes the journal: every later call, on any clone, answers `Closed`.
+    /// Removes from the medium what was erased, dropped or replaced, in every thread of every tenant. It may take as long
+    /// as a copy of the store; [`Scrub`] says whether anything is left. `Unsupported` if the engine cannot.
+    pub async fn scrub(&self) -> Result<Scrub> {
+        self.inner.require_open()?.journal().scrub().await
+    }
+
+    /// Closes the store and its journal: every later call, on any clone, answers `Closed`. Closing again is fine.
     pub async fn close(&self) -> Result<()> {
-        self.inner.closed.store(true, Ordering::Release);
-        self.inner.shared.journal.close().await
-    }
-}
-
-impl Inner {
-    fn open(&self) -> Result<&Shared> {
-        if self.closed.load(Ordering::Acquire) {
-            Err(Error::Closed { what: Closure::Store })
-        } else {
-            Ok(&self.shared)
+        self.inner.mark_closed();
+        match self.journal().close().await {
+            Err(Error::Closed { .. }) => Ok(()),
+            closed => closed,
         }
-    }
-
-    /// A question has a deadline too; past it the store counts as out of reach.
-    async fn within<T>(
-        &self,
-        caller: &Caller,
-        answer: impl Future<Output = Result<T>> + Send,
-    ) -> Result<T> {
-        let time = caller.deadline.unwrap_or(self.shared.options.deadline);
-        let late = async {
-            self.shared.options.clock.sleep(time).await;
-            Err(Error::Unavailable { reason: format!("no answer within {time:?}"), source: None })
-        };
-        futures_lite::future::or(answer, late).await
     }
 }
 
 #[async_trait]
 impl ThreadStore for Store {
     async fn apply_thread(&self, caller: &Caller, command: ThreadCommand) -> Result<ThreadOutcome> {
-        self.inner.open()?.apply_thread(caller, command).await
+        self.inner.require_open()?.apply_thread(caller, command).await
     }
 
     async fn ask_thread(&self, caller: &Caller, query: ThreadQuery) -> Result<ThreadAnswer> {
-        let shared = self.inner.open()?;
-        self.inner.within(caller, shared.ask_thread(caller, query)).await
+        let store = self.inner.require_open()?;
+        store.within(store.patience(caller), store.ask_thread(caller, query)).await
     }
 }
 
 #[async_trait]
 impl SessionStore for Store {
     async fn apply(&self, caller: &Caller, command: SessionCommand) -> Result<SessionOutcome> {
-        self.inner.open()?.apply_session(caller, command).await
+        self.inner.require_open()?.apply_session(caller, command).await
     }
 
     async fn ask(&self, caller: &Caller, query: SessionQuery) -> Result<SessionAnswer> {
-        let shared = self.inner.open()?;
-        self.inner.within(caller, shared.ask_session(caller, query)).await
+        let store = self.inner.require_open()?;
+        store.within(store.patience(caller), store.ask_session(caller, query)).await
     }
 
     async fn feed(&self, caller: &Caller, from: Feed) -> Result<FeedPage> {
-        let shared = self.inner.open()?;
-        let time = caller.deadline.unwrap_or(shared.options.deadline).saturating_add(from.wait);
-        self.inner.within(&caller.within(time), shared.feed(caller, from)).await
+        let store = self.inner.require_open()?;
+        let time = store.patience(caller).saturating_add(from.wait);
+        store.within(time, store.feed(caller, from)).await
     }
 }

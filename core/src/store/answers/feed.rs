@@ -4,13 +4,12 @@ use crate::{
     command::{Caller, Feed, FeedPage, FeedRecord, MAX_PAGE},
     error::{Error, Result},
     id::{SessionId, Space, Version},
-    journal::{Direction, ReadRange},
     json::Json,
     record::open,
-    store::{answer::AtHead, shared::Shared},
+    store::{answers::at_head::ThreadAtHead, inner::StoreInner},
 };
 
-impl Shared {
+impl StoreInner {
     pub(in crate::store) async fn feed(&self, caller: &Caller, from: Feed) -> Result<FeedPage> {
         caller.check_query()?;
         if !(1..=MAX_PAGE).contains(&from.limit) {
@@ -20,35 +19,34 @@ impl Shared {
             ));
         }
         let space = from.thread.space(&caller.tenant);
-        let until = self.options.clock.elapsed().saturating_add(from.wait);
+        let until = self.options().clock.elapsed().saturating_add(from.wait);
         loop {
             let at = self.at_head(caller, from.thread).await?;
-            at.exists()?;
+            at.require_thread()?;
             let head = at.state()?.version();
             if head > from.after {
                 let records = self.records(&at, &space, from.after, head, from.limit).await?;
                 let after = records.last().map_or(from.after, |e| e.version);
                 return Ok(FeedPage { records, after });
             }
-            let left = until.saturating_sub(self.options.clock.elapsed());
+            let left = until.saturating_sub(self.options().clock.elapsed());
             if left.is_zero() {
                 return Ok(FeedPage { records: Vec::new(), after: from.after });
             }
-            self.journal.wait(&space, from.after, left).await?;
+            self.journal().wait(&space, from.after, left).await?;
         }
     }
 
     async fn records(
         &self,
-        at: &AtHead,
+        at: &ThreadAtHead,
         space: &Space,
         after: Version,
         upto: Version,
         limit: usize,
     ) -> Result<Vec<FeedRecord>> {
-        let range = ReadRange { stream: None, after, upto, direction: Direction::Forward, limit };
         let mut records = Vec::new();
-        for record in self.journal.read(space, &range).await? {
+        for record in self.environment.read(space, after, upto, limit).await? {
             let opened = open(space, &record)?;
             let session = opened.header.stream.session();
             let gone = session != 0 && at.state()?.session(session).is_none();
@@ -57,7 +55,7 @@ impl Shared {
             records.push(FeedRecord {
                 version: opened.header.version,
                 at: opened.header.at,
-                session: (session != 0).then(|| SessionId::new(at.id, session)),
+                session: (session != 0).then(|| SessionId::new(at.id(), session)),
                 kind: opened.header.event.name().to_owned(),
                 facts: Json::from_value(&opened.header.event)?,
                 erased,

@@ -1,24 +1,22 @@
 //! Lists of projects and threads: from cards, one read a page.
 
-use super::labelled;
 use crate::{
     clock::Timestamp,
     command::{Caller, Cursor, Page, Paging, ProjectUsage, ThreadFilter, ThreadScope},
     error::{Error, Result},
     id::{ProjectId, SpaceKind, ThreadId},
     journal::{ListOrder, ListQuery, ListRow},
-    model::{Project, ThreadRow},
+    model::{Labels, Project, ThreadRow},
     store::{
         card::{self, ProjectCard, ThreadCard},
-        flow::{project_of, thread_of},
-        shared::Shared,
+        inner::StoreInner,
     },
 };
 
-/// Rows a filtered page looks at.
-const ROWS: usize = 4096;
+/// Rows a filtered page looks at, at most.
+const PAGE_ROWS: usize = 4096;
 /// Rows of one read.
-const READ: usize = 500;
+const READ_ROWS: usize = 500;
 
 fn after(cursor: Option<Cursor>) -> Option<(Timestamp, u128)> {
     cursor.map(|c| (Timestamp::from_millis(c.b), c.a))
@@ -32,7 +30,7 @@ fn cursor((updated, bits): (Timestamp, u128)) -> Cursor {
     Cursor { a: bits, b: updated.millis() }
 }
 
-impl Shared {
+impl StoreInner {
     pub(super) async fn projects(&self, caller: &Caller, page: Paging) -> Result<Page<Project>> {
         page.check()?;
         let query = ListQuery {
@@ -43,7 +41,7 @@ impl Shared {
             after: after(page.after),
             limit: page.limit + 1,
         };
-        let mut rows = self.journal.list(&query).await?;
+        let mut rows = self.journal().list(&query).await?;
         let more = rows.len() > page.limit;
         rows.truncate(page.limit);
         let next = rows.last().filter(|_| more).map(|row| cursor(key(row)));
@@ -71,18 +69,18 @@ impl Shared {
             project,
             order: filter.order,
             after: after(page.after),
-            limit: if filtered { READ } else { page.limit + 1 },
+            limit: if filtered { READ_ROWS } else { page.limit + 1 },
         };
         let mut items = Vec::new();
         let mut looked = 0;
         loop {
-            let rows = self.journal.list(&query).await?;
+            let rows = self.journal().list(&query).await?;
             if rows.is_empty() {
                 return Ok(Page::last(items));
             }
             let whole = rows.len() == query.limit;
             for row in rows {
-                if items.len() == page.limit || looked == ROWS {
+                if items.len() == page.limit || looked == PAGE_ROWS {
                     return Ok(Page { items, next: query.after.map(cursor) });
                 }
                 looked += 1;
@@ -102,8 +100,8 @@ impl Shared {
     async fn thread_card(&self, caller: &Caller, row: &ListRow) -> Result<ThreadCard> {
         let mut card: ThreadCard = card::read(&row.space, row.head.card.as_ref())?;
         if card.partial {
-            let machine = self.state(&row.space, caller).await?;
-            let state = thread_of(&machine)?;
+            let journal = self.state(&row.space, caller).await?;
+            let state = journal.as_thread()?;
             if let Some(fields) = state.thread.as_deref() {
                 card.title.clone_from(&fields.title);
                 card.labels.clone_from(&fields.labels);
@@ -115,12 +113,8 @@ impl Shared {
 
     async fn project_exists(&self, caller: &Caller, project: ProjectId) -> Result<()> {
         caller.owns(project.tag(), project)?;
-        let machine = self.state(&project.space(&caller.tenant), caller).await?;
-        if project_of(&machine)?.project.is_some() {
-            Ok(())
-        } else {
-            Err(Error::not_found(project))
-        }
+        let state = self.state(&project.space(&caller.tenant), caller).await?;
+        if state.as_project()?.project.is_some() { Ok(()) } else { Err(Error::not_found(project)) }
     }
 
     /// The sum over a project's threads, each at its own head (USE1).
@@ -136,11 +130,11 @@ impl Shared {
             project: Some(project),
             order: ListOrder::Id,
             after: None,
-            limit: READ,
+            limit: READ_ROWS,
         };
         let mut usage = ProjectUsage::default();
         loop {
-            let rows = self.journal.list(&query).await?;
+            let rows = self.journal().list(&query).await?;
             let Some(last) = rows.last() else { return Ok(usage) };
             query.after = Some(key(last));
             for row in &rows {
@@ -188,4 +182,9 @@ fn thread_row(row: &ListRow, card: ThreadCard) -> ThreadRow {
         sessions: card.sessions,
         totals: card.roll_up.totals,
     }
+}
+
+/// Whether labels hold a pair, if one is asked for.
+fn labelled(labels: &Labels, wanted: Option<&(String, String)>) -> bool {
+    wanted.is_none_or(|(key, value)| labels.matches(key, value))
 }

@@ -7,15 +7,16 @@ use crate::{
     journal::{Direction, Position, ReadRange, Record, RecordBody},
     record::{Event, check_body, open},
     rules::thread::Erased,
-    store::{flow::thread_of, shared::Shared, state::JournalState},
+    store::{inner::StoreInner, state::JournalState},
 };
 
-/// Problems named at most.
+/// Problems named, at most.
 const PROBLEMS: usize = 100;
 
 /// What has been checked so far.
-struct Check {
-    machine: Option<JournalState>,
+struct Verification {
+    /// The state so far; none once something was found that cannot be folded over.
+    folded: Option<JournalState>,
     last: Option<Position>,
     /// Nonce, index and size of the record before, to see batches whole.
     batch: Option<(u128, u16, u16)>,
@@ -25,18 +26,18 @@ struct Check {
     erased: Erased,
 }
 
-impl Check {
-    fn problem(&mut self, version: Version, what: impl Into<String>) {
-        self.machine = None;
+impl Verification {
+    fn report(&mut self, version: Version, what: impl Into<String>) {
+        self.folded = None;
         if self.found.problems.len() < PROBLEMS {
             self.found.problems.push((version, what.into()));
         }
     }
 }
 
-impl Shared {
-    /// Every record against its sum, its body against its digest, its link against the one before, its place in
-    /// its batch; then the fold, the head, and the position expected (MSG13).
+impl StoreInner {
+    /// Checks every record: its sum, its body's digest, its link to the record before, its place in its batch, and whether
+    /// it folds; then the head, and the position expected (MSG13).
     pub(super) async fn verify(
         &self,
         caller: &Caller,
@@ -45,13 +46,13 @@ impl Shared {
     ) -> Result<Verified> {
         caller.owns(thread.tag(), thread)?;
         let space = thread.space(&caller.tenant);
-        let head = self.journal.head(&space).await?.map(|h| h.position);
+        let head = self.journal().head(&space).await?.map(|h| h.position);
         if head.is_none() && expected.is_none() {
             return Err(Error::not_found(thread));
         }
         let found = Verified { records: 0, head, problems: Vec::new() };
-        let mut check = Check {
-            machine: Some(JournalState::empty(&space)),
+        let mut check = Verification {
+            folded: Some(JournalState::empty(&space)),
             last: None,
             batch: None,
             found,
@@ -63,24 +64,24 @@ impl Shared {
         while after < upto {
             let range =
                 ReadRange { stream: None, after, upto, direction: Direction::Forward, limit: 500 };
-            match self.journal.read(&space, &range).await {
+            match self.journal().read(&space, &range).await {
                 Ok(records) if records.is_empty() => {
-                    check.problem(after + 1, "the record is missing, and all after it");
+                    check.report(after + 1, "the record is missing, and all after it");
                     break;
                 }
                 Ok(records) => {
                     for record in &records {
-                        self.check(&space, record, &mut check).await?;
+                        self.verify_record(&space, record, &mut check).await?;
                         if expected
                             .is_some_and(|e| e.version == record.version && e.hash != record.link)
                         {
-                            check.problem(record.version, "the chain is not the expected one");
+                            check.report(record.version, "the chain is not the expected one");
                         }
                         after = record.version;
                     }
                 }
                 Err(Error::Corrupt { version, reason, .. }) => {
-                    check.problem(version, reason);
+                    check.report(version, reason);
                     after = version.max(after + 1);
                     check.last = None;
                 }
@@ -90,15 +91,15 @@ impl Shared {
         if let Some((_, index, of)) = check.batch
             && index + 1 != of
         {
-            check.problem(after, "the last batch is not whole");
+            check.report(after, "the last batch is not whole");
         }
         if check.last.is_some() && check.last != head {
-            check.problem(upto, "the head names another record than the last one");
+            check.report(upto, "the head names another record than the last one");
         }
         if let Some(expected) = expected
             && expected.version > upto
         {
-            check.problem(
+            check.report(
                 upto + 1,
                 format!("the journal ends before the expected version {}", expected.version),
             );
@@ -106,12 +107,12 @@ impl Shared {
         self.explain_missing(&space, &mut check).await?;
         let dropped = head.is_some()
             && !check.found.problems.is_empty()
-            && self.journal.head(&space).await?.is_none();
+            && self.journal().head(&space).await?.is_none();
         if dropped { Err(Error::not_found(thread)) } else { Ok(check.found) }
     }
 
-    /// A body may be missing if a record says so, up to the head or after it.
-    async fn explain_missing(&self, space: &Space, check: &mut Check) -> Result<()> {
+    /// Reports bodies that are missing, unless a record says that they were erased, up to the head or after it.
+    async fn explain_missing(&self, space: &Space, check: &mut Verification) -> Result<()> {
         let erased = std::mem::take(&mut check.erased);
         check.missing.retain(|(version, _)| erased.erased_by(*version).is_none());
         if check.missing.is_empty() {
@@ -119,33 +120,38 @@ impl Shared {
         }
         let now = self.fresh(space).await;
         let later = match &now {
-            Ok(machine) => thread_of(machine)?.erased.clone(),
+            Ok(state) => state.as_thread()?.erased.clone(),
             Err(_) => Erased::default(),
         };
         for (version, why) in std::mem::take(&mut check.missing) {
             if later.erased_by(version).is_none() {
-                check.problem(version, why);
+                check.report(version, why);
             }
         }
         Ok(())
     }
 
-    async fn check(&self, space: &Space, record: &Record, check: &mut Check) -> Result<()> {
+    async fn verify_record(
+        &self,
+        space: &Space,
+        record: &Record,
+        check: &mut Verification,
+    ) -> Result<()> {
         let (version, link) = (record.version, record.link);
         check.found.records += 1;
         let next = check.last.map_or(1, |p| p.version + 1);
         if check.last.is_some() || version == 1 || check.found.records == 1 {
             if version != next {
-                check.problem(next, "the record is missing");
+                check.report(next, "the record is missing");
             } else if !record.follows(check.last) {
-                check.problem(version, "the link does not follow from the record before");
+                check.report(version, "the link does not follow from the record before");
             }
         }
         check.last = Some(Position { version, hash: link });
         let opened = match open(space, record) {
             Ok(opened) => opened,
             Err(Error::Corrupt { reason, .. }) => {
-                check.problem(version, reason);
+                check.report(version, reason);
                 check.batch = None;
                 return Ok(());
             }
@@ -157,7 +163,7 @@ impl Shared {
             _ => index == 0,
         };
         if (check.batch.is_some() || version == 1) && !follows {
-            check.problem(version, "the record is not in its place in its batch");
+            check.report(version, "the record is not in its place in its batch");
         }
         check.batch = Some((nonce, index, of));
         if let Event::EntriesErased { versions } = &opened.header.event {
@@ -173,14 +179,14 @@ impl Shared {
             Err(Error::Corrupt { reason, .. }) if matches!(opened.body, RecordBody::Blob(_)) => {
                 check.missing.push((version, reason));
             }
-            Err(Error::Corrupt { reason, .. }) => check.problem(version, reason),
+            Err(Error::Corrupt { reason, .. }) => check.report(version, reason),
             Err(error) => return Err(error),
         }
-        if let Some(machine) = &mut check.machine {
-            match machine.fold(space, record) {
+        if let Some(state) = &mut check.folded {
+            match state.fold(space, record) {
                 Ok(true) => {}
-                Ok(false) => check.problem(version, "the record does not follow in the chain"),
-                Err(Error::Corrupt { reason, .. }) => check.problem(version, reason),
+                Ok(false) => check.report(version, "the record does not follow in the chain"),
+                Err(Error::Corrupt { reason, .. }) => check.report(version, reason),
                 Err(error) => return Err(error),
             }
         }

@@ -1,0 +1,113 @@
+//! A thread as of one head, and the records and bodies a query reads of it.
+
+use std::sync::Arc;
+
+use crate::{
+    command::Caller,
+    error::{Error, Result},
+    id::{SessionId, Space, TenantId, ThreadId, Version},
+    journal::RecordBody,
+    record::{Opened, check_body, open},
+    rules::thread::{Reading, ThreadState},
+    store::{inner::StoreInner, state::JournalState},
+};
+
+/// A thread as of one head.
+pub(super) struct ThreadAtHead {
+    tenant: TenantId,
+    id: ThreadId,
+    journal_state: Arc<JournalState>,
+}
+
+impl ThreadAtHead {
+    pub(super) fn state(&self) -> Result<&ThreadState> {
+        self.journal_state.as_thread()
+    }
+
+    pub(super) const fn id(&self) -> ThreadId {
+        self.id
+    }
+
+    pub(super) fn reading(&self) -> Result<Reading<'_>> {
+        Ok(Reading { tenant: &self.tenant, id: self.id, state: self.state()? })
+    }
+
+    /// `NotFound` unless the thread exists.
+    pub(super) fn require_thread(&self) -> Result<()> {
+        if self.state()?.thread.is_some() { Ok(()) } else { Err(Error::not_found(self.id)) }
+    }
+
+    /// `NotFound` unless the session exists.
+    pub(super) fn require_session(&self, session: SessionId) -> Result<()> {
+        let exists = self.state()?.session(session.version()).is_some();
+        if exists { Ok(()) } else { Err(Error::not_found(session)) }
+    }
+}
+
+impl StoreInner {
+    /// The thread of an id, as fresh as the caller asked for.
+    pub(super) async fn at_head(&self, caller: &Caller, thread: ThreadId) -> Result<ThreadAtHead> {
+        caller.owns(thread.tag(), thread)?;
+        let journal_state = self.state(&thread.space(&caller.tenant), caller).await?;
+        Ok(ThreadAtHead { tenant: caller.tenant.clone(), id: thread, journal_state })
+    }
+
+    /// The text of a record's body, checked; `None` if it was erased. A missing body is right only if a record says that
+    /// it was erased, up to the head of the question or after it; else it is `Corrupt`.
+    pub(super) async fn body_or_erased(
+        &self,
+        at: &ThreadAtHead,
+        space: &Space,
+        opened: &Opened,
+    ) -> Result<Option<Arc<str>>> {
+        let version = opened.header.version;
+        if at.state()?.erased.erased_by(version).is_some() {
+            return Ok(None);
+        }
+        let missing = match self.body_text(space, opened).await {
+            Ok(Some(text)) => return Ok(Some(text)),
+            Ok(None) => Error::corrupt(space, version, "the body is missing"),
+            Err(error @ Error::Corrupt { .. }) => error,
+            Err(error) => return Err(error),
+        };
+        let now = self.fresh(space).await?;
+        match &*now {
+            JournalState::Thread(state) if state.erased.erased_by(version).is_some() => Ok(None),
+            _ => Err(missing),
+        }
+    }
+
+    /// The text of a record's body; a blob is checked against the digest, as the record's sum covers only its name.
+    pub(super) async fn body_text(
+        &self,
+        space: &Space,
+        opened: &Opened,
+    ) -> Result<Option<Arc<str>>> {
+        let corrupt = |reason: &str| Error::corrupt(space, opened.header.version, reason);
+        match &opened.body {
+            RecordBody::None => Ok(None),
+            RecordBody::Inline(text) => Ok(Some(Arc::clone(text))),
+            RecordBody::Blob(name) => {
+                let bytes = match self.journal().get_blob(space, name, None).await {
+                    Err(Error::NotFound { .. }) => Err(corrupt("the blob of the body is missing")),
+                    bytes => bytes,
+                }?;
+                check_body(space, opened, &bytes)?;
+                let text =
+                    String::from_utf8(bytes).map_err(|_| corrupt("the body is not UTF-8"))?;
+                Ok(Some(text.into()))
+            }
+        }
+    }
+
+    /// The record at one version.
+    pub(super) async fn record_at(
+        &self,
+        space: &Space,
+        version: Version,
+    ) -> Result<Option<Opened>> {
+        let before = version.saturating_sub(1);
+        let records = self.environment.read(space, before, version, 1).await?;
+        records.first().map(|record| open(space, record)).transpose()
+    }
+}

@@ -1,0 +1,112 @@
+//! Queries: from state, from lists, from the journal. Each takes the head once and bounds what it reads by it.
+
+mod at_head;
+mod feed;
+mod lists;
+mod log;
+mod runs;
+mod sessions;
+mod stream_reader;
+mod usage;
+mod verify;
+
+use super::inner::StoreInner;
+use crate::{
+    command::{Caller, SessionAnswer, SessionQuery, ThreadAnswer, ThreadQuery},
+    error::Result,
+};
+
+impl StoreInner {
+    pub(in crate::store) async fn ask_thread(
+        &self,
+        caller: &Caller,
+        query: ThreadQuery,
+    ) -> Result<ThreadAnswer> {
+        caller.check_query()?;
+        match query {
+            ThreadQuery::Project(project) => {
+                caller.owns(project.tag(), project)?;
+                let state = self.state(&project.space(&caller.tenant), caller).await?;
+                Ok(ThreadAnswer::Project(state.as_project()?.view(&caller.tenant, project)))
+            }
+            ThreadQuery::Projects(page) => {
+                self.projects(caller, page).await.map(ThreadAnswer::Projects)
+            }
+            ThreadQuery::Thread(thread) => {
+                Ok(ThreadAnswer::Thread(self.at_head(caller, thread).await?.reading()?.thread()))
+            }
+            ThreadQuery::Threads(filter, page) => {
+                self.threads(caller, &filter, page).await.map(ThreadAnswer::Threads)
+            }
+            ThreadQuery::ProjectUsage(project) => {
+                self.project_usage(caller, project).await.map(ThreadAnswer::ProjectUsage)
+            }
+        }
+    }
+
+    pub(in crate::store) async fn ask_session(
+        &self,
+        caller: &Caller,
+        query: SessionQuery,
+    ) -> Result<SessionAnswer> {
+        caller.check_query()?;
+        match query {
+            SessionQuery::Session(id) => {
+                let at = self.at_head(caller, id.thread()).await?;
+                Ok(SessionAnswer::Session(at.reading()?.session(id.version())))
+            }
+            SessionQuery::Sessions(thread, filter, page) => {
+                page.check()?;
+                filter.actor.as_ref().map_or(Ok(()), |a| a.check("actor", &caller.tenant))?;
+                let at = self.at_head(caller, thread).await?;
+                at.require_thread()?;
+                Ok(SessionAnswer::Sessions(sessions::sessions(&at.reading()?, &filter, page)))
+            }
+            SessionQuery::Drill(id) => {
+                let at = self.at_head(caller, id.thread()).await?;
+                Ok(SessionAnswer::Drill(at.reading()?.drill(id.version())))
+            }
+            SessionQuery::Children(id, page) => {
+                page.check()?;
+                let at = self.at_head(caller, id.thread()).await?;
+                at.require_session(id)?;
+                Ok(SessionAnswer::Edges(sessions::children(&at.reading()?, id.version(), page)))
+            }
+            SessionQuery::Edge(id) => {
+                let at = self.at_head(caller, id.thread()).await?;
+                Ok(SessionAnswer::Edge(at.reading()?.edge(id.version())))
+            }
+            SessionQuery::Entries { session, direction, run, in_reply_to, page } => {
+                let filter = log::EntryFilter { run, in_reply_to };
+                self.entries(caller, session, direction, filter, page)
+                    .await
+                    .map(SessionAnswer::Entries)
+            }
+            SessionQuery::Entry(id) => {
+                Ok(SessionAnswer::Entry(self.entry(caller, id).await?.map(Box::new)))
+            }
+            SessionQuery::Run(id) => {
+                Ok(SessionAnswer::Run(self.run(caller, id).await?.map(Box::new)))
+            }
+            SessionQuery::RunByExternalId(thread, external) => {
+                let run = self.run_by_external_id(caller, thread, &external).await?;
+                Ok(SessionAnswer::Run(Some(Box::new(run))))
+            }
+            SessionQuery::Runs(scope, page) => {
+                self.runs(caller, scope, page).await.map(SessionAnswer::Runs)
+            }
+            SessionQuery::Usage(scope) => self.usage(caller, scope).await.map(SessionAnswer::Usage),
+            SessionQuery::Ledger(id, page) => {
+                self.ledger(caller, id, page).await.map(SessionAnswer::Ledger)
+            }
+            SessionQuery::Lease(id) => {
+                let at = self.at_head(caller, id.thread()).await?;
+                at.require_session(id)?;
+                Ok(SessionAnswer::Lease(at.reading()?.lease(id.version())))
+            }
+            SessionQuery::Verify(thread, expected) => {
+                self.verify(caller, thread, expected).await.map(SessionAnswer::Verified)
+            }
+        }
+    }
+}

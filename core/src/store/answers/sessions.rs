@@ -1,0 +1,60 @@
+//! Pages of sessions and of edges, from state.
+
+use std::{ops::Bound, sync::Arc};
+
+use crate::{
+    command::{Cursor, Page, Paging, SessionFilter},
+    id::Version,
+    journal::Direction,
+    model::{SessionRow, SubSession},
+    rules::thread::Reading,
+};
+
+/// Sessions a filtered page looks at, at most.
+const PAGE_SESSIONS: usize = 16_384;
+
+/// A page of a thread's sessions, by the version that created them.
+pub(super) fn sessions(
+    reading: &Reading<'_>,
+    filter: &SessionFilter,
+    page: Paging,
+) -> Page<SessionRow> {
+    let after = page.after.map(|c| c.b);
+    let sessions = &reading.state.sessions;
+    let all: Box<dyn Iterator<Item = (&Version, &Arc<_>)>> = match filter.direction {
+        Direction::Forward => Box::new(
+            sessions.range((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)),
+        ),
+        Direction::Backward => Box::new(
+            sessions
+                .range((Bound::Unbounded, after.map_or(Bound::Unbounded, Bound::Excluded)))
+                .rev(),
+        ),
+    };
+    let mut items = Vec::new();
+    for (looked, (version, session)) in all.enumerate() {
+        if items.len() == page.limit || looked == PAGE_SESSIONS {
+            // `version` is the first that was not looked at; the cursor names the one before it.
+            let b = match filter.direction {
+                Direction::Forward => version - 1,
+                Direction::Backward => version + 1,
+            };
+            return Page { items, next: Some(Cursor { a: 0, b }) };
+        }
+        if Reading::passes(session, filter) {
+            items.push(reading.row(*version, session));
+        }
+    }
+    Page::last(items)
+}
+
+/// A page of a session's children, by the version that created their edge.
+pub(super) fn children(reading: &Reading<'_>, session: Version, page: Paging) -> Page<SubSession> {
+    let after = page.after.map_or(0, |c| c.b);
+    let Some(session) = reading.state.session(session) else { return Page::last(Vec::new()) };
+    let mut items = reading.children(session, after, page.limit + 1);
+    let more = items.len() > page.limit;
+    items.truncate(page.limit);
+    let next = items.last().filter(|_| more).map(|edge| Cursor { a: 0, b: edge.id.version() });
+    Page { items, next }
+}

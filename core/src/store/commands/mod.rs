@@ -1,0 +1,96 @@
+//! Commands: what is refused before any I/O, then one call to one journal, or several calls to two.
+//!
+//! `create` and `delete` span a project's journal and a thread's; `erase` changes records and blobs.
+
+mod create;
+mod delete;
+mod erase;
+
+use super::inner::StoreInner;
+use crate::{
+    command::{
+        Caller, Description, Needs, SessionCommand, SessionOutcome, Target, ThreadCommand,
+        ThreadOutcome,
+    },
+    error::{Error, Result},
+    id::Space,
+    rules::{
+        decision::{Caps, Reply, Request},
+        thread::wrong_journal,
+    },
+};
+
+/// The outcome of a call that was a thread command.
+fn thread_outcome(reply: Reply) -> Result<ThreadOutcome> {
+    if let Reply::Thread(outcome) = reply { Ok(outcome) } else { Err(wrong_journal()) }
+}
+
+impl StoreInner {
+    pub(super) async fn apply_session(
+        &self,
+        caller: &Caller,
+        command: SessionCommand,
+    ) -> Result<SessionOutcome> {
+        let described = command.describe(caller)?;
+        let space = described.target.space(&caller.tenant);
+        let caps = if described.caps {
+            let caps = self.within(self.patience(caller), self.caps(caller, &space)).await?;
+            Some(caps.ok_or_else(|| Error::not_found(described.target))?)
+        } else {
+            None
+        };
+        let request = Request::Session(command);
+        let mut call = self.prepare(caller, &space, request, described.needs).await?;
+        call.caps = caps;
+        match self.submit(&space, call).await? {
+            Reply::Session(outcome) => Ok(outcome),
+            Reply::Thread(_) | Reply::Reserved { .. } => Err(wrong_journal()),
+        }
+    }
+
+    /// The caps a new session must keep: those of its thread's project, at its head. A thread's project never changes, so
+    /// the thread may be read from memory.
+    async fn caps(&self, caller: &Caller, space: &Space) -> Result<Option<Caps>> {
+        let thread = self.state(space, &caller.cached()).await?;
+        let Some(project) = thread.project_of_thread() else { return Ok(None) };
+        let state = self.state(&project.space(&caller.tenant), caller).await?;
+        Ok(state.as_project()?.caps())
+    }
+
+    pub(super) async fn apply_thread(
+        &self,
+        caller: &Caller,
+        command: ThreadCommand,
+    ) -> Result<ThreadOutcome> {
+        let Description { target, needs, .. } = command.describe(caller)?;
+        let space = match (target, &command) {
+            (Target::NewProject, _) => return self.create_project(caller, command, needs).await,
+            (Target::Project(project), ThreadCommand::CreateThread { .. }) => {
+                return self.create_thread(caller, project, command, needs).await;
+            }
+            (Target::Project(project), ThreadCommand::DeleteProject { .. }) => {
+                return self.delete_project(caller, project, command).await;
+            }
+            (Target::Thread(thread), ThreadCommand::EraseEntries { .. }) => {
+                return self.erase(caller, thread, command, needs).await;
+            }
+            (Target::Thread(thread), ThreadCommand::VacuumThread { .. }) => {
+                return self.vacuum(caller, thread).await;
+            }
+            (Target::Project(project), _) => project.space(&caller.tenant),
+            (Target::Thread(thread), _) => thread.space(&caller.tenant),
+        };
+        thread_outcome(self.call(caller, &space, Request::Thread(command), needs).await?)
+    }
+
+    async fn call(
+        &self,
+        caller: &Caller,
+        space: &Space,
+        request: Request,
+        needs: Needs,
+    ) -> Result<Reply> {
+        let call = self.prepare(caller, space, request, needs).await?;
+        self.submit(space, call).await
+    }
+}

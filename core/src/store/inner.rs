@@ -1,0 +1,99 @@
+//! What all clones of a store share; commands and queries are methods of it.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{StoreOptions, environment::Environment, registry::Registry, state::JournalState};
+use crate::{
+    command::{Caller, Read},
+    error::{Closure, Error, Result},
+    id::Space,
+    journal::Journal,
+    rules::decision::{Call, Reply},
+};
+
+/// The journal, the options, and one sequencer for each journal in use.
+#[derive(Debug)]
+pub(super) struct StoreInner {
+    pub(super) environment: Arc<Environment>,
+    registry: Registry,
+    closed: AtomicBool,
+}
+
+impl StoreInner {
+    pub(super) fn new(journal: Arc<dyn Journal>, options: StoreOptions) -> Self {
+        Self {
+            environment: Arc::new(Environment::new(journal, options)),
+            registry: Registry::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn journal(&self) -> &Arc<dyn Journal> {
+        &self.environment.journal
+    }
+
+    pub(super) fn options(&self) -> &StoreOptions {
+        &self.environment.options
+    }
+
+    /// Refuses every later call; `true` the first time.
+    pub(super) fn mark_closed(&self) -> bool {
+        !self.closed.swap(true, Ordering::AcqRel)
+    }
+
+    /// `Closed` once the store was closed.
+    pub(super) fn require_open(&self) -> Result<&Self> {
+        if self.closed.load(Ordering::Acquire) {
+            Err(Error::Closed { what: Closure::Store })
+        } else {
+            Ok(self)
+        }
+    }
+
+    /// The time a caller gives a call, or the store's default.
+    pub(super) fn patience(&self, caller: &Caller) -> Duration {
+        caller.deadline.unwrap_or(self.options().deadline)
+    }
+
+    /// The answer to a question if it comes within `time`; later the store counts as out of reach.
+    pub(super) async fn within<T>(
+        &self,
+        time: Duration,
+        answer: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        let late = async {
+            self.options().clock.sleep(time).await;
+            Err(Error::Unavailable { reason: format!("no answer within {time:?}"), source: None })
+        };
+        futures_lite::future::or(answer, late).await
+    }
+
+    /// Sends a call through its journal's sequencer.
+    pub(super) async fn submit(&self, space: &Space, call: Call) -> Result<Reply> {
+        self.registry.get(&self.environment, space).submit(call).await
+    }
+
+    /// The state of a journal, as fresh as the caller asked for.
+    pub(super) async fn state(&self, space: &Space, caller: &Caller) -> Result<Arc<JournalState>> {
+        let sequencer = self.registry.get(&self.environment, space);
+        if caller.read == Read::Cached {
+            let cached = sequencer.cached();
+            if cached.head().is_some() {
+                return Ok(cached);
+            }
+        }
+        sequencer.fresh().await
+    }
+
+    /// The state of a journal at its head, whatever freshness the caller asked for.
+    pub(super) async fn fresh(&self, space: &Space) -> Result<Arc<JournalState>> {
+        self.registry.get(&self.environment, space).fresh().await
+    }
+}
