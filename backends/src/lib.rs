@@ -1,13 +1,26 @@
-//! Storage for agent sessions: right under every race and crash, on the backend you choose.
+//! Storage for agent sessions: nothing acknowledged is lost, in any race, at any crash, on the backend you choose.
 //!
-//! A *thread* is one line of work; it holds *sessions*, and they hold messages, runs, leases and what they cost. This crate
-//! is the one to add: it re-exports the rules and traits of `sessile-core` and brings the places to keep them.
+//! A *tenant* has *projects*, a project has *threads* (each one line of work), a thread has *sessions*, and sessions hold
+//! messages, runs, leases and what they cost.
 //!
 //! ```
 //! # #[cfg(feature = "memory")]
 //! # fn main() -> sessile::Result<()> {
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! use sessile::prelude::*;
+//!
 //! let store = sessile::open("memory:").await?; // or "sqlite:agents.db"
+//! let ann = store.caller("acme", Actor::user("ann"))?; // whose data it is, and who calls
+//!
+//! let project = ann.create_project("website").await?;
+//! let thread = ann.create_thread(project, "fix the login").await?;
+//! let coder = ann.create_session(thread, "coder").await?;
+//!
+//! ann.append(coder, [user("Why?"), assistant("A typo.")]).await?; // both or none, durable when it returns
+//! let mut entries = ann.entries(coder); // a stream; pages where one wants pages
+//! while let Some(entry) = entries.try_next().await? {
+//!     println!("{entry}");
+//! }
 //! store.close().await
 //! # })
 //! # }
@@ -15,16 +28,43 @@
 //! # fn main() {}
 //! ```
 //!
-//! | backend | feature | survives | shared by |
-//! | --- | --- | --- | --- |
-//! | [`Memory`] | `memory`, on by default | nothing | the tasks of one process |
-//! | [`disk::Disk`] | `disk` | loss of power | the tasks of one process, and readers beside it |
-//! | [`object_store::Objects`] | `object_store`; `s3`, `gcs`, `azure` for the clouds | what the store does | any processes of any host |
-//! | [`redb::Redb`] | `redb` | loss of power | the tasks of one process |
-//! | [`sqlite::Sqlite`] | `sqlite`, on by default | loss of power | any processes of one host |
+//! Everything a program does is a method of [`Handle`]. Options of one call chain on it:
+//! [`with_key`](Handle::with_key) for an idempotency key, [`within`](Handle::within) for a deadline,
+//! [`with_lease`](Handle::with_lease) for a fencing token, [`cached`](Handle::cached) for answers from memory.
 //!
-//! Every backend implements [`journal::Journal`], and [`store::Store`] makes a store of any journal, yours included;
-//! [`driver`] has what the five share, for writing another.
+//! # Backends
+//!
+//! Changing the backend is changing the address given to [`open`], which lists all addresses and their options.
+//!
+//! | address | feature | survives | shared by |
+//! | --- | --- | --- | --- |
+//! | `memory:` ([`Memory`]) | `memory`, on by default | nothing | tasks of one process |
+//! | `sqlite:PATH` ([`sqlite::Sqlite`]) | `sqlite`, on by default | loss of power | processes of one host |
+//! | `disk:PATH` ([`disk::Disk`]) | `disk` | loss of power | one process that writes, and any that read |
+//! | `redb:PATH` ([`redb::Redb`]) | `redb` | loss of power | tasks of one process |
+//! | `file://`, `s3://`, `gs://`, `az://` ([`object_store::Objects`]) | `object_store`; `s3`, `gcs`, `azure` | what the service survives | processes of any host |
+//!
+//! # Errors
+//!
+//! A write has three outcomes: done, refused (an error that changed nothing), or unknown. [`Error::kind`] says which it was
+//! and what a program can do; [`Error`] has the fields, [`is_retryable`](Error::is_retryable) a short answer.
+//!
+//! | [`ErrorKind`] | what to do |
+//! | --- | --- |
+//! | `Invalid`, `TenantIsolation`, `Unsupported` | change the request; it can never succeed |
+//! | `NotFound`, `Closed`, `Precondition`, `Capacity` | the state does not allow it: show the message, or change the state first |
+//! | `Stale` | read again, decide again |
+//! | `Fenced` | another process holds the lease: stop writing to this session |
+//! | `Contended`, `Unavailable` | nothing was written: try again later |
+//! | `Indeterminate` | it may have been written: ask again with the same idempotency key, or read |
+//! | `Corrupt`, `NewerFormat` | the stored data is damaged, or a newer release wrote it: see `sessile verify` |
+//!
+//! # A driver of your own
+//!
+//! To add an engine, implement [`journal::Journal`]: append a batch if the head is still the expected one, read a range, keep
+//! snapshots and blobs. [`driver`] has the parts that the drivers of this crate share, and [`Store::new`] makes a store of
+//! any journal. The crate `sessile-conformance` judges it: its `CONTRACT.md` numbers what every backend must do, and each
+//! clause is a test.
 
 #[cfg(feature = "disk")]
 pub mod disk;
@@ -50,8 +90,16 @@ pub mod tamper;
 #[cfg(feature = "memory")]
 pub use memory::Memory;
 pub use open::{open, open_journal};
-pub use sessile_core::*;
+#[doc(hidden)]
+pub use sessile_core::record;
+#[doc(inline)]
+pub use sessile_core::{
+    Caller, Clock, Error, ErrorKind, Handle, IdSource, Key, Result, Store, Timestamp, command,
+    error, handle, hash, id, journal, json, model, prelude, store,
+};
+#[doc(inline)]
 pub use sessile_driver as driver;
+#[doc(inline)]
 pub use sessile_driver::clock::{self, OsIds, SystemClock, options};
 
 /// The example of the README is compiled and run.

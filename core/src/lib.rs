@@ -22,3 +22,5 @@ pub mod store;
 pub use clock::{Clock, IdSource, Timestamp};
 pub use command::{Caller, Key};
 pub use error::{Error, ErrorKind, Result};
+pub use handle::Handle;
+pub use store::Store;
