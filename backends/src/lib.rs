@@ -16,7 +16,7 @@
 //! let thread = ann.create_thread(project, "fix the login").await?;
 //! let coder = ann.create_session(thread, "coder").await?;
 //!
-//! ann.append(coder, [user("Why?"), assistant("A typo.")]).await?; // both or none, durable when it returns
+//! ann.append(coder, [user("Why?"), assistant("A typo.")]).await?; // both or none, and durable
 //! let mut entries = ann.entries(coder); // a stream; pages where one wants pages
 //! while let Some(entry) = entries.try_next().await? {
 //!     println!("{entry}");
