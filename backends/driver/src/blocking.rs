@@ -54,8 +54,7 @@ pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
     thread.map_err(|e| Error::unavailable("cannot start a thread for blocking work", e))?;
     listener.await;
     let value = lock(&done.value).take();
-    value
-        .ok_or_else(|| Error::Unavailable { reason: "blocking work panicked".into(), source: None })
+    value.ok_or_else(|| Error::failed("blocking work panicked"))
 }
 
 /// Returns `Pending` once, so that other tasks of the thread are polled.

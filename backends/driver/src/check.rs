@@ -5,7 +5,7 @@ use std::time::Duration;
 use sessile_core::{
     clock::Timestamp,
     error::{Closure, Error, Result},
-    id::Version,
+    id::{Space, Version},
     journal::{
         Batch, BlobName, Commit, Direction, Head, Limits, Position, ReadRange, Record, RecordBody,
     },
@@ -43,15 +43,25 @@ pub fn compare_heads(actual: Option<Position>, expected: Option<Position>) -> He
 /// Checks a batch against the limits of a journal, and that its versions follow the head it expects (clauses J8 and J3).
 ///
 /// # Errors
-/// `Capacity` above a limit; `InvalidArgument` for a batch that is empty, out of line, or names a malformed blob.
-pub fn batch(limits: &Limits, expected: Option<Position>, batch: &Batch) -> Result<()> {
+/// `Capacity` above a limit; `Invalid` for a batch that is empty, out of line, or names a malformed blob.
+pub fn batch(
+    limits: &Limits,
+    space: &Space,
+    expected: Option<Position>,
+    batch: &Batch,
+) -> Result<()> {
     if batch.records.is_empty() {
         return Err(Error::invalid("batch", "it has no records"));
     }
     let card = batch.card.as_ref().map_or(0, |card| card.json.len());
-    require_within("records in one batch", limits.batch_records as u64, batch.records.len())?;
-    require_within("bytes in one batch", limits.batch_bytes as u64, batch.weight())?;
-    require_within("bytes of one card", limits.card_bytes as u64, card)?;
+    require_within(
+        space,
+        "records in one batch",
+        limits.batch_records as u64,
+        batch.records.len(),
+    )?;
+    require_within(space, "bytes in one batch", limits.batch_bytes as u64, batch.weight())?;
+    require_within(space, "bytes of one card", limits.card_bytes as u64, card)?;
     let mut version = expected.map_or(0, |position| position.version);
     for record in &batch.records {
         version = version.saturating_add(1);
@@ -70,9 +80,14 @@ pub fn batch(limits: &Limits, expected: Option<Position>, batch: &Batch) -> Resu
 ///
 /// # Errors
 /// `Capacity` if it is above.
-pub fn require_within(what: &'static str, limit: u64, actual: usize) -> Result<()> {
+pub fn require_within(
+    space: &Space,
+    measure: &'static str,
+    limit: u64,
+    actual: usize,
+) -> Result<()> {
     let actual = actual as u64;
-    if actual > limit { Err(Error::Capacity { what, limit, actual }) } else { Ok(()) }
+    if actual > limit { Err(Error::capacity(space, measure, limit, actual)) } else { Ok(()) }
 }
 
 /// Whether a blob name is well formed: 1 to 64 lower-case letters, digits and `-`, so that it is safe in a path or a key.
@@ -195,7 +210,9 @@ pub fn flush_directory_of(path: &std::path::Path) -> std::io::Result<()> {
 pub fn require_known(commit: Commit) -> Result<()> {
     match commit {
         Commit::Indeterminate { source } => {
-            Err(Error::Unavailable { reason: "the outcome of the write is unknown".into(), source })
+            let reason =
+                "it is not known whether the write was made; it is safe to try again".into();
+            Err(Error::Unavailable { reason, operation: None, source })
         }
         _ => Ok(()),
     }
@@ -203,7 +220,7 @@ pub fn require_known(commit: Commit) -> Result<()> {
 
 /// The error of every call after the close of a journal (clause J16).
 pub const fn closed() -> Error {
-    Error::Closed { what: Closure::Store }
+    Error::closed(Closure::Store)
 }
 
 #[cfg(test)]

@@ -99,6 +99,7 @@ impl Committed {
             (Some(answer), None) => Ok(answer),
             (Some(_), Some(source)) => Err(Error::Unavailable {
                 reason: "the outcome of another commit in the same transaction is unknown".into(),
+                operation: None,
                 source: Some(source.clone()),
             }),
         };

@@ -286,8 +286,7 @@ impl GroupCommit {
             !over
         });
         for queued in expired {
-            let space = queued.job.space.clone();
-            queued.answer(Err(Error::Contended { space }));
+            queued.answer(Err(Error::contended(&queued.job.space)));
         }
     }
 

@@ -17,6 +17,7 @@ impl Blobs for Disk {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
         self.shared.writer()?;
         check::require_within(
+            space,
             "bytes of one blob",
             self.shared.info.limits.blob_bytes,
             bytes.len(),

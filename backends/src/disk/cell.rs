@@ -85,7 +85,7 @@ impl Cell {
 
     pub(super) fn error(&self, reason: &str) -> Error {
         let place = self.place.records();
-        Error::Unavailable { reason: format!("{}: {reason}", place.display()), source: None }
+        Error::failed(format!("{}: {reason}", place.display()))
     }
 
     fn weigh(&self) -> usize {

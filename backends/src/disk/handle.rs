@@ -182,7 +182,7 @@ async fn within<T>(cell: &Cell, until: Instant, lock: impl Future<Output = T>) -
         if let std::task::Poll::Ready(locked) = lock.as_mut().poll(cx) {
             return std::task::Poll::Ready(Ok(locked));
         }
-        let contended = || Err(Error::Contended { space: cell.space.clone() });
+        let contended = || Err(Error::contended(&cell.space));
         sleep.as_mut().poll(cx).map(|()| contended())
     })
     .await

@@ -40,7 +40,7 @@ impl Journal for Disk {
     ) -> Result<Commit> {
         coop::yield_budget().await;
         let epoch = self.shared.writer()?;
-        check::batch(&self.shared.info.limits, expected, batch)?;
+        check::batch(&self.shared.info.limits, space, expected, batch)?;
         let pass = self.enter()?;
         let until = clock::deadline(batch.patience);
         let cell = self.cell(space);
@@ -70,7 +70,7 @@ impl Journal for Disk {
     async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
         self.shared.writer()?;
         let limit = self.shared.info.limits.blob_bytes;
-        check::require_within("bytes of a snapshot", limit, snapshot.bytes.len())?;
+        check::require_within(space, "bytes of a snapshot", limit, snapshot.bytes.len())?;
         let pass = self.enter()?;
         let (cell, until) = (self.cell(space), clock::deadline(PATIENCE));
         let guard = self.guard(&cell, until).await?;

@@ -32,7 +32,7 @@ impl Lock {
         let unlocked = |e: io::Error| failed("lock", &path, e);
         if !file.try_lock().map_err(unlocked)? {
             let reason = format!("{} is open for writing {}", root.display(), who(&*file));
-            return Err(Error::Unavailable { reason, source: None });
+            return Err(Error::failed(reason));
         }
         let host = gethostname::gethostname().to_string_lossy().into_owned();
         let holder = Holder { pid: std::process::id(), host };

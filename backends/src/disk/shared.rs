@@ -146,8 +146,7 @@ impl Shared {
             let parts: Vec<_> =
                 written.chunks(share).map(|part| scope.spawn(move || seal(part))).collect();
             parts.into_iter().try_for_each(|part| {
-                let panicked =
-                    || Error::Unavailable { reason: "a seal panicked".into(), source: None };
+                let panicked = || Error::failed("a seal panicked");
                 part.join().unwrap_or_else(|_| Err(panicked()))
             })
         })?;

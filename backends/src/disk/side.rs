@@ -4,7 +4,7 @@ use std::{collections::HashSet, io, ops::Range, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use sessile_core::{
-    error::{Error, Result},
+    error::{Error, Result, Subject},
     hash::Hash,
     id::Version,
     journal::{BlobName, Position, Snapshot},
@@ -121,7 +121,7 @@ impl Shared {
         name: &BlobName,
         range: Option<Range<u64>>,
     ) -> Result<Vec<u8>> {
-        let missing = || Error::not_found(&name.0);
+        let missing = || Error::not_found(Subject::blob(&cell.space, name));
         if !check::is_blob_name(name) || lock(&cell.seen).state == State::Dropped {
             return Err(missing());
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sessile_core::{
-    error::{Error, Result},
+    error::{Error, Result, Subject},
     id::{Space, Version},
     journal::{Card, Record, RecordBody},
 };
@@ -54,7 +54,7 @@ pub fn tamper(
     };
     match done() {
         Ok(Some(())) => Ok(()),
-        Ok(None) => Err(Error::not_found(format!("record {version} of {space}"))),
+        Ok(None) => Err(Error::not_found(Subject::record(space, version))),
         Err(e) => Err(failed("damage", &path, e)),
     }
 }
@@ -63,7 +63,8 @@ pub fn tamper(
 #[doc(hidden)]
 pub fn set_format(root: impl AsRef<Path>, format: u32) -> Result<()> {
     let root = root.as_ref();
-    let meta = Meta::read(&Os, root)?.ok_or_else(|| Error::not_found(root.display()))?;
+    let meta =
+        Meta::read(&Os, root)?.ok_or_else(|| Error::not_found(Subject::file(root.display())))?;
     Meta { format, ..meta }.write(&Os, root)
 }
 

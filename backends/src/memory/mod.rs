@@ -16,7 +16,7 @@ use std::{
 
 use async_trait::async_trait;
 use sessile_core::{
-    error::{Error, Result},
+    error::{Error, Result, Subject},
     id::{Space, Version},
     journal::{
         Batch, BlobName, Blobs, Commit, Durability, Head, Journal, JournalInfo, ListQuery, ListRow,
@@ -98,7 +98,7 @@ impl Journal for Memory {
     ) -> Result<Commit> {
         coop::yield_budget().await;
         self.check_open()?;
-        check::batch(&self.info.limits, expected, batch)?;
+        check::batch(&self.info.limits, space, expected, batch)?;
         let cell = match self.find(space) {
             Some(cell) => cell,
             None if expected.is_some() => return Ok(Commit::Diverged { head: None }),
@@ -123,6 +123,7 @@ impl Journal for Memory {
     async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
         self.check_open()?;
         check::require_within(
+            space,
             "bytes of a snapshot",
             self.info.limits.blob_bytes,
             snapshot.bytes.len(),
@@ -194,7 +195,12 @@ impl Journal for Memory {
 impl Blobs for Memory {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
         self.check_open()?;
-        check::require_within("bytes of one blob", self.info.limits.blob_bytes, bytes.len())?;
+        check::require_within(
+            space,
+            "bytes of one blob",
+            self.info.limits.blob_bytes,
+            bytes.len(),
+        )?;
         let name = check::new_blob_name();
         self.find_or_create(space).put_blob(&name, bytes);
         Ok(name)
@@ -208,7 +214,7 @@ impl Blobs for Memory {
     ) -> Result<Vec<u8>> {
         self.check_open()?;
         let blob = self.find(space).and_then(|cell| cell.blob(name));
-        let blob = blob.ok_or_else(|| Error::not_found(&name.0))?;
+        let blob = blob.ok_or_else(|| Error::not_found(Subject::blob(space, name)))?;
         let (start, length) = check::clamp_range(blob.len() as u64, range);
         let (start, length) = (start as usize, length as usize);
         Ok(blob.get(start..start.saturating_add(length)).unwrap_or_default().to_vec())

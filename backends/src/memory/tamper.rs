@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sessile_core::{
-    error::{Error, Result},
+    error::{Error, Result, Subject},
     id::{Space, Version},
     journal::{Record, RecordBody},
 };
@@ -16,7 +16,7 @@ impl Memory {
     /// Damages the record at a version; `NotFound` if there is none.
     #[doc(hidden)]
     pub fn tamper(&self, space: &Space, version: Version, damage: Damage) -> Result<()> {
-        let missing = || Error::not_found(format!("record {version} of {space}"));
+        let missing = || Error::not_found(Subject::record(space, version));
         let cell = self.find(space).ok_or_else(missing)?;
         let mut log = lock(&cell.log);
         tamper(&mut log, version, damage).ok_or_else(missing)

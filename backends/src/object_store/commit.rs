@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use object_store::{Error as StoreError, ObjectStore as _, PutMode, PutOptions, path::Path};
 use sessile_core::{
-    error::{Error, Result, Source},
+    error::{Error, Result, Source, Subject},
     id::Space,
     journal::{Batch, Commit, Position},
 };
@@ -210,7 +210,8 @@ impl Inner {
         if view.manifest.boundary < logged.first {
             return Ok(Commit::Indeterminate { source: None });
         }
-        let nothing: Source = Arc::new(Error::not_found(site.keys.log(logged.first)));
+        let nothing: Source =
+            Arc::new(Error::not_found(Subject::file(site.keys.log(logged.first))));
         self.in_segments(site, logged, expected, nothing).await
     }
 

@@ -136,6 +136,7 @@ impl Inner {
                 Some(there) if there.len() as u64 == segment.bytes => Ok(Some(segment)),
                 _ => Err(Error::Unavailable {
                     reason: "the object store did not take a segment".into(),
+                    operation: None,
                     source: Some(source),
                 }),
             },

@@ -94,7 +94,7 @@ impl Inner {
         Err(match failed {
             Ok(()) => {
                 let reason = "the object store answers too slowly: a look takes half a grace";
-                Error::Unavailable { reason: reason.into(), source: None }
+                Error::failed(reason)
             }
             Err(version) => site.damaged(version, "an object of the log is missing"),
         })

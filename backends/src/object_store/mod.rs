@@ -84,7 +84,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt as _, PutOptions};
 use sessile_core::{
-    error::{Error, Result},
+    error::{Error, Result, Subject},
     id::{Space, Version},
     journal::{
         Batch, BlobName, Blobs, Commit, Head, Journal, JournalInfo, ListQuery, ListRow, Position,
@@ -218,7 +218,7 @@ impl Journal for Objects {
     ) -> Result<Commit> {
         coop::yield_budget().await;
         self.inner.check()?;
-        check::batch(&self.inner.info.limits, expected, batch)?;
+        check::batch(&self.inner.info.limits, space, expected, batch)?;
         self.inner.commit(space, expected, batch).await
     }
 
@@ -235,7 +235,7 @@ impl Journal for Objects {
         let inner = &self.inner;
         inner.check()?;
         let limit = inner.info.limits.blob_bytes;
-        check::require_within("bytes of a snapshot", limit, snapshot.bytes.len())?;
+        check::require_within(space, "bytes of a snapshot", limit, snapshot.bytes.len())?;
         inner.save_snapshot(&inner.site(space), snapshot).await
     }
 
@@ -305,7 +305,12 @@ impl Blobs for Objects {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
         let inner = &self.inner;
         inner.check()?;
-        check::require_within("bytes of one blob", inner.info.limits.blob_bytes, bytes.len())?;
+        check::require_within(
+            space,
+            "bytes of one blob",
+            inner.info.limits.blob_bytes,
+            bytes.len(),
+        )?;
         let name = check::new_blob_name();
         let key = inner.keys.space(space).blob(&name.0);
         match inner.create(&key, Bytes::copy_from_slice(bytes)).await? {
@@ -315,7 +320,7 @@ impl Blobs for Objects {
                 Ok(meta) if meta.size == bytes.len() as u64 => Ok(name),
                 _ => {
                     let reason = "the object store did not take a blob".into();
-                    Err(Error::Unavailable { reason, source: Some(source) })
+                    Err(Error::Unavailable { reason, operation: None, source: Some(source) })
                 }
             },
         }
@@ -329,7 +334,7 @@ impl Blobs for Objects {
     ) -> Result<Vec<u8>> {
         let inner = &self.inner;
         inner.check()?;
-        let missing = || Error::not_found(&name.0);
+        let missing = || Error::not_found(Subject::blob(space, name));
         if !check::is_blob_name(name) {
             return Err(missing());
         }

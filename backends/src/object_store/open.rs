@@ -109,7 +109,7 @@ impl Inner {
             // Whether it was this one or another's, the next look tells.
             self.create(&key, bytes.into()).await?;
         }
-        Err(Error::Unavailable { reason: "the object store keeps nothing".into(), source: None })
+        Err(Error::failed("the object store keeps nothing"))
     }
 }
 

@@ -33,11 +33,8 @@ impl Site {
     /// Others were faster too often.
     pub(super) fn contended(&self) -> Error {
         match &self.space {
-            Some(space) => Error::Contended { space: space.clone() },
-            None => Error::Unavailable {
-                reason: "other processes fold the same log".into(),
-                source: None,
-            },
+            Some(space) => Error::contended(space),
+            None => Error::failed("other processes fold the same log"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use object_store::PutOptions;
 use sessile_core::{
-    error::{Error, Result},
+    error::{Error, Result, Subject},
     id::{Space, Version},
     journal::{Record, RecordBody},
 };
@@ -18,7 +18,7 @@ impl Objects {
         self.forget();
         match done? {
             Some(()) => Ok(()),
-            None => Err(Error::not_found(format!("record {version} of {space}"))),
+            None => Err(Error::not_found(Subject::record(space, version))),
         }
     }
 }

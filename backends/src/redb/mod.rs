@@ -29,7 +29,7 @@ use std::{
 use ::redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
 use async_trait::async_trait;
 use sessile_core::{
-    error::{Error, Result},
+    error::{Error, Result, Subject},
     id::{Space, Version},
     journal::{
         Batch, BlobName, Blobs, Commit, Durability, Head, Journal, JournalInfo, ListQuery, ListRow,
@@ -133,7 +133,7 @@ impl Shared {
             Some(said) => {
                 let file = self.place.name().display();
                 let reason = format!("a flush of {file} failed ({said}): open it again");
-                Err(Error::Unavailable { reason, source: None })
+                Err(Error::failed(reason))
             }
         }
     }
@@ -167,7 +167,7 @@ impl Shared {
             let (db, store) = self.place.open(&self.options, &self.flush)?;
             if store != self.info.store {
                 let reason = format!("{} is another store now", self.place.name().display());
-                return Err(Error::Unavailable { reason, source: None });
+                return Err(Error::failed(reason));
             }
             *slot = Slot { db: Some(db), generation: generation + 1 };
         }
@@ -201,7 +201,7 @@ impl Shared {
             None => Ok(()),
             Some(said) => {
                 let reason = format!("{}: {said}", self.place.name().display());
-                Err(Error::Unavailable { reason, source: None })
+                Err(Error::failed(reason))
             }
         }
     }
@@ -290,7 +290,7 @@ impl Journal for Redb {
         batch: &Batch,
     ) -> Result<Commit> {
         self.shared.check()?;
-        check::batch(&self.shared.info.limits, expected, batch)?;
+        check::batch(&self.shared.info.limits, space, expected, batch)?;
         self.submit(space, Write::Batch { expected, batch: batch.clone() }).await
     }
 
@@ -310,7 +310,7 @@ impl Journal for Redb {
     async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
         self.shared.check()?;
         let limit = self.shared.info.limits.blob_bytes;
-        check::require_within("bytes of a snapshot", limit, snapshot.bytes.len())?;
+        check::require_within(space, "bytes of a snapshot", limit, snapshot.bytes.len())?;
         self.keep(space, Write::Snapshot(snapshot.clone())).await
     }
 
@@ -371,6 +371,7 @@ impl Blobs for Redb {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
         self.shared.check()?;
         check::require_within(
+            space,
             "bytes of one blob",
             self.shared.info.limits.blob_bytes,
             bytes.len(),
@@ -389,7 +390,7 @@ impl Blobs for Redb {
     ) -> Result<Vec<u8>> {
         let (space, name) = (space.clone(), name.clone());
         let query = move |txn: &ReadTransaction| {
-            let missing = || Failure::Found(Error::not_found(&name.0));
+            let missing = || Failure::Found(Error::not_found(Subject::blob(&space, &name)));
             let id = match read::number(&txn.open_table(schema::SPACE)?, &space)? {
                 Some(id) => Some(id),
                 None => {

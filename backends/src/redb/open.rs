@@ -75,7 +75,7 @@ pub(super) fn database(medium: Medium, options: &Options) -> Found<Database> {
 fn in_use(path: &Path) -> Error {
     let caller = owner::of(path).unwrap_or_else(|| "another handle or process".into());
     let reason = format!("{} is in use by {caller}: one process may have it open", path.display());
-    Error::Unavailable { reason, source: None }
+    Error::failed(reason)
 }
 
 /// The file, locked: of two who open it, one is refused.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use redb::{Database, ReadableTable as _};
 use sessile_core::{
-    error::{Error, Result},
+    error::{Error, Result, Subject},
     id::{Space, Version},
     journal::RecordBody,
 };
@@ -29,7 +29,7 @@ impl Redb {
         })?;
         match done {
             Ok(Some(())) => Ok(()),
-            Ok(None) => Err(Error::not_found(format!("record {version} of {space}"))),
+            Ok(None) => Err(Error::not_found(Subject::record(space, version))),
             Err(Failure::Found(e)) => Err(e),
             Err(Failure::Engine(e)) => Err(self.shared.engine_error(e)),
         }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rusqlite::{Connection, OptionalExtension as _, params, types::ValueRef};
 use sessile_core::{
-    error::Error,
+    error::{Error, Subject},
     hash::Hash,
     id::Space,
     journal::{BlobName, Position, Snapshot},
@@ -28,7 +28,7 @@ pub(super) fn get(
             .optional()?,
         None => None,
     };
-    let row = row.ok_or_else(|| Error::not_found(&name.0))?;
+    let row = row.ok_or_else(|| Error::not_found(Subject::blob(space, name)))?;
     let blob = txn.blob_open("main", "blob", "content", row, true)?;
     let (start, length) = check::clamp_range(blob.len() as u64, range);
     let mut bytes = vec![0; length as usize];

@@ -120,7 +120,7 @@ impl Shared {
         }
         match self.poisoned.get() {
             None => Ok(()),
-            Some(reason) => Err(Error::Unavailable { reason: reason.clone(), source: None }),
+            Some(reason) => Err(Error::failed(reason.clone())),
         }
     }
 
@@ -252,7 +252,7 @@ impl Journal for Sqlite {
         batch: &Batch,
     ) -> Result<Commit> {
         self.shared.check()?;
-        check::batch(&self.shared.info.limits, expected, batch)?;
+        check::batch(&self.shared.info.limits, space, expected, batch)?;
         let write = Write::Batch { expected, batch: batch.clone() };
         self.submit(space, write, batch.patience).await
     }
@@ -267,7 +267,7 @@ impl Journal for Sqlite {
     async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
         self.shared.check()?;
         let limit = self.shared.info.limits.blob_bytes;
-        check::require_within("bytes of a snapshot", limit, snapshot.bytes.len())?;
+        check::require_within(space, "bytes of a snapshot", limit, snapshot.bytes.len())?;
         self.keep(space, Write::Snapshot(snapshot.clone())).await
     }
 
@@ -345,6 +345,7 @@ impl Blobs for Sqlite {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
         self.shared.check()?;
         check::require_within(
+            space,
             "bytes of one blob",
             self.shared.info.limits.blob_bytes,
             bytes.len(),

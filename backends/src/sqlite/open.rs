@@ -59,7 +59,7 @@ fn try_open(path: &Path, options: &Options) -> Result<(Connection, u128), Failur
     let mut conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE, options)?;
     if conn.is_readonly("main")? {
         let reason = format!("{} is read-only", path.display());
-        return Err(Failure::Refused(Error::Unavailable { reason, source: None }));
+        return Err(Failure::Refused(Error::failed(reason)));
     }
     let created = is_new(&conn, path)?;
     let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
@@ -67,7 +67,7 @@ fn try_open(path: &Path, options: &Options) -> Result<(Connection, u128), Failur
         let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
         if mode != "wal" {
             let reason = format!("the file system of {} cannot share memory", path.display());
-            return Err(Failure::Refused(Error::Unavailable { reason, source: None }));
+            return Err(Failure::Refused(Error::failed(reason)));
         }
     }
     set_up_writer(&conn, options)?;

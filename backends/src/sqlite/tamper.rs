@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sessile_core::{
-    error::{Error, Result},
+    error::{Error, Result, Subject},
     id::{Space, Version},
     journal::Record,
 };
@@ -29,7 +29,7 @@ pub fn tamper(
     });
     match done {
         Ok(Some(())) => Ok(()),
-        Ok(None) => Err(Error::not_found(format!("record {version} of {space}"))),
+        Ok(None) => Err(Error::not_found(Subject::record(space, version))),
         Err(e) => Err(error::engine(path, e)),
     }
 }

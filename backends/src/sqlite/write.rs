@@ -129,7 +129,7 @@ impl Writer {
 }
 
 fn unusable() -> Error {
-    Error::Unavailable { reason: "the writing connection is gone".into(), source: None }
+    Error::failed("the writing connection is gone")
 }
 
 fn first_version(job: &Job) -> u64 {

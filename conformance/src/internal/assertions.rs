@@ -5,6 +5,7 @@ use std::{fmt, future::Future};
 use sessile_core::{
     Caller, Error, ErrorKind, Result, Timestamp,
     command::UpdateThread,
+    error::Closure,
     id::{SpaceKind, TenantId, ThreadId},
     journal::{Journal, ListOrder, ListQuery, ListRow},
     model::ThreadStatus,
@@ -19,6 +20,17 @@ pub fn refused<T: fmt::Debug>(result: Result<T>, kind: ErrorKind) -> Error {
     match result {
         Err(error) if error.kind() == kind => error,
         other => panic!("should be refused as {kind:?}, but was {other:?}"),
+    }
+}
+
+/// The error says what is closed, and for which command.
+#[track_caller]
+pub fn closed(error: &Error, wanted: Closure, command: &str) {
+    match error {
+        Error::Closed { what, operation } => {
+            assert_eq!((*what, *operation), (wanted, Some(command)));
+        }
+        other => panic!("should be closed, but was {other:?}"),
     }
 }
 

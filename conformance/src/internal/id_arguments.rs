@@ -10,6 +10,7 @@ use sessile_core::{
         ThreadQuery, ThreadScope, UpdateEdge, UpdateProject, UpdateSession, UpdateThread,
         UsageScope,
     },
+    error::Subject,
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
     journal::Direction,
     model::{RunOutcome, RunStatus, SessionStatus, Tokens, Usage},
@@ -48,6 +49,13 @@ impl Ids {
         let said = store.append(caller, session, shorthand::says("entry")).await.expect("an entry");
         let edge = edge.expect("an edge");
         Self { project, thread, session, edge, run, entry: said.first }
+    }
+
+    /// What errors name them by.
+    #[must_use]
+    pub fn subjects(&self) -> [Subject; 6] {
+        let Self { project, thread, session, edge, run, entry } = *self;
+        [project.into(), thread.into(), session.into(), edge.into(), run.into(), entry.into()]
     }
 
     /// Ids of this tenant that name nothing: an unknown project and thread; and in the thread of `self` versions that

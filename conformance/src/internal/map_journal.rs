@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use sessile_core::{
     Error, Result, Timestamp,
-    error::Closure,
+    error::{Closure, Subject},
     id::{ProjectId, Space, Version},
     journal::{
         Batch, BlobName, Blobs, Card, Commit, Direction, Durability, Head, Journal, JournalInfo,
@@ -88,7 +88,7 @@ impl Default for MapJournal {
 impl MapJournal {
     fn shelves(&self) -> Result<MutexGuard<'_, BTreeMap<Space, Shelf>>> {
         if self.closed.load(Ordering::SeqCst) {
-            return Err(Error::Closed { what: Closure::Store });
+            return Err(Error::closed(Closure::Store));
         }
         Ok(self.shelves.lock().expect("no panic inside"))
     }
@@ -99,7 +99,7 @@ impl MapJournal {
         shelves.get(space).is_some_and(|shelf| shelf.dropped)
     }
 
-    fn check(&self, batch: &Batch) -> Result<()> {
+    fn check(&self, space: &Space, batch: &Batch) -> Result<()> {
         let limits = &self.info.limits;
         let card = batch.card.as_ref().map_or(0, |card| card.json.len());
         for (what, limit, actual) in [
@@ -108,7 +108,7 @@ impl MapJournal {
             ("bytes of a card", limits.card_bytes, card),
         ] {
             if actual > limit {
-                return Err(Error::Capacity { what, limit: limit as u64, actual: actual as u64 });
+                return Err(Error::capacity(space, what, limit as u64, actual as u64));
             }
         }
         Ok(())
@@ -131,7 +131,7 @@ impl Journal for MapJournal {
         expected: Option<Position>,
         batch: &Batch,
     ) -> Result<Commit> {
-        self.check(batch)?;
+        self.check(space, batch)?;
         let mut shelves = self.shelves()?;
         let shelf = shelves.entry(space.clone()).or_default();
         if let Some(refusal) = shelf.refusal(expected) {
@@ -254,7 +254,7 @@ impl Blobs for MapJournal {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
         let (limit, actual) = (self.info.limits.blob_bytes, bytes.len() as u64);
         if actual > limit {
-            return Err(Error::Capacity { what: "bytes of a blob", limit, actual });
+            return Err(Error::capacity(space, "bytes of a blob", limit, actual));
         }
         let mut shelves = self.shelves()?;
         let shelf = shelves.entry(space.clone()).or_default();
@@ -272,7 +272,7 @@ impl Blobs for MapJournal {
     ) -> Result<Vec<u8>> {
         let shelves = self.shelves()?;
         let blob = shelves.get(space).and_then(|shelf| shelf.blobs.get(name));
-        let (_, blob) = blob.ok_or_else(|| Error::not_found(&name.0))?;
+        let (_, blob) = blob.ok_or_else(|| Error::not_found(Subject::blob(space, name)))?;
         let end = blob.len() as u64;
         let range = range.unwrap_or(0..end);
         let clamp = |at: u64| at.min(end) as usize;

@@ -245,7 +245,7 @@ impl Toy {
         let log = self.log.lock().unwrap();
         if log.poisoned {
             let reason = "a flush failed: it must be opened again".to_owned();
-            return Err(Error::Unavailable { reason, source: None });
+            return Err(Error::failed(reason));
         }
         Ok(log)
     }
@@ -337,7 +337,7 @@ fn line(space: &Space, expected: Option<Position>, event: Event) -> Line {
 }
 
 fn closed() -> Error {
-    Error::Closed { what: Closure::Store }
+    Error::closed(Closure::Store)
 }
 
 #[async_trait]
@@ -406,7 +406,7 @@ impl Journal for Toy {
         let event = Event::Erase { versions: versions.to_vec() };
         match self.append(&line(space, None, event))? {
             None => self.plain.erase(space, versions).await,
-            Some(_unknown) => Err(Error::Unavailable { reason: "ask again".into(), source: None }),
+            Some(_unknown) => Err(Error::failed("ask again")),
         }
     }
 
@@ -441,12 +441,14 @@ impl Blobs for Toy {
 
     async fn get_blob(
         &self,
-        _space: &Space,
+        space: &Space,
         name: &BlobName,
         range: Option<Range<u64>>,
     ) -> Result<Vec<u8>> {
         let bytes = self.disk.read(Path::new(&*name.0)).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Error::not_found(&name.0),
+            std::io::ErrorKind::NotFound => {
+                Error::not_found(sessile_core::error::Subject::blob(space, name))
+            }
             _ => unavailable(error),
         })?;
         let end = bytes.len() as u64;

@@ -1,9 +1,9 @@
 //! Who asks.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, Subject},
     hash::Hash,
     id::{TenantId, Version, check_outside},
     model::Actor,
@@ -36,6 +36,12 @@ impl Key {
 
     pub(crate) fn mark(&self, command: u128) -> KeyMark {
         KeyMark { producer: self.producer_hash(), n: self.n, command }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key {} of producer {:?}", self.n, self.producer)
     }
 }
 
@@ -116,11 +122,11 @@ impl Caller {
     }
 
     /// Refuses an id of another tenant, before any I/O (TEN1).
-    pub(crate) fn owns(&self, tag: u32, id: impl std::fmt::Display) -> Result<()> {
+    pub(crate) fn owns(&self, tag: u32, id: impl Into<Subject>) -> Result<()> {
         if tag == self.tenant.tag() {
             Ok(())
         } else {
-            Err(Error::TenantIsolation { what: id.to_string() })
+            Err(Error::TenantIsolation { what: id.into(), tenant: self.tenant.clone() })
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     command::{Caller, NewSubSession},
-    error::{Error, Result},
+    error::{Error, Result, Subject},
     id::{EntryId, RunId, SessionId, Version},
     model::{Actor, check_text},
 };
@@ -74,9 +74,10 @@ impl<'a> Check<'a> {
     }
 
     /// An id beside the target. Whether it is of the target's thread is decided later (TEN8).
-    fn id(&mut self, tag: u32, id: impl std::fmt::Display) {
+    fn id(&mut self, tag: u32, id: impl Into<Subject>) {
         if self.ids.is_ok() && tag != self.tag {
-            self.ids = Err(Error::TenantIsolation { what: id.to_string() });
+            self.ids =
+                Err(Error::TenantIsolation { what: id.into(), tenant: self.caller.tenant.clone() });
         }
     }
 
@@ -100,7 +101,7 @@ impl<'a> Check<'a> {
     }
 
     /// The verdict; `tag` is the tenant tag of the target.
-    pub(super) fn done(self, tag: u32, target: impl std::fmt::Display) -> Result<()> {
+    pub(super) fn done(self, tag: u32, target: impl Into<Subject>) -> Result<()> {
         self.actors?;
         self.caller.owns(tag, target)?;
         self.ids

@@ -4,6 +4,7 @@
 
 mod caller;
 mod describe;
+mod name;
 mod new_project;
 mod page;
 mod session;

@@ -9,7 +9,7 @@ use super::{
     describe::{Check, Description, check_count, optional},
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, Subject},
     id::{EntryId, ProjectId, ThreadId, UserId, Version},
     journal::ListOrder,
     model::{Labels, Project, ProjectConfig, RollUp, Thread, ThreadRow, check_text},
@@ -208,7 +208,9 @@ impl ThreadCommand {
             }
         };
         match description.target {
-            Target::NewProject => check.done(caller.tenant.tag(), "")?,
+            Target::NewProject => {
+                check.done(caller.tenant.tag(), Subject::Actor { field: "actor" })?
+            }
             Target::Project(project) => check.done(project.tag(), project)?,
             Target::Thread(thread) => check.done(thread.tag(), thread)?,
         }

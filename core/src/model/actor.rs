@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, Subject},
     id::{AgentId, TenantId, UserId},
 };
 
@@ -136,7 +136,10 @@ impl Actor {
         for _ in 0..8 {
             let Some(actor) = level else { return Ok(()) };
             if actor.tenant() != tenant {
-                return Err(Error::TenantIsolation { what: field.to_owned() });
+                return Err(Error::TenantIsolation {
+                    what: Subject::Actor { field },
+                    tenant: tenant.clone(),
+                });
             }
             level = match actor {
                 Self::Agent { parent, .. } => parent.as_deref(),

@@ -119,10 +119,9 @@ pub(crate) struct Draft {
 pub(crate) fn seal(after: Option<Position>, nonce: u128, drafts: &[Draft]) -> Result<Vec<Record>> {
     let start = after.map_or(0, |p| p.version) + 1;
     let mut link = after.map_or(Hash::ZERO, |p| p.hash);
-    let of = u16::try_from(drafts.len()).map_err(|_| Error::Capacity {
-        what: "records in one commit",
-        limit: u64::from(u16::MAX),
-        actual: drafts.len() as u64,
+    let of = u16::try_from(drafts.len()).map_err(|_| {
+        let count = drafts.len();
+        Error::invalid("command", format!("{count} records, where at most 65535 fit"))
     })?;
     let encoding = |e: serde_json::Error| Error::invalid("record", e.to_string());
     let mut records = Vec::with_capacity(drafts.len());

@@ -123,9 +123,9 @@ impl DecisionInput<'_> {
 
     /// The remembered answer of the call's key.
     pub(crate) fn known(&self, keys: &IdempotencyLog) -> Result<Option<Answer>> {
-        match &self.call.key {
-            Some(key) => keys.known(key.mark.producer, key.mark.n, &key.command),
-            None => Ok(None),
+        match (&self.call.caller.key, &self.call.key) {
+            (Some(key), Some(call)) => keys.known(key, &call.command),
+            _ => Ok(None),
         }
     }
 
@@ -192,10 +192,9 @@ impl<'a> Drafts<'a> {
 
     /// The decision: these records, this answer.
     pub(crate) fn done(mut self, reply: Reply) -> Result<Decision> {
-        let count = u16::try_from(self.drafts.len()).map_err(|_| Error::Capacity {
-            what: "records in one commit",
-            limit: u64::from(u16::MAX),
-            actual: self.drafts.len() as u64,
+        let count = u16::try_from(self.drafts.len()).map_err(|_| {
+            let count = self.drafts.len();
+            Error::invalid("command", format!("{count} records, where at most 65535 fit"))
         })?;
         if let (Some(first), Some(key)) = (self.drafts.first_mut(), &self.input.call.key) {
             first.key = Some(key.mark);

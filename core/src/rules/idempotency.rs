@@ -4,6 +4,7 @@ use rpds::RedBlackTreeMapSync;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
+    command::Key,
     error::{Error, Result},
     hash::{Hash, hex128},
     id::Version,
@@ -97,8 +98,9 @@ pub(crate) fn command_hash(salt: &[u8; 16], command: &str) -> u128 {
 
 impl IdempotencyLog {
     /// The remembered answer of a key, `None` for a new one, or why it cannot be used.
-    pub(crate) fn known(&self, producer: u128, n: u64, command: &str) -> Result<Option<Answer>> {
-        let Some(producer) = self.producers.get(&producer) else { return Ok(None) };
+    pub(crate) fn known(&self, key: &Key, command: &str) -> Result<Option<Answer>> {
+        let Some(producer) = self.producers.get(&key.producer_hash()) else { return Ok(None) };
+        let n = key.n;
         if n > producer.greatest {
             return Ok(None);
         }
@@ -106,8 +108,11 @@ impl IdempotencyLog {
             Some(answer) if command_hash(&answer.salt, command) == answer.command => {
                 Ok(Some(*answer))
             }
-            Some(_) => Err(Error::KeyReused { n }),
-            None => Err(Error::KeyExpired { n, greatest: producer.greatest }),
+            Some(_) => Err(Error::KeyReused { key: Box::new(key.clone()) }),
+            None => {
+                let (key, greatest) = (Box::new(key.clone()), producer.greatest);
+                Err(Error::KeyExpired { key, greatest })
+            }
         }
     }
 

@@ -76,5 +76,5 @@ pub(super) fn unknown_outcome(space: &Space, error: Error) -> Error {
         Error::Unavailable { source, .. } => source,
         error => Some(Arc::new(error) as _),
     };
-    Error::Indeterminate { space: space.clone(), source }
+    Error::indeterminate(space, source)
 }

@@ -51,7 +51,7 @@ impl StoreInner {
     /// `Closed` once the store was closed.
     pub(super) fn require_open(&self) -> Result<&Self> {
         if self.closed.load(Ordering::Acquire) {
-            Err(Error::Closed { what: Closure::Store })
+            Err(Error::closed(Closure::Store))
         } else {
             Ok(self)
         }
@@ -70,7 +70,7 @@ impl StoreInner {
     ) -> Result<T> {
         let late = async {
             self.options().clock.sleep(time).await;
-            Err(Error::Unavailable { reason: format!("no answer within {time:?}"), source: None })
+            Err(Error::failed(format!("no answer within {time:?}; try again, or allow more time")))
         };
         futures_lite::future::or(answer, late).await
     }

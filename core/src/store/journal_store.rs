@@ -63,7 +63,8 @@ impl Store {
     /// Removes from the medium what was erased, dropped or replaced, in every thread of every tenant. It may take as long
     /// as a copy of the store; [`Scrub`] says whether anything is left. `Unsupported` if the engine cannot.
     pub async fn scrub(&self) -> Result<Scrub> {
-        self.inner.require_open()?.journal().scrub().await
+        let scrubbed = async { self.inner.require_open()?.journal().scrub().await };
+        scrubbed.await.map_err(|error| error.during("scrub"))
     }
 
     /// Closes the store and its journal: every later call, on any clone, answers `Closed`. Closing again is fine.
@@ -76,32 +77,40 @@ impl Store {
     }
 }
 
+// What fails says which command or query failed: only here is it known.
 #[async_trait]
 impl ThreadStore for Store {
     async fn apply_thread(&self, caller: &Caller, command: ThreadCommand) -> Result<ThreadOutcome> {
-        self.inner.require_open()?.apply_thread(caller, command).await
+        let name = command.name();
+        let applied = async { self.inner.require_open()?.apply_thread(caller, command).await };
+        applied.await.map_err(|error| error.during(name))
     }
 
     async fn ask_thread(&self, caller: &Caller, query: ThreadQuery) -> Result<ThreadAnswer> {
-        let store = self.inner.require_open()?;
-        store.within(store.patience(caller), store.ask_thread(caller, query)).await
+        let (store, name) = (&self.inner, query.name());
+        let answer = async { store.require_open()?.ask_thread(caller, query).await };
+        store.within(store.patience(caller), answer).await.map_err(|error| error.during(name))
     }
 }
 
 #[async_trait]
 impl SessionStore for Store {
     async fn apply(&self, caller: &Caller, command: SessionCommand) -> Result<SessionOutcome> {
-        self.inner.require_open()?.apply_session(caller, command).await
+        let name = command.name();
+        let applied = async { self.inner.require_open()?.apply_session(caller, command).await };
+        applied.await.map_err(|error| error.during(name))
     }
 
     async fn ask(&self, caller: &Caller, query: SessionQuery) -> Result<SessionAnswer> {
-        let store = self.inner.require_open()?;
-        store.within(store.patience(caller), store.ask_session(caller, query)).await
+        let (store, name) = (&self.inner, query.name());
+        let answer = async { store.require_open()?.ask_session(caller, query).await };
+        store.within(store.patience(caller), answer).await.map_err(|error| error.during(name))
     }
 
     async fn feed(&self, caller: &Caller, from: Feed) -> Result<FeedPage> {
-        let store = self.inner.require_open()?;
+        let store = &self.inner;
         let time = store.patience(caller).saturating_add(from.wait);
-        store.within(time, store.feed(caller, from)).await
+        let page = async { store.require_open()?.feed(caller, from).await };
+        store.within(time, page).await.map_err(|error| error.during("follow"))
     }
 }

@@ -7,6 +7,7 @@ mod message;
 use sessile::{
     Error,
     command::{Paging, RunScope, UsageScope},
+    error::Subject,
     handle::Handle,
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
     model::{Actor, Labels, RollUp, Run},
@@ -144,7 +145,7 @@ async fn show(out: &mut Out, reader: &Handle, id: Id) -> Result<()> {
     }
 }
 
-fn there<T>(found: Option<T>, id: impl std::fmt::Display) -> Result<T> {
+fn there<T>(found: Option<T>, id: impl Into<Subject>) -> Result<T> {
     Ok(found.ok_or_else(|| Error::not_found(id))?)
 }
 

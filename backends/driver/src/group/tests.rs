@@ -41,7 +41,7 @@ impl Engine for Fake {
         lock(&self.groups).push(group.clone());
         assert!(!group.contains(&PANICS), "as told");
         if group.contains(&FAILS) {
-            return Err(Error::Unavailable { reason: "as told".into(), source: None });
+            return Err(Error::failed("as told"));
         }
         Ok(Committed { answers: jobs.iter().map(|_| Ok(Commit::Done)).collect(), hold: None })
     }

@@ -16,7 +16,7 @@ use crate::{
     clause::Verdict,
     internal::{
         ClauseContext,
-        assertions::{harmless, refused},
+        assertions::{closed, harmless, refused},
         shorthand::{self, log, named, says, texts, the_thread},
     },
 };
@@ -136,8 +136,8 @@ pub async fn msg3(cx: ClauseContext) -> Verdict {
     for tail in [0, first.tail() - 1, first.tail() + 1, u64::MAX] {
         let refusal = store.append(&caller, session, expecting(tail, "x"));
         match harmless(&store, &caller, thread, ErrorKind::Stale, refusal).await {
-            Error::Stale { counter: Counter::Tail, expected, actual } => {
-                assert_eq!((expected, actual), (tail, first.tail()));
+            Error::Stale { what, counter: Counter::Tail, expected, actual } => {
+                assert_eq!((what, expected, actual), (session.into(), tail, first.tail()));
             }
             other => panic!("{other:?}"),
         }
@@ -267,7 +267,7 @@ pub async fn msg8(cx: ClauseContext) -> Verdict {
     for store in [&store, &cx.store().await] {
         let refusal = store.append(&caller, session, says("x"));
         let error = harmless(store, &caller, thread, ErrorKind::Closed, refusal).await;
-        assert!(matches!(error, Error::Closed { what: Closure::ThreadArchived }), "{error:?}");
+        closed(&error, Closure::ThreadArchived(thread), "append");
         assert_eq!(texts(store, &caller, session).await, ["before"]);
     }
     store.reopen_thread(&caller, thread).await.expect("it is open");

@@ -17,13 +17,18 @@ use crate::{
     clause::Verdict,
     internal::{
         ClauseContext,
-        assertions::refused,
+        assertions::{closed, refused},
         concurrent,
         shorthand::{self, named, says, texts, the_thread},
     },
 };
 
 crate::clauses! { MSG4 => msg4 }
+
+fn reused(error: Error, wanted: &Key) {
+    let Error::KeyReused { key } = error else { panic!("{error:?}") };
+    assert_eq!(*key, *wanted);
+}
 
 /// Same key, same answer, one effect: for every creating command, across reopen, archive and deletion.
 pub async fn msg4(cx: ClauseContext) -> Verdict {
@@ -37,7 +42,7 @@ pub async fn msg4(cx: ClauseContext) -> Verdict {
         let again = store.create_project(&keyed(1), "p", config.clone()).await;
         assert_eq!(again.ok(), Some(project));
         let other = store.create_project(&keyed(1), "q", config.clone()).await;
-        assert!(matches!(refused(other, ErrorKind::Invalid), Error::KeyReused { n: 1 }));
+        reused(refused(other, ErrorKind::Invalid), &Key::new("a worker", 1));
     }
     let theirs = cx.by_of("evil-corp", "ada").with_key(Key::new("a worker", 1));
     let foreign = store.create_project(&theirs, "p", config.clone()).await.expect("a project");
@@ -62,15 +67,13 @@ pub async fn msg4(cx: ClauseContext) -> Verdict {
             assert_eq!(again.ok(), Some(*answer), "{command:?} again");
             let other = SessionCommand::Append { session, append: says("another command").into() };
             let error = refused(store.apply(&keyed(n), other).await, ErrorKind::Invalid);
-            assert!(matches!(error, Error::KeyReused { n: told } if told == n), "{error:?}");
+            reused(error, &Key::new("a worker", n));
         }
         let lost = keyed(9);
         let expired = refused(store.append(&lost, session, says("late")).await, ErrorKind::Invalid);
         let greatest = 9 + commands.len() as u64;
-        assert!(
-            matches!(expired, Error::KeyExpired { n: 9, greatest: g } if g == greatest),
-            "{expired:?}"
-        );
+        let Error::KeyExpired { key, greatest: told } = expired else { panic!("{expired:?}") };
+        assert_eq!((*key, told), (Key::new("a worker", 9), greatest));
         assert_eq!(
             the_thread(store, &caller, thread).await,
             at,
@@ -145,7 +148,7 @@ async fn archived(store: &dyn AnyStore, caller: &Caller, project: sessile_core::
     assert_eq!(store.append(&keyed(2), session.0, says("once")).await.ok(), Some(said));
     assert_eq!(store.archive_thread(&keyed(3), thread).await.ok(), Some(version));
     let fresh = refused(store.append(&keyed(4), session.0, says("new")).await, ErrorKind::Closed);
-    assert!(matches!(fresh, Error::Closed { what: Closure::ThreadArchived }));
+    closed(&fresh, Closure::ThreadArchived(thread), "append");
     store.reopen_thread(caller, thread).await.expect("it is open");
     // The refused key was not used up.
     store.append(&keyed(4), session.0, says("new")).await.expect("an entry");

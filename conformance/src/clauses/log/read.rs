@@ -260,7 +260,7 @@ pub async fn msg15(cx: ClauseContext) -> Verdict {
         .await;
         match error {
             Error::NotFound { .. } | Error::WrongThread { .. } => {}
-            Error::RunEnded { run } => assert_eq!(run, second.to_string()),
+            Error::RunEnded { run } => assert_eq!(run, second),
             other => panic!("{shown}: {other:?}"),
         }
     }

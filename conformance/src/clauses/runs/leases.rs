@@ -27,9 +27,11 @@ crate::internal::child_programs! { "lea claim" => claim_role }
 
 const TTL: Duration = Duration::from_secs(10);
 
-fn fenced(error: Error, current: Option<Version>, given: Option<Version>) {
+fn fenced(error: Error, of: SessionId, current: Option<Version>, given: Option<Version>) {
     match error {
-        Error::Fenced { current: c, given: g } => assert_eq!((c, g), (current, given)),
+        Error::Fenced { session, current: c, given: g } => {
+            assert_eq!((session, c, g), (of, current, given));
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -105,6 +107,7 @@ pub async fn lea1(cx: ClauseContext) -> Verdict {
         let refusal = store.claim_lease(&caller, session, TTL);
         fenced(
             harmless(&*store, &caller, session.thread(), ErrorKind::Fenced, refusal).await,
+            session,
             Some(*token),
             None,
         );
@@ -151,6 +154,7 @@ pub async fn lea2(cx: ClauseContext) -> Verdict {
             store.append(&stale, session, says("x")),
         )
         .await,
+        session,
         None,
         Some(first),
     );
@@ -160,6 +164,7 @@ pub async fn lea2(cx: ClauseContext) -> Verdict {
         let refusal = store.append(&stale, session, says("x"));
         fenced(
             harmless(store, &caller, thread, ErrorKind::Fenced, refusal).await,
+            session,
             Some(second),
             Some(first),
         );
@@ -170,6 +175,7 @@ pub async fn lea2(cx: ClauseContext) -> Verdict {
     let refusal = store.append(&old, session, says("x"));
     fenced(
         harmless(&store, &caller, thread, ErrorKind::Fenced, refusal).await,
+        session,
         Some(third),
         Some(second),
     );
@@ -232,7 +238,7 @@ pub async fn lea3(cx: ClauseContext) -> Verdict {
     clocks[1].advance(milli);
     let second = other.claim_lease(&bob, session, TTL).await.expect("it may be claimed");
     let error = refused(store.append(&held, session, says("x")).await, ErrorKind::Fenced);
-    fenced(error, Some(second), Some(token));
+    fenced(error, session, Some(second), Some(token));
     // Clocks that jump back give nobody a lease that is held.
     clocks[0].rewind(Duration::from_secs(10_000));
     refused(store.claim_lease(&caller, session, TTL).await, ErrorKind::Fenced);
@@ -313,7 +319,7 @@ pub async fn lea6(cx: ClauseContext) -> Verdict {
         ];
         for (i, refusal) in refusals.into_iter().enumerate() {
             let error = refusal.unwrap_or_else(|| panic!("write {i} went through with {given:?}"));
-            fenced(error, Some(token), given);
+            fenced(error, session, Some(token), given);
         }
     }
     let link = LinkSessions { child: loose, edge: NewSubSession::under(other) };
@@ -337,6 +343,6 @@ pub async fn lea6(cx: ClauseContext) -> Verdict {
     store.end_run(&held, run, RunOutcome::Succeeded).await.expect("a write");
     store.delete_edge(&held, edge).await.expect("a write");
     let given = refused(store.append(&held, other, says("x")).await, ErrorKind::Fenced);
-    fenced(given, None, Some(token));
+    fenced(given, other, None, Some(token));
     Verdict::Passed
 }

@@ -165,8 +165,8 @@ pub async fn run2(cx: ClauseContext) -> Verdict {
                 assert_eq!((now.status, now.version, now.ended_at), (to, version, None));
             } else {
                 match harmless(&store, &caller, thread, ErrorKind::Precondition, step).await {
-                    Error::IllegalTransition { from: f, to: t } => {
-                        assert_eq!((f, t), (State::Run(from), State::Run(to)));
+                    Error::IllegalTransition { what, from: f, to: t } => {
+                        assert_eq!((what, f, t), (run.into(), State::Run(from), State::Run(to)));
                     }
                     other => panic!("{from} to {to}: {other:?}"),
                 }
@@ -217,7 +217,7 @@ async fn is_final(store: &dyn AnyStore, caller: &Caller, run: &Run) {
     let usage = Usage::new(Tokens::new(1, 1), 1);
     let kind = ErrorKind::Precondition;
     let over = |error: Error| match error {
-        Error::RunEnded { run: told } => assert_eq!(told, run.id.to_string()),
+        Error::RunEnded { run: told } => assert_eq!(told, run.id),
         other => panic!("{other:?}"),
     };
     over(

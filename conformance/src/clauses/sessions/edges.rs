@@ -104,10 +104,10 @@ async fn widen(cx: ClauseContext, _index: usize, args: Value) -> String {
     }
 }
 
-fn over(error: Error, what: &str, limit: u64, actual: u64) {
+fn over(error: Error, parent: SessionId, what: &str, limit: u64, actual: u64) {
     match error {
-        Error::Capacity { what: told, limit: l, actual: a } => {
-            assert_eq!((told, l, a), (what, limit, actual));
+        Error::Capacity { what: session, measure, limit: l, actual: a } => {
+            assert_eq!((session, measure, l, a), (parent.into(), what, limit, actual));
         }
         other => panic!("{other:?}"),
     }
@@ -129,18 +129,24 @@ pub async fn sub7(cx: ClauseContext) -> Verdict {
         children.push(child_of(&store, &caller, parent).await);
     }
     let refusal = store.create_session(&caller, thread, under(parent));
-    over(harmless(&store, &caller, thread, kind, refusal).await, "delegation width", 3, 4);
+    over(harmless(&store, &caller, thread, kind, refusal).await, parent, "delegation width", 3, 4);
     let loose = named(&store, &caller, thread, "loose").await;
     let refusal = store.link_sessions(&caller, link(parent, loose));
-    over(harmless(&store, &caller, thread, kind, refusal).await, "delegation width", 3, 4);
+    over(harmless(&store, &caller, thread, kind, refusal).await, parent, "delegation width", 3, 4);
     let (deepest, _) = child_of(&store, &caller, children[0].0).await;
     let refusal = store.create_session(&caller, thread, under(deepest));
-    over(harmless(&store, &caller, thread, kind, refusal).await, "delegation depth", 2, 3);
+    over(harmless(&store, &caller, thread, kind, refusal).await, deepest, "delegation depth", 2, 3);
     // A link counts the deepest descendant of the child.
     let tall = named(&store, &caller, thread, "tall").await;
     child_of(&store, &caller, tall).await;
     let refusal = store.link_sessions(&caller, link(children[1].0, tall));
-    over(harmless(&store, &caller, thread, kind, refusal).await, "delegation depth", 2, 3);
+    over(
+        harmless(&store, &caller, thread, kind, refusal).await,
+        children[1].0,
+        "delegation depth",
+        2,
+        3,
+    );
     // A child that ended frees its place: done, failed, cancelled, unlinked.
     for (i, outcome) in
         [RunOutcome::Succeeded, RunOutcome::Failed { reason: String::new() }, RunOutcome::Cancelled]
@@ -177,7 +183,7 @@ pub async fn sub7(cx: ClauseContext) -> Verdict {
     let version =
         store.update_project(&caller, project, version, update(lower)).await.expect("an update");
     let refusal = wider.create_session(&caller, thread, under(parent));
-    over(harmless(&store, &caller, thread, kind, refusal).await, "delegation width", 0, 4);
+    over(harmless(&store, &caller, thread, kind, refusal).await, parent, "delegation width", 0, 4);
     let live = pages(100, |page| store.children(&caller, parent, page)).await;
     assert_eq!(live.iter().filter(|e| e.status.is_live()).count(), 3);
     let raised = config.with_max_delegation_width(40).with_max_delegation_depth(3);
@@ -303,8 +309,8 @@ pub async fn sub10(cx: ClauseContext) -> Verdict {
         (FailureMode::FailFast, CompletionMode::MergeBack)
     );
     let stale = |error: Error, want| match error {
-        Error::Stale { counter: Counter::Version, expected, actual } => {
-            assert_eq!((expected, actual), want)
+        Error::Stale { what, counter: Counter::Version, expected, actual } => {
+            assert_eq!((what, (expected, actual)), (id.into(), want))
         }
         other => panic!("{other:?}"),
     };

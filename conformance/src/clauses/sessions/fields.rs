@@ -15,7 +15,7 @@ use crate::{
     clause::Verdict,
     internal::{
         ClauseContext, TestClock,
-        assertions::{harmless, refused},
+        assertions::{closed, harmless, refused},
         id_arguments::Ids,
         shorthand::{named, says, the_thread},
     },
@@ -109,16 +109,17 @@ pub async fn ses2(cx: ClauseContext) -> Verdict {
     let error =
         harmless(&store, &caller, own.thread, ErrorKind::Precondition, create(own.thread, across))
             .await;
-    assert!(matches!(error, Error::WrongThread { .. }), "{error:?}");
+    let Error::WrongThread { what, expected } = &error else { panic!("{error:?}") };
+    assert_eq!((what, expected), (&other.session.into(), &own.thread.into()));
     let archived = cx.thread(&store, &caller).await;
     store.archive_thread(&caller, archived).await.expect("it is archived");
     let error =
         harmless(&store, &caller, archived, ErrorKind::Closed, create(archived, new())).await;
-    assert!(matches!(error, Error::Closed { what: Closure::ThreadArchived }), "{error:?}");
+    closed(&error, Closure::ThreadArchived(archived), "create_session");
     store.archive_project(&caller, own.project).await.expect("it is archived");
     let error =
         harmless(&store, &caller, own.thread, ErrorKind::Closed, create(own.thread, new())).await;
-    assert!(matches!(error, Error::Closed { what: Closure::ProjectArchived }), "{error:?}");
+    closed(&error, Closure::ProjectArchived(own.project), "create_session");
     let id = create(other.thread, new()).await.expect("an open thread of an open project").0;
     assert_eq!(the_session(&store, &caller, id).await.project, other.project);
     Verdict::Passed
@@ -178,9 +179,9 @@ pub async fn ses4(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
     let caller = cx.caller();
     let thread = cx.thread(&store, &caller).await;
-    let illegal = |error: Error, from, to| match error {
-        Error::IllegalTransition { from: f, to: t } => {
-            assert_eq!((f, t), (State::Session(from), State::Session(to)));
+    let illegal = |error: Error, id: SessionId, from, to| match error {
+        Error::IllegalTransition { what, from: f, to: t } => {
+            assert_eq!((what, f, t), (id.into(), State::Session(from), State::Session(to)));
         }
         other => panic!("{from} to {to}: {other:?}"),
     };
@@ -208,7 +209,7 @@ pub async fn ses4(cx: ClauseContext) -> Verdict {
                 assert_eq!((now.status, now.version), (to, version));
             } else {
                 let error = harmless(&store, &caller, thread, ErrorKind::Precondition, set).await;
-                illegal(error, from, to);
+                illegal(error, session, from, to);
                 assert_eq!(the_session(&store, &caller, session).await.status, from);
             }
             let status = the_session(&store, &caller, session).await.status;
@@ -271,8 +272,8 @@ pub async fn ses5(cx: ClauseContext) -> Verdict {
         let update = store.update_session(&caller, id, expected, rename("x"));
         let error = harmless(&*store, &caller, id.thread(), ErrorKind::Stale, update).await;
         match error {
-            Error::Stale { counter: Counter::Version, expected: told, actual } => {
-                assert_eq!((told, actual), (expected, version));
+            Error::Stale { what, counter: Counter::Version, expected: told, actual } => {
+                assert_eq!((what, told, actual), (id.into(), expected, version));
             }
             other => panic!("{other:?}"),
         }

@@ -38,7 +38,7 @@ pub async fn ses7(cx: ClauseContext) -> Verdict {
         let delete = store.delete_session(&caller, session);
         match harmless(&store, &caller, thread, ErrorKind::Precondition, delete).await {
             Error::SessionLinked { session: named, edge } => {
-                assert_eq!((named, edge), (session.to_string(), own.edge.to_string()));
+                assert_eq!((named, edge), (session, own.edge));
             }
             other => panic!("{other:?}"),
         }

@@ -391,7 +391,9 @@ pub async fn ten7(cx: ClauseContext) -> Verdict {
             match method.unknown {
                 Unknown::None => assert!(answer.is_ok_and(|a| a.ends_with("(None)")), "{shown}"),
                 Unknown::NotFound => match answer {
-                    Err(Error::NotFound { id }) => assert!(!id.is_empty(), "{shown}"),
+                    Err(Error::NotFound { what }) => {
+                        assert!(!own.subjects().contains(&what), "{shown}")
+                    }
                     _ => panic!("{shown}"),
                 },
                 Unknown::Deleted => assert_eq!(answer.ok().as_deref(), Some("Deleted"), "{shown}"),

@@ -17,7 +17,7 @@ use crate::{
     clause::Verdict,
     internal::{
         ClauseContext,
-        assertions::{harmless, refused, unchanged},
+        assertions::{self, harmless, refused, unchanged},
         shorthand::{self, named, says, the_thread},
     },
 };
@@ -26,10 +26,14 @@ crate::clauses! { THD5 => thd5, THD6 => thd6, THD7 => thd7, THD8 => thd8, THD9 =
 
 crate::internal::child_programs! { "thd work" => work_role }
 
-fn not_empty(error: Error, wanted: ThreadAction) -> (Vec<sessile_core::model::SessionSample>, u64) {
+fn not_empty(
+    error: Error,
+    of: ThreadId,
+    wanted: ThreadAction,
+) -> (Vec<sessile_core::model::SessionSample>, u64) {
     match error {
-        Error::ThreadNotEmpty { action, samples, total } => {
-            assert_eq!(action, wanted);
+        Error::ThreadNotEmpty { thread, action, samples, total } => {
+            assert_eq!((thread, action), (of, wanted));
             assert_eq!(samples.len() as u64, total.min(50), "at most 50 samples");
             assert!(samples.is_sorted_by_key(|s| s.session), "in creation order");
             (samples, total)
@@ -82,24 +86,24 @@ pub async fn thd5(cx: ClauseContext) -> Verdict {
     let failed = named(&store, &caller, thread, "failed").await;
     store.set_status(&caller, failed, SessionStatus::Failed).await.expect("a status");
 
-    let (samples, total) = not_empty(archive().await, ThreadAction::Archive);
+    let (samples, total) = not_empty(archive().await, thread, ThreadAction::Archive);
     let seen: Vec<_> = samples.iter().map(|s| (s.session, s.status)).collect();
     assert_eq!((seen, total), (at_work.clone(), at_work.len() as u64));
     // Every single reason is enough.
     for (session, _) in &at_work[..2] {
         store.set_status(&caller, *session, SessionStatus::Idle).await.expect("a status");
-        not_empty(archive().await, ThreadAction::Archive);
+        not_empty(archive().await, thread, ThreadAction::Archive);
     }
     for run in runs {
         store.end_run(&caller, run, RunOutcome::Cancelled).await.expect("it ends");
-        not_empty(archive().await, ThreadAction::Archive);
+        not_empty(archive().await, thread, ThreadAction::Archive);
     }
     store.release_lease(&caller.with_lease(token), leased).await.expect("it is given back");
     for _ in 0..60 {
         let session = named(&store, &caller, thread, "many").await;
         store.set_status(&caller, session, SessionStatus::Active).await.expect("a status");
     }
-    let (_, total) = not_empty(archive().await, ThreadAction::Archive);
+    let (_, total) = not_empty(archive().await, thread, ThreadAction::Archive);
     assert_eq!(total, 60);
     for row in shorthand::sessions(&store, &caller, thread).await {
         if row.status == SessionStatus::Active {
@@ -167,7 +171,9 @@ async fn work_role(cx: ClauseContext, index: usize, args: Value) -> String {
         };
         match outcome.await {
             Ok(()) => rounds += 1,
-            Err(Error::Closed { what: Closure::ThreadArchived }) => return rounds.to_string(),
+            Err(Error::Closed { what: Closure::ThreadArchived(_), .. }) => {
+                return rounds.to_string();
+            }
             Err(error) => panic!("neither done nor closed: {error}"),
         }
         cx.say("round");
@@ -191,9 +197,11 @@ pub async fn thd7(cx: ClauseContext) -> Verdict {
         if children.iter().all(started) {
             match store.archive_thread(&caller, thread).await {
                 Ok(_) => break,
-                other => {
-                    drop(not_empty(refused(other, ErrorKind::Precondition), ThreadAction::Archive))
-                }
+                other => drop(not_empty(
+                    refused(other, ErrorKind::Precondition),
+                    thread,
+                    ThreadAction::Archive,
+                )),
             }
         }
         tries += 1;
@@ -245,16 +253,17 @@ pub async fn thd8(cx: ClauseContext) -> Verdict {
             store.delete_thread(&caller, thread),
         )
     };
-    let (samples, total) = not_empty(delete().await, ThreadAction::Delete);
+    let (samples, total) = not_empty(delete().await, thread, ThreadAction::Delete);
     assert_eq!(total, 52);
     assert_eq!(samples.iter().map(|s| s.session).collect::<Vec<_>>(), sessions[..50]);
     store.archive_thread(&caller, thread).await.expect("all are idle");
-    let (_, total) = not_empty(delete().await, ThreadAction::Delete);
+    let (_, total) = not_empty(delete().await, thread, ThreadAction::Delete);
     assert_eq!(total, 52, "archived or not");
     store.reopen_thread(&caller, thread).await.expect("it is open");
     for session in sessions {
         not_empty(
             refused(store.delete_thread(&caller, thread).await, ErrorKind::Precondition),
+            thread,
             ThreadAction::Delete,
         );
         store.delete_session(&caller, session).await.expect("it goes");
@@ -282,16 +291,18 @@ pub async fn thd9(cx: ClauseContext) -> Verdict {
     let thread = cx.thread(&store, &caller).await;
     let session = named(&store, &caller, thread, "s").await;
     let archived = store.archive_thread(&caller, thread).await.expect("it is archived");
-    let closed = |error: Error| {
-        assert!(matches!(error, Error::Closed { what: Closure::ThreadArchived }), "{error:?}");
+    let closed = |error: Error, command| {
+        assertions::closed(&error, Closure::ThreadArchived(thread), command);
     };
     let kind = ErrorKind::Closed;
     let new = sessile_core::command::NewSession::default();
     closed(
         harmless(&store, &caller, thread, kind, store.create_session(&caller, thread, new)).await,
+        "create_session",
     );
     closed(
         harmless(&store, &caller, thread, kind, store.append(&caller, session, says("x"))).await,
+        "append",
     );
     closed(
         harmless(
@@ -302,6 +313,7 @@ pub async fn thd9(cx: ClauseContext) -> Verdict {
             store.update_thread(&caller, thread, archived, titled("x")),
         )
         .await,
+        "update_thread",
     );
     let open = store.reopen_thread(&caller, thread).await.expect("it is open");
     assert!(open > archived);

@@ -152,8 +152,8 @@ pub async fn thd3(cx: ClauseContext) -> Verdict {
             match racer.await.expect("no panic") {
                 Ok(new) => won.push((i, new)),
                 other => match refused(other, ErrorKind::Stale) {
-                    Error::Stale { counter: Counter::Version, expected, actual } => {
-                        assert_eq!(expected, version);
+                    Error::Stale { what, counter: Counter::Version, expected, actual } => {
+                        assert_eq!((what, expected), (thread.into(), version));
                         assert!(actual > version);
                     }
                     other => panic!("{other:?}"),

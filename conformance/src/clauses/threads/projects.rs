@@ -16,7 +16,7 @@ use crate::{
     clause::Verdict,
     internal::{
         ClauseContext,
-        assertions::{refused, unchanged},
+        assertions::{closed, refused, unchanged},
         id_arguments::Ids,
         shorthand::{self, named, pages, says, threads_of},
     },
@@ -97,8 +97,8 @@ pub async fn prj2(cx: ClauseContext) -> Verdict {
         let update = store.update_project(&caller, project, expected, renamed("x"));
         let stale = unchanged(&*journal, &[&caller.tenant], update).await;
         match refused(stale, ErrorKind::Stale) {
-            Error::Stale { counter: Counter::Version, expected: told, actual } => {
-                assert_eq!((told, actual), (expected, version));
+            Error::Stale { what, counter: Counter::Version, expected: told, actual } => {
+                assert_eq!((what, told, actual), (project.into(), expected, version));
             }
             other => panic!("{other:?}"),
         }
@@ -167,7 +167,7 @@ pub async fn prj3(cx: ClauseContext) -> Verdict {
     store.archive_project(&caller, ids.project).await.expect("it is archived");
     let new = store.create_thread(&caller, ids.project, NewThread::titled("late"));
     let error = refused(unchanged(&*journal, &[&caller.tenant], new).await, ErrorKind::Closed);
-    assert!(matches!(error, Error::Closed { what: Closure::ProjectArchived }), "{error:?}");
+    closed(&error, Closure::ProjectArchived(ids.project), "create_thread");
     let update = store.update_project(&caller, ids.project, 1, renamed("x"));
     refused(unchanged(&*journal, &[&caller.tenant], update).await, ErrorKind::Closed);
     assert_eq!(shorthand::the_thread(&store, &caller, ids.thread).await.id, ids.thread);
@@ -214,7 +214,10 @@ pub async fn prj4(cx: ClauseContext) -> Verdict {
     let ids = Ids::make(&store, &caller).await;
     let before = the_project(&store, &caller, ids.project).await;
     let error = refused(store.delete_project(&caller, ids.project).await, ErrorKind::Precondition);
-    assert!(matches!(error, Error::ProjectNotEmpty { threads: 1.. }), "{error:?}");
+    assert!(
+        matches!(error, Error::ProjectNotEmpty { project, threads: 1.. } if project == ids.project),
+        "{error:?}"
+    );
     assert_eq!(
         the_project(&store, &caller, ids.project).await,
         before,
@@ -301,7 +304,7 @@ pub async fn prj5(cx: ClauseContext) -> Verdict {
     store.end_run(&caller, ids.run, RunOutcome::Succeeded).await.expect("work goes on");
     let new = store.create_session(&caller, ids.thread, NewSession::named("late"));
     let error = refused(unchanged(&*journal, &[&caller.tenant], new).await, ErrorKind::Closed);
-    assert!(matches!(error, Error::Closed { what: Closure::ProjectArchived }), "{error:?}");
+    closed(&error, Closure::ProjectArchived(ids.project), "create_session");
     let store = cx.reopen(store).await;
     refused(
         store.create_session(&caller, ids.thread, NewSession::named("late")).await,

@@ -31,9 +31,10 @@ fn all(thread: ThreadId) -> Feed {
 }
 
 /// The samples and the total of a thread that is not empty.
-fn not_empty(error: Error, wanted: ThreadAction) -> (Vec<SessionId>, u64) {
+fn not_empty(error: Error, of: ThreadId) -> (Vec<SessionId>, u64) {
     match error {
-        Error::ThreadNotEmpty { action, samples, total } if action == wanted => {
+        Error::ThreadNotEmpty { thread, action: ThreadAction::Purge, samples, total } => {
+            assert_eq!(thread, of);
             (samples.into_iter().map(|sample| sample.session).collect(), total)
         }
         other => panic!("should not be empty, but: {other:?}"),
@@ -63,14 +64,14 @@ pub async fn thd13(cx: ClauseContext) -> Verdict {
     };
 
     let run = store.start_run(&caller, busy, NewRun::default()).await.expect("a run");
-    let (samples, total) = not_empty(purge().await, ThreadAction::Purge);
+    let (samples, total) = not_empty(purge().await, thread);
     assert_eq!((samples, total), (vec![busy], 1), "a live run");
     store.end_run(&caller, run, RunOutcome::Succeeded).await.expect("it ends");
     let token = store.claim_lease(&caller, busy, Duration::from_secs(9)).await.expect("a lease");
-    not_empty(purge().await, ThreadAction::Purge);
+    not_empty(purge().await, thread);
     store.release_lease(&caller.with_lease(token), busy).await.expect("released");
     store.set_status(&caller, busy, SessionStatus::AwaitingHitl).await.expect("waiting");
-    not_empty(purge().await, ThreadAction::Purge);
+    not_empty(purge().await, thread);
     store.set_status(&caller, busy, SessionStatus::Idle).await.expect("idle");
     store.archive_thread(&caller, thread).await.expect("archived or not, it goes");
 

@@ -187,10 +187,7 @@ impl Faulty {
         self.tick().await;
         if self.roll(self.faults().read_error) {
             self.dice.lock().unwrap().trace.push(format!("{what}: failed"));
-            return Err(Error::Unavailable {
-                reason: format!("{what} failed on purpose"),
-                source: None,
-            });
+            return Err(Error::failed(format!("{what} failed on purpose")));
         }
         Ok(())
     }
@@ -232,10 +229,7 @@ impl Journal for Faulty {
                 self.dice.lock().unwrap().late.push(late);
                 unknown
             }
-            Strike::EngineError => Err(Error::Unavailable {
-                reason: "the engine failed on purpose".to_owned(),
-                source: None,
-            }),
+            Strike::EngineError => Err(Error::failed("the engine failed on purpose".to_owned())),
         }
     }
 

@@ -8,6 +8,10 @@ use super::Refusal;
 
 const REMEMBERED: usize = 1024;
 
+pub(super) fn reused(key: &Key) -> Refusal {
+    Error::KeyReused { key: Box::new(key.clone()) }.into()
+}
+
 /// What one journal remembers of its producers.
 #[derive(Clone, Debug)]
 pub(super) struct Producers<C, O>(BTreeMap<String, BTreeMap<u64, Option<(C, O)>>>);
@@ -24,15 +28,11 @@ impl<C: PartialEq, O: Clone> Producers<C, O> {
         let Some(key) = key else { return Ok(None) };
         let Some(answers) = self.0.get(&key.producer) else { return Ok(None) };
         if let Some(Some((first, answer))) = answers.get(&key.n) {
-            return if first == command {
-                Ok(Some(answer.clone()))
-            } else {
-                Err(Error::KeyReused { n: key.n }.into())
-            };
+            return if first == command { Ok(Some(answer.clone())) } else { Err(reused(key)) };
         }
         let greatest = answers.keys().next_back().copied().unwrap_or(0);
         if !answers.is_empty() && key.n <= greatest {
-            return Err(Error::KeyExpired { n: key.n, greatest }.into());
+            return Err(Error::KeyExpired { key: Box::new(key.clone()), greatest }.into());
         }
         Ok(None)
     }

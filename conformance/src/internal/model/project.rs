@@ -5,19 +5,33 @@ use sessile_core::{
     ErrorKind::{NotFound, Precondition},
     Timestamp,
     command::{SessionOutcome, ThreadCommand, ThreadOutcome, UpdateProject, UpdateThread},
-    error::{Closure, Counter, ThreadAction},
+    error::{Closure, Counter, Subject, ThreadAction},
     id::{EntryId, ProjectId, ThreadId, Version},
     model::{Actor, ProjectStatus, SessionSample, ThreadStatus},
 };
 
-use super::{Model, Predicted, Refusal, keys::Producers, state::*, valid};
+use super::{
+    Model, Predicted, Refusal,
+    keys::{self, Producers},
+    state::*,
+    valid,
+};
 
-pub(super) fn closed(what: Closure) -> Refusal {
-    Error::Closed { what }.into()
+pub(super) fn closed(what: Closure, command: &'static str) -> Refusal {
+    Error::Closed { what, operation: Some(command) }.into()
 }
 
-pub(super) fn stale(counter: Counter, expected: Version, actual: Version) -> Predicted<()> {
-    if expected == actual { Ok(()) } else { Err(Error::Stale { counter, expected, actual }.into()) }
+pub(super) fn stale(
+    what: impl Into<Subject>,
+    counter: Counter,
+    expected: Version,
+    actual: Version,
+) -> Predicted<()> {
+    if expected == actual {
+        Ok(())
+    } else {
+        Err(Error::Stale { what: what.into(), counter, expected, actual }.into())
+    }
 }
 
 impl Model {
@@ -50,7 +64,11 @@ impl Model {
             | ThreadCommand::ArchiveProject { project }
             | ThreadCommand::ReopenProject { project }
             | ThreadCommand::CreateThread { project, .. } => {
-                let known = self.tenant(&caller.tenant).projects.get(project).ok_or(NotFound)?;
+                let known = self
+                    .tenant(&caller.tenant)
+                    .projects
+                    .get(project)
+                    .ok_or_else(|| Error::not_found(*project))?;
                 if let Some(first) = known.keys.known(caller.key.as_ref(), command)? {
                     return Ok(first);
                 }
@@ -81,7 +99,11 @@ impl Model {
             | ThreadCommand::ArchiveThread { thread }
             | ThreadCommand::ReopenThread { thread }
             | ThreadCommand::EraseEntries { thread, .. } => {
-                let known = self.tenant(&caller.tenant).threads.get_mut(thread).ok_or(NotFound)?;
+                let known = self
+                    .tenant(&caller.tenant)
+                    .threads
+                    .get_mut(thread)
+                    .ok_or_else(|| Error::not_found(*thread))?;
                 let asked = Any::Thread(command.clone());
                 match known.keys.known(caller.key.as_ref(), &asked)? {
                     Some(Any::Thread(first)) => return Ok(first),
@@ -96,7 +118,10 @@ impl Model {
                 Ok(outcome)
             }
             ThreadCommand::VacuumThread { thread } => {
-                self.tenant(&caller.tenant).threads.get(thread).ok_or(NotFound)?;
+                self.tenant(&caller.tenant)
+                    .threads
+                    .get(thread)
+                    .ok_or_else(|| Error::not_found(*thread))?;
                 Ok(ThreadOutcome::Vacuumed(0))
             }
             _ => unreachable!("refused as invalid"),
@@ -123,7 +148,7 @@ impl Model {
             return if first == command {
                 Ok(ThreadOutcome::ProjectCreated(*id))
             } else {
-                Err(Error::KeyReused { n: caller.key.as_ref().map_or(0, |k| k.n) }.into())
+                Err(keys::reused(caller.key.as_ref().expect("a slot comes of a key")))
             };
         }
         let id = match actual {
@@ -166,9 +191,9 @@ impl Model {
         match command {
             ThreadCommand::UpdateProject { expected, update, .. } => {
                 if archived {
-                    return Err(closed(Closure::ProjectArchived));
+                    return Err(closed(Closure::ProjectArchived(id), command.name()));
                 }
-                stale(Counter::Version, *expected, project.version)?;
+                stale(id, Counter::Version, *expected, project.version)?;
                 let UpdateProject { name, config } = update.clone();
                 project.name = name.unwrap_or_else(|| project.name.clone());
                 project.config = config.unwrap_or_else(|| project.config.clone());
@@ -187,7 +212,7 @@ impl Model {
             }
             ThreadCommand::CreateThread { thread: new, .. } => {
                 if archived {
-                    return Err(closed(Closure::ProjectArchived));
+                    return Err(closed(Closure::ProjectArchived(id), command.name()));
                 }
                 project.head += 1;
                 project.last_at = project.last_at.max(now);
@@ -247,7 +272,11 @@ fn not_empty(
         .take(50)
         .map(|(version, status)| SessionSample { session: session_id(thread, version), status })
         .collect();
-    if total == 0 { Ok(()) } else { Err(Error::ThreadNotEmpty { action, samples, total }.into()) }
+    if total == 0 {
+        Ok(())
+    } else {
+        Err(Error::ThreadNotEmpty { thread, action, samples, total }.into())
+    }
 }
 
 impl Thread {
@@ -262,9 +291,9 @@ impl Thread {
         match command {
             ThreadCommand::UpdateThread { expected, update, .. } => {
                 if archived {
-                    return Err(closed(Closure::ThreadArchived));
+                    return Err(closed(Closure::ThreadArchived(id), command.name()));
                 }
-                stale(Counter::Version, *expected, self.version)?;
+                stale(id, Counter::Version, *expected, self.version)?;
                 let UpdateThread { title, labels } = update.clone();
                 self.title = title.unwrap_or_else(|| self.title.clone());
                 self.labels = labels.unwrap_or_else(|| self.labels.clone());

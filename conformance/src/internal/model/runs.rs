@@ -2,19 +2,20 @@
 
 use sessile_core::{
     Error,
-    ErrorKind::{NotFound, Precondition},
+    ErrorKind::Precondition,
     command::{NewRun, SessionOutcome},
+    error::State,
     id::{RunId, SessionId, ThreadId, Version},
     model::{RollUp, RunOutcome, RunStatus, SessionStatus, SubSessionStatus, Totals, Usage},
 };
 
-use super::{Predicted, session::Facts, state::*};
+use super::{Predicted, Refusal, session::Facts, state::*};
 
 impl Thread {
     pub(super) fn run_exists(&self, run: RunId) -> Predicted<()> {
         match self.runs.get(&run.version()) {
-            Some(run) if !run.gone => Ok(()),
-            _ => Err(NotFound.into()),
+            Some(known) if !known.gone => Ok(()),
+            _ => Err(Error::not_found(run).into()),
         }
     }
 
@@ -29,13 +30,13 @@ impl Thread {
         if let Some(run) = new.retry_of.filter(|r| r.thread() == id) {
             self.run_exists(run)?;
         }
-        self.open()?;
+        self.open(facts, id)?;
         if let Some(run) = new.retry_of
             && (run.thread() != id || self.runs[&run.version()].session != v)
         {
             return Err(Precondition.into());
         }
-        self.fence(v, facts.caller)?;
+        self.fence(session, facts.caller)?;
         let lives = |run: RunId| !self.runs[&run.version()].status.is_terminal();
         if self.sessions[&v].status == SessionStatus::Failed || new.retry_of.is_some_and(lives) {
             return Err(Precondition.into());
@@ -71,7 +72,7 @@ impl Thread {
         let session = self.runs[&run.version()].session;
         self.writable(facts, session_id(id, session))?;
         if self.runs[&run.version()].status.is_terminal() {
-            return Err(Error::RunEnded { run: run.to_string() }.into());
+            return Err(Error::RunEnded { run }.into());
         }
         Ok(session)
     }
@@ -86,7 +87,7 @@ impl Thread {
         let session = self.live_run(facts, id, run)?;
         let from = self.runs[&run.version()].status;
         if to.is_terminal() || !legal(from, to) {
-            return Err(Precondition.into());
+            return Err(illegal(run, from, to));
         }
         let version = self.record_in(session, facts.now, facts.caller);
         let it = self.runs.get_mut(&run.version()).expect("it lives");
@@ -106,7 +107,7 @@ impl Thread {
         let session = self.live_run(facts, id, run)?;
         let from = self.runs[&run.version()].status;
         if !legal(from, outcome.status()) {
-            return Err(Precondition.into());
+            return Err(illegal(run, from, outcome.status()));
         }
         let version = self.record_in(session, facts.now, facts.caller);
         let it = self.runs.get_mut(&run.version()).expect("it lives");
@@ -211,6 +212,11 @@ pub(super) fn of(usage: &Usage) -> Totals {
     totals.turns = usage.turns;
     totals.cost.extend(usage.cost.iter().map(|c| (c.currency.clone(), c.micro)));
     totals
+}
+
+fn illegal(run: RunId, from: RunStatus, to: RunStatus) -> Refusal {
+    let (from, to) = (State::Run(from), State::Run(to));
+    Error::IllegalTransition { what: run.into(), from, to }.into()
 }
 
 fn legal(from: RunStatus, to: RunStatus) -> bool {

@@ -10,8 +10,8 @@ use sessile_core::{
         Append, Appended, Expect, LinkSessions, NewSession, NewSubSession, SessionCommand,
         SessionOutcome,
     },
-    error::{Closure, Counter, State},
-    id::{EntryId, SessionId, ThreadId, Version},
+    error::{Closure, Counter, ForestRule, State},
+    id::{EntryId, ProjectId, RunId, SessionId, ThreadId, Version},
     model::{ProjectConfig, ProjectStatus, SessionStatus, SubSessionStatus, ThreadStatus},
 };
 
@@ -25,8 +25,11 @@ use super::{
 /// What a command needs to know besides the thread.
 pub(super) struct Facts<'a> {
     pub(super) caller: &'a Caller,
+    /// The command's name.
+    pub(super) command: &'static str,
     pub(super) now: Timestamp,
     pub(super) caps: ProjectConfig,
+    pub(super) project: ProjectId,
     pub(super) project_archived: bool,
     pub(super) max_skew: Duration,
 }
@@ -89,8 +92,10 @@ impl Model {
         let project = tenant.projects.get(&thread.project).ok_or(NotFound)?;
         let facts = Facts {
             caller,
+            command: command.name(),
             now,
             caps: project.config.clone(),
+            project: thread.project,
             project_archived: project.status == ProjectStatus::Archived,
             max_skew,
         };
@@ -118,7 +123,7 @@ impl Thread {
                 if update.actor.is_some() && it.actor.is_some() {
                     return Err(Refusal::one_of(&[Precondition, Fenced]));
                 }
-                stale(Counter::Version, *expected, it.version)?;
+                stale(*session, Counter::Version, *expected, it.version)?;
                 let update = update.clone();
                 it.name = update.name.unwrap_or_else(|| it.name.clone());
                 it.labels = update.labels.unwrap_or_else(|| it.labels.clone());
@@ -134,7 +139,7 @@ impl Thread {
                 let head = self.head;
                 let it = self.session(v);
                 if it.status != SessionStatus::Failed {
-                    return Err(illegal(it.status, SessionStatus::Active));
+                    return Err(illegal(*session, it.status, SessionStatus::Active));
                 }
                 it.status = SessionStatus::Active;
                 it.activity = head;
@@ -161,9 +166,9 @@ impl Thread {
             SessionCommand::LinkSessions(link) => self.link(facts, id, link),
             SessionCommand::UpdateEdge { edge, expected, update } => {
                 let v = edge.version();
-                let child = self.edges.get(&v).ok_or(NotFound)?.child;
+                let child = self.edges.get(&v).ok_or_else(|| Error::not_found(*edge))?.child;
                 self.writable(facts, session_id(id, child))?;
-                stale(Counter::Version, *expected, self.edges[&v].version)?;
+                stale(*edge, Counter::Version, *expected, self.edges[&v].version)?;
                 let version = self.record_in(child, facts.now, facts.caller);
                 let now = self.updated_at;
                 let it = self.edges.get_mut(&v).ok_or(NotFound)?;
@@ -187,10 +192,10 @@ impl Thread {
             SessionCommand::ClaimLease { session, ttl } => self.claim(facts, *session, *ttl),
             SessionCommand::RenewLease { session, ttl } => {
                 let v = self.present(*session)?;
-                self.open()?;
+                self.open(facts, session.thread())?;
                 let current = self.session(v).lease.as_ref().map(|l| l.token);
                 if current.is_none() || current != facts.caller.lease {
-                    return Err(fenced(current, facts.caller.lease));
+                    return Err(fenced(*session, current, facts.caller.lease));
                 }
                 let version = self.record_in(v, facts.now, facts.caller);
                 if let Some(lease) = &mut self.session(v).lease {
@@ -200,7 +205,7 @@ impl Thread {
             }
             SessionCommand::ReleaseLease { session } => {
                 let v = self.present(*session)?;
-                self.open()?;
+                self.open(facts, session.thread())?;
                 if self.session(v).lease.is_none() {
                     return Ok(SessionOutcome::Changed(0));
                 }
@@ -225,27 +230,28 @@ impl Thread {
 
     pub(super) fn present(&self, session: SessionId) -> Predicted<Version> {
         let version = session.version();
-        self.sessions.contains_key(&version).then_some(version).ok_or_else(|| NotFound.into())
+        let known = self.sessions.contains_key(&version);
+        if known { Ok(version) } else { Err(Error::not_found(session).into()) }
     }
 
-    pub(super) fn open(&self) -> Predicted<()> {
+    pub(super) fn open(&self, facts: &Facts<'_>, id: ThreadId) -> Predicted<()> {
         match self.status {
-            ThreadStatus::Archived => Err(closed(Closure::ThreadArchived)),
+            ThreadStatus::Archived => Err(closed(Closure::ThreadArchived(id), facts.command)),
             _ => Ok(()),
         }
     }
 
     /// The lease rule of every write: with a lease its token, without one none.
-    pub(super) fn fence(&self, session: Version, caller: &Caller) -> Predicted<()> {
-        let current = self.sessions[&session].lease.as_ref().map(|l| l.token);
-        if current == caller.lease { Ok(()) } else { Err(fenced(current, caller.lease)) }
+    pub(super) fn fence(&self, session: SessionId, caller: &Caller) -> Predicted<()> {
+        let current = self.sessions[&session.version()].lease.as_ref().map(|l| l.token);
+        if current == caller.lease { Ok(()) } else { Err(fenced(session, current, caller.lease)) }
     }
 
     /// Exists, in an open thread, and the caller holds the lease if there is one.
     pub(super) fn writable(&self, facts: &Facts<'_>, session: SessionId) -> Predicted<Version> {
         let version = self.present(session)?;
-        self.open()?;
-        self.fence(version, facts.caller)?;
+        self.open(facts, session.thread())?;
+        self.fence(session, facts.caller)?;
         Ok(version)
     }
 
@@ -266,12 +272,14 @@ impl Thread {
         }
         match (facts.project_archived, self.status) {
             (true, ThreadStatus::Archived) => return Err(Closed.into()),
-            (true, _) => return Err(closed(Closure::ProjectArchived)),
-            _ => self.open()?,
+            (true, _) => {
+                return Err(closed(Closure::ProjectArchived(facts.project), facts.command));
+            }
+            _ => self.open(facts, id)?,
         }
         if let Some(edge) = &new.parent {
             self.parent_fits(id, edge)?;
-            self.fence(edge.parent.version(), facts.caller)?;
+            self.fence(edge.parent, facts.caller)?;
             self.asker_lives(edge)?;
             let depth = self.ancestry(edge.parent.version()).len() as u32;
             self.caps(facts, edge, depth)?;
@@ -306,7 +314,7 @@ impl Thread {
         let edge = &link.edge;
         if edge.parent.thread() != id {
             // Which of the two threads is looked at first is nobody's business.
-            let fine = self.present(link.child).is_ok() && self.open().is_ok();
+            let fine = self.present(link.child).is_ok() && self.open(facts, id).is_ok();
             return Err(if fine {
                 Refusal::one_of(&[Precondition, NotFound])
             } else {
@@ -315,14 +323,27 @@ impl Thread {
         }
         let child = self.present(link.child)?;
         self.parent_exists(id, edge)?;
-        self.open()?;
+        self.open(facts, id)?;
         self.parent_fits(id, edge)?;
-        self.fence(child, facts.caller)?;
+        self.fence(link.child, facts.caller)?;
         self.asker_lives(edge)?;
         let parent = edge.parent.version();
         let ancestry = self.ancestry(parent);
-        if ancestry.contains(&child) || self.above(child).is_some() {
-            return Err(Precondition.into());
+        let broken: Vec<ForestRule> = [
+            (parent == child, ForestRule::OwnParent),
+            (self.above(child).is_some(), ForestRule::SecondParent),
+            (parent != child && ancestry.contains(&child), ForestRule::Cycle),
+        ]
+        .into_iter()
+        .filter_map(|(is_broken, rule)| is_broken.then_some(rule))
+        .collect();
+        match broken[..] {
+            [] => {}
+            [reason] => {
+                let (parent, child) = (edge.parent, link.child);
+                return Err(Error::NotAForest { parent, child, reason }.into());
+            }
+            _ => return Err(Precondition.into()),
         }
         self.caps(facts, edge, ancestry.len() as u32 + self.height(child))?;
         let status = if self.live_runs(child).next().is_some() {
@@ -390,12 +411,9 @@ impl Thread {
 
     /// Depth of the deepest session below the edge, and live children of the parent with it.
     fn caps(&self, facts: &Facts<'_>, edge: &NewSubSession, depth: u32) -> Predicted<()> {
-        let exceeded = |what, limit: u32, actual: u64| {
-            (actual > u64::from(limit)).then(|| Error::Capacity {
-                what,
-                limit: u64::from(limit),
-                actual,
-            })
+        let exceeded = |measure, limit: u32, actual: u64| {
+            let limit = u64::from(limit);
+            (actual > limit).then(|| Error::capacity(edge.parent, measure, limit, actual))
         };
         let depth = exceeded("delegation depth", facts.caps.max_delegation_depth, u64::from(depth));
         let width = self.width(edge.parent.version()) + 1;
@@ -423,7 +441,7 @@ impl Thread {
                 | (AwaitingHitl, Active | Idle | Failed)
         );
         if !legal || self.live_runs(v).next().is_some() {
-            return Err(illegal(from, to));
+            return Err(illegal(session, from, to));
         }
         let outcome = self.changed(facts, v);
         self.session(v).status = to;
@@ -460,10 +478,10 @@ impl Thread {
                 self.run_exists(run)?;
             }
             if let Some(answered) = entry.in_reply_to.filter(|e| e.thread() == id) {
-                self.entries.get(&answered.version()).ok_or(NotFound)?;
+                self.entries.get(&answered.version()).ok_or_else(|| Error::not_found(answered))?;
             }
         }
-        self.open()?;
+        self.open(facts, id)?;
         let elsewhere = append.entries.iter().any(|e| {
             e.run.is_some_and(|r| r.thread() != id || self.runs[&r.version()].session != v)
                 || e.in_reply_to.is_some_and(|e| e.thread() != id)
@@ -471,11 +489,10 @@ impl Thread {
         if elsewhere {
             return Err(Precondition.into());
         }
-        self.fence(v, facts.caller)?;
-        for entry in &append.entries {
-            if entry.run.is_some_and(|r| self.runs[&r.version()].status.is_terminal()) {
-                return Err(Precondition.into());
-            }
+        self.fence(session, facts.caller)?;
+        let over = |run: &RunId| self.runs[&run.version()].status.is_terminal();
+        if let Some(run) = append.entries.iter().filter_map(|e| e.run).find(over) {
+            return Err(Error::RunEnded { run }.into());
         }
         for entry in &append.entries {
             if let Some(refusal) = valid::too_large(valid::weight(&entry.message.parts)) {
@@ -483,7 +500,7 @@ impl Thread {
             }
         }
         if let Expect::Tail(expected) = append.expect {
-            stale(Counter::Tail, expected, self.tail(v))?;
+            stale(session, Counter::Tail, expected, self.tail(v))?;
         }
         let first = EntryId::new(id, self.head + 1);
         for entry in &append.entries {
@@ -518,17 +535,17 @@ impl Thread {
         ttl: Duration,
     ) -> Predicted<SessionOutcome> {
         let v = self.present(session)?;
-        self.open()?;
+        self.open(facts, session.thread())?;
         let given = facts.caller.lease;
         if let Some(lease) = &self.session(v).lease {
             let current = lease.token;
             let expires = lease.expires_at();
             let lapsed = facts.now > expires.plus(facts.max_skew);
             if given != Some(current) && (given.is_some() || !lapsed) {
-                return Err(fenced(Some(current), given));
+                return Err(fenced(session, Some(current), given));
             }
         } else if given.is_some() {
-            return Err(fenced(None, given));
+            return Err(fenced(session, None, given));
         }
         let token = self.record_in(v, facts.now, facts.caller);
         let holder = facts.caller.actor.clone();
@@ -551,10 +568,11 @@ impl Edge {
     }
 }
 
-fn fenced(current: Option<Version>, given: Option<Version>) -> Refusal {
-    Error::Fenced { current, given }.into()
+fn fenced(session: SessionId, current: Option<Version>, given: Option<Version>) -> Refusal {
+    Error::Fenced { session, current, given }.into()
 }
 
-fn illegal(from: SessionStatus, to: SessionStatus) -> Refusal {
-    Error::IllegalTransition { from: State::Session(from), to: State::Session(to) }.into()
+fn illegal(session: SessionId, from: SessionStatus, to: SessionStatus) -> Refusal {
+    let (from, to) = (State::Session(from), State::Session(to));
+    Error::IllegalTransition { what: session.into(), from, to }.into()
 }

@@ -30,9 +30,10 @@ impl ProjectState {
         match &input.call.request {
             Request::Thread(ThreadCommand::CreateProject { name, config }) => {
                 if self.project.is_some() {
-                    // Only a keyed creation, whose id follows from its key, meets its own project without its key.
-                    return Err(Error::KeyReused {
-                        n: input.caller().key.as_ref().map_or(0, |k| k.n),
+                    // The id of a keyed creation follows from its key; a minted one was minted before, by chance.
+                    return Err(match input.caller().key.clone() {
+                        Some(key) => Error::KeyReused { key: Box::new(key) },
+                        None => Error::contended(&id.space(&input.caller().tenant)),
                     });
                 }
                 let body = ProjectBody {
@@ -87,8 +88,8 @@ impl ProjectState {
         update: &UpdateProject,
     ) -> Result<Decision> {
         let project = self.fields(id)?;
-        closed_project(project.status)?;
-        stale(expected, project.version)?;
+        closed_project(id, project.status)?;
+        stale(id, expected, project.version)?;
         let body = ProjectBody {
             name: update.name.clone().unwrap_or_else(|| project.name.clone()),
             config: update.config.clone().unwrap_or_else(|| project.config.clone()),
@@ -110,7 +111,7 @@ impl ProjectState {
             return Ok(Decision::Answer(Reply::thread_changed(project.version)));
         }
         if project.status == ProjectStatus::Deleting {
-            closed_project(project.status)?;
+            closed_project(id, project.status)?;
         }
         self.changed(input, event, input.caller_body())
     }
@@ -134,7 +135,7 @@ impl ProjectState {
         thread: ThreadId,
         settled: &[Version],
     ) -> Result<Decision> {
-        closed_project(self.fields(id)?.status)?;
+        closed_project(id, self.fields(id)?.status)?;
         let settled = settled.iter().copied().filter(|v| self.unsettled.contains_key(v)).collect();
         let reply = Reply::Reserved { thread, version: self.version() + 1, replayed: false };
         self.write(input, Event::ThreadReserved { thread, settled }, input.caller_body(), reply)

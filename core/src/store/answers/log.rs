@@ -3,7 +3,7 @@
 use super::{at_head::ThreadAtHead, stream_reader::StreamReader};
 use crate::{
     command::{Caller, Cursor, Page, Paging},
-    error::{Error, Result},
+    error::{Error, Result, Subject},
     id::{EntryId, RunId, SessionId, Space},
     journal::Direction,
     model::Entry,
@@ -28,17 +28,17 @@ impl StoreInner {
     ) -> Result<Page<Entry>> {
         page.check()?;
         caller.owns(session.thread().tag(), session)?;
-        let run = filter.run.map(|r| (r.thread(), r.version(), r.to_string()));
-        let reply = filter.in_reply_to.map(|e| (e.thread(), e.version(), e.to_string()));
+        let run = filter.run.map(|r| (r.thread(), r.version(), Subject::from(r)));
+        let reply = filter.in_reply_to.map(|e| (e.thread(), e.version(), Subject::from(e)));
         for (thread, _, id) in run.iter().chain(&reply) {
-            caller.owns(thread.tag(), id)?;
+            caller.owns(thread.tag(), id.clone())?;
         }
         let at = self.at_head(caller, session.thread()).await?;
         at.require_session(session)?;
         if let Some((_, _, id)) =
             run.iter().chain(&reply).find(|(thread, _, _)| *thread != session.thread())
         {
-            return Err(Error::WrongThread { what: id.clone() });
+            return Err(Error::wrong_thread(id.clone(), session.thread()));
         }
         let (head, tail) =
             (at.state()?.version(), at.state()?.session(session.version()).map_or(0, |s| s.tail));

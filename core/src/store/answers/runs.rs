@@ -5,7 +5,7 @@ use std::ops::Bound;
 use super::{at_head::ThreadAtHead, stream_reader::StreamReader};
 use crate::{
     command::{Caller, Cursor, Page, Paging, RunScope},
-    error::{Error, Result},
+    error::{Error, Result, Subject},
     id::{RunId, SessionId, Space, ThreadId, Version},
     journal::Direction,
     model::{Run, RunOutcome, RunStatus},
@@ -70,7 +70,8 @@ impl StoreInner {
         thread: ThreadId,
         external: &str,
     ) -> Result<Run> {
-        let unknown = || Error::not_found(format!("run with external id {external:?}"));
+        let unknown =
+            || Error::not_found(Subject::ExternalRun { thread, external_id: external.into() });
         caller.owns(thread.tag(), thread)?;
         let id = external
             .strip_prefix("ext_")

@@ -45,7 +45,7 @@ impl StoreInner {
         ) {
             // The key was remembered as long as the project lived.
             (Err(Error::NotFound { .. }), Some(key)) => {
-                Err(Error::KeyExpired { n: key.n, greatest: key.n })
+                Err(Error::KeyExpired { key: Box::new(key.clone()), greatest: key.n })
             }
             (reply, _) => thread_outcome(reply?),
         }

@@ -38,7 +38,7 @@ impl StoreInner {
         }
         let late = async {
             self.options().clock.sleep(self.environment.left(deadline)).await;
-            Err(Error::Indeterminate { space: space.clone(), source: None })
+            Err(Error::indeterminate(&space, None))
         };
         match futures_lite::future::or(self.finish_delete(caller, project), late).await {
             // The project takes no threads any more, and nobody undid that: it is no refusal.
@@ -60,7 +60,10 @@ impl StoreInner {
         if caps.is_none_or(|caps| caps.status == ProjectStatus::Deleting) {
             return Ok(());
         }
-        Err(Error::ProjectNotEmpty { threads: self.living_threads(caller, project).await? })
+        Err(Error::ProjectNotEmpty {
+            project,
+            threads: self.living_threads(caller, project).await?,
+        })
     }
 
     async fn finish_delete(&self, caller: &Caller, project: ProjectId) -> Result<ThreadOutcome> {
@@ -72,13 +75,13 @@ impl StoreInner {
         let threads = self.living_threads(caller, project).await?;
         if threads > 0 {
             self.call(caller, &space, Request::UndoDelete, Needs::default()).await?;
-            return Err(Error::ProjectNotEmpty { threads });
+            return Err(Error::ProjectNotEmpty { project, threads });
         }
         let finished = self.call(caller, &space, Request::FinishDelete, Needs::default()).await?;
         match thread_outcome(finished)? {
             ThreadOutcome::Deleted => Ok(ThreadOutcome::Deleted),
             // Another deletion found a thread that has gone since, and was undone.
-            _ => Err(Error::Contended { space }),
+            _ => Err(Error::contended(&space)),
         }
     }
 

@@ -98,8 +98,7 @@ impl Leader<'_> {
             let mut replies = self.batch_refused();
             replies.retain(|reply| reply.wrote);
             for reply in &mut replies {
-                let space = self.space.clone();
-                reply.answer = Err(Error::Indeterminate { space, source: None });
+                reply.answer = Err(Error::indeterminate(self.space, None));
             }
             self.answer(replies);
         }

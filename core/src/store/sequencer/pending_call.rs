@@ -130,12 +130,8 @@ impl PendingCall {
         let mut stage = lock(&self.stage);
         match std::mem::replace(&mut *stage, Stage::Withdrawn) {
             Stage::Answered(answer) => answer,
-            Stage::Sent | Stage::Unknown => {
-                Err(Error::Indeterminate { space: space.clone(), source: None })
-            }
-            Stage::Waiting | Stage::Taken | Stage::Withdrawn => {
-                Err(Error::Contended { space: space.clone() })
-            }
+            Stage::Sent | Stage::Unknown => Err(Error::indeterminate(space, None)),
+            Stage::Waiting | Stage::Taken | Stage::Withdrawn => Err(Error::contended(space)),
         }
     }
 }

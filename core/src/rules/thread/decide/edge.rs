@@ -3,7 +3,7 @@
 use super::{View, thread::stale};
 use crate::{
     command::{LinkSessions, NewSubSession, SessionOutcome, UpdateEdge},
-    error::{Error, Result},
+    error::{Error, ForestRule, Result},
     id::{SubSessionId, Version},
     model::SubSessionStatus,
     record::{Body, EdgeBody, Event, Lane},
@@ -17,12 +17,12 @@ impl View<'_> {
         let depth = u64::from(self.state.depth(parent)) + 1 + u64::from(height);
         let limit = u64::from(caps.config.max_delegation_depth);
         if depth > limit {
-            return Err(Error::Capacity { what: "delegation depth", limit, actual: depth });
+            return Err(Error::capacity(self.session_id(parent), "delegation depth", limit, depth));
         }
         let width = self.state.session(parent).map_or(0, |s| u64::from(s.live_children)) + 1;
         let limit = u64::from(caps.config.max_delegation_width);
         if width > limit {
-            return Err(Error::Capacity { what: "delegation width", limit, actual: width });
+            return Err(Error::capacity(self.session_id(parent), "delegation width", limit, width));
         }
         Ok(())
     }
@@ -57,11 +57,11 @@ impl View<'_> {
         spawner: Option<Version>,
     ) -> Result<()> {
         if edge.parent.thread() != self.id {
-            return Err(Error::WrongThread { what: edge.parent.to_string() });
+            return Err(Error::wrong_thread(edge.parent, self.id));
         }
         match edge.spawned_by_run {
             Some(id) if spawner != Some(edge.parent.version()) => {
-                Err(Error::WrongThread { what: id.to_string() })
+                Err(Error::wrong_thread(id, edge.parent))
             }
             _ => Ok(()),
         }
@@ -70,9 +70,7 @@ impl View<'_> {
     /// The run that asks for a child lives.
     pub(super) fn spawner_lives(&self, edge: &NewSubSession) -> Result<()> {
         match edge.spawned_by_run {
-            Some(id) if self.state.run(id.version()).is_none() => {
-                Err(Error::RunEnded { run: id.to_string() })
-            }
+            Some(id) if self.state.run(id.version()).is_none() => Err(Error::RunEnded { run: id }),
             _ => Ok(()),
         }
     }
@@ -112,16 +110,18 @@ impl View<'_> {
         let spawner = self.spawner(input, &link.edge)?;
         self.open()?;
         self.spawner_is_parent(&link.edge, spawner)?;
-        let lease = self.fence(input, session)?;
+        let lease = self.fence(input, child, session)?;
         self.spawner_lives(&link.edge)?;
-        if parent == child {
-            return Err(Error::NotAForest { reason: "a session cannot be its own parent" });
-        }
-        if session.parent.is_some() {
-            return Err(Error::NotAForest { reason: "the child has a parent" });
-        }
-        if self.state.upwards(parent).any(|s| s == child) {
-            return Err(Error::NotAForest { reason: "the parent stands below the child" });
+        let broken = if parent == child {
+            Some(ForestRule::OwnParent)
+        } else if session.parent.is_some() {
+            Some(ForestRule::SecondParent)
+        } else {
+            self.state.upwards(parent).any(|s| s == child).then_some(ForestRule::Cycle)
+        };
+        if let Some(reason) = broken {
+            let (parent, child) = (link.edge.parent, link.child);
+            return Err(Error::NotAForest { parent, child, reason });
         }
         let caps = input.call.caps.as_ref().ok_or_else(super::wrong_journal)?;
         self.caps(caps, parent, self.state.height(child))?;
@@ -145,7 +145,7 @@ impl View<'_> {
         let edge = self.state.edge(id.version()).ok_or_else(|| Error::not_found(id))?;
         self.open()?;
         let child = self.state.session(edge.child).ok_or_else(|| Error::not_found(id))?;
-        Ok((edge, self.fence(input, child)?))
+        Ok((edge, self.fence(input, edge.child, child)?))
     }
 
     pub(super) fn update_edge(
@@ -156,7 +156,7 @@ impl View<'_> {
         update: &UpdateEdge,
     ) -> Result<Decision> {
         let (edge, lease) = self.writable_edge(input, id)?;
-        stale(expected, edge.version)?;
+        stale(id, expected, edge.version)?;
         let event = Event::EdgeUpdated {
             edge: id.version(),
             failure_mode: update.failure_mode.unwrap_or(edge.failure_mode),

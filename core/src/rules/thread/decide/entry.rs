@@ -35,7 +35,7 @@ impl View<'_> {
         let far =
             append.entries.iter().filter_map(|e| e.in_reply_to).find(|e| e.thread() != self.id);
         if let Some(entry) = far {
-            return Err(Error::WrongThread { what: entry.to_string() });
+            return Err(Error::wrong_thread(entry, self.id));
         }
         for run in append.entries.iter().filter_map(|e| e.run) {
             let owner = self
@@ -44,26 +44,27 @@ impl View<'_> {
                 .map(|r| r.session)
                 .or_else(|| self.ended_run(input, run));
             if run.thread() != self.id || owner != Some(version) {
-                return Err(Error::WrongThread { what: run.to_string() });
+                return Err(Error::wrong_thread(run, id));
             }
         }
-        let lease = self.fence(input, session)?;
+        let lease = self.fence(input, version, session)?;
         if let Some(run) = append
             .entries
             .iter()
             .filter_map(|e| e.run)
             .find(|r| self.state.run(r.version()).is_none())
         {
-            return Err(Error::RunEnded { run: run.to_string() });
+            return Err(Error::RunEnded { run });
         }
         if let Some(actual) = input.call.oversize {
             let limit = ENTRY_BYTES as u64;
-            return Err(Error::Capacity { what: "bytes of an entry", limit, actual });
+            return Err(Error::capacity(id, "bytes of an entry", limit, actual));
         }
         if let Expect::Tail(expected) = append.expect
             && expected != session.tail
         {
-            return Err(Error::Stale { counter: Counter::Tail, expected, actual: session.tail });
+            let (what, actual) = (id.into(), session.tail);
+            return Err(Error::Stale { what, counter: Counter::Tail, expected, actual });
         }
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let first = drafts.next();

@@ -14,11 +14,11 @@ impl View<'_> {
         self.thread()?;
         for id in entries.iter().filter(|id| id.thread() == self.id) {
             if !matches!(input.fact(id.version()), Some(Event::Entry { .. })) {
-                return Err(Error::not_found(id));
+                return Err(Error::not_found(*id));
             }
         }
         if let Some(foreign) = entries.iter().find(|id| id.thread() != self.id) {
-            return Err(Error::WrongThread { what: foreign.to_string() });
+            return Err(Error::wrong_thread(*foreign, self.id));
         }
         let erased_by = |id: &EntryId| self.state.erased.erased_by(id.version());
         let fresh: Vec<_> =

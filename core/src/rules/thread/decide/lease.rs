@@ -29,10 +29,10 @@ impl View<'_> {
             let expired = input.now > lease.expires_at().plus(input.call.max_skew);
             let free = given == Some(lease.token) || (given.is_none() && expired);
             if !free {
-                return Err(Error::Fenced { current: Some(lease.token), given });
+                return Err(Error::Fenced { session: id, current: Some(lease.token), given });
             }
         } else if given.is_some() {
-            return Err(Error::Fenced { current: None, given });
+            return Err(Error::Fenced { session: id, current: None, given });
         }
         let mut drafts = Drafts::after(input, self.state.version(), None);
         let event = Event::LeaseGranted { session: version, ttl_millis: millis(ttl) };
@@ -47,9 +47,9 @@ impl View<'_> {
         ttl: Duration,
     ) -> Result<Decision> {
         let (version, session) = self.session(id)?;
-        let lease = self.fence(input, session)?;
+        let lease = self.fence(input, version, session)?;
         if lease.is_none() {
-            return Err(Error::Fenced { current: None, given: None });
+            return Err(Error::Fenced { session: id, current: None, given: None });
         }
         let event = Event::LeaseRenewed { session: version, ttl_millis: millis(ttl) };
         self.one_of(input, version, lease, event, input.caller_body())
@@ -60,7 +60,7 @@ impl View<'_> {
         if session.lease.is_none() {
             return Ok(Decision::Answer(Reply::changed(0)));
         }
-        let lease = self.fence(input, session)?;
+        let lease = self.fence(input, version, session)?;
         self.one_of(
             input,
             version,

@@ -91,7 +91,7 @@ impl<'a> View<'a> {
     fn open(&self) -> Result<()> {
         match self.thread()?.status {
             ThreadStatus::Open => Ok(()),
-            ThreadStatus::Archived => Err(Error::Closed { what: Closure::ThreadArchived }),
+            ThreadStatus::Archived => Err(Error::closed(Closure::ThreadArchived(self.id))),
         }
     }
 
@@ -103,10 +103,23 @@ impl<'a> View<'a> {
     }
 
     /// The token the caller holds on a session, or why it may not write (LEA2, LEA6).
-    fn fence(&self, input: &DecisionInput<'_>, session: &SessionState) -> Result<Option<Version>> {
+    fn fence(
+        &self,
+        input: &DecisionInput<'_>,
+        version: Version,
+        session: &SessionState,
+    ) -> Result<Option<Version>> {
         let current = session.lease.as_ref().map(|l| l.token);
         let given = input.caller().lease;
-        if current == given { Ok(current) } else { Err(Error::Fenced { current, given }) }
+        if current == given {
+            Ok(current)
+        } else {
+            Err(Error::Fenced { session: self.session_id(version), current, given })
+        }
+    }
+
+    const fn session_id(&self, version: Version) -> SessionId {
+        SessionId::new(self.id, version)
     }
 
     fn decide_session(

@@ -41,11 +41,11 @@ impl View<'_> {
         id: RunId,
     ) -> Result<(&SessionState, Option<Version>)> {
         let live = self.state.run(id.version()).map(|r| r.session);
-        let owner = live.or_else(|| self.ended_run(input, id));
-        let owner =
-            owner.and_then(|s| self.state.session(s)).ok_or_else(|| Error::not_found(id))?;
+        let version =
+            live.or_else(|| self.ended_run(input, id)).ok_or_else(|| Error::not_found(id))?;
+        let owner = self.state.session(version).ok_or_else(|| Error::not_found(id))?;
         self.open()?;
-        Ok((owner, self.fence(input, owner)?))
+        Ok((owner, self.fence(input, version, owner)?))
     }
 
     /// A live run of an open thread, with its session and the token held on it.
@@ -55,8 +55,7 @@ impl View<'_> {
         id: RunId,
     ) -> Result<(&RunState, &SessionState, Option<Version>)> {
         let (owner, lease) = self.owner(input, id)?;
-        let run =
-            self.state.run(id.version()).ok_or_else(|| Error::RunEnded { run: id.to_string() })?;
+        let run = self.state.run(id.version()).ok_or(Error::RunEnded { run: id })?;
         Ok((run, owner, lease))
     }
 
@@ -129,21 +128,18 @@ impl View<'_> {
         if let Some(run) = new.retry_of
             && retried.is_none_or(|(_, owner, _)| owner != version)
         {
-            return Err(Error::WrongThread { what: run.to_string() });
+            return Err(Error::wrong_thread(run, id));
         }
-        let lease = self.fence(input, session)?;
+        let lease = self.fence(input, version, session)?;
         let status = if new.queued { RunStatus::Queued } else { RunStatus::Running };
-        if let Some((_, _, Some(live))) = retried {
-            return Err(Error::IllegalTransition {
-                from: State::Run(live.status),
-                to: State::Run(status),
-            });
+        if let Some((run, _, Some(live))) = retried {
+            return Err(Error::RunLive { run, status: live.status });
         }
         if !matches!(
             session.status,
             SessionStatus::Idle | SessionStatus::Active | SessionStatus::AwaitingHitl
         ) {
-            return Err(illegal(session.status, SessionStatus::Active));
+            return Err(illegal(id, session.status, SessionStatus::Active));
         }
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let event = Event::RunStarted {
@@ -176,6 +172,7 @@ impl View<'_> {
         );
         if !step {
             return Err(Error::IllegalTransition {
+                what: id.into(),
                 from: State::Run(run.status),
                 to: State::Run(to),
             });
@@ -199,6 +196,7 @@ impl View<'_> {
         let to = outcome.status();
         if to == RunStatus::Succeeded && run.status != RunStatus::Running {
             return Err(Error::IllegalTransition {
+                what: id.into(),
                 from: State::Run(run.status),
                 to: State::Run(to),
             });

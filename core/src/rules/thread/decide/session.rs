@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     command::{NewSession, SessionOutcome, UpdateSession},
-    error::{Error, Result, State},
+    error::{Error, Result, State, Subject},
     id::{SessionId, SubSessionId, Version},
     model::{SessionStatus, SubSessionStatus},
     record::{Body, Consequence, EdgeStep, Event, Lane, SessionBody},
@@ -19,19 +19,19 @@ impl View<'_> {
         input: &DecisionInput<'_>,
         new: &NewSession,
     ) -> Result<Decision> {
-        self.thread()?;
+        let thread = self.thread()?;
         let parent = match &new.parent {
             Some(edge) => Some((edge, self.parent(edge)?, self.spawner(input, edge)?)),
             None => None,
         };
         let caps = input.call.caps.as_ref().ok_or_else(super::wrong_journal)?;
-        closed_project(caps.status)?;
+        closed_project(thread.project, caps.status)?;
         self.open()?;
         let lease = match parent {
             Some((edge, parent, spawner)) => {
                 self.spawner_is_parent(edge, spawner)?;
                 let parent = parent.ok_or_else(|| Error::not_found(edge.parent))?;
-                let lease = self.fence(input, parent)?;
+                let lease = self.fence(input, edge.parent.version(), parent)?;
                 self.spawner_lives(edge)?;
                 self.caps(caps, edge.parent.version(), 0)?;
                 lease
@@ -65,14 +65,11 @@ impl View<'_> {
         update: &UpdateSession,
     ) -> Result<Decision> {
         let (version, session) = self.session(id)?;
-        let lease = self.fence(input, session)?;
-        if update.actor.is_some() && session.actor.is_some() {
-            return Err(Error::IllegalTransition {
-                from: State::Session(session.status),
-                to: State::Session(SessionStatus::Locked),
-            });
+        let lease = self.fence(input, version, session)?;
+        if let (Some(_), Some(owner)) = (&update.actor, &session.actor) {
+            return Err(Error::SessionOwned { session: id, owner: Box::new((**owner).clone()) });
         }
-        stale(expected, session.version)?;
+        stale(id, expected, session.version)?;
         let owned = |text: &Option<std::sync::Arc<str>>| text.as_deref().map(str::to_owned);
         let body = SessionBody {
             name: update.name.clone().unwrap_or_else(|| owned(&session.name)),
@@ -103,7 +100,7 @@ impl View<'_> {
     ) -> Result<Decision> {
         use SessionStatus::{Active, AwaitingHitl, Failed, Idle};
         let (version, session) = self.session(id)?;
-        let lease = self.fence(input, session)?;
+        let lease = self.fence(input, version, session)?;
         let step = matches!(
             (session.status, to),
             (Idle, Active | AwaitingHitl | Failed)
@@ -111,7 +108,7 @@ impl View<'_> {
                 | (AwaitingHitl, Active | Idle | Failed)
         );
         if !step || !session.live_runs.is_empty() {
-            return Err(illegal(session.status, to));
+            return Err(illegal(id, session.status, to));
         }
         let edge = session
             .parent
@@ -135,9 +132,9 @@ impl View<'_> {
         id: SessionId,
     ) -> Result<Decision> {
         let (version, session) = self.session(id)?;
-        let lease = self.fence(input, session)?;
+        let lease = self.fence(input, version, session)?;
         if session.status != SessionStatus::Failed {
-            return Err(illegal(session.status, SessionStatus::Active));
+            return Err(illegal(id, session.status, SessionStatus::Active));
         }
         self.one_of(
             input,
@@ -158,11 +155,11 @@ impl View<'_> {
             return Ok(Decision::Answer(deleted));
         };
         self.open()?;
-        let lease = self.fence(input, session)?;
+        let lease = self.fence(input, id.version(), session)?;
         let named_by = session.parent.or_else(|| session.children.first().copied());
         if let Some(edge) = named_by {
-            let edge = SubSessionId::new(self.id, edge).to_string();
-            return Err(Error::SessionLinked { session: id.to_string(), edge });
+            let edge = SubSessionId::new(self.id, edge);
+            return Err(Error::SessionLinked { session: id, edge });
         }
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         drafts.push(
@@ -188,6 +185,7 @@ impl View<'_> {
     }
 }
 
-pub(super) const fn illegal(from: SessionStatus, to: SessionStatus) -> Error {
-    Error::IllegalTransition { from: State::Session(from), to: State::Session(to) }
+pub(super) const fn illegal(id: SessionId, from: SessionStatus, to: SessionStatus) -> Error {
+    let (from, to) = (State::Session(from), State::Session(to));
+    Error::IllegalTransition { what: Subject::Session(id), from, to }
 }

@@ -3,9 +3,9 @@
 use super::View;
 use crate::{
     command::{ThreadCommand, ThreadOutcome, UpdateThread},
-    error::{Closure, Counter, Error, Result, ThreadAction},
-    id::{ProjectId, SessionId, Version},
-    model::{SessionSample, SessionStatus, ThreadStatus},
+    error::{Closure, Counter, Error, Result, Subject, ThreadAction},
+    id::{ProjectId, Version},
+    model::{ProjectStatus, SessionSample, SessionStatus, ThreadStatus},
     record::{Body, Event, Lane, ThreadBody},
     rules::decision::{Decision, DecisionInput, Drafts, Reply},
 };
@@ -69,7 +69,7 @@ impl View<'_> {
     ) -> Result<Decision> {
         let thread = self.thread()?;
         self.open()?;
-        stale(expected, thread.version)?;
+        stale(self.id, expected, thread.version)?;
         let body = ThreadBody {
             title: update.title.clone().unwrap_or_else(|| thread.title.clone()),
             labels: update.labels.clone().unwrap_or_else(|| thread.labels.clone()),
@@ -115,7 +115,7 @@ impl View<'_> {
     ) -> Result<()> {
         let mut found = self.state.sessions.iter().filter(|(_, s)| stands_in_the_way(s));
         let sample = |(v, s): (&Version, &std::sync::Arc<super::SessionState>)| SessionSample {
-            session: SessionId::new(self.id, *v),
+            session: self.session_id(*v),
             status: s.status,
         };
         let samples: Vec<_> = found.by_ref().take(SAMPLES).map(sample).collect();
@@ -123,7 +123,7 @@ impl View<'_> {
             return Ok(());
         }
         let total = samples.len() as u64 + found.count() as u64;
-        Err(Error::ThreadNotEmpty { action, samples, total })
+        Err(Error::ThreadNotEmpty { thread: self.id, action, samples, total })
     }
 
     /// One record of the thread itself.
@@ -152,23 +152,19 @@ fn is_at_work(session: &super::SessionState) -> bool {
 }
 
 /// The compare of every compare-and-set.
-pub(crate) fn stale(expected: Version, actual: Version) -> Result<()> {
+pub(crate) fn stale(what: impl Into<Subject>, expected: Version, actual: Version) -> Result<()> {
     if expected == actual {
         Ok(())
     } else {
-        Err(Error::Stale { counter: Counter::Version, expected, actual })
+        Err(Error::Stale { what: what.into(), counter: Counter::Version, expected, actual })
     }
 }
 
 /// What an archived or vanishing project refuses.
-pub(crate) const fn closed_project(status: crate::model::ProjectStatus) -> Result<()> {
+pub(crate) const fn closed_project(project: ProjectId, status: ProjectStatus) -> Result<()> {
     match status {
-        crate::model::ProjectStatus::Open => Ok(()),
-        crate::model::ProjectStatus::Archived => {
-            Err(Error::Closed { what: Closure::ProjectArchived })
-        }
-        crate::model::ProjectStatus::Deleting => {
-            Err(Error::Closed { what: Closure::ProjectDeleting })
-        }
+        ProjectStatus::Open => Ok(()),
+        ProjectStatus::Archived => Err(Error::closed(Closure::ProjectArchived(project))),
+        ProjectStatus::Deleting => Err(Error::closed(Closure::ProjectDeleting(project))),
     }
 }

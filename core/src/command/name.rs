@@ -1,0 +1,76 @@
+//! The names of commands and queries, as errors tell them.
+
+use super::{SessionCommand, SessionQuery, ThreadCommand, ThreadQuery};
+
+/// A verb in snake case for each variant.
+macro_rules! names {
+    ($($of:ident { $($variant:ident => $name:literal),* $(,)? })*) => {
+        $(impl $of {
+            /// What it does, as a verb in snake case: errors name it.
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant { .. } => $name,)*
+                }
+            }
+        })*
+    };
+}
+
+names! {
+    ThreadCommand {
+        CreateProject => "create_project",
+        UpdateProject => "update_project",
+        ArchiveProject => "archive_project",
+        ReopenProject => "reopen_project",
+        DeleteProject => "delete_project",
+        CreateThread => "create_thread",
+        UpdateThread => "update_thread",
+        ArchiveThread => "archive_thread",
+        ReopenThread => "reopen_thread",
+        DeleteThread => "delete_thread",
+        PurgeThread => "purge_thread",
+        EraseEntries => "erase_entries",
+        VacuumThread => "vacuum_thread",
+    }
+    SessionCommand {
+        CreateSession => "create_session",
+        UpdateSession => "update_session",
+        SetStatus => "set_status",
+        ReopenSession => "reopen_session",
+        DeleteSession => "delete_session",
+        LinkSessions => "link_sessions",
+        UpdateEdge => "update_edge",
+        DeleteEdge => "delete_edge",
+        Append => "append",
+        StartRun => "start_run",
+        SetRunStatus => "set_run_status",
+        EndRun => "end_run",
+        BookUsage => "book_usage",
+        ClaimLease => "claim_lease",
+        RenewLease => "renew_lease",
+        ReleaseLease => "release_lease",
+    }
+    ThreadQuery {
+        Project => "read_project",
+        Projects => "list_projects",
+        Thread => "read_thread",
+        Threads => "list_threads",
+        ProjectUsage => "add_up_project_usage",
+    }
+    SessionQuery {
+        Session => "read_session",
+        Sessions => "list_sessions",
+        Drill => "drill",
+        Children => "list_children",
+        Edge => "read_edge",
+        Entries => "list_entries",
+        Entry => "read_entry",
+        Run => "read_run",
+        RunByExternalId => "find_run",
+        Runs => "list_runs",
+        Usage => "add_up_usage",
+        Ledger => "list_ledger",
+        Lease => "read_lease",
+        Verify => "verify",
+    }
+}

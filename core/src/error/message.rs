@@ -1,0 +1,219 @@
+//! What each error says to a person: what was asked, what is the case, what to do. One line, whatever is quoted.
+
+use std::fmt::{self, Display, Formatter, Write as _};
+
+use super::{Error, Subject, ThreadAction, subject::JournalName};
+use crate::{
+    id::{SessionId, Version},
+    model::{SessionSample, SessionStatus},
+};
+
+/// Sessions that a message names.
+const NAMED: usize = 3;
+
+impl Display for Error {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid { field, reason } => write!(f, "invalid {field}: {}", OneLine(reason)),
+            Self::KeyReused { key } => {
+                write!(f, "{key} was used for another command; take a new key for a new command")
+            }
+            Self::KeyExpired { key, greatest } => write!(
+                f,
+                "{key} is no longer remembered, the greatest of its producer is {greatest}; nothing was written now, \
+                 read to see what the key wrote before"
+            ),
+            Self::TenantIsolation { what, tenant } => {
+                write!(f, "{what} is not of tenant {tenant}; ask as a caller of its own tenant")
+            }
+            Self::NotFound { what } => {
+                write!(f, "{what} does not exist; it was deleted, or never created")
+            }
+            Self::Closed { what, operation } => write!(f, "{}{what}", Cannot(*operation)),
+            Self::WrongThread { what, expected } => {
+                write!(f, "{what} does not belong to {expected}; name one that does")
+            }
+            Self::RunEnded { run } => {
+                write!(f, "run {run} has ended and takes nothing more; start another run")
+            }
+            Self::RunLive { run, status } => {
+                write!(f, "cannot retry run {run}: it is {status}; end it first")
+            }
+            Self::SessionOwned { session, owner } => {
+                write!(f, "cannot give session {session} an owner: {} owns it", owner.name())
+            }
+            Self::Fenced { session, current, given } => fenced(f, *session, *current, *given),
+            Self::IllegalTransition { what, from, to } => {
+                write!(f, "cannot set {what} to {to}: it is {from}")?;
+                if let Subject::Session(_) = what {
+                    f.write_str("; while a run lives, the run decides its status")?;
+                }
+                Ok(())
+            }
+            Self::ThreadNotEmpty { thread, action, samples, total } => {
+                write!(f, "cannot {action} thread {thread}: ")?;
+                not_empty(f, *action, samples, *total)
+            }
+            Self::ProjectNotEmpty { project, threads } => {
+                let threads = Count(*threads, "thread");
+                write!(
+                    f,
+                    "cannot delete project {project}: it holds {threads} or more; delete or purge them first"
+                )
+            }
+            Self::SessionLinked { session, edge } => write!(
+                f,
+                "cannot delete session {session}: edge {edge} names it; delete the edge first"
+            ),
+            Self::NotAForest { parent, child, reason } => {
+                write!(f, "cannot put session {child} below session {parent}: {reason}")
+            }
+            Self::Capacity { what, measure, limit, actual } => {
+                write!(f, "too much for {what}: {measure} would be {actual}, the limit is {limit}")
+            }
+            Self::Stale { what, counter, expected, actual } => write!(
+                f,
+                "{what} has changed: {counter} {expected} was expected, it is {actual}; \
+                 read again and retry with {counter} {actual}"
+            ),
+            Self::Contended { space, operation } => write!(
+                f,
+                "{}others kept writing to {} until the deadline; nothing was written, try again or allow more time",
+                Cannot(*operation),
+                JournalName(space)
+            ),
+            Self::Corrupt { space, version, reason } => {
+                if *version > 0 {
+                    write!(f, "record {version} of ")?;
+                }
+                let (journal, reason) = (JournalName(space), OneLine(reason));
+                write!(f, "{journal} is damaged: {reason}; verify it, and restore it from a copy")
+            }
+            Self::CorruptFile { file, reason } => write!(
+                f,
+                "{file} is damaged or no store: {}; check the address, or restore it from a copy",
+                OneLine(reason)
+            ),
+            Self::Unavailable { reason, operation, .. } => {
+                write!(f, "{}{}", Cannot(*operation), OneLine(reason))
+            }
+            Self::Indeterminate { space, operation, .. } => write!(
+                f,
+                "{} may or may not have been written to {}; ask again with the same key, or read",
+                Operation(operation.unwrap_or("a change")),
+                JournalName(space)
+            ),
+            Self::Unsupported { what } => write!(f, "unsupported: {}", OneLine(what)),
+            Self::NewerFormat { what, needs, has } => write!(
+                f,
+                "{what} needs format {needs}, and this release reads up to {has}; use a newer release"
+            ),
+        }
+    }
+}
+
+fn fenced(
+    f: &mut Formatter<'_>,
+    session: SessionId,
+    current: Option<Version>,
+    given: Option<Version>,
+) -> fmt::Result {
+    write!(f, "cannot write to session {session}: ")?;
+    match (current, given) {
+        (Some(current), Some(given)) => write!(
+            f,
+            "its lease is {current}, and {given} was given; stop, or claim the lease when it has expired"
+        ),
+        (Some(current), None) => write!(
+            f,
+            "its lease is {current}, and none was given; give its token, or claim the lease when it has expired"
+        ),
+        (None, Some(given)) => {
+            write!(f, "it has no lease, and {given} was given; claim the lease again")
+        }
+        (None, None) => f.write_str("it has no lease; claim it first"),
+    }
+}
+
+/// What is in the way of a thread's end, and how it goes.
+fn not_empty(
+    f: &mut Formatter<'_>,
+    action: ThreadAction,
+    samples: &[SessionSample],
+    total: u64,
+) -> fmt::Result {
+    let busy = |status: SessionStatus| {
+        use SessionStatus::{Active, AwaitingHitl, AwaitingMerge, Locked};
+        matches!(status, Active | AwaitingHitl | AwaitingMerge | Locked)
+    };
+    let all_are = samples.first().map(|s| s.status).filter(|first| {
+        samples.len() as u64 == total && samples.iter().all(|s| s.status == *first)
+    });
+    let are = if total == 1 { "is" } else { "are" };
+    let sessions = Count(total, "session");
+    match (action, all_are) {
+        (ThreadAction::Delete, _) => {
+            write!(f, "{sessions} {} left", if total == 1 { "is" } else { "are" })?;
+        }
+        (_, Some(status)) if busy(status) => write!(f, "{sessions} {are} {status}")?,
+        _ => write!(f, "{sessions} {are} at work")?,
+    }
+    f.write_str(" (")?;
+    for (i, sample) in samples.iter().take(NAMED).enumerate() {
+        write!(f, "{}{}", if i > 0 { ", " } else { "" }, sample.session)?;
+        match all_are {
+            Some(status) if busy(status) => {}
+            _ if action == ThreadAction::Delete || busy(sample.status) => {
+                write!(f, " {}", sample.status)?;
+            }
+            _ => f.write_str(" with a live run or a lease")?,
+        }
+    }
+    let more = total.saturating_sub(samples.len().min(NAMED) as u64);
+    if more > 0 {
+        write!(f, " and {more} more")?;
+    }
+    f.write_str(match action {
+        ThreadAction::Delete => "); delete them first, or purge the thread",
+        ThreadAction::Archive | ThreadAction::Purge => {
+            "); end their runs, release their leases and set them idle first"
+        }
+    })
+}
+
+/// A number of things, with its plural.
+struct Count(u64, &'static str);
+
+impl Display for Count {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.0, self.1, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+/// The name of a command or query in words.
+struct Operation(&'static str);
+
+impl Display for Operation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| f.write_char(if c == '_' { ' ' } else { c }))
+    }
+}
+
+/// How a message begins that knows what was asked.
+struct Cannot(Option<&'static str>);
+
+impl Display for Cannot {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |operation| write!(f, "cannot {}: ", Operation(operation)))
+    }
+}
+
+/// Text from outside, with spaces for line ends and other control characters.
+struct OneLine<'a>(&'a str);
+
+impl Display for OneLine<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let text = self.0.trim_end();
+        text.chars().try_for_each(|c| f.write_char(if c.is_control() { ' ' } else { c }))
+    }
+}

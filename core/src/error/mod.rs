@@ -1,0 +1,369 @@
+//! One error for callers, rules and journals: a kind to act on, typed fields, a source for a person.
+
+mod kind;
+mod message;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+pub use kind::{Closure, Counter, ErrorKind, ForestRule, State, ThreadAction};
+pub use subject::Subject;
+
+use crate::{
+    command::Key,
+    id::{ProjectId, RunId, SessionId, Space, SubSessionId, TenantId, ThreadId, Version},
+    model::{Actor, RunStatus, SessionSample},
+};
+
+/// The answer of everything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What lies below an error, for a person; shared, so that one failed commit can answer many callers.
+pub type Source = Arc<dyn std::error::Error + Send + Sync>;
+
+/// A refusal, a failure or a doubt. "Refused" means: nothing was written and nothing is locked.
+///
+/// Its text is one line for a person: what was asked, what is the case, what to do. A program looks at [`kind`](Self::kind):
+///
+/// | kind | errors | what a program does |
+/// | --- | --- | --- |
+/// | `Invalid` | `Invalid`, `KeyReused`, `KeyExpired` | Corrects the request. After `KeyExpired` it reads whether the key was applied before. |
+/// | `TenantIsolation` | `TenantIsolation` | Corrects the request: the id is not of the caller's tenant. |
+/// | `NotFound` | `NotFound` | Takes it as deleted, or corrects the id. |
+/// | `Closed` | `Closed` | Reopens the thread or project if that is meant; opens the store again. |
+/// | `Precondition` | `WrongThread`, `RunEnded`, `RunLive`, `SessionOwned`, `SessionLinked`, `IllegalTransition`, `NotAForest`, `ThreadNotEmpty`, `ProjectNotEmpty` | Reads, and does first what the error names. |
+/// | `Stale` | `Stale` | Reads again, decides again, and retries with the actual counter. |
+/// | `Fenced` | `Fenced` | Stops writing: another holds the lease. Claims it if the work shall go on. |
+/// | `Capacity` | `Capacity` | Makes the request smaller, or raises the project's cap. |
+/// | `Contended` | `Contended` | Retries; nothing was written. |
+/// | `Unavailable` | `Unavailable` | Retries later; nothing was written. |
+/// | `Indeterminate` | `Indeterminate` | With a key: retries with the same key. Without one: reads before it writes again. |
+/// | `Corrupt` | `Corrupt`, `CorruptFile` | Tells a person; other threads are not affected by a `Corrupt`. |
+/// | `Unsupported` | `Unsupported` | Uses another store, or builds with the feature that is named. |
+/// | `NewerFormat` | `NewerFormat` | Uses a newer release. |
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The request is malformed: `field` says where, `reason` says why.
+    Invalid {
+        /// The part of the request.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The idempotency key was used for another command.
+    KeyReused {
+        /// The key.
+        key: Box<Key>,
+    },
+    /// The key is older than what is remembered; nothing was written now.
+    KeyExpired {
+        /// The key.
+        key: Box<Key>,
+        /// The greatest number seen from this producer.
+        greatest: u64,
+    },
+    /// The id or actor belongs to another tenant.
+    TenantIsolation {
+        /// What was named.
+        what: Subject,
+        /// The caller's tenant.
+        tenant: TenantId,
+    },
+    /// Nothing with this id exists for this tenant.
+    NotFound {
+        /// What was named.
+        what: Subject,
+    },
+    /// The store, project or thread is closed for this.
+    Closed {
+        /// What is closed, and why.
+        what: Closure,
+        /// The command or query that was refused, by its name: `append`. `None` from a journal, which knows none.
+        operation: Option<&'static str>,
+    },
+    /// What was named is not in the thread or session that the request is about.
+    WrongThread {
+        /// What was named.
+        what: Subject,
+        /// The thread or session it would have to belong to.
+        expected: Subject,
+    },
+    /// The run has ended and takes no more entries, usage or statuses.
+    RunEnded {
+        /// The run.
+        run: RunId,
+    },
+    /// The run lives: it cannot be retried.
+    RunLive {
+        /// The run.
+        run: RunId,
+        /// Its status.
+        status: RunStatus,
+    },
+    /// The session has an owner: an update gives one only to a session that has none.
+    SessionOwned {
+        /// The session.
+        session: SessionId,
+        /// Its owner.
+        owner: Box<Actor>,
+    },
+    /// The session has a lease and the token given is not the current one; or a token was given and there is no lease.
+    Fenced {
+        /// The session.
+        session: SessionId,
+        /// The token of the current lease, if there is one.
+        current: Option<Version>,
+        /// The token that came with the call.
+        given: Option<Version>,
+    },
+    /// The session, edge or run has no such step.
+    IllegalTransition {
+        /// The session, edge or run.
+        what: Subject,
+        /// The state it is in.
+        from: State,
+        /// The state that was asked for.
+        to: State,
+    },
+    /// The thread still holds sessions that forbid this.
+    ThreadNotEmpty {
+        /// The thread.
+        thread: ThreadId,
+        /// What was asked.
+        action: ThreadAction,
+        /// At most 50 of them, in creation order.
+        samples: Vec<SessionSample>,
+        /// How many there are, exactly.
+        total: u64,
+    },
+    /// The project still holds threads.
+    ProjectNotEmpty {
+        /// The project.
+        project: ProjectId,
+        /// How many were seen; at least 1.
+        threads: u64,
+    },
+    /// The session is named by an edge and cannot be deleted.
+    SessionLinked {
+        /// The session.
+        session: SessionId,
+        /// One edge that names it.
+        edge: SubSessionId,
+    },
+    /// The edge would give a session a second parent, or close a cycle.
+    NotAForest {
+        /// The parent that was named.
+        parent: SessionId,
+        /// The child that was named.
+        child: SessionId,
+        /// The rule it breaks.
+        reason: ForestRule,
+    },
+    /// A cap or a size is reached.
+    Capacity {
+        /// What is full: a session, the journal of a thread.
+        what: Subject,
+        /// What is bounded: `delegation depth`.
+        measure: &'static str,
+        /// The bound.
+        limit: u64,
+        /// What the request would make it.
+        actual: u64,
+    },
+    /// The expected counter is not the actual one.
+    Stale {
+        /// What the counter is of.
+        what: Subject,
+        /// Which counter.
+        counter: Counter,
+        /// What the caller expected.
+        expected: Version,
+        /// What it is.
+        actual: Version,
+    },
+    /// Others wrote first, again and again, until the deadline. Nothing was written.
+    Contended {
+        /// The journal.
+        space: Space,
+        /// The command, by its name. `None` from a journal, which knows none.
+        operation: Option<&'static str>,
+    },
+    /// A record, snapshot or blob is damaged.
+    Corrupt {
+        /// The journal.
+        space: Space,
+        /// The damaged record; 0 where no single record is meant.
+        version: Version,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The store's file itself is damaged, or is something else.
+    CorruptFile {
+        /// The file.
+        file: String,
+        /// What was found.
+        reason: String,
+    },
+    /// The engine failed; nothing was written.
+    Unavailable {
+        /// What failed, and what to do if there is one thing to do; in one line.
+        reason: String,
+        /// The command or query, by its name. `None` from a journal, which knows none.
+        operation: Option<&'static str>,
+        /// What the engine said.
+        source: Option<Source>,
+    },
+    /// It is not known whether the write landed, or will.
+    Indeterminate {
+        /// The journal.
+        space: Space,
+        /// The command, by its name. `None` from a journal, which knows none.
+        operation: Option<&'static str>,
+        /// What the engine said.
+        source: Option<Source>,
+    },
+    /// This store, or this release, cannot do it; nothing was changed.
+    Unsupported {
+        /// What was asked, and what there is instead.
+        what: String,
+    },
+    /// Written by a newer release.
+    NewerFormat {
+        /// The store or the record.
+        what: String,
+        /// The level it needs.
+        needs: u64,
+        /// The level this release has.
+        has: u64,
+    },
+}
+
+// A result that is passed up through every layer stays small.
+const _: () = assert!(size_of::<Error>() <= 112);
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unavailable { source, .. } | Self::Indeterminate { source, .. } => {
+                source.as_deref().map(|source| source as _)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Error {
+    /// An [`Error::Invalid`].
+    pub fn invalid(field: &'static str, reason: impl Into<String>) -> Self {
+        Self::Invalid { field, reason: reason.into() }
+    }
+
+    /// An [`Error::NotFound`].
+    pub fn not_found(what: impl Into<Subject>) -> Self {
+        Self::NotFound { what: what.into() }
+    }
+
+    /// An [`Error::Closed`]; the store adds the operation.
+    pub const fn closed(what: Closure) -> Self {
+        Self::Closed { what, operation: None }
+    }
+
+    /// An [`Error::WrongThread`].
+    pub fn wrong_thread(what: impl Into<Subject>, expected: impl Into<Subject>) -> Self {
+        Self::WrongThread { what: what.into(), expected: expected.into() }
+    }
+
+    /// An [`Error::Capacity`].
+    pub fn capacity(
+        what: impl Into<Subject>,
+        measure: &'static str,
+        limit: u64,
+        actual: u64,
+    ) -> Self {
+        Self::Capacity { what: what.into(), measure, limit, actual }
+    }
+
+    /// An [`Error::Contended`]; the store adds the operation.
+    pub fn contended(space: &Space) -> Self {
+        Self::Contended { space: space.clone(), operation: None }
+    }
+
+    /// An [`Error::Unavailable`] of which nothing more is known; the store adds the operation.
+    pub fn failed(reason: impl Into<String>) -> Self {
+        Self::Unavailable { reason: reason.into(), operation: None, source: None }
+    }
+
+    /// An [`Error::Unavailable`] with what the engine said; the store adds the operation.
+    pub fn unavailable(
+        reason: impl Into<String>,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        let source = Some(Arc::new(source) as _);
+        Self::Unavailable { reason: reason.into(), operation: None, source }
+    }
+
+    /// An [`Error::Indeterminate`]; the store adds the operation.
+    pub fn indeterminate(space: &Space, source: Option<Source>) -> Self {
+        Self::Indeterminate { space: space.clone(), operation: None, source }
+    }
+
+    /// An [`Error::Corrupt`].
+    pub fn corrupt(space: &Space, version: Version, reason: impl Into<String>) -> Self {
+        Self::Corrupt { space: space.clone(), version, reason: reason.into() }
+    }
+
+    /// The same error, with the name of the command or query it came of, where it has a place for that.
+    #[must_use]
+    pub(crate) fn during(mut self, asked: &'static str) -> Self {
+        match &mut self {
+            Self::Closed { operation, .. }
+            | Self::Contended { operation, .. }
+            | Self::Unavailable { operation, .. }
+            | Self::Indeterminate { operation, .. } => *operation = Some(asked),
+            _ => {}
+        }
+        self
+    }
+
+    /// What a program can do about it.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Invalid { .. } | Self::KeyReused { .. } | Self::KeyExpired { .. } => {
+                ErrorKind::Invalid
+            }
+            Self::TenantIsolation { .. } => ErrorKind::TenantIsolation,
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::Closed { .. } => ErrorKind::Closed,
+            Self::Stale { .. } => ErrorKind::Stale,
+            Self::WrongThread { .. }
+            | Self::RunEnded { .. }
+            | Self::RunLive { .. }
+            | Self::SessionOwned { .. }
+            | Self::IllegalTransition { .. }
+            | Self::ThreadNotEmpty { .. }
+            | Self::ProjectNotEmpty { .. }
+            | Self::SessionLinked { .. }
+            | Self::NotAForest { .. } => ErrorKind::Precondition,
+            Self::Capacity { .. } => ErrorKind::Capacity,
+            Self::Fenced { .. } => ErrorKind::Fenced,
+            Self::Contended { .. } => ErrorKind::Contended,
+            Self::Corrupt { .. } | Self::CorruptFile { .. } => ErrorKind::Corrupt,
+            Self::Unavailable { .. } => ErrorKind::Unavailable,
+            Self::Indeterminate { .. } => ErrorKind::Indeterminate,
+            Self::Unsupported { .. } => ErrorKind::Unsupported,
+            Self::NewerFormat { .. } => ErrorKind::NewerFormat,
+        }
+    }
+
+    /// Whether the very same call may succeed later. An [`ErrorKind::Indeterminate`] write is retryable only with an
+    /// idempotency key: without one, a retry may apply it twice.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(
+            self.kind(),
+            ErrorKind::Contended | ErrorKind::Unavailable | ErrorKind::Indeterminate
+        )
+    }
+}

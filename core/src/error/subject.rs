@@ -1,0 +1,140 @@
+//! What an error is about, as a value.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    id::{EntryId, ProjectId, RunId, SessionId, Space, SubSessionId, ThreadId, Version},
+    journal::BlobName,
+};
+
+/// What an error is about. Its text names the kind first: `session ses_…`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Subject {
+    /// A project.
+    Project(ProjectId),
+    /// A thread.
+    Thread(ThreadId),
+    /// A session.
+    Session(SessionId),
+    /// An edge.
+    Edge(SubSessionId),
+    /// A run.
+    Run(RunId),
+    /// An entry.
+    Entry(EntryId),
+    /// A run, named by its external id.
+    ExternalRun {
+        /// Where it was looked for.
+        thread: ThreadId,
+        /// The id as it was given.
+        external_id: Arc<str>,
+    },
+    /// A task of a thread.
+    Task {
+        /// Where it was looked for.
+        thread: ThreadId,
+        /// Its name as it was given.
+        task: Arc<str>,
+    },
+    /// The actor in a field of the request.
+    Actor {
+        /// The field.
+        field: &'static str,
+    },
+    /// A record of a journal.
+    Record {
+        /// The journal.
+        space: Arc<Space>,
+        /// Its version.
+        version: Version,
+    },
+    /// A blob of a journal.
+    Blob {
+        /// The journal.
+        space: Arc<Space>,
+        /// Its name.
+        name: BlobName,
+    },
+    /// A file or an object of a store.
+    File(Arc<str>),
+}
+
+impl Subject {
+    /// A record of a journal.
+    pub fn record(space: &Space, version: Version) -> Self {
+        Self::Record { space: Arc::new(space.clone()), version }
+    }
+
+    /// A blob of a journal.
+    pub fn blob(space: &Space, name: &BlobName) -> Self {
+        Self::Blob { space: Arc::new(space.clone()), name: name.clone() }
+    }
+
+    /// A file or an object of a store.
+    pub fn file(name: impl fmt::Display) -> Self {
+        Self::File(name.to_string().into())
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Project(id) => write!(f, "project {id}"),
+            Self::Thread(id) => write!(f, "thread {id}"),
+            Self::Session(id) => write!(f, "session {id}"),
+            Self::Edge(id) => write!(f, "edge {id}"),
+            Self::Run(id) => write!(f, "run {id}"),
+            Self::Entry(id) => write!(f, "entry {id}"),
+            Self::ExternalRun { thread, external_id } => {
+                write!(f, "a run with the external id {external_id:?} in thread {thread}")
+            }
+            Self::Task { thread, task } => write!(f, "task {task:?} in thread {thread}"),
+            Self::Actor { field } => write!(f, "the actor in `{field}`"),
+            Self::Record { space, version } => {
+                write!(f, "record {version} of {}", JournalName(space))
+            }
+            Self::Blob { space, name } => write!(f, "blob {} of {}", name.0, JournalName(space)),
+            Self::File(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A journal as people know it: by the id of its project or thread, and the tenant.
+pub(super) struct JournalName<'a>(pub(super) &'a Space);
+
+impl fmt::Display for JournalName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of tenant {}", Subject::from(self.0), self.0.tenant())
+    }
+}
+
+/// The project or thread whose journal it is.
+impl From<&Space> for Subject {
+    fn from(space: &Space) -> Self {
+        match (space.thread(), space.project()) {
+            (Some(thread), _) => Self::Thread(thread),
+            (None, Some(project)) => Self::Project(project),
+            (None, None) => Self::File(space.to_string().into()),
+        }
+    }
+}
+
+macro_rules! from_id {
+    ($($id:ident => $variant:ident),*) => {
+        $(impl From<$id> for Subject {
+            fn from(id: $id) -> Self {
+                Self::$variant(id)
+            }
+        })*
+    };
+}
+
+from_id!(
+    ProjectId => Project,
+    ThreadId => Thread,
+    SessionId => Session,
+    SubSessionId => Edge,
+    RunId => Run,
+    EntryId => Entry
+);
