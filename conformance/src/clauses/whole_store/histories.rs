@@ -3,15 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use sessile_core::{
+    ErrorKind,
+    command::NewThread,
     journal::{Journal, Sharing},
-    model::{NewEntry, Role},
-    store::{AnyStore, SessionStoreExt},
+    model::{NewEntry, ProjectStatus, Role},
+    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
 };
 
 use crate::{
     clause::Verdict,
     internal::{
         ClauseContext,
+        assertions::refused,
         fault::{Faults, Faulty},
         history::{Ground, Recorded, Tally, drive, processes},
         wrong_journals::{Bend, Bent},
@@ -147,5 +150,55 @@ pub async fn lin2(cx: ClauseContext) -> Verdict {
     }
     assert!(started.elapsed() < Duration::from_secs(2), "took {:?}", started.elapsed());
     calm.append(&cx.caller(), session, NewEntry::text(Role::User, "still here")).await.unwrap();
+    drops_of_unknown_outcome(&cx).await;
     Verdict::Passed
+}
+
+/// The part of LIN2 about deletions: a journal that does not tell what became of a drop is asked again after growing
+/// pauses, until it tells or the deadline comes. Then the answer is `Indeterminate`, and repeating the command ends it.
+async fn drops_of_unknown_outcome(cx: &ClauseContext) {
+    let faulty = Arc::new(Faulty::over(cx.journal().await, Faults::NONE, cx.seed()));
+    let journal: Arc<dyn Journal> = Arc::clone(&faulty) as _;
+    let store = cx.store_over(journal, Arc::default(), |o| o);
+    let caller = cx.caller();
+    let drops = || faulty.trace().iter().filter(|what| what.starts_with("drop")).count();
+    let impatient = caller.within(Duration::from_millis(500));
+    let patient = caller.within(Duration::from_secs(20));
+    let calm_soon = async {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        faulty.set(Faults::NONE);
+    };
+
+    // Each is dropped by its own sequencer.
+    let project = cx.project(&store, &caller).await;
+    let [first, second] = [0, 1].map(|n| NewThread::titled(format!("thread {n}")));
+    let first = store.create_thread(&caller, project, first).await.expect("a thread");
+    let second = store.create_thread(&caller, project, second).await.expect("a thread");
+    faulty.set(Faults { lost_drop: 1000, ..Faults::NONE });
+    let started = tokio::time::Instant::now();
+    refused(store.delete_thread(&impatient, first).await, ErrorKind::Indeterminate);
+    assert!(started.elapsed() < Duration::from_secs(3), "took {:?}", started.elapsed());
+    assert!((2..=20).contains(&drops()), "a thread was dropped {} times in 500 ms", drops());
+    let (deleted, ()) = tokio::join!(store.delete_thread(&patient, first), calm_soon);
+    deleted.expect("the journal tells in the end");
+    faulty.set(Faults { lost_drop_reply: 1000, ..Faults::NONE });
+    store.delete_thread(&patient, second).await.expect("what was applied is found");
+
+    // The tombstones of its threads are written by the deletion of the project itself.
+    let before = drops();
+    faulty.set(Faults { lost_drop: 1000, ..Faults::NONE });
+    let started = tokio::time::Instant::now();
+    refused(store.delete_project(&impatient, project).await, ErrorKind::Indeterminate);
+    assert!(started.elapsed() < Duration::from_secs(3), "took {:?}", started.elapsed());
+    let tries = drops() - before;
+    assert!((2..=20).contains(&tries), "tombstones were written {tries} times in 500 ms");
+    let still = store.project(&caller, project).await.expect("an answer").expect("a project");
+    assert_eq!(still.status, ProjectStatus::Deleting, "nobody knows whether it can go");
+    let calm_soon = async {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        faulty.set(Faults::NONE);
+    };
+    let (deleted, ()) = tokio::join!(store.delete_project(&patient, project), calm_soon);
+    deleted.expect("the journal tells in the end");
+    assert_eq!(store.project(&caller, project).await.expect("an answer"), None);
 }

@@ -37,6 +37,10 @@ pub struct Faults {
     pub late: u16,
     /// A commit fails for certain: `Unavailable`, not applied.
     pub engine_error: u16,
+    /// A drop never reaches the journal; the caller hears `Indeterminate`.
+    pub lost_drop: u16,
+    /// A drop is applied; the caller hears `Indeterminate`.
+    pub lost_drop_reply: u16,
     /// A read fails: `Unavailable`.
     pub read_error: u16,
     /// A snapshot vanishes, on save or on load.
@@ -52,6 +56,8 @@ impl Faults {
         lost_reply: 0,
         late: 0,
         engine_error: 0,
+        lost_drop: 0,
+        lost_drop_reply: 0,
         read_error: 0,
         lost_snapshot: 0,
         yields: 0,
@@ -63,6 +69,8 @@ impl Faults {
         lost_reply: 60,
         late: 60,
         engine_error: 30,
+        lost_drop: 100,
+        lost_drop_reply: 100,
         read_error: 10,
         lost_snapshot: 100,
         yields: 3,
@@ -265,7 +273,14 @@ impl Journal for Faulty {
 
     async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {
         self.tick().await;
-        self.inner.drop_space(space, expected).await
+        let faults = self.faults();
+        let (lost, lost_reply) = (self.roll(faults.lost_drop), self.roll(faults.lost_drop_reply));
+        self.dice.lock().unwrap().trace.push(format!("drop: lost {lost}, reply lost {lost_reply}"));
+        if lost {
+            return Ok(Commit::Indeterminate { source: None });
+        }
+        let answer = self.inner.drop_space(space, expected).await;
+        if lost_reply { Ok(Commit::Indeterminate { source: None }) } else { answer }
     }
 
     async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
