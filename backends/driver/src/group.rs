@@ -211,13 +211,14 @@ impl GroupCommit {
     }
 
     /// Closes the engine after the group that is being committed. Queued jobs are answered `Closed`. Blocks the thread.
+    /// Closing again does nothing, and does not wait for the first close.
     ///
     /// # Errors
-    /// `Closed` if it was closed before; what the engine's `close` returns.
+    /// What the engine's `close` returns.
     pub fn close(self: &Arc<Self>) -> Result<()> {
         let mut queue = lock(&self.queue);
         if std::mem::replace(&mut queue.closed, true) {
-            return Err(check::closed());
+            return Ok(());
         }
         let mut queued = std::mem::take(&mut queue.jobs);
         if queue.lead == Lead::Busy {

@@ -33,7 +33,8 @@ use crate::{
 /// - J7 an `Err` and [`Commit::HeadMoved`] mean never applied; doubt is [`Commit::Indeterminate`].
 /// - J8 bytes come back equal, up to [`Limits`]; J9 spaces never observe each other.
 /// - J10 any future may be dropped at any await.
-/// - J12 damage is [`Error::Corrupt`](crate::Error::Corrupt), never skipped; J16 after `close` everything is `Closed`.
+/// - J12 damage is [`Error::Corrupt`](crate::Error::Corrupt), never skipped; J16 after `close` every other call
+///   is `Closed`.
 /// - J13 what was erased is read by nobody, and after a scrub that is done it is nowhere.
 ///
 /// # What does not
@@ -99,7 +100,8 @@ pub trait Journal: Blobs + Send + Sync + fmt::Debug + 'static {
     /// long as a copy of the store.
     async fn scrub(&self) -> Result<Scrub>;
 
-    /// Ends the handle: every later call answers `Closed` (J16). Calls under way finish or answer `Closed`.
+    /// Ends the handle: every later call answers `Closed` (J16), but for `close` itself: closing again is `Ok`, and may
+    /// return before the first one is done. Calls under way finish or answer `Closed`.
     async fn close(&self) -> Result<()>;
 }
 
