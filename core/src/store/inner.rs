@@ -43,9 +43,9 @@ impl StoreInner {
         &self.environment.options
     }
 
-    /// Refuses every later call; `true` the first time.
-    pub(super) fn mark_closed(&self) -> bool {
-        !self.closed.swap(true, Ordering::AcqRel)
+    /// From here on every call is refused.
+    pub(super) fn mark_closed(&self) {
+        self.closed.store(true, Ordering::Release);
     }
 
     /// `Closed` once the store was closed.

@@ -1,8 +1,9 @@
 //! Stores: the traits programs use, and the one implementation over any journal.
 //!
-//! Each part builds on those before it: `sync` (locks, pauses), `environment` (journal and options), `state` and `card`
+//! Each part builds on those before it: `sync` (locks, pauses), `environment` (journal and options), `card` and `state`
 //! (what a journal's records come to), `sequencer` (commits of one journal), `registry` (the sequencers in use), `inner`
-//! (all of a store), `commands` and `answers` (what the traits promise), `journal_store` (the public type).
+//! (all of a store), `prepare` (bodies, blobs and keys of a call), `commands` and `answers` (what the traits promise),
+//! `journal_store` (the public type).
 
 mod answers;
 mod card;
