@@ -12,7 +12,7 @@ use sessile_conformance::{
     clauses::whole_store::histories,
     internal::{
         process,
-        wrong_journals::{Bend, Bent},
+        wrong_journals::{Alteration, AlteringJournal},
     },
     judge,
 };
@@ -31,7 +31,7 @@ fn right() -> Backend {
 fn keeps_heads() -> Backend {
     Backend::new("keeps_heads", |dir: Dir| async move {
         let inner = Sqlite::open(dir.path().join("store.db"), Options::default()).await?;
-        sessile::Result::Ok(Bent::over(Arc::new(inner), Bend::KeepsHeads))
+        sessile::Result::Ok(AlteringJournal::over(Arc::new(inner), Alteration::CachesHeads))
     })
 }
 
@@ -58,7 +58,7 @@ fn passes(clause: &Clause, backend: &Backend) -> Result<(), Failed> {
 }
 
 fn main() -> ExitCode {
-    if process::play(&[right(), keeps_heads()]) {
+    if process::run_as_child(&[right(), keeps_heads()]) {
         return ExitCode::SUCCESS;
     }
     let mut arguments = Arguments::from_args();
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
         Trial::test("what_is_right_is_not_failed", || passes(&BY_PROCESSES, &right())),
         Trial::test("a_process_that_keeps_its_heads_is_found", || {
             passes(&BY_TASKS, &keeps_heads())?;
-            killed("journal KeepsHeads, which passes LIN1 by tasks,", &keeps_heads())
+            killed("journal CachesHeads, which passes LIN1 by tasks,", &keeps_heads())
         }),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -49,7 +49,7 @@ macro_rules! suite {
 
 /// Runs the suite over these backends with the program's arguments: those of libtest, and `--allow-not-run`.
 pub fn main(backends: Vec<Backend>) -> ExitCode {
-    if process::play(&backends) {
+    if process::run_as_child(&backends) {
         return ExitCode::SUCCESS;
     }
     let mut arguments: Vec<String> = std::env::args().collect();

@@ -9,20 +9,20 @@
     reason = "tests"
 )]
 
-mod toy;
+mod log_journal;
 
 use std::sync::Arc;
 
+use log_journal::Mistake;
 use sessile_conformance::{
     Backend, Clause, Dir, Outcome,
     internal::crash::survivors::{Harness, OpenOn, Stop, judge_all},
     judge,
     medium::SimDisk,
 };
-use toy::Flaw;
 
-fn opens(flaw: Flaw) -> Arc<OpenOn> {
-    Arc::new(move |disk| Box::pin(toy::open(disk, flaw)))
+fn opens(mistake: Mistake) -> Arc<OpenOn> {
+    Arc::new(move |disk| Box::pin(log_journal::open(disk, mistake)))
 }
 
 /// Every stop, in two ways.
@@ -34,7 +34,7 @@ fn all(harness: &Harness) -> Vec<Stop> {
 fn a_right_journal_survives_every_stop() {
     let every_way = std::env::var("SESSILE_PROFILE").is_ok_and(|p| p == "proof" || p == "nightly");
     let ways = if every_way { usize::MAX } else { 1 };
-    let judged = judge_all(opens(Flaw::None), 1, |harness| harness.spread(ways, u64::MAX));
+    let judged = judge_all(opens(Mistake::None), 1, |harness| harness.spread(ways, u64::MAX));
     let (operations, stops) = judged.unwrap();
     println!("{stops} stops at {operations} operations");
     assert!(operations > 100 && stops > 150, "{operations} operations, {stops} stops");
@@ -43,25 +43,25 @@ fn a_right_journal_survives_every_stop() {
 #[test]
 fn each_wrong_journal_is_found() {
     let mut survivors = Vec::new();
-    for &flaw in Flaw::STOPPED {
-        match judge_all(opens(flaw), 1, all) {
+    for &mistake in Mistake::SHOWN_BY_STOPS {
+        match judge_all(opens(mistake), 1, all) {
             Err(what) => {
                 let what: String = what.chars().take(300).collect();
-                println!("{flaw:?} is found: {what}");
+                println!("{mistake:?} is found: {what}");
             }
-            Ok(stops) => survivors.push((flaw, stops)),
+            Ok(stops) => survivors.push((mistake, stops)),
         }
     }
     assert!(survivors.is_empty(), "wrong journals that pass: {survivors:?}");
 }
 
-fn backend(flaw: Flaw) -> Backend {
+fn backend(mistake: Mistake) -> Backend {
     let open = move |dir: Dir| {
         let disk = dir.kept::<SimDisk>().unwrap_or_default();
         dir.keep(Arc::clone(&disk));
-        toy::open((*disk).clone(), flaw)
+        log_journal::open((*disk).clone(), mistake)
     };
-    Backend::new("toy", open).with_crash(move |disk| toy::open(disk, flaw))
+    Backend::new("log", open).with_crash(move |disk| log_journal::open(disk, mistake))
 }
 
 fn clause(id: &str) -> &'static Clause {
@@ -71,19 +71,19 @@ fn clause(id: &str) -> &'static Clause {
 #[test]
 fn the_clauses_use_the_hook() {
     for id in ["CRS1", "CRS3"] {
-        let judged = judge(clause(id), &backend(Flaw::None));
+        let judged = judge(clause(id), &backend(Mistake::None));
         println!("{id} in {:?}: {:?}", judged.took, judged.notes);
         assert_eq!(judged.outcome, Outcome::Passed, "{id}");
     }
-    let judged = judge(clause("CRS1"), &backend(Flaw::AcknowledgesBeforeFlush));
+    let judged = judge(clause("CRS1"), &backend(Mistake::AcknowledgesBeforeFlush));
     assert!(matches!(judged.outcome, Outcome::Failed(_)), "{judged:?}");
 }
 
 #[test]
-fn a_hindered_medium_finds_what_is_wrong() {
-    for &flaw in Flaw::HINDERED {
-        let judged = judge(clause("CRS3"), &backend(flaw));
-        let Outcome::Failed(why) = judged.outcome else { panic!("{flaw:?} passes CRS3") };
-        println!("{flaw:?} is found: {}", why.chars().take(300).collect::<String>());
+fn a_failing_medium_finds_what_is_wrong() {
+    for &mistake in Mistake::SHOWN_BY_FAILURES {
+        let judged = judge(clause("CRS3"), &backend(mistake));
+        let Outcome::Failed(why) = judged.outcome else { panic!("{mistake:?} passes CRS3") };
+        println!("{mistake:?} is found: {}", why.chars().take(300).collect::<String>());
     }
 }

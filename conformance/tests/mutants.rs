@@ -7,7 +7,7 @@ use sessile_conformance::{
     Backend, Clause, Outcome,
     internal::{
         MapJournal,
-        wrong_journals::{Flaw, Wrong},
+        wrong_journals::{Mistake, WrongJournal},
     },
     judge,
 };
@@ -37,12 +37,12 @@ fn plain() -> Backend {
 #[test]
 fn each_wrong_journal_is_found() {
     let mut survivors = Vec::new();
-    for &flaw in Flaw::ALL {
-        let backend = Backend::new("wrong", move |_dir| async move { Wrong::with(flaw) });
-        for id in flaw.breaks() {
+    for &mistake in Mistake::ALL {
+        let backend = Backend::new("wrong", move |_dir| async move { WrongJournal::with(mistake) });
+        for id in mistake.breaks() {
             match killed(id, &backend) {
-                Ok(why) => println!("journal {flaw:?} is killed by {id}: {why}"),
-                Err(other) => survivors.push(format!("{flaw:?} against {id}: {other:?}")),
+                Ok(why) => println!("journal {mistake:?} is killed by {id}: {why}"),
+                Err(other) => survivors.push(format!("{mistake:?} against {id}: {other:?}")),
             }
         }
     }

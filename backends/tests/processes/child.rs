@@ -116,12 +116,12 @@ async fn append_on(place: &Place, session: SessionId, name: &str, stop: Option<S
         for i in 0.. {
             let text = format!("{name} {i}");
             add(&store, session, text.clone()).await;
-            process::say(text);
+            process::report(text);
         }
     };
     let stopped = async {
         hand.halted().await;
-        process::say("folding");
+        process::report("folding");
         std::future::pending::<()>().await;
     };
     tokio::join!(appending, stopped);

@@ -30,9 +30,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
-    if let Some(order) = process::order(&arguments) {
+    if let Some(order) = process::child_order(&arguments) {
         let order = serde_json::from_str(order).expect("an order");
-        process::done(block_on(child::play(order)));
+        process::finish(block_on(child::play(order)));
         return ExitCode::SUCCESS;
     }
     let run = format!("processes/{:016x}", rand::random::<u64>());
@@ -99,7 +99,9 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn spawn(order: &Order) -> Child {
-    Child::spawn(&mut process::again(&serde_json::to_string(order).expect("an order is JSON")))
+    Child::spawn(&mut process::child_command(
+        &serde_json::to_string(order).expect("an order is JSON"),
+    ))
 }
 
 /// A store that has nothing in memory, and a new session in it.
@@ -168,8 +170,8 @@ async fn two_append(place: Place) -> String {
 /// Waits until a child has said this, or so many lines.
 async fn until(child: &Child, what: &str, is_said: impl Fn(&[String]) -> bool) {
     let began = Instant::now();
-    while !is_said(&child.said()) {
-        assert!(began.elapsed() < LIMIT, "{what}: after {} lines", child.said().len());
+    while !is_said(&child.reports()) {
+        assert!(began.elapsed() < LIMIT, "{what}: after {} lines", child.reports().len());
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
@@ -188,7 +190,7 @@ async fn killed_in_folds(place: Place) -> String {
         let name = format!("{stop:?}");
         let child = writer(&name, Some(stop));
         until(&child, &name, |said| said.last().is_some_and(|last| last == "folding")).await;
-        let goes_on = other.said().len() + 20;
+        let goes_on = other.reports().len() + 20;
         let mut said = child.kill().await;
         assert_eq!(said.pop().as_deref(), Some("folding"));
         acknowledged.insert(name, said);
@@ -215,7 +217,7 @@ async fn killed_in_folds(place: Place) -> String {
 fn refused(endpoint: &str) -> Result<(), Failed> {
     let order = Order::Open { address: "s3://sessile/lying".into() };
     let order = serde_json::to_string(&order).expect("an order is JSON");
-    let child = Child::spawn(process::again(&order).env("AWS_ENDPOINT", endpoint));
+    let child = Child::spawn(process::child_command(&order).env("AWS_ENDPOINT", endpoint));
     let said = block_on(child.wait());
     let is_named = said.starts_with("Unsupported")
         && said.contains("does not create an object only if it is absent");

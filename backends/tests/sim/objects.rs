@@ -91,7 +91,7 @@ impl ObjectStore for SimObjects {
             return Err(Error::AlreadyExists { path, source: "there is one".into() });
         }
         let bytes: Vec<u8> = payload.iter().flat_map(|part| part.iter().copied()).collect();
-        self.0.put(&file(key), &bytes).map_err(|error| match error.kind() {
+        self.0.put_object(&file(key), &bytes).map_err(|error| match error.kind() {
             // As a service says no to who has used up a quota, or may not write.
             io::ErrorKind::StorageFull | io::ErrorKind::ReadOnlyFilesystem => {
                 Error::PermissionDenied { path: key.to_string(), source: Box::new(error) }
@@ -136,7 +136,7 @@ impl ObjectStore for SimObjects {
         let disk = self.0.clone();
         keys.map(move |key| {
             let key = key?;
-            match disk.unput(&file(&key)) {
+            match disk.delete_object(&file(&key)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing(&key)),
                 Err(error) => Err(failed(error)),
                 Ok(()) => Ok(key),

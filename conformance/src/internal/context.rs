@@ -1,4 +1,4 @@
-//! Where a clause is judged: one fresh store location, and everything to work on it with.
+//! What a clause gets: a fresh store location, and what it needs to work on it.
 
 use std::{
     fmt,
@@ -21,14 +21,14 @@ use tempfile::TempDir;
 
 use crate::{
     Backend, Dir, Tamper,
-    internal::{SeededIds, TestClock, process::Mouth},
+    internal::{SeededIds, TestClock, process::ParentPipe},
 };
 
 /// The context of one clause on one backend: a fresh store location. Clones share it.
 #[derive(Clone)]
 pub struct ClauseContext {
     inner: Arc<Inner>,
-    pub(crate) mouth: Mouth,
+    pub(crate) parent_pipe: ParentPipe,
 }
 
 struct Inner {
@@ -38,7 +38,7 @@ struct Inner {
     /// Removes the directory at the end; a child process does not own it.
     _temp: Option<TempDir>,
     tamper: Option<Box<dyn Tamper>>,
-    /// The one handle of a journal that one process may open.
+    /// The handle, where only one process may have one.
     shared: tokio::sync::Mutex<Option<Arc<dyn Journal>>>,
     opened: Mutex<Vec<Weak<dyn Journal>>>,
     seed: u64,
@@ -51,7 +51,7 @@ impl ClauseContext {
     pub async fn fresh(backend: &Backend, seed: u64) -> Self {
         let temp = tempfile::tempdir().expect("a temporary directory");
         let dir = Dir::new(temp.path().to_owned());
-        Self::at(backend, dir, Some(temp), seed, Mouth::default()).await
+        Self::at(backend, dir, Some(temp), seed, ParentPipe::default()).await
     }
 
     pub(crate) async fn at(
@@ -59,7 +59,7 @@ impl ClauseContext {
         dir: Dir,
         temp: Option<TempDir>,
         seed: u64,
-        mouth: Mouth,
+        parent_pipe: ParentPipe,
     ) -> Self {
         let info = backend.probe().await.expect("a fresh store opens").clone();
         let inner = Inner {
@@ -74,14 +74,14 @@ impl ClauseContext {
             drawn: AtomicU64::new(0),
             notes: Mutex::default(),
         };
-        Self { inner: Arc::new(inner), mouth }
+        Self { inner: Arc::new(inner), parent_pipe }
     }
 
     /// Another fresh location of the same backend, for a case that needs one of its own.
     pub async fn another(&self) -> Self {
         let temp = tempfile::tempdir().expect("a temporary directory");
         let dir = Dir::new(temp.path().to_owned());
-        Self::at(&self.inner.backend, dir, Some(temp), self.seed(), self.mouth.clone()).await
+        Self::at(&self.inner.backend, dir, Some(temp), self.seed(), self.parent_pipe.clone()).await
     }
 
     /// The backend.
@@ -94,7 +94,7 @@ impl ClauseContext {
         &self.inner.dir
     }
 
-    /// What its journals say of themselves. The store id is of another store.
+    /// What its journals say of themselves; but for the store id, which is of another store.
     pub fn info(&self) -> &JournalInfo {
         &self.inner.info
     }
@@ -109,29 +109,30 @@ impl ClauseContext {
         self.info().durability > Durability::None
     }
 
-    /// The hand that damages the store, if the driver brought one.
+    /// Damages the store behind the journal, if the driver brought a `tamper` hook.
     pub fn tamper(&self) -> Option<&dyn Tamper> {
         self.inner.tamper.as_deref()
     }
 
-    /// A seed that no other call of this clause gets.
+    /// A seed. Each call answers another one; each run of the clause the same ones.
     pub fn seed(&self) -> u64 {
         let drawn = self.inner.drawn.fetch_add(1, Ordering::SeqCst);
         Hash::of(&[&self.inner.seed.to_be_bytes(), &drawn.to_be_bytes()]).prefix_64()
     }
 
-    /// How often to do what is repeated: `normal`, or fifty times that in the nightly profile.
+    /// How often to repeat something random: `normal` times, or fifty times as often in the nightly profile.
     pub fn times(&self, normal: usize) -> usize {
         let nightly = std::env::var("SESSILE_PROFILE").is_ok_and(|p| p == "nightly");
         if nightly { normal * 50 } else { normal }
     }
 
-    /// How often to do what a proof asks for in numbers: a few times, or all of them in the proof profile.
+    /// How often to repeat something of which a proof states the number: `normal` times, or `proof` times in the proof
+    /// profile.
     pub fn scale(&self, normal: usize, proof: usize) -> usize {
         if std::env::var("SESSILE_PROFILE").is_ok_and(|p| p == "proof") { proof } else { normal }
     }
 
-    /// Says something in the summary of the run.
+    /// Adds a line to the summary of the run.
     pub fn note(&self, text: impl Into<String>) {
         let text = text.into();
         let mut notes = self.inner.notes.lock().expect("no panic inside");
@@ -144,12 +145,12 @@ impl ClauseContext {
         self.inner.notes.lock().expect("no panic inside").clone()
     }
 
-    /// In a role: tells the clause that started it something now, before the role ends.
-    pub fn say(&self, line: impl Into<String>) {
-        self.mouth.say(line.into());
+    /// In a child program: sends a line to the clause that started it, before the program ends.
+    pub fn report(&self, line: impl Into<String>) {
+        self.parent_pipe.report(line.into());
     }
 
-    /// Opens another handle, or says why that is refused. Where one process holds one handle, that one.
+    /// Opens another handle, or answers the refusal. Where a process may have one handle only: that one.
     pub async fn try_journal(&self) -> sessile_core::Result<Arc<dyn Journal>> {
         let inner = &self.inner;
         if self.many_processes() {
@@ -168,12 +169,12 @@ impl ClauseContext {
         Ok(journal)
     }
 
-    /// Another handle to the store; where one process holds one handle, that one.
+    /// Another handle to the store. Where a process may have one handle only: that one.
     pub async fn journal(&self) -> Arc<dyn Journal> {
         self.try_journal().await.expect("the store opens")
     }
 
-    /// Closes every handle of a durable store that this process has open. Others stay as they are.
+    /// Closes every handle that this process has to a durable store. A store that is not durable stays open.
     pub async fn close_all(&self) {
         if !self.durable() {
             return;
@@ -234,11 +235,11 @@ impl ClauseContext {
 
     /// Tenant `acme`, user `ada`.
     pub fn caller(&self) -> Caller {
-        self.by_of("acme", "ada")
+        self.caller_of("acme", "ada")
     }
 
     /// A user of a tenant.
-    pub fn by_of(&self, tenant: &str, user: &str) -> Caller {
+    pub fn caller_of(&self, tenant: &str, user: &str) -> Caller {
         let tenant = TenantId::new(tenant).expect("a valid tenant");
         let user = UserId::new(user).expect("a valid user");
         Caller::new(tenant.clone(), Actor::User { tenant, id: user })

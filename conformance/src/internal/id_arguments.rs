@@ -61,7 +61,7 @@ impl Ids {
     /// Ids of this tenant that name nothing: an unknown project and thread; and in the thread of `self` versions that
     /// are past its head.
     #[must_use]
-    pub fn nothing(&self) -> Self {
+    pub fn missing(&self) -> Self {
         const FAR: u64 = 1 << 40;
         Self {
             project: ProjectId::from_bits(self.project.bits() ^ 1),
@@ -75,10 +75,10 @@ impl Ids {
 
     /// Ids of this tenant in a thread that does not exist.
     #[must_use]
-    pub fn nowhere(&self) -> Self {
-        let thread = self.nothing().thread;
+    pub fn in_missing_thread(&self) -> Self {
+        let thread = self.missing().thread;
         Self {
-            project: self.nothing().project,
+            project: self.missing().project,
             thread,
             session: SessionId::new(thread, 2),
             edge: SubSessionId::new(thread, 3),
@@ -89,21 +89,21 @@ impl Ids {
 
     /// Ids of the right thread, each naming a record that is something else.
     #[must_use]
-    pub fn crossed(&self) -> Self {
+    pub fn of_other_kinds(&self) -> Self {
         let (entry, run) = (self.entry.version(), self.run.version());
         Self {
             session: SessionId::new(self.thread, entry),
             edge: SubSessionId::new(self.thread, entry),
             run: RunId::new(self.thread, entry),
             entry: EntryId::new(self.thread, run),
-            ..self.nothing()
+            ..self.missing()
         }
     }
 }
 
 /// What a method does with an id of one's own tenant that names nothing (TEN7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unknown {
+pub enum IfMissing {
     /// It answers that there is none.
     None,
     /// It is refused.
@@ -143,17 +143,17 @@ impl Request {
 
 /// One method with an id at one place.
 #[derive(Clone, Debug)]
-pub struct Method {
+pub struct IdCall {
     /// Which method, and which place.
     pub name: &'static str,
     /// The request.
     pub request: Request,
-    /// What an unknown id means there.
-    pub unknown: Unknown,
+    /// What the method does with an id that names nothing.
+    pub if_missing: IfMissing,
 }
 
 /// Every place where a method takes an id, filled from `it`; all other places are filled from `own`.
-pub fn methods(own: &Ids, it: &Ids) -> Vec<Method> {
+pub fn calls_with_ids(own: &Ids, it: &Ids) -> Vec<IdCall> {
     let mut all = commands_to_threads(own, it);
     all.extend(thread_queries(it));
     all.extend(commands(own, it));
@@ -161,15 +161,16 @@ pub fn methods(own: &Ids, it: &Ids) -> Vec<Method> {
     all
 }
 
-fn method(name: &'static str, request: Request, unknown: Unknown) -> Method {
-    Method { name, request, unknown }
+fn call(name: &'static str, request: Request, if_missing: IfMissing) -> IdCall {
+    IdCall { name, request, if_missing }
 }
 
-fn commands_to_threads(own: &Ids, it: &Ids) -> Vec<Method> {
+fn commands_to_threads(own: &Ids, it: &Ids) -> Vec<IdCall> {
+    use IfMissing::{Deleted, NotFound};
     use ThreadCommand as C;
-    use Unknown::{Deleted, NotFound};
     let (project, thread) = (it.project, it.thread);
-    let command = |name, command, unknown| method(name, Request::ThreadCommand(command), unknown);
+    let command =
+        |name, command, if_missing| call(name, Request::ThreadCommand(command), if_missing);
     vec![
         command(
             "update_project",
@@ -203,9 +204,9 @@ fn commands_to_threads(own: &Ids, it: &Ids) -> Vec<Method> {
     ]
 }
 
-fn thread_queries(it: &Ids) -> Vec<Method> {
-    use Unknown::{None, NotFound};
-    let query = |name, query, unknown| method(name, Request::ThreadQuery(query), unknown);
+fn thread_queries(it: &Ids) -> Vec<IdCall> {
+    use IfMissing::{None, NotFound};
+    let query = |name, query, if_missing| call(name, Request::ThreadQuery(query), if_missing);
     let threads = |filter| ThreadQuery::Threads(filter, Paging::default());
     let filter = ThreadFilter::of(ThreadScope::Project(it.project));
     vec![
@@ -217,10 +218,10 @@ fn thread_queries(it: &Ids) -> Vec<Method> {
     ]
 }
 
-fn commands(own: &Ids, it: &Ids) -> Vec<Method> {
+fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
+    use IfMissing::{Deleted, NotFound};
     use SessionCommand as C;
-    use Unknown::{Deleted, NotFound};
-    let command = |name, command, unknown| method(name, Request::Command(command), unknown);
+    let command = |name, command, if_missing| call(name, Request::Command(command), if_missing);
     let under = |parent| NewSubSession::under(parent);
     let asked = NewSubSession { spawned_by_run: Some(it.run), ..NewSubSession::under(own.session) };
     let create = |thread, parent| C::CreateSession {
@@ -303,10 +304,10 @@ fn commands(own: &Ids, it: &Ids) -> Vec<Method> {
     ]
 }
 
-fn queries(own: &Ids, it: &Ids) -> Vec<Method> {
+fn queries(own: &Ids, it: &Ids) -> Vec<IdCall> {
+    use IfMissing::{None, NotFound};
     use SessionQuery as Q;
-    use Unknown::{None, NotFound};
-    let query = |name, query, unknown| method(name, Request::Query(query), unknown);
+    let query = |name, query, if_missing| call(name, Request::Query(query), if_missing);
     let page = Paging::default();
     let entries = |session, run, in_reply_to, direction| Q::Entries {
         session,
@@ -341,7 +342,7 @@ fn queries(own: &Ids, it: &Ids) -> Vec<Method> {
         query("ledger", Q::Ledger(it.session, page), NotFound),
         query("lease", Q::Lease(it.session), NotFound),
         query("verify", Q::Verify(it.thread, Option::None), NotFound),
-        method("feed", Request::Feed(feed), NotFound),
+        call("feed", Request::Feed(feed), NotFound),
     ]
 }
 

@@ -25,7 +25,7 @@ use tokio::{sync::Notify, time::Instant};
 
 /// One space: its records, and what stands beside them.
 #[derive(Debug, Default)]
-struct Shelf {
+struct SpaceContent {
     records: Vec<Record>,
     card: Option<Card>,
     project: Option<ProjectId>,
@@ -37,7 +37,7 @@ struct Shelf {
     dropped: bool,
 }
 
-impl Shelf {
+impl SpaceContent {
     fn head(&self) -> Option<Head> {
         let last = self.records.last()?;
         let position = Position { version: last.version, hash: last.link };
@@ -67,7 +67,7 @@ impl Shelf {
 #[derive(Debug)]
 pub struct MapJournal {
     info: JournalInfo,
-    shelves: Mutex<BTreeMap<Space, Shelf>>,
+    contents: Mutex<BTreeMap<Space, SpaceContent>>,
     moved: Notify,
     closed: AtomicBool,
 }
@@ -78,7 +78,7 @@ impl Default for MapJournal {
         let store = STORES.fetch_add(1, Ordering::SeqCst);
         Self {
             info: JournalInfo::new("plain", store.into(), Durability::None, Sharing::OneProcess, 1),
-            shelves: Mutex::default(),
+            contents: Mutex::default(),
             moved: Notify::new(),
             closed: AtomicBool::new(false),
         }
@@ -86,17 +86,17 @@ impl Default for MapJournal {
 }
 
 impl MapJournal {
-    fn shelves(&self) -> Result<MutexGuard<'_, BTreeMap<Space, Shelf>>> {
+    fn contents(&self) -> Result<MutexGuard<'_, BTreeMap<Space, SpaceContent>>> {
         if self.closed.load(Ordering::SeqCst) {
             return Err(Error::closed(Closure::Store));
         }
-        Ok(self.shelves.lock().expect("no panic inside"))
+        Ok(self.contents.lock().expect("no panic inside"))
     }
 
     /// Whether a space was dropped.
     pub fn is_dropped(&self, space: &Space) -> bool {
-        let shelves = self.shelves.lock().expect("no panic inside");
-        shelves.get(space).is_some_and(|shelf| shelf.dropped)
+        let contents = self.contents.lock().expect("no panic inside");
+        contents.get(space).is_some_and(|content| content.dropped)
     }
 
     fn check(&self, space: &Space, batch: &Batch) -> Result<()> {
@@ -122,7 +122,7 @@ impl Journal for MapJournal {
     }
 
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
-        Ok(self.shelves()?.get(space).and_then(Shelf::head))
+        Ok(self.contents()?.get(space).and_then(SpaceContent::head))
     }
 
     async fn commit(
@@ -132,22 +132,22 @@ impl Journal for MapJournal {
         batch: &Batch,
     ) -> Result<Commit> {
         self.check(space, batch)?;
-        let mut shelves = self.shelves()?;
-        let shelf = shelves.entry(space.clone()).or_default();
-        if let Some(refusal) = shelf.refusal(expected) {
+        let mut contents = self.contents()?;
+        let content = contents.entry(space.clone()).or_default();
+        if let Some(refusal) = content.refusal(expected) {
             return Ok(refusal);
         }
-        shelf.records.extend(batch.records.iter().cloned());
-        shelf.card = batch.card.clone().or(shelf.card.take());
-        shelf.project = shelf.project.or(batch.project);
-        drop(shelves);
+        content.records.extend(batch.records.iter().cloned());
+        content.card = batch.card.clone().or(content.card.take());
+        content.project = content.project.or(batch.project);
+        drop(contents);
         self.moved.notify_waiters();
         Ok(Commit::Done)
     }
 
     async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
-        let shelves = self.shelves()?;
-        let Some(shelf) = shelves.get(space) else { return Ok(Vec::new()) };
+        let contents = self.contents()?;
+        let Some(content) = contents.get(space) else { return Ok(Vec::new()) };
         let mut room = self.info.limits.batch_bytes;
         let wanted = |r: &&Record| {
             r.version > range.after
@@ -159,7 +159,7 @@ impl Journal for MapJournal {
             room = room.saturating_sub(r.weight());
             some
         };
-        let all = shelf.records.iter().filter(wanted);
+        let all = content.records.iter().filter(wanted);
         Ok(match range.direction {
             Direction::Forward => all.take(range.limit).take_while(fits).cloned().collect(),
             Direction::Backward => all.rev().take(range.limit).take_while(fits).cloned().collect(),
@@ -167,27 +167,27 @@ impl Journal for MapJournal {
     }
 
     async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
-        if let Some(shelf) = self.shelves()?.get_mut(space).filter(|shelf| !shelf.dropped) {
-            shelf.snapshot = Some(snapshot.clone());
+        if let Some(content) = self.contents()?.get_mut(space).filter(|content| !content.dropped) {
+            content.snapshot = Some(snapshot.clone());
         }
         Ok(())
     }
 
     async fn load_snapshot(&self, space: &Space) -> Result<Option<Snapshot>> {
-        Ok(self.shelves()?.get(space).and_then(|shelf| shelf.snapshot.clone()))
+        Ok(self.contents()?.get(space).and_then(|content| content.snapshot.clone()))
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<ListRow>> {
-        let shelves = self.shelves()?;
-        let mut rows: Vec<_> = shelves
+        let contents = self.contents()?;
+        let mut rows: Vec<_> = contents
             .iter()
             .filter(|(space, _)| *space.tenant() == query.tenant && space.kind() == query.kind)
-            .filter(|(_, shelf)| query.project.is_none() || shelf.project == query.project)
-            .filter_map(|(space, shelf)| {
-                Some(ListRow { space: space.clone(), head: shelf.head()? })
+            .filter(|(_, content)| query.project.is_none() || content.project == query.project)
+            .filter_map(|(space, content)| {
+                Some(ListRow { space: space.clone(), head: content.head()? })
             })
             .collect();
-        drop(shelves);
+        drop(contents);
         let place = |row: &ListRow| (updated(row), row.space.bits());
         match query.order {
             ListOrder::Id => {
@@ -214,32 +214,32 @@ impl Journal for MapJournal {
     }
 
     async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {
-        let mut shelves = self.shelves()?;
-        let shelf = shelves.entry(space.clone()).or_default();
-        match shelf.refusal(expected) {
-            Some(refusal) if !shelf.dropped => Ok(refusal),
+        let mut contents = self.contents()?;
+        let content = contents.entry(space.clone()).or_default();
+        match content.refusal(expected) {
+            Some(refusal) if !content.dropped => Ok(refusal),
             _ => {
-                *shelf = Shelf { dropped: true, ..Shelf::default() };
+                *content = SpaceContent { dropped: true, ..SpaceContent::default() };
                 Ok(Commit::Done)
             }
         }
     }
 
     async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
-        let mut shelves = self.shelves()?;
-        let Some(shelf) = shelves.get_mut(space) else { return Ok(()) };
-        shelf.snapshot = None;
-        for record in shelf.records.iter_mut().filter(|r| versions.contains(&r.version)) {
+        let mut contents = self.contents()?;
+        let Some(content) = contents.get_mut(space) else { return Ok(()) };
+        content.snapshot = None;
+        for record in content.records.iter_mut().filter(|r| versions.contains(&r.version)) {
             record.salt = [0; 16];
             if let RecordBody::Blob(name) = std::mem::replace(&mut record.body, RecordBody::None) {
-                shelf.blobs.remove(&name);
+                content.blobs.remove(&name);
             }
         }
         Ok(())
     }
 
     async fn scrub(&self) -> Result<Scrub> {
-        drop(self.shelves()?);
+        drop(self.contents()?);
         Ok(Scrub::Done)
     }
 
@@ -256,11 +256,11 @@ impl Blobs for MapJournal {
         if actual > limit {
             return Err(Error::capacity(space, "bytes of a blob", limit, actual));
         }
-        let mut shelves = self.shelves()?;
-        let shelf = shelves.entry(space.clone()).or_default();
-        let name = BlobName(shelf.put.to_string().into());
-        shelf.put += 1;
-        shelf.blobs.insert(name.clone(), (Instant::now(), bytes.to_vec()));
+        let mut contents = self.contents()?;
+        let content = contents.entry(space.clone()).or_default();
+        let name = BlobName(content.put.to_string().into());
+        content.put += 1;
+        content.blobs.insert(name.clone(), (Instant::now(), bytes.to_vec()));
         Ok(name)
     }
 
@@ -270,8 +270,8 @@ impl Blobs for MapJournal {
         name: &BlobName,
         range: Option<Range<u64>>,
     ) -> Result<Vec<u8>> {
-        let shelves = self.shelves()?;
-        let blob = shelves.get(space).and_then(|shelf| shelf.blobs.get(name));
+        let contents = self.contents()?;
+        let blob = contents.get(space).and_then(|content| content.blobs.get(name));
         let (_, blob) = blob.ok_or_else(|| Error::not_found(Subject::blob(space, name)))?;
         let end = blob.len() as u64;
         let range = range.unwrap_or(0..end);
@@ -285,11 +285,11 @@ impl Blobs for MapJournal {
         in_use: &HashSet<BlobName>,
         older_than: Duration,
     ) -> Result<u64> {
-        let mut shelves = self.shelves()?;
-        let Some(shelf) = shelves.get_mut(space) else { return Ok(0) };
-        let before = shelf.blobs.len();
-        shelf.blobs.retain(|name, (put, _)| in_use.contains(name) || put.elapsed() < older_than);
-        Ok((before - shelf.blobs.len()) as u64)
+        let mut contents = self.contents()?;
+        let Some(content) = contents.get_mut(space) else { return Ok(0) };
+        let before = content.blobs.len();
+        content.blobs.retain(|name, (put, _)| in_use.contains(name) || put.elapsed() < older_than);
+        Ok((before - content.blobs.len()) as u64)
     }
 }
 

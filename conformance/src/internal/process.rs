@@ -1,4 +1,4 @@
-//! Work done by others: child processes where a store may be shared by processes, tasks where it may not.
+//! Child processes, and tasks in their place where a store may be open in one process only.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -16,9 +16,10 @@ use crate::{
 /// The hidden first argument of a child.
 const CHILD: &str = "--sessile-child";
 
+/// What a child is to run, and on which store.
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
-    role: String,
+    program: String,
     backend: String,
     dir: std::path::PathBuf,
     index: usize,
@@ -29,33 +30,36 @@ struct Order {
 /// One line of a child's output.
 #[derive(Debug, Serialize, Deserialize)]
 enum Line {
-    Said(String),
-    Done(String),
+    Report(String),
+    Result(String),
 }
 
-/// Where what a role says goes: to its parent, or nowhere.
+/// Where the reports of a child program go.
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Mouth {
+pub(crate) enum ParentPipe {
+    /// Nowhere: this is the parent.
     #[default]
-    Shut,
+    None,
+    /// To the parent process.
     Stdout,
+    /// To the parent task.
     Buffer(Arc<Mutex<Vec<String>>>),
 }
 
-impl Mouth {
-    pub(crate) fn say(&self, line: String) {
+impl ParentPipe {
+    pub(crate) fn report(&self, line: String) {
         match self {
-            Self::Shut => {}
-            Self::Stdout => say(line),
-            Self::Buffer(said) => said.lock().expect("no panic inside").push(line),
+            Self::None => {}
+            Self::Stdout => report(line),
+            Self::Buffer(reports) => reports.lock().expect("no panic inside").push(line),
         }
     }
 }
 
-/// Some other process, or a task in its place, that plays a role.
+/// A process, or a task in its place, that runs a child program.
 #[derive(Debug)]
 pub struct Child {
-    said: Arc<Mutex<Vec<String>>>,
+    reports: Arc<Mutex<Vec<String>>>,
     body: Body,
 }
 
@@ -70,9 +74,9 @@ enum Body {
 }
 
 impl Child {
-    /// Starts a process that speaks as [`say`] and [`done`] do.
+    /// Starts a process whose output is that of [`report`] and [`finish`].
     pub fn spawn(command: &mut Command) -> Self {
-        let said = Arc::new(Mutex::new(Vec::new()));
+        let reports = Arc::new(Mutex::new(Vec::new()));
         let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -80,13 +84,13 @@ impl Child {
             .spawn()
             .expect("a child process starts");
         let (out, mut err) = (process.stdout.take(), process.stderr.take());
-        let heard = Arc::clone(&said);
+        let received = Arc::clone(&reports);
         let reader = std::thread::spawn(move || {
             let mut result = None;
             for line in BufReader::new(out?).lines() {
                 match serde_json::from_str(&line.ok()?) {
-                    Ok(Line::Said(line)) => heard.lock().expect("no panic inside").push(line),
-                    Ok(Line::Done(line)) => result = Some(line),
+                    Ok(Line::Report(line)) => received.lock().expect("no panic inside").push(line),
+                    Ok(Line::Result(line)) => result = Some(line),
                     Err(_) => {} // a line cut off by a kill, or printed by the driver
                 }
             }
@@ -98,12 +102,12 @@ impl Child {
             String::from_utf8_lossy(&text).into_owned()
         });
         let (reader, errors) = (Some(reader), Some(errors));
-        Self { said, body: Body::Process { process, reader, errors } }
+        Self { reports, body: Body::Process { process, reader, errors } }
     }
 
-    /// What the role said so far.
-    pub fn said(&self) -> Vec<String> {
-        self.said.lock().expect("no panic inside").clone()
+    /// What it has reported so far.
+    pub fn reports(&self) -> Vec<String> {
+        self.reports.lock().expect("no panic inside").clone()
     }
 
     /// Whether it is a process of its own.
@@ -111,7 +115,7 @@ impl Child {
         matches!(self.body, Body::Process { .. })
     }
 
-    /// Kills it where it stands (`SIGKILL`; a task is cancelled) and returns all it said.
+    /// Kills it at once (a process by `SIGKILL`; a task is cancelled) and returns all that it reported.
     pub async fn kill(mut self) -> Vec<String> {
         match &mut self.body {
             Body::Process { process, reader, .. } => {
@@ -125,10 +129,10 @@ impl Child {
                 let _cancelled = task.await;
             }
         }
-        self.said()
+        self.reports()
     }
 
-    /// Waits for its end; the role's result. A role that panicked fails the clause.
+    /// Waits until it ends; returns the program's result. A program that panicked fails the clause.
     pub async fn wait(mut self) -> String {
         match &mut self.body {
             Body::Process { process, reader, errors } => {
@@ -143,7 +147,7 @@ impl Child {
             }
             Body::Task(task) => match task.await {
                 Ok(result) => result,
-                Err(error) => panic!("a role failed: {}", crate::judge::reason(error)),
+                Err(error) => panic!("a child program failed: {}", crate::judge::reason(error)),
             },
         }
     }
@@ -167,20 +171,26 @@ async fn join<T: Send + 'static>(handle: Option<std::thread::JoinHandle<T>>) -> 
 }
 
 impl ClauseContext {
-    /// Lets `n` processes play a role on this store and returns their results, in order. Where one process holds the
-    /// store: `n` tasks, each with its own `Store` and clock over the one handle, and the summary says so.
-    pub async fn processes(&self, role: &str, n: usize, args: &serde_json::Value) -> Vec<String> {
+    /// Runs a child program in `n` processes on this store and returns their results, in order. Where only one process may
+    /// have the store open: in `n` tasks, each with a `Store` and a clock of its own over the one handle, and the summary
+    /// says so.
+    pub async fn processes(
+        &self,
+        program: &str,
+        n: usize,
+        args: &serde_json::Value,
+    ) -> Vec<String> {
         let mut results = Vec::with_capacity(n);
-        for child in self.start_processes(role, n, args).await {
+        for child in self.start_processes(program, n, args).await {
             results.push(child.wait().await);
         }
         results
     }
 
-    /// Starts `n` processes, or tasks, in a role.
+    /// Starts a child program in `n` processes, or tasks.
     pub async fn start_processes(
         &self,
-        role: &str,
+        program: &str,
         n: usize,
         args: &serde_json::Value,
     ) -> Vec<Child> {
@@ -189,29 +199,28 @@ impl ClauseContext {
         }
         let start = |index| {
             if self.many_processes() {
-                self.start_apart(role, index, args)
+                self.start_process(program, index, args)
             } else {
-                self.start_task(role, index, args)
+                self.start_task(program, index, args)
             }
         };
         (0..n).map(start).collect()
     }
 
-    fn start_task(&self, role: &str, index: usize, args: &serde_json::Value) -> Child {
-        let said = Arc::new(Mutex::new(Vec::new()));
-        let run =
-            child_programs::find(role).unwrap_or_else(|| panic!("no role is named {role}")).run;
+    fn start_task(&self, program: &str, index: usize, args: &serde_json::Value) -> Child {
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let run = child_programs::find(program).expect("a program of this suite").run;
         let mut cx = self.clone();
-        cx.mouth = Mouth::Buffer(Arc::clone(&said));
+        cx.parent_pipe = ParentPipe::Buffer(Arc::clone(&reports));
         let task = tokio::spawn(run(cx, index, args.clone()));
-        Child { said, body: Body::Task(task) }
+        Child { reports, body: Body::Task(task) }
     }
 
-    /// Starts one process in a role, whatever the journal's sharing: where one process holds the store, after
-    /// [`close_all`](Self::close_all).
-    pub fn start_apart(&self, role: &str, index: usize, args: &serde_json::Value) -> Child {
+    /// Starts a child program in one process, whatever the journal's sharing. Where only one process may have the store
+    /// open, call [`close_all`](Self::close_all) first.
+    pub fn start_process(&self, program: &str, index: usize, args: &serde_json::Value) -> Child {
         let order = Order {
-            role: role.to_owned(),
+            program: program.to_owned(),
             backend: self.backend().name().to_owned(),
             dir: self.dir().path().to_owned(),
             index,
@@ -219,33 +228,33 @@ impl ClauseContext {
             args: args.clone(),
         };
         let order = serde_json::to_string(&order).expect("an order is JSON");
-        Child::spawn(&mut again(&order))
+        Child::spawn(&mut child_command(&order))
     }
 }
 
-/// This program once more, to be another process: its hidden first argument, and the order it is to carry out.
-pub fn again(order: &str) -> Command {
+/// The command that starts this executable once more as a child, with an order that [`child_order`] finds there.
+pub fn child_command(order: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
     command.args([CHILD, order]);
     command
 }
 
-/// The order that this process was started for by [`again`], if it was.
-pub fn order(arguments: &[String]) -> Option<&str> {
+/// In a child of [`child_command`]: its order.
+pub fn child_order(arguments: &[String]) -> Option<&str> {
     match arguments {
         [_, flag, order] if flag == CHILD => Some(order),
         _ => None,
     }
 }
 
-/// In a child: tells its parent something now.
-pub fn say(line: impl Into<String>) {
-    print(&Line::Said(line.into()));
+/// In a child: sends its parent a line now.
+pub fn report(line: impl Into<String>) {
+    print(&Line::Report(line.into()));
 }
 
 /// In a child: its result, for [`Child::wait`].
-pub fn done(result: impl Into<String>) {
-    print(&Line::Done(result.into()));
+pub fn finish(result: impl Into<String>) {
+    print(&Line::Result(result.into()));
 }
 
 fn print(line: &Line) {
@@ -254,20 +263,23 @@ fn print(line: &Line) {
     let _parent_gone = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Plays the role this process was started for, if it was: what the `main` of a program does first that judges backends with
-/// [`judge`](crate::judge). Children are started as the program itself.
-pub fn play(backends: &[Backend]) -> bool {
+/// Runs the child program that this process was started for, if it is a child, and answers whether it is.
+///
+/// The `main` of an executable that calls [`judge`](crate::judge) calls this first, as [`main`](crate::main) does: children are
+/// started as the executable itself.
+pub fn run_as_child(backends: &[Backend]) -> bool {
     let arguments: Vec<String> = std::env::args().collect();
-    let Some(order) = order(&arguments) else { return false };
+    let Some(order) = child_order(&arguments) else { return false };
     let order: Order = serde_json::from_str(order).expect("an order");
     let backend =
         backends.iter().find(|b| b.name() == order.backend).expect("a backend of this suite");
-    let run = child_programs::find(&order.role).expect("a role of this suite").run;
+    let run = child_programs::find(&order.program).expect("a program of this suite").run;
     let result = crate::judge::runtime().block_on(async {
         let cx =
-            ClauseContext::at(backend, Dir::new(order.dir), None, order.seed, Mouth::Stdout).await;
+            ClauseContext::at(backend, Dir::new(order.dir), None, order.seed, ParentPipe::Stdout)
+                .await;
         run(cx, order.index, order.args).await
     });
-    done(result);
+    finish(result);
     true
 }

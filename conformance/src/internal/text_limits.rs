@@ -17,7 +17,7 @@ pub fn corpus() -> Vec<String> {
 }
 
 /// Fit for a user, an agent, a label's key: 1 to 128 bytes without control characters.
-pub fn is_outside(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     (1..=128).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
@@ -29,7 +29,7 @@ pub fn is_title(text: &str) -> bool {
 /// Fit for a tenant: `[a-z0-9][a-z0-9._-]*`.
 pub fn is_tenant(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    is_outside(text)
+    is_name(text)
         && text.starts_with(plain)
         && text.chars().all(|c| plain(c) || matches!(c, '.' | '_' | '-'))
 }

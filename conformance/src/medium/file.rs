@@ -39,7 +39,7 @@ impl SimFile {
 
     /// Reads at most so many bytes; fewer only at the end of the file.
     pub fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<usize> {
-        let state = self.disk.on()?;
+        let state = self.disk.running()?;
         let file = state.tree.file(self.ino).ok_or(io::ErrorKind::NotFound)?;
         let from = (at as usize).min(file.live.len());
         let len = bytes.len().min(file.live.len() - from);
@@ -50,7 +50,7 @@ impl SimFile {
     /// Writes all bytes; on an error, perhaps some.
     pub fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
         self.is_writable()?;
-        self.disk.act(Op::Write { ino: self.ino, at, bytes: bytes.to_vec() })
+        self.disk.perform(Op::Write { ino: self.ino, at, bytes: bytes.to_vec() })
     }
 
     /// Writes all bytes at the end.
@@ -61,7 +61,7 @@ impl SimFile {
     /// Makes the file shorter, or longer by zeros.
     pub fn set_len(&self, len: u64) -> io::Result<()> {
         self.is_writable()?;
-        self.disk.act(Op::SetLen { ino: self.ino, len })
+        self.disk.perform(Op::SetLen { ino: self.ino, len })
     }
 
     fn is_writable(&self) -> io::Result<()> {
@@ -70,7 +70,7 @@ impl SimFile {
 
     /// Flushes contents and length.
     pub fn sync(&self) -> io::Result<()> {
-        self.disk.act(Op::Sync { ino: self.ino })
+        self.disk.perform(Op::Sync { ino: self.ino })
     }
 
     /// Its length.
@@ -81,13 +81,13 @@ impl SimFile {
 
     /// Length and time.
     pub fn stat(&self) -> io::Result<Stat> {
-        Ok(self.disk.on()?.stat(self.ino))
+        Ok(self.disk.running()?.stat(self.ino))
     }
 
     /// Takes the exclusive lock; `false` if another open file has it. Clones of this handle hold it together.
     pub fn try_lock(&self) -> io::Result<bool> {
         let mut lock = self.lock.lock().expect("no panic inside");
-        if lock.is_none() && self.disk.on()?.locked.insert(self.ino) {
+        if lock.is_none() && self.disk.running()?.locked.insert(self.ino) {
             *lock = Some(Held(self.disk.clone(), self.ino));
             return Ok(true);
         }

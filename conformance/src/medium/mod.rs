@@ -142,7 +142,7 @@ impl SimDisk {
     }
 
     /// A working machine, to look around.
-    fn on(&self) -> io::Result<MutexGuard<'_, State>> {
+    fn running(&self) -> io::Result<MutexGuard<'_, State>> {
         if self.is_off() { Err(off()) } else { Ok(self.state()) }
     }
 
@@ -247,14 +247,16 @@ impl SimDisk {
             Some(Op::Write { ino, at, bytes }) => {
                 format!("write of {} bytes at {at} of file {ino}", bytes.len())
             }
-            Some(Op::Put { name, bytes, .. }) => format!("put of {name}, {} bytes", bytes.len()),
+            Some(Op::PutObject { name, bytes, .. }) => {
+                format!("put of {name}, {} bytes", bytes.len())
+            }
             Some(other) => format!("{other:?}"),
         }
     }
 
     /// Does an operation, unless something is in its way.
-    fn act(&self, op: Op) -> io::Result<()> {
-        let mut state = self.on()?;
+    fn perform(&self, op: Op) -> io::Result<()> {
+        let mut state = self.running()?;
         if state.stop_after.is_some_and(|last| state.tree.count >= last) {
             if let Some(part) = state.tear.and_then(|seed| torn(&op, seed)) {
                 state.tree.apply(&part);
@@ -263,7 +265,7 @@ impl SimDisk {
             self.inner.off.send_replace(true);
             return Err(off());
         }
-        let (op, done) = state.hindered(op);
+        let (op, done) = state.restricted(op);
         state.ticks += 1;
         state.flushes += u64::from(matches!(op, Op::Sync { .. } | Op::SyncDir { .. }));
         state.tree.apply(&op);

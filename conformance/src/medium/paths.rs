@@ -8,7 +8,7 @@ use crate::medium::tree::{Ino, Op};
 impl SimDisk {
     /// Opens or makes a file.
     pub fn open(&self, path: &Path, open: Open) -> io::Result<SimFile> {
-        let state = self.on()?;
+        let state = self.running()?;
         let (dir, name) = state.place(path)?;
         if state.read_only && open != Open::Read {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
@@ -29,38 +29,38 @@ impl SimDisk {
 
     fn make(&self, dir: Ino, name: String, is_dir: bool) -> io::Result<Ino> {
         let ino = {
-            let mut state = self.on()?;
+            let mut state = self.running()?;
             state.next += 1;
             state.next
         };
-        self.act(Op::Make { dir, name, ino, is_dir })?;
+        self.perform(Op::Make { dir, name, ino, is_dir })?;
         Ok(ino)
     }
 
     /// Gives a file another name; what had that name is gone.
     pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let state = self.on()?;
+        let state = self.running()?;
         let (from, to) = (state.place(from)?, state.place(to)?);
         let ino = state.lookup(from.0, &from.1).ok_or(io::ErrorKind::NotFound)?;
         drop(state);
-        self.act(Op::Rename { from, to, ino })
+        self.perform(Op::Rename { from, to, ino })
     }
 
     /// Removes a file, or an empty folder.
     pub fn remove(&self, path: &Path) -> io::Result<()> {
-        let state = self.on()?;
+        let state = self.running()?;
         let (dir, name) = state.place(path)?;
         let ino = state.lookup(dir, &name).ok_or(io::ErrorKind::NotFound)?;
         if state.tree.folder(ino).is_some_and(|folder| !folder.live.is_empty()) {
             return Err(io::ErrorKind::DirectoryNotEmpty.into());
         }
         drop(state);
-        self.act(Op::Remove { dir, name })
+        self.perform(Op::Remove { dir, name })
     }
 
     /// Makes a folder; the one it is in exists.
     pub fn create_dir(&self, path: &Path) -> io::Result<()> {
-        let state = self.on()?;
+        let state = self.running()?;
         let (dir, name) = state.place(path)?;
         if state.lookup(dir, &name).is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -71,13 +71,13 @@ impl SimDisk {
 
     /// Flushes the names in a folder.
     pub fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        let ino = self.on()?.dir(path)?;
-        self.act(Op::SyncDir { ino })
+        let ino = self.running()?.dir(path)?;
+        self.perform(Op::SyncDir { ino })
     }
 
     /// Names in a folder, and whether each is a folder.
     pub fn list(&self, path: &Path) -> io::Result<Vec<(String, bool)>> {
-        let state = self.on()?;
+        let state = self.running()?;
         let dir = state.dir(path)?;
         let Some(folder) = state.tree.folder(dir) else { return Ok(Vec::new()) };
         let is_dir = |ino| state.tree.folder(ino).is_some();
@@ -86,31 +86,31 @@ impl SimDisk {
 
     /// What is at a path.
     pub fn stat(&self, path: &Path) -> io::Result<Stat> {
-        let state = self.on()?;
+        let state = self.running()?;
         let (dir, name) = state.place(path)?;
         let ino = state.lookup(dir, &name).ok_or(io::ErrorKind::NotFound)?;
         Ok(state.stat(ino))
     }
 
     /// Puts a whole file in a folder, in one durable operation: what an object store does.
-    pub fn put(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut state = self.on()?;
+    pub fn put_object(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.running()?;
         let (dir, name) = state.place(path)?;
         state.next += 1;
         let ino = state.next;
         drop(state);
-        self.act(Op::Put { dir, name, ino, bytes: bytes.to_vec() })
+        self.perform(Op::PutObject { dir, name, ino, bytes: bytes.to_vec() })
     }
 
     /// Takes a file away, in one durable operation.
-    pub fn unput(&self, path: &Path) -> io::Result<()> {
-        let (dir, name) = self.on()?.place(path)?;
-        self.act(Op::Unput { dir, name })
+    pub fn delete_object(&self, path: &Path) -> io::Result<()> {
+        let (dir, name) = self.running()?.place(path)?;
+        self.perform(Op::DeleteObject { dir, name })
     }
 
     /// The whole content of a file.
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let state = self.on()?;
+        let state = self.running()?;
         let (dir, name) = state.place(path)?;
         let ino = state.lookup(dir, &name).ok_or(io::ErrorKind::NotFound)?;
         Ok(state.tree.file(ino).ok_or(io::ErrorKind::IsADirectory)?.live.clone())

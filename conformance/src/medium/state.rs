@@ -70,7 +70,7 @@ impl State {
     }
 
     /// What really happens of an operation, and what is said of it.
-    pub(super) fn hindered(&mut self, op: Op) -> (Op, io::Result<()>) {
+    pub(super) fn restricted(&mut self, op: Op) -> (Op, io::Result<()>) {
         let flush = match &op {
             Op::Sync { ino } | Op::SyncDir { ino } => Some(*ino),
             _ => None,
@@ -103,7 +103,7 @@ impl State {
                 bytes.truncate(fits as usize);
                 (Op::Write { ino, at, bytes }, full())
             }
-            Op::Put { ref bytes, .. } if bytes.len() as u64 > room => (Op::Nothing, full()),
+            Op::PutObject { ref bytes, .. } if bytes.len() as u64 > room => (Op::Nothing, full()),
             Op::SetLen { ino, len } => {
                 let now = self.tree.file(ino).map_or(0, |file| file.live.len() as u64);
                 if len <= now + room { (op, Ok(())) } else { (Op::Nothing, full()) }

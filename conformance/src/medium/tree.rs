@@ -52,14 +52,14 @@ pub(super) enum Op {
         ino: Ino,
     },
     /// A whole file, durable at once: what an object store does.
-    Put {
+    PutObject {
         dir: Ino,
         name: String,
         ino: Ino,
         bytes: Vec<u8>,
     },
     /// Removed, durably at once.
-    Unput {
+    DeleteObject {
         dir: Ino,
         name: String,
     },
@@ -253,7 +253,7 @@ impl Tree {
             }
             Op::Remove { dir, name } => self.folder_mut(*dir).change(Name::Gone(name.clone())),
             Op::SyncDir { ino } => self.folder_mut(*ino).flush(),
-            Op::Put { dir, name, ino, bytes } => {
+            Op::PutObject { dir, name, ino, bytes } => {
                 let file = File {
                     live: bytes.clone(),
                     flushed: bytes.clone(),
@@ -265,7 +265,7 @@ impl Tree {
                 folder.change(Name::Is(name.clone(), *ino));
                 folder.flush();
             }
-            Op::Unput { dir, name } => {
+            Op::DeleteObject { dir, name } => {
                 let folder = self.folder_mut(*dir);
                 folder.change(Name::Gone(name.clone()));
                 folder.flush();

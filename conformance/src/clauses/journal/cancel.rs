@@ -22,7 +22,7 @@ use crate::{
     clause::Verdict,
     internal::{
         ClauseContext, raw_batches,
-        wrong_journals::{Bend, Bent},
+        wrong_journals::{Alteration, AlteringJournal},
     },
 };
 
@@ -265,7 +265,7 @@ async fn turns(cx: &ClauseContext) {
 /// The same one level up: appends to one thread are dropped at every await, before and after their commit, with others
 /// queued behind them.
 async fn stores(cx: &ClauseContext) {
-    let journal = Arc::new(Bent::over(cx.journal().await, Bend::Yields));
+    let journal = Arc::new(AlteringJournal::over(cx.journal().await, Alteration::Yields));
     let store = cx.store_over(journal, Arc::default(), |options| options);
     let caller = cx.caller();
     let session = cx.session(&store, &caller).await;

@@ -40,11 +40,11 @@ pub async fn j6(cx: ClauseContext) -> Verdict {
             cx.start_processes("j6_write", 2, &serde_json::Value::Null).await
         } else {
             cx.close_all().await;
-            vec![cx.start_apart("j6_write", 0, &serde_json::Value::Null)]
+            vec![cx.start_process("j6_write", 0, &serde_json::Value::Null)]
         };
         let enough = 6 + 5 * (round % 4);
         for _ in 0..400 {
-            if children.iter().all(|child| child.said().len() >= enough) {
+            if children.iter().all(|child| child.reports().len() >= enough) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -117,7 +117,7 @@ async fn write(cx: ClauseContext, index: usize, _args: serde_json::Value) -> Str
         }
         let end = raw_batches::append_anywhere(&*journal, &space, 3, &format!("{run}-{i}")).await;
         let told = Acknowledged { space: number, end: end.expect("a position"), blob };
-        cx.say(serde_json::to_string(&told).expect("JSON"));
+        cx.report(serde_json::to_string(&told).expect("JSON"));
     }
     String::new()
 }
@@ -266,7 +266,7 @@ async fn claim(cx: ClauseContext, _index: usize, _args: serde_json::Value) -> St
         Ok(_) => Claim::Opened,
         Err(error) => Claim::Refused(refusal(error)),
     };
-    cx.say(serde_json::to_string(&claim).expect("JSON"));
+    cx.report(serde_json::to_string(&claim).expect("JSON"));
     std::future::pending::<()>().await;
     drop(opened);
     String::new()
@@ -282,7 +282,7 @@ fn refusal(error: &sessile_core::Error) -> String {
 /// closed, the next does; while it lives, whoever comes is told who it is.
 async fn excludes(cx: &ClauseContext) {
     let args = serde_json::Value::Null;
-    let processes: Vec<_> = (0..3).map(|i| cx.start_apart("j16_claim", i, &args)).collect();
+    let processes: Vec<_> = (0..3).map(|i| cx.start_process("j16_claim", i, &args)).collect();
     let mut tasks = Vec::new();
     for _ in 0..3 {
         let cx = cx.clone();
@@ -311,7 +311,7 @@ async fn excludes(cx: &ClauseContext) {
     let journal = cx.journal().await;
     let at = raw_batches::append(&*journal, &raw_batches::space(1), None, 1, "mine").await;
     refusal(&refused(cx.backend().open(cx.dir()).await, ErrorKind::Unavailable));
-    let process = cx.start_apart("j16_claim", 9, &args);
+    let process = cx.start_process("j16_claim", 9, &args);
     let Claim::Refused(says) = heard(&process).await else {
         panic!("another process opens what this one has open")
     };
@@ -331,7 +331,7 @@ async fn excludes(cx: &ClauseContext) {
 /// How a process's attempt went, once it has said it.
 async fn heard(process: &crate::internal::process::Child) -> Claim {
     for _ in 0..2000 {
-        if let Some(line) = process.said().first() {
+        if let Some(line) = process.reports().first() {
             return serde_json::from_str(line).expect("a claim");
         }
         tokio::time::sleep(Duration::from_millis(5)).await;

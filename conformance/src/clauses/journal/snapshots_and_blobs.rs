@@ -18,7 +18,7 @@ use crate::{
         ClauseContext,
         assertions::refused,
         raw_batches,
-        wrong_journals::{Bend, Bent},
+        wrong_journals::{Alteration, AlteringJournal},
     },
 };
 
@@ -288,7 +288,7 @@ async fn digest(cx: &ClauseContext) {
     let large = store.append(&caller, session, entry).await.expect("a large entry").first;
     let entry = NewEntry::text(Role::User, "small");
     let small = store.append(&caller, session, entry).await.expect("a small entry").first;
-    let bent = Arc::new(Bent::over(cx.journal().await, Bend::FlipsBlobs));
+    let bent = Arc::new(AlteringJournal::over(cx.journal().await, Alteration::FlipsBlobs));
     let broken = cx.store_over(bent, Arc::default(), |options| options);
     refused(broken.entry(&caller, large).await, ErrorKind::Corrupt);
     assert!(broken.entry(&caller, small).await.expect("a small entry").is_some());

@@ -44,7 +44,7 @@ pub async fn msg4(cx: ClauseContext) -> Verdict {
         let other = store.create_project(&keyed(1), "q", config.clone()).await;
         reused(refused(other, ErrorKind::Invalid), &Key::new("a worker", 1));
     }
-    let theirs = cx.by_of("evil-corp", "ada").with_key(Key::new("a worker", 1));
+    let theirs = cx.caller_of("evil-corp", "ada").with_key(Key::new("a worker", 1));
     let foreign = store.create_project(&theirs, "p", config.clone()).await.expect("a project");
     assert_ne!(foreign, project, "another tenant's key is another key");
     let new = NewThread::titled("t");

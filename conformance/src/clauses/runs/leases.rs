@@ -46,7 +46,7 @@ async fn the_lease(
 
 async fn claim_role(cx: ClauseContext, index: usize, args: Value) -> String {
     let store = cx.store().await;
-    let caller = cx.by_of("acme", &format!("worker {index}"));
+    let caller = cx.caller_of("acme", &format!("worker {index}"));
     let session: SessionId = serde_json::from_value(args["session"].clone()).expect("a session");
     let mut won = 0;
     for round in 0..args["rounds"].as_u64().expect("a number") {
@@ -84,7 +84,7 @@ pub async fn lea1(cx: ClauseContext) -> Verdict {
         let racers: Vec<_> = (0..6)
             .map(|i| {
                 let (store, caller) =
-                    (stores[i % 2].clone(), cx.by_of("acme", &format!("racer {i}")));
+                    (stores[i % 2].clone(), cx.caller_of("acme", &format!("racer {i}")));
                 tokio::spawn(async move {
                     (caller.clone(), store.claim_lease(&caller, session, TTL).await)
                 })
@@ -138,7 +138,7 @@ pub async fn lea1(cx: ClauseContext) -> Verdict {
 /// A stale token is fenced, also before the new holder wrote anything.
 pub async fn lea2(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
-    let (caller, bob) = (cx.caller(), cx.by_of("acme", "bob"));
+    let (caller, bob) = (cx.caller(), cx.caller_of("acme", "bob"));
     let session = cx.session(&store, &caller).await;
     let thread = session.thread();
     let first = store.claim_lease(&caller, session, TTL).await.expect("a lease");
@@ -201,7 +201,7 @@ pub async fn lea3(cx: ClauseContext) -> Verdict {
     let clocks: [Arc<TestClock>; 2] = [Arc::default(), Arc::default()];
     let skewed = |clock: &Arc<TestClock>| cx.store_with(clock.clone(), |o| o.with_max_skew(SKEW));
     let (store, other) = (skewed(&clocks[0]).await, skewed(&clocks[1]).await);
-    let (caller, bob) = (cx.caller(), cx.by_of("acme", "bob"));
+    let (caller, bob) = (cx.caller(), cx.caller_of("acme", "bob"));
     let session = cx.session(&store, &caller).await;
     let token = store.claim_lease(&caller, session, TTL).await.expect("a lease");
     let held = caller.with_lease(token);

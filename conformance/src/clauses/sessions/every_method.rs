@@ -16,7 +16,7 @@ use crate::{
     internal::{
         ClauseContext, TestClock,
         assertions::refused,
-        id_arguments::{Ids, methods},
+        id_arguments::{Ids, calls_with_ids},
         shorthand::{self, named, says, the_thread},
     },
 };
@@ -34,7 +34,7 @@ pub async fn ses10(cx: ClauseContext) -> Verdict {
     let mut run = store.run(&caller, own.run).await.expect("an answer").expect("the run");
     let mut edge = store.edge(&caller, own.edge).await.expect("an answer").expect("the edge");
     let mut answers = Vec::new();
-    for method in methods(&own, &own).iter().filter(|m| m.request.is_query()) {
+    for method in calls_with_ids(&own, &own).iter().filter(|m| m.request.is_query()) {
         answers.push(format!("{:?}", method.request.send(&store, &caller).await));
     }
     session.status = SessionStatus::Failed;
@@ -47,7 +47,7 @@ pub async fn ses10(cx: ClauseContext) -> Verdict {
     drop((session, thread, entries, run, edge));
     for other in [&store, &cx.store().await] {
         for (method, before) in
-            methods(&own, &own).iter().filter(|m| m.request.is_query()).zip(&answers)
+            calls_with_ids(&own, &own).iter().filter(|m| m.request.is_query()).zip(&answers)
         {
             let again = format!("{:?}", method.request.send(other, &caller).await);
             assert_eq!(&again, before, "{}", method.name);
@@ -70,7 +70,7 @@ pub async fn ses11(cx: ClauseContext) -> Verdict {
     }
     let shown = || async {
         let mut all = Vec::new();
-        for method in methods(&own, &own).iter().filter(|m| m.request.is_query()) {
+        for method in calls_with_ids(&own, &own).iter().filter(|m| m.request.is_query()) {
             all.push(format!("{:?}", method.request.send(&store, &caller).await));
         }
         all
@@ -82,7 +82,7 @@ pub async fn ses11(cx: ClauseContext) -> Verdict {
     };
     crate::internal::assertions::unchanged(&*journal, &[&caller.tenant], async {
         for method in
-            methods(&own, &own).iter().filter(|m| !m.request.is_query() && !allowed(m.name))
+            calls_with_ids(&own, &own).iter().filter(|m| !m.request.is_query() && !allowed(m.name))
         {
             let answer = method.request.send(&store, &caller).await;
             let error = answer.expect_err(method.name);
@@ -91,8 +91,9 @@ pub async fn ses11(cx: ClauseContext) -> Verdict {
             assert!(method.request.send(&store, &stranger).await.is_err(), "{}", method.name);
         }
         // Those that write to no session: stale, not empty, invalid.
-        for method in
-            methods(&own, &own).iter().filter(|m| allowed(m.name) && m.name != "create_thread")
+        for method in calls_with_ids(&own, &own)
+            .iter()
+            .filter(|m| allowed(m.name) && m.name != "create_thread")
         {
             refused(method.request.send(&store, &caller.with_lease(1)).await, ErrorKind::Invalid);
         }

@@ -96,13 +96,13 @@ pub async fn ses1(cx: ClauseContext) -> Verdict {
 /// Only in an open thread of the same project and tenant.
 pub async fn ses2(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
-    let (caller, theirs) = (cx.caller(), cx.by_of("evil-corp", "eve"));
+    let (caller, theirs) = (cx.caller(), cx.caller_of("evil-corp", "eve"));
     let own = Ids::make(&store, &caller).await;
     let other = Ids::make(&store, &caller).await;
     let foreign = cx.thread(&store, &theirs).await;
     let new = NewSession::default;
     let create = |thread, new| store.create_session(&caller, thread, new);
-    harmless(&store, &caller, own.thread, ErrorKind::NotFound, create(own.nothing().thread, new()))
+    harmless(&store, &caller, own.thread, ErrorKind::NotFound, create(own.missing().thread, new()))
         .await;
     harmless(&store, &theirs, foreign, ErrorKind::TenantIsolation, create(foreign, new())).await;
     let across = new().under(NewSubSession::under(other.session));

@@ -19,7 +19,7 @@ use crate::{
         ClauseContext, CountingJournal,
         assertions::{harmless, refused, unchanged},
         concurrent, hostile,
-        id_arguments::{Ids, Unknown, entry_filters, methods},
+        id_arguments::{Ids, IfMissing, calls_with_ids, entry_filters},
         shorthand::{self, named, pages, says},
         text_limits,
     },
@@ -34,20 +34,21 @@ pub async fn ten1(cx: ClauseContext) -> Verdict {
     let journal = cx.journal().await;
     let watched = CountingJournal::new(journal.clone());
     let store = cx.store_over(watched.clone(), Default::default(), |options| options);
-    let (ours, theirs) = (cx.caller(), cx.by_of("evil-corp", "ada"));
+    let (ours, theirs) = (cx.caller(), cx.caller_of("evil-corp", "ada"));
     let (own, foreign) = (Ids::make(&store, &ours).await, Ids::make(&store, &theirs).await);
     let tenants = [&ours.tenant, &theirs.tenant];
     unchanged(&*journal, &tenants, async {
         let before = watched.calls();
-        for method in methods(&own, &foreign) {
+        for method in calls_with_ids(&own, &foreign) {
             let answer = method.request.send(&store, &ours).await;
             let error = refused(answer, ErrorKind::TenantIsolation);
             assert!(matches!(error, Error::TenantIsolation { .. }), "{}: {error}", method.name);
             assert_eq!(watched.calls(), before, "{} reached the journal", method.name);
         }
         // Foreign ids that name nothing are refused alike: no oracle for existence.
-        for method in
-            methods(&own, &foreign.nothing()).into_iter().chain(methods(&own, &foreign.nowhere()))
+        for method in calls_with_ids(&own, &foreign.missing())
+            .into_iter()
+            .chain(calls_with_ids(&own, &foreign.in_missing_thread()))
         {
             refused(method.request.send(&store, &ours).await, ErrorKind::TenantIsolation);
         }
@@ -68,7 +69,7 @@ pub async fn ten2(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
     let mut made = Vec::new();
     for tenant in ["a", "a-b", "a.b", "ab", "a_b", "a-b.c", "b"] {
-        let caller = cx.by_of(tenant, "ada");
+        let caller = cx.caller_of(tenant, "ada");
         let mut threads = Vec::new();
         let project = cx.project(&store, &caller).await;
         for _ in 0..2 {
@@ -103,13 +104,13 @@ pub async fn ten3(cx: ClauseContext) -> Verdict {
     let journal = cx.journal().await;
     let caller = cx.caller();
     let ids = Ids::make(&store, &caller).await;
-    let foreign = cx.by_of("evil-corp", "ada").actor;
+    let foreign = cx.caller_of("evil-corp", "ada").actor;
     let nested = chain(&caller, Some(foreign.clone()), 3);
     let ours = cx.caller().tenant;
     unchanged(&*journal, &[&ours, foreign.tenant()], async {
         for actor in [foreign.clone(), nested] {
             let caller = Caller::new(caller.tenant.clone(), actor.clone());
-            for method in methods(&ids, &ids) {
+            for method in calls_with_ids(&ids, &ids) {
                 refused(method.request.send(&store, &caller).await, ErrorKind::TenantIsolation);
             }
             let owned = NewSession::named("s").owned_by(actor.clone());
@@ -163,7 +164,7 @@ pub async fn ten4(cx: ClauseContext) -> Verdict {
     for damage in [Damage::FlipHead, Damage::FlipBody, Damage::Drop] {
         let cx = cx.another().await;
         let store = cx.store().await;
-        let (ours, theirs) = (cx.caller(), cx.by_of("acme-", "ada"));
+        let (ours, theirs) = (cx.caller(), cx.caller_of("acme-", "ada"));
         let (own, foreign) = (Ids::make(&store, &ours).await, Ids::make(&store, &theirs).await);
         let before = answers(&store, &ours, &own).await;
         drop(store);
@@ -192,7 +193,7 @@ async fn damaged(store: &dyn AnyStore, caller: &Caller, ids: &Ids, damage: Damag
 /// What a tenant can ask about its ids, answered.
 async fn answers(store: &dyn AnyStore, caller: &Caller, ids: &Ids) -> Vec<String> {
     let mut all = Vec::new();
-    for method in methods(ids, ids) {
+    for method in calls_with_ids(ids, ids) {
         if method.request.is_query() {
             all.push(format!("{:?}", method.request.send(store, caller).await));
         }
@@ -206,7 +207,7 @@ async fn answers(store: &dyn AnyStore, caller: &Caller, ids: &Ids) -> Vec<String
 pub async fn ten5(cx: ClauseContext) -> Verdict {
     for text in text_limits::corpus().into_iter().chain(hostile::bad_tenants()) {
         no_id(&text);
-        let fits = text_limits::is_outside(&text);
+        let fits = text_limits::is_name(&text);
         assert_eq!(UserId::new(&text).is_ok(), fits, "{text:?} as a user");
         assert_eq!(AgentId::new(&text).is_ok(), fits, "{text:?} as an agent");
         assert_eq!(
@@ -234,7 +235,7 @@ pub async fn ten5(cx: ClauseContext) -> Verdict {
     }
     let texts = text_limits::corpus().into_iter().enumerate().map(|(n, text)| {
         // A tenant for each sixteen, so that what a list looks at does not grow with all that was tried before.
-        let caller = cx.by_of(&format!("acme-{}", n / 16), "ada");
+        let caller = cx.caller_of(&format!("acme-{}", n / 16), "ada");
         hostile_texts(cx.clone(), store.clone(), caller, text)
     });
     concurrent::in_tasks(16, texts).await;
@@ -293,7 +294,7 @@ async fn hostile_texts(cx: ClauseContext, store: Store, caller: Caller, text: St
         }
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Invalid, "{text:?} as a label");
-            assert!(!text_limits::is_outside(text), "{text:?} as a label: {error}");
+            assert!(!text_limits::is_name(text), "{text:?} as a label: {error}");
             store.create_thread(caller, project, NewThread::titled("t")).await.expect("a thread")
         }
     };
@@ -306,18 +307,18 @@ async fn hostile_texts(cx: ClauseContext, store: Store, caller: Caller, text: St
     );
     let keyed = caller.with_key(Key::new(text, 1));
     let again = store.append(&keyed, session, says("keyed")).await;
-    assert_eq!(again.is_ok(), text_limits::is_outside(text), "{text:?} as a producer");
+    assert_eq!(again.is_ok(), text_limits::is_name(text), "{text:?} as a producer");
     let run = store.start_run(caller, session, NewRun::default()).await.expect("a run");
     let usage = Usage::new(Tokens::new(1, 1), 1);
     let booked = store.book_usage(caller, run, text, usage).await;
-    assert_eq!(booked.is_ok(), text_limits::is_outside(text), "{text:?} as a call");
+    assert_eq!(booked.is_ok(), text_limits::is_name(text), "{text:?} as a call");
     let unknown = store.run_by_external_id(caller, thread, text).await;
     assert!(!matches!(unknown, Ok(Some(_))), "{text:?} names no run");
 }
 
 /// A tenant of a name that could be taken for something else has its own data.
 async fn hostile_tenant(cx: ClauseContext, store: Store, tenant: String) {
-    let (store, caller) = (&store, cx.by_of(&tenant, "ada"));
+    let (store, caller) = (&store, cx.caller_of(&tenant, "ada"));
     let session = cx.session(store, &caller).await;
     store.append(&caller, session, says(&tenant)).await.expect("an entry");
     assert_eq!(shorthand::texts(store, &caller, session).await, [tenant]);
@@ -378,25 +379,27 @@ pub async fn ten7(cx: ClauseContext) -> Verdict {
     let caller = cx.caller();
     let own = Ids::make(&store, &caller).await;
     unchanged(&*journal, &[&caller.tenant], async {
-        let mut cases = methods(&own, &own.nothing());
-        cases.extend(methods(&own, &own.crossed()));
+        let mut cases = calls_with_ids(&own, &own.missing());
+        cases.extend(calls_with_ids(&own, &own.of_other_kinds()));
         // In a thread that does not exist, an id named beside one's own may as well be one of another thread.
-        let elsewhere = methods(&own, &own.nowhere());
+        let elsewhere = calls_with_ids(&own, &own.in_missing_thread());
         let beside =
             |name: &str| name.contains(' ') && !name.contains(" of ") && !name.contains("backward");
         cases.extend(elsewhere.iter().filter(|m| !beside(m.name)).cloned());
         for method in cases {
             let answer = method.request.send(&store, &caller).await;
             let shown = format!("{} answered {answer:?}", method.name);
-            match method.unknown {
-                Unknown::None => assert!(answer.is_ok_and(|a| a.ends_with("(None)")), "{shown}"),
-                Unknown::NotFound => match answer {
+            match method.if_missing {
+                IfMissing::None => assert!(answer.is_ok_and(|a| a.ends_with("(None)")), "{shown}"),
+                IfMissing::NotFound => match answer {
                     Err(Error::NotFound { what }) => {
                         assert!(!own.subjects().contains(&what), "{shown}")
                     }
                     _ => panic!("{shown}"),
                 },
-                Unknown::Deleted => assert_eq!(answer.ok().as_deref(), Some("Deleted"), "{shown}"),
+                IfMissing::Deleted => {
+                    assert_eq!(answer.ok().as_deref(), Some("Deleted"), "{shown}")
+                }
             }
         }
         for method in elsewhere.into_iter().filter(|m| beside(m.name)) {
@@ -417,7 +420,7 @@ pub async fn ten7(cx: ClauseContext) -> Verdict {
 /// Of several reasons to refuse, the first in the stated order is told.
 pub async fn ten8(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
-    let (caller, theirs) = (cx.caller(), cx.by_of("evil-corp", "eve"));
+    let (caller, theirs) = (cx.caller(), cx.caller_of("evil-corp", "eve"));
     let own = Ids::make(&store, &caller).await;
     let foreign = Ids::make(&store, &theirs).await;
     let other = Ids::make(&store, &caller).await;
@@ -503,7 +506,7 @@ pub async fn ten8(cx: ClauseContext) -> Verdict {
     let huge = Append { entries: vec![says("x".repeat((32 << 20) + 1))], expect: Expect::Tail(1) };
     harmless(&store, &caller, thread, ErrorKind::Capacity, store.append(&caller, held, huge)).await;
     // NotFound, WrongThread: of two ids, one names nothing and one is another thread's.
-    let nothing = own.nothing();
+    let nothing = own.missing();
     let both = vec![says("x").in_reply_to(other.entry), says("y").in_reply_to(nothing.entry)];
     let refusal = store.append(&caller, held, both);
     harmless(&store, &caller, thread, ErrorKind::NotFound, refusal).await;
@@ -520,7 +523,7 @@ pub async fn ten8(cx: ClauseContext) -> Verdict {
     let kept = store.append(&third, quiet.session, says("kept")).await.expect("an entry");
     store.archive_thread(&caller, quiet.thread).await.expect("it is archived");
     let thread = quiet.thread;
-    let nothing = quiet.nothing().session;
+    let nothing = quiet.missing().session;
     harmless(
         &store,
         &caller,

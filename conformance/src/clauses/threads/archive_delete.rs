@@ -176,7 +176,7 @@ async fn work_role(cx: ClauseContext, index: usize, args: Value) -> String {
             }
             Err(error) => panic!("neither done nor closed: {error}"),
         }
-        cx.say("round");
+        cx.report("round");
         // As long as it worked, so that the thread is quiet now and then however slow the store is.
         tokio::time::sleep(began.elapsed().max(Duration::from_millis(1))).await;
     }
@@ -190,7 +190,7 @@ pub async fn thd7(cx: ClauseContext) -> Verdict {
     let failed = named(&store, &caller, thread, "failed").await;
     store.set_status(&caller, failed, SessionStatus::Failed).await.expect("a status");
     let children = cx.start_processes("thd work", 3, &json!({ "thread": thread })).await;
-    let started = |c: &crate::internal::process::Child| !c.said().is_empty();
+    let started = |c: &crate::internal::process::Child| !c.reports().is_empty();
     let mut tries = 0;
     loop {
         // Only once all are at it.

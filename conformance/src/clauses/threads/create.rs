@@ -88,7 +88,7 @@ pub async fn thd1(cx: ClauseContext) -> Verdict {
 pub async fn thd2(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
     let journal = cx.journal().await;
-    let (caller, theirs) = (cx.caller(), cx.by_of("evil-corp", "eve"));
+    let (caller, theirs) = (cx.caller(), cx.caller_of("evil-corp", "eve"));
     let own = Ids::make(&store, &caller).await;
     let foreign = cx.project(&store, &theirs).await;
     let archived = cx.project(&store, &caller).await;
@@ -97,7 +97,7 @@ pub async fn thd2(cx: ClauseContext) -> Verdict {
     store.delete_project(&caller, deleted).await.expect("it goes");
     unchanged(&*journal, &[&caller.tenant, &theirs.tenant], async {
         for (project, kind) in [
-            (own.nothing().project, ErrorKind::NotFound),
+            (own.missing().project, ErrorKind::NotFound),
             (deleted, ErrorKind::NotFound),
             (archived, ErrorKind::Closed),
             (foreign, ErrorKind::TenantIsolation),
@@ -184,7 +184,7 @@ pub async fn thd4(cx: ClauseContext) -> Verdict {
     let fixed = |t: &sessile_core::model::Thread| {
         (t.id, t.tenant.clone(), t.project, t.created_at, t.created_by.clone())
     };
-    let other = cx.by_of("acme", "bob");
+    let other = cx.caller_of("acme", "bob");
     for step in 0..6 {
         clock.advance(Duration::from_secs(step * 7));
         let now = the_thread(&store, &other, ids.thread).await;

@@ -109,7 +109,7 @@ pub async fn thd11(cx: ClauseContext) -> Verdict {
 pub async fn thd12(cx: ClauseContext) -> Verdict {
     let clock = Arc::new(TestClock::default());
     let store = cx.store_with(clock.clone(), |options| options).await;
-    let (ada, bob) = (cx.by_of("acme", "ada"), cx.by_of("acme", "bob"));
+    let (ada, bob) = (cx.caller_of("acme", "ada"), cx.caller_of("acme", "bob"));
     let projects: Vec<ProjectId> =
         vec![cx.project(&store, &ada).await, cx.project(&store, &ada).await];
     let (mut of_ada, mut of_bob) = (Vec::new(), Vec::new());
@@ -156,7 +156,7 @@ pub async fn thd12(cx: ClauseContext) -> Verdict {
     }
     // The card keeps the creator and the 7 who wrote last.
     for i in 0..9 {
-        let caller = cx.by_of("acme", &format!("user{i}"));
+        let caller = cx.caller_of("acme", &format!("user{i}"));
         store.append(&caller, session, says("me too")).await.expect("an entry");
     }
     assert!(recent("ada", 10).await.contains(&of_ada[0]), "the creator stays");

@@ -144,7 +144,7 @@ async fn create_threads(cx: ClauseContext, index: usize, args: Value) -> String 
             Err(error) if matches!(error.kind(), ErrorKind::Closed | ErrorKind::NotFound) => break,
             Err(error) => panic!("neither made nor refused: {error}"),
         }
-        cx.say("one");
+        cx.report("one");
     }
     serde_json::to_string(&made).expect("ids")
 }
@@ -177,8 +177,9 @@ pub async fn prj3(cx: ClauseContext) -> Verdict {
     let project = cx.project(&store, &caller).await;
     let args = json!({ "project": project, "most": 10_000 });
     let children = cx.start_processes("prj create threads", 3, &args).await;
-    let busy =
-        |children: &[crate::internal::process::Child]| children.iter().all(|c| c.said().len() >= 3);
+    let busy = |children: &[crate::internal::process::Child]| {
+        children.iter().all(|c| c.reports().len() >= 3)
+    };
     for _ in 0..2000 {
         if busy(&children) {
             break;

@@ -19,7 +19,7 @@ use crate::{
         assertions::{harmless, refused, unchanged},
         raw_batches,
         shorthand::{self, named, says, the_thread},
-        wrong_journals::{Flaw, Wrong},
+        wrong_journals::{Mistake, WrongJournal},
     },
 };
 
@@ -175,7 +175,7 @@ async fn sound(store: &Store, caller: &Caller, thread: ThreadId) {
 
 /// Between the record that says so and the payload that goes, nobody is shown the payload.
 async fn cut_off(cx: &ClauseContext) {
-    let journal = std::sync::Arc::new(Wrong::with(Flaw::KeepsErased));
+    let journal = std::sync::Arc::new(WrongJournal::with(Mistake::KeepsErased));
     let store = cx.store_over(journal.clone(), std::sync::Arc::default(), |options| options);
     let caller = cx.caller();
     let thread = cx.thread(&store, &caller).await;

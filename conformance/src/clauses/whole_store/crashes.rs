@@ -43,7 +43,7 @@ async fn turns(cx: ClauseContext, index: usize, args: Value) -> String {
             .collect::<Vec<_>>();
         let caller = caller.with_key(Key::new(format!("{round} {index}"), n));
         let appended = store.append(&caller, session, turn).await.unwrap();
-        cx.say(format!("{n} {}", appended.first.version()));
+        cx.report(format!("{n} {}", appended.first.version()));
     }
     unreachable!("it is killed")
 }
@@ -57,17 +57,17 @@ async fn work(cx: ClauseContext, index: usize, args: Value) -> String {
         let name = format!("{index} {n}");
         let (root, _) =
             store.create_session(&caller, thread, NewSession::named(&name)).await.unwrap();
-        cx.say(format!("root {root}"));
+        cx.report(format!("root {root}"));
         let child = NewSession::named(&name).under(NewSubSession::under(root));
         let (child, _) = store.create_session(&caller, thread, child).await.unwrap();
-        cx.say(format!("child {child}"));
+        cx.report(format!("child {child}"));
         let run = store.start_run(&caller, child, NewRun::default()).await.unwrap();
-        cx.say(format!("run {run}"));
+        cx.report(format!("run {run}"));
         let usage = Usage::new(Tokens::new(1, 1), 1);
         store.book_usage(&caller, run, "call", usage).await.unwrap();
         store.append(&caller, child, NewEntry::text(Role::User, name).in_run(run)).await.unwrap();
         store.end_run(&caller, run, RunOutcome::Succeeded).await.unwrap();
-        cx.say(format!("ended {run}"));
+        cx.report(format!("ended {run}"));
     }
     unreachable!("it is killed")
 }
@@ -81,7 +81,7 @@ async fn killed(
     rng: &mut StdRng,
 ) -> Vec<Vec<String>> {
     let children = cx.start_processes(role, n, args).await;
-    while children.iter().all(|child| child.said().is_empty()) {
+    while children.iter().all(|child| child.reports().is_empty()) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     tokio::time::sleep(Duration::from_micros(rng.random_range(0..20_000))).await;

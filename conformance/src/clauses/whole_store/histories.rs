@@ -15,9 +15,9 @@ use crate::{
     internal::{
         ClauseContext,
         assertions::refused,
-        fault::{Faults, Faulty},
-        history::{Ground, Recorded, Tally, drive, processes},
-        wrong_journals::{Bend, Bent},
+        fault::{Faults, FaultyJournal},
+        history::{HistoryThread, Recorded, Tally, drive, processes},
+        wrong_journals::{Alteration, AlteringJournal},
     },
 };
 
@@ -39,7 +39,7 @@ async fn judge(
     trace: impl Fn() -> Vec<String>,
 ) -> Recorded {
     let calm = cx.store().await;
-    let ground = Ground::make(&calm, &cx.caller()).await;
+    let ground = HistoryThread::make(&calm, &cx.caller()).await;
     // The first store keeps next to nothing in memory, so that its states come and go.
     let memory = |at: usize| if at == 0 { 1 } else { 64 << 20 };
     let stores: Vec<Arc<dyn AnyStore>> = journals
@@ -70,13 +70,13 @@ pub async fn lin1_by_tasks(cx: ClauseContext) -> Verdict {
     let mut journals: Vec<Arc<dyn Journal>> = Vec::new();
     for _ in 0..3 {
         // Giving way lets others queue behind a commit, however few cores there are.
-        journals.push(Arc::new(Bent::over(cx.journal().await, Bend::Yields)));
+        journals.push(Arc::new(AlteringJournal::over(cx.journal().await, Alteration::Yields)));
     }
     let mut tally = Tally::default();
     // Where requests travel a history takes longer, and half of them are enough beside those of processes.
     let normal = if cx.info().sharing == Sharing::ManyHosts { 6 } else { 12 };
     for _ in 0..histories(&cx, normal) {
-        let plan = drive::Plan { clients: 6, calls: 12, seed: cx.seed(), dropped: 0, rests: 0 };
+        let plan = drive::Plan { clients: 6, calls: 12, seed: cx.seed(), dropped: 0, pauses: 0 };
         tally.add(&judge(&cx, &journals, plan, Vec::new).await);
     }
     cx.note(format!("by tasks: {tally}"));
@@ -110,12 +110,14 @@ pub async fn clk2(cx: ClauseContext) -> Verdict {
         let seed = cx.seed();
         // What is open can be placed anywhere, and the search for an order grows with it: some drop out, or some fail.
         let (faults, dropped) = if n % 2 == 0 { (Faults::SOME, 150) } else { (ERRS, 0) };
-        let faulty: Vec<Arc<Faulty>> = (0..2)
-            .map(|i| Arc::new(Faulty::over(Arc::clone(&journals[i]), faults, seed + i as u64)))
+        let faulty: Vec<Arc<FaultyJournal>> = (0..2)
+            .map(|i| {
+                Arc::new(FaultyJournal::over(Arc::clone(&journals[i]), faults, seed + i as u64))
+            })
             .collect();
         let handles: Vec<Arc<dyn Journal>> =
             faulty.iter().map(|f| Arc::clone(f) as Arc<dyn Journal>).collect();
-        let plan = drive::Plan { clients: 5, calls: 10, seed, dropped, rests: 0 };
+        let plan = drive::Plan { clients: 5, calls: 10, seed, dropped, pauses: 0 };
         let trace = || faulty.iter().flat_map(|f| f.trace()).collect();
         tally.add(&judge(&cx, &handles, plan, trace).await);
         for journal in faulty {
@@ -130,10 +132,10 @@ pub async fn clk2(cx: ClauseContext) -> Verdict {
 /// its deadline, says that it does not know, and leaves the store usable.
 pub async fn lin2(cx: ClauseContext) -> Verdict {
     let calm = cx.store().await;
-    let ground = Ground::make(&calm, &cx.caller()).await;
+    let ground = HistoryThread::make(&calm, &cx.caller()).await;
     let faults = Faults { lost_request: 1000, ..Faults::NONE };
     let black_hole: Arc<dyn Journal> =
-        Arc::new(Faulty::over(cx.journal().await, faults, cx.seed()));
+        Arc::new(FaultyJournal::over(cx.journal().await, faults, cx.seed()));
     let store = cx.store_over(black_hole, Arc::default(), |o| o);
     let caller = cx.caller().within(Duration::from_millis(150));
     let session = sessile_core::id::SessionId::new(ground.thread, ground.sessions[0]);
@@ -157,7 +159,7 @@ pub async fn lin2(cx: ClauseContext) -> Verdict {
 /// The part of LIN2 about deletions: a journal that does not tell what became of a drop is asked again after growing
 /// pauses, until it tells or the deadline comes. Then the answer is `Indeterminate`, and repeating the command ends it.
 async fn drops_of_unknown_outcome(cx: &ClauseContext) {
-    let faulty = Arc::new(Faulty::over(cx.journal().await, Faults::NONE, cx.seed()));
+    let faulty = Arc::new(FaultyJournal::over(cx.journal().await, Faults::NONE, cx.seed()));
     let journal: Arc<dyn Journal> = Arc::clone(&faulty) as _;
     let store = cx.store_over(journal, Arc::default(), |o| o);
     let caller = cx.caller();

@@ -15,7 +15,7 @@ use crate::{
     internal::{
         ClauseContext,
         assertions::refused,
-        fault::Switch,
+        fault::ReplaceableJournal,
         raw_batches,
         shorthand::{named, says, sessions, text},
     },
@@ -88,7 +88,7 @@ async fn grown(cx: &ClauseContext) {
 async fn restored(cx: &ClauseContext, first: First) {
     let elsewhere = cx.another().await;
     let (now, backup) = (cx.journal().await, elsewhere.journal().await);
-    let switch = Arc::new(Switch::over(Arc::clone(&now)));
+    let switch = Arc::new(ReplaceableJournal::over(Arc::clone(&now)));
     let asleep = cx.store_over(switch.clone(), Arc::default(), |options| options);
     let caller = cx.caller();
     let thread = cx.thread(&asleep, &caller).await;

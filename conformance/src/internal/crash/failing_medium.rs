@@ -13,7 +13,7 @@ use sessile_core::{
 };
 
 use super::{
-    survivors::{OpenOn, agree, look, predict},
+    survivors::{OpenOn, compare_store, predict, send_and_compare},
     workload::{self, Command, Outcome, Sent, TENANTS},
 };
 use crate::{
@@ -21,13 +21,13 @@ use crate::{
     medium::{SimDisk, Survives},
 };
 
-type Found<T> = std::result::Result<T, String>;
+type CheckResult<T> = std::result::Result<T, String>;
 
 /// Appends until it must have failed.
 const MANY: usize = 200;
 
 /// A store on a medium, and what it should show.
-struct Scene {
+struct Scenario {
     open: Arc<OpenOn>,
     disk: SimDisk,
     journal: Arc<dyn Journal>,
@@ -37,8 +37,8 @@ struct Scene {
     n: u64,
 }
 
-impl Scene {
-    async fn new(open: &Arc<OpenOn>, seed: u64) -> Found<Self> {
+impl Scenario {
+    async fn new(open: &Arc<OpenOn>, seed: u64) -> CheckResult<Self> {
         let disk = SimDisk::default();
         let journal = open(disk.clone()).await.map_err(|e| format!("it does not open: {e}"))?;
         let store = workload::store(Arc::clone(&journal), &Arc::<TestClock>::default(), seed);
@@ -51,19 +51,19 @@ impl Scene {
             Ok::<_, String>(got)
         };
         let (name, config) = ("project".into(), ProjectConfig::default());
-        let made = send(1, ThreadCommand::CreateProject { name, config }.into()).await?;
-        let Outcome::Thread(ThreadOutcome::ProjectCreated(project)) = made else {
-            return Err(format!("a project was asked for, not {made:?}"));
+        let created = send(1, ThreadCommand::CreateProject { name, config }.into()).await?;
+        let Outcome::Thread(ThreadOutcome::ProjectCreated(project)) = created else {
+            return Err(format!("a project was asked for, not {created:?}"));
         };
         let thread = NewThread::titled("thread");
-        let made = send(2, ThreadCommand::CreateThread { project, thread }.into()).await?;
-        let Outcome::Thread(ThreadOutcome::ThreadCreated(thread)) = made else {
-            return Err(format!("a thread was asked for, not {made:?}"));
+        let created = send(2, ThreadCommand::CreateThread { project, thread }.into()).await?;
+        let Outcome::Thread(ThreadOutcome::ThreadCreated(thread)) = created else {
+            return Err(format!("a thread was asked for, not {created:?}"));
         };
         let session = NewSession::named("session");
-        let made = send(3, SessionCommand::CreateSession { thread, session }.into()).await?;
-        let Outcome::Session(SessionOutcome::SessionCreated(session, _)) = made else {
-            return Err(format!("a session was asked for, not {made:?}"));
+        let created = send(3, SessionCommand::CreateSession { thread, session }.into()).await?;
+        let Outcome::Session(SessionOutcome::SessionCreated(session, _)) = created else {
+            return Err(format!("a session was asked for, not {created:?}"));
         };
         Ok(Self { open: Arc::clone(open), disk, journal, store, model, session, n: 3 })
     }
@@ -96,7 +96,7 @@ impl Scene {
     }
 
     /// Uses up what the journal may have in hand: by blobs that nobody names, smaller and smaller.
-    async fn fill(&self) -> Found<()> {
+    async fn fill(&self) -> CheckResult<()> {
         let space = self.session.thread().space(&workload::caller(TENANTS[0]).tenant);
         for bytes in [1 << 20, 64 << 10, 4 << 10] {
             let mut blobs = 0;
@@ -110,7 +110,7 @@ impl Scene {
         Ok(())
     }
 
-    async fn unavailable(&mut self, why: &str) -> Found<()> {
+    async fn unavailable(&mut self, why: &str) -> CheckResult<()> {
         // By another client, so that the first can repeat what was refused.
         let mut sent = self.next(900);
         sent.caller = sent.caller.with_key(Key::new("another client", self.n));
@@ -122,7 +122,7 @@ impl Scene {
     }
 
     /// Opened again by another process.
-    async fn open_again(&mut self) -> Found<()> {
+    async fn open_again(&mut self) -> CheckResult<()> {
         let left = self.disk.reboot(Survives::Written);
         let journal = (self.open)(left.clone()).await;
         let journal = journal.map_err(|e| format!("it does not open again: {e}"))?;
@@ -131,27 +131,27 @@ impl Scene {
         Ok(())
     }
 
-    async fn shows(&self, when: &str) -> Found<()> {
-        look(&self.store, &self.model).await.map_err(|what| format!("{when}: {what}"))
+    async fn shows(&self, when: &str) -> CheckResult<()> {
+        compare_store(&self.store, &self.model).await.map_err(|what| format!("{when}: {what}"))
     }
 
-    async fn takes(&mut self, sent: &Sent, when: &str) -> Found<()> {
-        let done = agree(&self.store, &mut self.model, sent).await;
+    async fn takes(&mut self, sent: &Sent, when: &str) -> CheckResult<()> {
+        let done = send_and_compare(&self.store, &mut self.model, sent).await;
         done.map_err(|what| format!("{when}: {what}"))
     }
 
     /// If the machine stopped now, all that was acknowledged would be there; what is unknown, whole or not at all.
-    async fn survives(&self, unknown: Option<&Sent>, when: &str) -> Found<()> {
+    async fn survives(&self, unknown: Option<&Sent>, when: &str) -> CheckResult<()> {
         for survives in [Survives::Written, Survives::Flushed, Survives::Some(self.n)] {
             let left = self.disk.stopped_at(self.disk.operations(), None, survives);
             let journal = (self.open)(left).await;
             let journal = journal.map_err(|e| format!("{when}, {survives:?}: no open: {e}"))?;
             let store = workload::store(journal, &Arc::<TestClock>::default(), self.n);
-            let mut seen = look(&store, &self.model).await;
+            let mut seen = compare_store(&store, &self.model).await;
             if let (Err(_), Some(unknown)) = (&seen, unknown) {
                 let mut with = self.model.clone();
                 let _landed = predict(&mut with, unknown, None);
-                seen = look(&store, &with).await;
+                seen = compare_store(&store, &with).await;
             }
             seen.map_err(|what| format!("{when}, {survives:?}: {what}"))?;
         }
@@ -170,33 +170,33 @@ fn sent(n: u64, command: Command) -> Sent {
 ///
 /// # Errors
 /// What was not so.
-pub async fn full(open: &Arc<OpenOn>, seed: u64) -> Found<()> {
-    let mut scene = Scene::new(open, seed).await?;
+pub async fn full(open: &Arc<OpenOn>, seed: u64) -> CheckResult<()> {
+    let mut scenario = Scenario::new(open, seed).await?;
     for (room, bytes) in [(0, 900), (1, 200_000), (700, 900), (9_000, 200_000), (60_000, 200_000)] {
-        scene.disk.leave_room(Some(room));
+        scenario.disk.leave_room(Some(room));
         let when = format!("with room for {room} bytes");
         if bytes == 900 {
-            scene.fill().await.map_err(|what| format!("{when}, {what}"))?;
+            scenario.fill().await.map_err(|what| format!("{when}, {what}"))?;
             // The last blob that did not fit used up the room.
-            scene.disk.leave_room(Some(room));
+            scenario.disk.leave_room(Some(room));
         }
-        let Some((refused, kind)) = scene.until_refused(bytes).await else {
+        let Some((refused, kind)) = scenario.until_refused(bytes).await else {
             return Err(format!("{when}, {MANY} writes of {bytes} bytes are all acknowledged"));
         };
         if kind != ErrorKind::Unavailable {
             return Err(format!("{when}, a write is refused as {kind:?}"));
         }
-        scene.unavailable(&when).await.or_else(|what| {
+        scenario.unavailable(&when).await.or_else(|what| {
             // A smaller one may still fit.
             if what.contains("Ok(") { Ok(()) } else { Err(what) }
         })?;
-        scene.shows(&when).await?;
-        scene.survives(None, &when).await?;
-        scene.disk.leave_room(None);
-        scene.takes(&refused, "with room again").await?;
-        scene.shows("with room again").await?;
+        scenario.shows(&when).await?;
+        scenario.survives(None, &when).await?;
+        scenario.disk.leave_room(None);
+        scenario.takes(&refused, "with room again").await?;
+        scenario.shows("with room again").await?;
     }
-    scene.survives(None, "with room again").await
+    scenario.survives(None, "with room again").await
 }
 
 /// A medium that takes no writes: refused as unavailable, readable, and usable again afterwards. Answers whether a write
@@ -204,17 +204,17 @@ pub async fn full(open: &Arc<OpenOn>, seed: u64) -> Found<()> {
 ///
 /// # Errors
 /// What was not so.
-pub async fn read_only(open: &Arc<OpenOn>, seed: u64) -> Found<(bool, bool)> {
-    let mut scene = Scene::new(open, seed).await?;
+pub async fn read_only(open: &Arc<OpenOn>, seed: u64) -> CheckResult<(bool, bool)> {
+    let mut scenario = Scenario::new(open, seed).await?;
     let (mut in_doubt, mut reopened) = (false, false);
     for bytes in [900, 70_000] {
-        scene.disk.set_read_only(true);
+        scenario.disk.set_read_only(true);
         let when = "on a read-only medium";
-        let Some((refused, kind)) = scene.until_refused(bytes).await else {
+        let Some((refused, kind)) = scenario.until_refused(bytes).await else {
             return Err(format!("{when}, {MANY} writes are acknowledged"));
         };
         // Where the engine does not say which error it met, a write that was tried is in doubt.
-        let again = scene.send(&refused).await.map_err(|error| error.kind());
+        let again = scenario.send(&refused).await.map_err(|error| error.kind());
         let kinds = [kind, again.err().unwrap_or(ErrorKind::Invalid)];
         let known = |kind| matches!(kind, ErrorKind::Unavailable | ErrorKind::Indeterminate);
         if !kinds.into_iter().all(known) {
@@ -222,33 +222,33 @@ pub async fn read_only(open: &Arc<OpenOn>, seed: u64) -> Found<(bool, bool)> {
         }
         let unknown = kinds.contains(&ErrorKind::Indeterminate).then_some(&refused);
         in_doubt |= unknown.is_some();
-        scene.survives(unknown, when).await?;
-        scene.disk.set_read_only(false);
+        scenario.survives(unknown, when).await?;
+        scenario.disk.set_read_only(false);
         // What could not even be cut off may ask for the store to be opened again.
-        if scene.send(&refused).await.is_err_and(|error| error.is_retryable()) {
+        if scenario.send(&refused).await.is_err_and(|error| error.is_retryable()) {
             reopened = true;
-            scene.open_again().await?;
+            scenario.open_again().await?;
         }
-        scene.takes(&refused, "writable again").await?;
-        scene.shows("writable again").await?;
+        scenario.takes(&refused, "writable again").await?;
+        scenario.shows("writable again").await?;
     }
     // A store that is opened on such a medium says so at once, or at the first write.
-    let left = scene.disk.reboot(Survives::Written);
+    let left = scenario.disk.reboot(Survives::Written);
     left.set_read_only(true);
     match open(left.clone()).await {
         Err(error) if error.kind() == ErrorKind::Unavailable => {}
         Err(error) => return Err(format!("opened on a read-only medium, it says {error}")),
         Ok(journal) => {
-            scene.store = workload::store(journal, &Arc::<TestClock>::default(), seed);
-            scene.unavailable("opened on a read-only medium").await?;
+            scenario.store = workload::store(journal, &Arc::<TestClock>::default(), seed);
+            scenario.unavailable("opened on a read-only medium").await?;
         }
     }
     left.set_read_only(false);
-    scene.disk = left;
-    scene.open_again().await?;
-    let next = scene.next(900);
-    scene.takes(&next, "writable again").await?;
-    scene.survives(None, "writable again").await?;
+    scenario.disk = left;
+    scenario.open_again().await?;
+    let next = scenario.next(900);
+    scenario.takes(&next, "writable again").await?;
+    scenario.survives(None, "writable again").await?;
     Ok((in_doubt, reopened))
 }
 
@@ -257,21 +257,21 @@ pub async fn read_only(open: &Arc<OpenOn>, seed: u64) -> Found<(bool, bool)> {
 ///
 /// # Errors
 /// What was not so.
-pub async fn failed_flush(open: &Arc<OpenOn>, seed: u64) -> Found<u64> {
+pub async fn failed_flush(open: &Arc<OpenOn>, seed: u64) -> CheckResult<u64> {
     let mut heard = 0;
     for (after, bytes) in (0..8).flat_map(|after| [(after, 900), (after, 70_000)]) {
-        let mut scene = Scene::new(open, seed).await?;
-        if scene.disk.flushes() == 0 {
+        let mut scenario = Scenario::new(open, seed).await?;
+        if scenario.disk.flushes() == 0 {
             return Ok(0);
         }
-        let first = scene.next(bytes);
-        scene.takes(&first, "before").await?;
-        scene.disk.fail_flush(after);
+        let first = scenario.next(bytes);
+        scenario.takes(&first, "before").await?;
+        scenario.disk.fail_flush(after);
         let when = format!("after {after} flushes, one failed, and");
         let mut unknown = None;
         for _ in 0..6 {
-            let sent = scene.next(bytes);
-            match scene.send(&sent).await.map_err(|error| error.kind()) {
+            let sent = scenario.next(bytes);
+            match scenario.send(&sent).await.map_err(|error| error.kind()) {
                 Ok(_) => continue,
                 Err(ErrorKind::Indeterminate) => unknown = Some(sent),
                 Err(ErrorKind::Unavailable) => {}
@@ -279,8 +279,8 @@ pub async fn failed_flush(open: &Arc<OpenOn>, seed: u64) -> Found<u64> {
             }
             heard += 1;
             let poisoned = unknown.is_some();
-            let next = scene.next(900);
-            match scene.send(&next).await {
+            let next = scenario.next(900);
+            match scenario.send(&next).await {
                 Err(error) if error.kind() == ErrorKind::Unavailable => {}
                 Err(error) if error.kind() == ErrorKind::Indeterminate && poisoned => {}
                 // What was refused for certain may leave the handle as it was: then this one is on the medium.
@@ -289,15 +289,15 @@ pub async fn failed_flush(open: &Arc<OpenOn>, seed: u64) -> Found<u64> {
             }
             break;
         }
-        scene.survives(unknown.as_ref(), &when).await?;
-        scene.open_again().await?;
+        scenario.survives(unknown.as_ref(), &when).await?;
+        scenario.open_again().await?;
         if let Some(unknown) = &unknown {
-            scene.takes(unknown, "opened again").await?;
+            scenario.takes(unknown, "opened again").await?;
         }
-        let next = scene.next(bytes);
-        scene.takes(&next, "opened again").await?;
-        scene.shows("opened again").await?;
-        scene.survives(None, "opened again").await?;
+        let next = scenario.next(bytes);
+        scenario.takes(&next, "opened again").await?;
+        scenario.shows("opened again").await?;
+        scenario.survives(None, "opened again").await?;
     }
     Ok(heard)
 }

@@ -13,7 +13,7 @@ use sessile_core::{
 use super::workload::{self, Command, Outcome, Sent, TENANTS};
 use crate::{
     BoxFuture,
-    internal::{TestClock, machine::at_tenant, model::Model},
+    internal::{TestClock, machine::compare_tenant, model::Model},
     medium::{SimDisk, Survives},
 };
 
@@ -58,7 +58,7 @@ impl fmt::Debug for Harness {
 }
 
 /// Kinds of commands that take several commits: cut off between two, they are finished by whoever repeats them.
-fn in_steps(command: &Command) -> bool {
+fn takes_several_commits(command: &Command) -> bool {
     matches!(
         command,
         Command::Thread(
@@ -89,7 +89,7 @@ pub(super) fn predict(
 }
 
 /// Sends a command, and compares its answer with the model's.
-pub(super) async fn agree(
+pub(super) async fn send_and_compare(
     store: &Store,
     model: &mut Model,
     sent: &Sent,
@@ -119,9 +119,9 @@ fn brief(it: &impl fmt::Debug) -> String {
     if cut.len() < text.len() { format!("{cut} ...") } else { cut }
 }
 
-pub(super) async fn look(store: &Store, model: &Model) -> std::result::Result<(), String> {
+pub(super) async fn compare_store(store: &Store, model: &Model) -> std::result::Result<(), String> {
     for tenant in TENANTS {
-        at_tenant(store, &workload::caller(tenant), model).await?;
+        compare_tenant(store, &workload::caller(tenant), model).await?;
     }
     Ok(())
 }
@@ -190,7 +190,7 @@ impl Harness {
     }
 
     /// The stops that a journal lives through: each with some of the next write landing, and without.
-    pub fn lived_through(&self, after: u64) -> Vec<Stop> {
+    pub fn survived_stops(&self, after: u64) -> Vec<Stop> {
         let mut stops = self.ways(after);
         stops.retain(|stop| stop.survives != Survives::Flushed);
         stops.iter_mut().for_each(|stop| stop.is_live = true);
@@ -209,7 +209,7 @@ impl Harness {
             };
             stops.extend(some(self.ways(after)));
             if ways > 1 || n % 10 == 0 {
-                stops.extend(some(self.lived_through(after)));
+                stops.extend(some(self.survived_stops(after)));
             }
         }
         stops
@@ -243,11 +243,11 @@ impl Harness {
         let now = last.plus(Duration::from_secs(1));
         // Who does not know, or wants to hear it again, asks again.
         for one in sent.iter().rev().take(6).rev() {
-            agree(&store, &mut model, &Sent { at: now, ..one.clone() })
+            send_and_compare(&store, &mut model, &Sent { at: now, ..one.clone() })
                 .await
                 .map_err(|what| format!("asked again, {what}"))?;
         }
-        self.go_on(&store, &mut model, now).await?;
+        self.write_afterwards(&store, &mut model, now).await?;
 
         // The machine stops once more, when nothing is under way.
         drop(store);
@@ -263,7 +263,7 @@ impl Harness {
         drop(journal);
         let journal = open(left).await?;
         let store = workload::store(journal, &clock, self.seed);
-        look(&store, &model).await.map_err(|what| format!("after a second stop: {what}"))
+        compare_store(&store, &model).await.map_err(|what| format!("after a second stop: {what}"))
     }
 
     /// What would have been sent and answered by then, and what is left of the medium.
@@ -334,17 +334,19 @@ impl Harness {
         let mut reasons = Vec::new();
         for landed in (0..=all).rev() {
             let model = with(landed);
-            match look(store, &model).await {
+            match compare_store(store, &model).await {
                 Ok(()) => return Ok(model),
                 Err(what) => reasons.push(what),
             }
         }
         if let [at] = open[..]
-            && in_steps(&sent[at].command)
+            && takes_several_commits(&sent[at].command)
         {
             let mut model = with(0);
-            agree(store, &mut model, &sent[at]).await?;
-            look(store, &model).await.map_err(|what| format!("after it was repeated: {what}"))?;
+            send_and_compare(store, &mut model, &sent[at]).await?;
+            compare_store(store, &model)
+                .await
+                .map_err(|what| format!("after it was repeated: {what}"))?;
             return Ok(model);
         }
         let unknown: Vec<_> = open.iter().map(|at| brief(&sent[*at].command)).collect();
@@ -358,7 +360,7 @@ impl Harness {
     }
 
     /// A little of what came before, by new clients.
-    async fn go_on(
+    async fn write_afterwards(
         &self,
         store: &Store,
         model: &mut Model,
@@ -380,12 +382,12 @@ impl Harness {
             if let Some(project) = open {
                 let thread = sessile_core::command::NewThread::titled("afterwards");
                 let command = ThreadCommand::CreateThread { project, thread }.into();
-                agree(store, model, &next(caller.clone(), command)).await?;
+                send_and_compare(store, model, &next(caller.clone(), command)).await?;
             }
             if let Some((thread, version)) = thread {
                 let session = NewSession::named("afterwards");
                 let command = SessionCommand::CreateSession { thread, session }.into();
-                agree(store, model, &next(caller.clone(), command)).await?;
+                send_and_compare(store, model, &next(caller.clone(), command)).await?;
                 let session = sessile_core::id::SessionId::new(thread, version);
                 let large = if tenant == TENANTS[0] { 12_000 } else { 1 };
                 let texts = ["afterwards".to_owned(), "large ".repeat(large)];
@@ -393,7 +395,7 @@ impl Harness {
                     texts.into_iter().map(|text| NewEntry::text(Role::User, text)).collect();
                 let append = Append::from(entries);
                 let command = SessionCommand::Append { session, append }.into();
-                agree(store, model, &next(caller.clone(), command)).await?;
+                send_and_compare(store, model, &next(caller.clone(), command)).await?;
             }
         }
         Ok(())

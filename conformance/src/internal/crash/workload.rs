@@ -67,9 +67,9 @@ pub struct Sent {
     pub answer: Option<Result<Outcome>>,
 }
 
-/// Names of what was made.
+/// Names of what was created.
 #[derive(Clone, Debug, Default)]
-struct Made {
+struct Created {
     projects: Vec<ProjectId>,
     threads: Vec<ThreadId>,
     sessions: Vec<SessionId>,
@@ -79,7 +79,7 @@ struct Made {
     tokens: Vec<Version>,
 }
 
-impl Made {
+impl Created {
     fn learn(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Thread(ThreadOutcome::ProjectCreated(id)) => self.projects.push(*id),
@@ -107,7 +107,7 @@ pub fn caller(tenant: &str) -> Caller {
     Caller::new(tenant.clone(), Actor::User { tenant, id: user })
 }
 
-type Step = fn(&Made) -> (Caller, Command);
+type Step = fn(&Created) -> (Caller, Command);
 
 fn ada() -> Caller {
     caller(TENANTS[0])
@@ -288,19 +288,19 @@ pub fn store(journal: Arc<dyn Journal>, clock: &Arc<TestClock>, seed: u64) -> St
 }
 
 /// After the machine went off, callers hear what they hear within this time; what is not answered then never is.
-const LAST_WORDS: Duration = Duration::from_millis(3);
+const ANSWER_GRACE: Duration = Duration::from_millis(3);
 
 /// Runs the workload until it ends or the machine is off, and says what was sent and answered.
 pub async fn run(journal: Arc<dyn Journal>, disk: &SimDisk, seed: u64) -> Vec<Sent> {
     let clock = Arc::new(TestClock::default());
     let store = store(Arc::clone(&journal), &clock, seed);
-    let mut made = Made::default();
+    let mut created = Created::default();
     let mut all: Vec<Sent> = Vec::new();
     for (round, steps) in ROUNDS.iter().enumerate() {
         clock.advance(Duration::from_secs(1));
         let began = disk.operations();
         let calls = steps.iter().enumerate().map(|(client, step)| {
-            let (caller, command) = step(&made);
+            let (caller, command) = step(&created);
             let key = Key::new(format!("client {client} of {}", caller.tenant), round as u64 + 1);
             let caller = caller.with_key(key);
             let store = &store;
@@ -308,7 +308,7 @@ pub async fn run(journal: Arc<dyn Journal>, disk: &SimDisk, seed: u64) -> Vec<Se
                 let answer = tokio::select! {
                     biased;
                     answer = send(store, &caller, &command) => Some(answer),
-                    () = silence(disk) => None,
+                    () = no_more_answers(disk) => None,
                 };
                 let answered = answer.is_some().then(|| disk.operations());
                 (caller, command, answer, answered)
@@ -317,7 +317,7 @@ pub async fn run(journal: Arc<dyn Journal>, disk: &SimDisk, seed: u64) -> Vec<Se
         let mut unanswered = false;
         for (caller, command, answer, answered) in together(calls).await {
             if let Some(Ok(outcome)) = &answer {
-                made.learn(outcome);
+                created.learn(outcome);
             }
             let unknown = matches!(answer, None | Some(Err(Error::Indeterminate { .. })));
             let answer = if unknown { None } else { answer };
@@ -336,7 +336,7 @@ pub async fn run(journal: Arc<dyn Journal>, disk: &SimDisk, seed: u64) -> Vec<Se
     all
 }
 
-async fn silence(disk: &SimDisk) {
+async fn no_more_answers(disk: &SimDisk) {
     disk.off().await;
-    tokio::time::sleep(LAST_WORDS).await;
+    tokio::time::sleep(ANSWER_GRACE).await;
 }

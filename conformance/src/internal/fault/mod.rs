@@ -1,8 +1,8 @@
 //! A journal that fails, on purpose and repeatably.
 //!
-//! [`Faulty`] stands over any journal and does to each call what networks and machines do: the request is lost, the reply
+//! [`FaultyJournal`] stands over any journal and does to each call what networks and machines do: the request is lost, the reply
 //! is lost, the write lands long after everybody was told it is absent, the engine errs, everything takes its time. What
-//! happens follows from a seed and the order of calls: one seed, one order, one [trace](Faulty::trace).
+//! happens follows from a seed and the order of calls: one seed, one order, one [trace](FaultyJournal::trace).
 
 mod switch;
 
@@ -24,9 +24,9 @@ use sessile_core::{
     },
 };
 
-pub use switch::Switch;
+pub use switch::ReplaceableJournal;
 
-/// How often each fault strikes, in thousandths of the calls it can strike.
+/// How often each fault strikes, in thousandths of the calls it can draw_fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Faults {
     /// A commit never reaches the journal; the caller hears `Indeterminate`.
@@ -79,7 +79,7 @@ impl Faults {
 
 /// A commit under way that nobody waits for.
 #[derive(Debug)]
-struct Late {
+struct DelayedCommit {
     /// Calls until it lands.
     calls: u32,
     space: Space,
@@ -88,35 +88,36 @@ struct Late {
 }
 
 #[derive(Debug)]
-struct Dice {
+struct FaultState {
     rng: StdRng,
-    late: Vec<Late>,
+    late: Vec<DelayedCommit>,
     trace: Vec<String>,
 }
 
 /// A journal over another that fails by the [`Faults`] given.
 #[derive(Debug)]
-pub struct Faulty {
+pub struct FaultyJournal {
     inner: Arc<dyn Journal>,
     faults: Mutex<Faults>,
-    dice: Mutex<Dice>,
+    state: Mutex<FaultState>,
 }
 
 /// What strikes a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Strike {
+enum Fault {
     None,
     LostRequest,
     LostReply,
-    Late(u32),
+    DelayedCommit(u32),
     EngineError,
 }
 
-impl Faulty {
+impl FaultyJournal {
     /// Over a journal, by a seed.
     pub fn over(inner: Arc<dyn Journal>, faults: Faults, seed: u64) -> Self {
-        let dice = Dice { rng: StdRng::seed_from_u64(seed), late: Vec::new(), trace: Vec::new() };
-        Self { inner, faults: Mutex::new(faults), dice: Mutex::new(dice) }
+        let state =
+            FaultState { rng: StdRng::seed_from_u64(seed), late: Vec::new(), trace: Vec::new() };
+        Self { inner, faults: Mutex::new(faults), state: Mutex::new(state) }
     }
 
     /// Fails like this from now on.
@@ -130,30 +131,31 @@ impl Faulty {
 
     /// What struck, call by call.
     pub fn trace(&self) -> Vec<String> {
-        self.dice.lock().unwrap().trace.clone()
+        self.state.lock().unwrap().trace.clone()
     }
 
     /// Lets everything land that is still under way.
     pub async fn flush(&self) {
-        let late = std::mem::take(&mut self.dice.lock().unwrap().late);
+        let late = std::mem::take(&mut self.state.lock().unwrap().late);
         for late in late {
             self.land(late).await;
         }
     }
 
-    async fn land(&self, late: Late) {
+    async fn land(&self, late: DelayedCommit) {
         let landed = self.inner.commit(&late.space, late.expected, &late.batch).await;
         let how = if matches!(landed, Ok(Commit::Done)) { "landed late" } else { "came too late" };
-        self.dice.lock().unwrap().trace.push(how.to_owned());
+        self.state.lock().unwrap().trace.push(how.to_owned());
     }
 
     /// Counts a call: lets late commits land whose time has come, and takes its own time.
     async fn tick(&self) {
         let (due, yields) = {
-            let mut dice = self.dice.lock().unwrap();
-            dice.late.iter_mut().for_each(|late| late.calls = late.calls.saturating_sub(1));
-            let due: Vec<Late> = dice.late.extract_if(.., |late| late.calls == 0).collect();
-            (due, dice.rng.random_range(0..=self.faults().yields))
+            let mut state = self.state.lock().unwrap();
+            state.late.iter_mut().for_each(|late| late.calls = late.calls.saturating_sub(1));
+            let due: Vec<DelayedCommit> =
+                state.late.extract_if(.., |late| late.calls == 0).collect();
+            (due, state.rng.random_range(0..=self.faults().yields))
         };
         for late in due {
             self.land(late).await;
@@ -163,38 +165,38 @@ impl Faulty {
         }
     }
 
-    fn roll(&self, thousandths: u16) -> bool {
-        self.dice.lock().unwrap().rng.random_range(0..1000) < thousandths
+    fn happens(&self, thousandths: u16) -> bool {
+        self.state.lock().unwrap().rng.random_range(0..1000) < thousandths
     }
 
-    fn strike(&self) -> Strike {
-        let mut dice = self.dice.lock().unwrap();
-        let (roll, calls) = (dice.rng.random_range(0..1000_u16), dice.rng.random_range(1..6));
+    fn draw_fault(&self) -> Fault {
+        let mut state = self.state.lock().unwrap();
+        let (happens, calls) = (state.rng.random_range(0..1000_u16), state.rng.random_range(1..6));
         let faults = self.faults();
         let mut below = 0;
         let mut in_range = |width: u16| {
             below += width;
-            roll < below
+            happens < below
         };
-        let strike = if in_range(faults.lost_request) {
-            Strike::LostRequest
+        let draw_fault = if in_range(faults.lost_request) {
+            Fault::LostRequest
         } else if in_range(faults.lost_reply) {
-            Strike::LostReply
+            Fault::LostReply
         } else if in_range(faults.late) {
-            Strike::Late(calls)
+            Fault::DelayedCommit(calls)
         } else if in_range(faults.engine_error) {
-            Strike::EngineError
+            Fault::EngineError
         } else {
-            Strike::None
+            Fault::None
         };
-        dice.trace.push(format!("commit: {strike:?}"));
-        strike
+        state.trace.push(format!("commit: {draw_fault:?}"));
+        draw_fault
     }
 
     async fn read_call(&self, what: &'static str) -> Result<()> {
         self.tick().await;
-        if self.roll(self.faults().read_error) {
-            self.dice.lock().unwrap().trace.push(format!("{what}: failed"));
+        if self.happens(self.faults().read_error) {
+            self.state.lock().unwrap().trace.push(format!("{what}: failed"));
             return Err(Error::failed(format!("{what} failed on purpose")));
         }
         Ok(())
@@ -202,7 +204,7 @@ impl Faulty {
 }
 
 #[async_trait]
-impl Journal for Faulty {
+impl Journal for FaultyJournal {
     fn info(&self) -> &JournalInfo {
         self.inner.info()
     }
@@ -220,24 +222,25 @@ impl Journal for Faulty {
     ) -> Result<Commit> {
         self.tick().await;
         let unknown = Ok(Commit::Indeterminate { source: None });
-        match self.strike() {
-            Strike::None => {
+        match self.draw_fault() {
+            Fault::None => {
                 let answer = self.inner.commit(space, expected, batch).await;
                 self.tick().await;
                 answer
             }
-            Strike::LostRequest => unknown,
-            Strike::LostReply => {
+            Fault::LostRequest => unknown,
+            Fault::LostReply => {
                 let _ = self.inner.commit(space, expected, batch).await;
                 self.tick().await;
                 unknown
             }
-            Strike::Late(calls) => {
-                let late = Late { calls, space: space.clone(), expected, batch: batch.clone() };
-                self.dice.lock().unwrap().late.push(late);
+            Fault::DelayedCommit(calls) => {
+                let late =
+                    DelayedCommit { calls, space: space.clone(), expected, batch: batch.clone() };
+                self.state.lock().unwrap().late.push(late);
                 unknown
             }
-            Strike::EngineError => Err(Error::failed("the engine failed on purpose".to_owned())),
+            Fault::EngineError => Err(Error::failed("the engine failed on purpose".to_owned())),
         }
     }
 
@@ -248,7 +251,7 @@ impl Journal for Faulty {
 
     async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
         self.tick().await;
-        if self.roll(self.faults().lost_snapshot) {
+        if self.happens(self.faults().lost_snapshot) {
             return Ok(());
         }
         self.inner.save_snapshot(space, snapshot).await
@@ -256,7 +259,7 @@ impl Journal for Faulty {
 
     async fn load_snapshot(&self, space: &Space) -> Result<Option<Snapshot>> {
         self.tick().await;
-        if self.roll(self.faults().lost_snapshot) {
+        if self.happens(self.faults().lost_snapshot) {
             return Ok(None);
         }
         self.inner.load_snapshot(space).await
@@ -274,8 +277,13 @@ impl Journal for Faulty {
     async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {
         self.tick().await;
         let faults = self.faults();
-        let (lost, lost_reply) = (self.roll(faults.lost_drop), self.roll(faults.lost_drop_reply));
-        self.dice.lock().unwrap().trace.push(format!("drop: lost {lost}, reply lost {lost_reply}"));
+        let (lost, lost_reply) =
+            (self.happens(faults.lost_drop), self.happens(faults.lost_drop_reply));
+        self.state
+            .lock()
+            .unwrap()
+            .trace
+            .push(format!("drop: lost {lost}, reply lost {lost_reply}"));
         if lost {
             return Ok(Commit::Indeterminate { source: None });
         }
@@ -298,7 +306,7 @@ impl Journal for Faulty {
 }
 
 #[async_trait]
-impl Blobs for Faulty {
+impl Blobs for FaultyJournal {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
         self.inner.put_blob(space, bytes).await
     }

@@ -19,12 +19,12 @@ use sessile_core::{
 
 /// Passes every call on to the journal that is in place now. `info` is that of the first.
 #[derive(Debug)]
-pub struct Switch {
+pub struct ReplaceableJournal {
     info: JournalInfo,
     now: Mutex<Arc<dyn Journal>>,
 }
 
-impl Switch {
+impl ReplaceableJournal {
     /// Over a journal.
     pub fn over(journal: Arc<dyn Journal>) -> Self {
         Self { info: journal.info().clone(), now: Mutex::new(journal) }
@@ -41,7 +41,7 @@ impl Switch {
 }
 
 #[async_trait]
-impl Journal for Switch {
+impl Journal for ReplaceableJournal {
     fn info(&self) -> &JournalInfo {
         &self.info
     }
@@ -97,7 +97,7 @@ impl Journal for Switch {
 }
 
 #[async_trait]
-impl Blobs for Switch {
+impl Blobs for ReplaceableJournal {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
         self.now().put_blob(space, bytes).await
     }

@@ -40,7 +40,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 #[tokio::test]
 async fn an_old_blob_is_never_named() {
     let clock = Arc::new(Hours::default());
-    let journal = Arc::new(Faulty::over(Arc::new(MapJournal::default()), Faults::NONE, 1));
+    let journal = Arc::new(FaultyJournal::over(Arc::new(MapJournal::default()), Faults::NONE, 1));
     let options = StoreOptions::new(clock.clone(), Arc::new(SeededIds::new(1)));
     let store = Store::new(journal.clone(), options);
     let tenant = TenantId::new("acme").unwrap();

@@ -68,7 +68,7 @@ fn search(
         let invocation = &history[at];
         let mut next = state.clone();
         let answer = next.apply(&invocation.call);
-        let fits = invocation.answer.as_ref().is_none_or(|heard| *heard == answer);
+        let fits = invocation.answer.as_ref().is_none_or(|parse_call| *parse_call == answer);
         // An unknown call that changes nothing explains nothing.
         if !fits || (invocation.answer.is_none() && next == *state) {
             continue;

@@ -1,4 +1,4 @@
-//! Clients that call a store at once and write down what they heard.
+//! Clients that call a store at once and write down what they parse_call.
 
 use std::{
     future::Future,
@@ -22,7 +22,7 @@ use sessile_core::{
 };
 
 use super::{
-    Ground, Invocation, Recorded,
+    HistoryThread, Invocation, Recorded,
     spec::{Answer, Call},
 };
 
@@ -38,15 +38,15 @@ pub struct Plan {
     /// Thousandths of the calls that are dropped at one of their first awaits, the leader's with followers queued among
     /// them.
     pub dropped: u16,
-    /// Thousandths of the calls before which a client rests for a millisecond or two, so that others come between.
-    pub rests: u16,
+    /// Thousandths of the calls before which a client pauses for a millisecond or two, so that others come between.
+    pub pauses: u16,
 }
 
 /// Lets clients loose on one thread, as tasks, each with the store it is given, and returns what they recorded.
 pub async fn record(
     stores: &[Arc<dyn AnyStore>],
     caller: &Caller,
-    ground: Ground,
+    target: HistoryThread,
     plan: Plan,
 ) -> Recorded {
     let recorded = Arc::new(Mutex::new(Recorded::new()));
@@ -57,7 +57,7 @@ pub async fn record(
             number,
             store: Arc::clone(&stores[number % stores.len()]),
             caller: caller.clone(),
-            ground,
+            target,
             plan,
         };
         let (recorded, counter) = (Arc::clone(&recorded), Arc::clone(&counter));
@@ -80,7 +80,7 @@ pub(super) struct Client {
     pub(super) number: usize,
     pub(super) store: Arc<dyn AnyStore>,
     pub(super) caller: Caller,
-    pub(super) ground: Ground,
+    pub(super) target: HistoryThread,
     pub(super) plan: Plan,
 }
 
@@ -91,8 +91,13 @@ impl Client {
         tick: impl Fn() -> u64 + Send,
         note: impl Fn(u64, Invocation) + Send,
     ) {
-        let Self { number: client, store, caller, ground: Ground { thread, sessions }, plan } =
-            self;
+        let Self {
+            number: client,
+            store,
+            caller,
+            target: HistoryThread { thread, sessions },
+            plan,
+        } = self;
         let mut rng = StdRng::seed_from_u64(plan.seed.wrapping_mul(1_000_003) + client as u64);
         let mut tails = [0; 2];
         for n in 0..plan.calls as u64 {
@@ -103,7 +108,7 @@ impl Client {
             } else {
                 u32::MAX
             };
-            if rng.random_range(0..1000) < plan.rests {
+            if rng.random_range(0..1000) < plan.pauses {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             let began = tick();

@@ -28,7 +28,7 @@ pub struct Invocation {
     pub client: usize,
     /// What it asked.
     pub call: spec::Call,
-    /// What it heard; `None` when that is unknown: it may have happened at any time after it began, or never.
+    /// What it parse_call; `None` when that is unknown: it may have happened at any time after it began, or never.
     pub answer: Option<spec::Answer>,
     /// When it began, on a counter or clock that all clients share.
     pub began: u64,
@@ -51,14 +51,14 @@ pub type Recorded = BTreeMap<(usize, u64), Invocation>;
 
 /// A thread with two empty sessions, for one history.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Ground {
+pub struct HistoryThread {
     /// The thread.
     pub thread: ThreadId,
     /// The versions of its sessions.
     pub sessions: [u64; 2],
 }
 
-impl Ground {
+impl HistoryThread {
     /// Makes one.
     pub async fn make(store: &dyn AnyStore, caller: &Caller) -> Self {
         let project = store.create_project(caller, "histories", ProjectConfig::default()).await;

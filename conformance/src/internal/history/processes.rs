@@ -12,12 +12,12 @@ use serde_json::Value;
 use sessile_core::store::AnyStore;
 
 use super::{
-    Ground, Invocation, Recorded, Tally,
+    HistoryThread, Invocation, Recorded, Tally,
     drive::{Client, Plan},
 };
 use crate::internal::{
     ClauseContext,
-    fault::{Faults, Faulty},
+    fault::{Faults, FaultyJournal},
     process::Child,
 };
 
@@ -35,11 +35,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Work {
     /// Unique in the store.
     name: u64,
-    histories: Vec<(Ground, Plan)>,
+    histories: Vec<(HistoryThread, Plan)>,
 }
 
 /// One call as it stands: history, number at its client, call.
-type Said = (usize, u64, Invocation);
+type ReportedCall = (usize, u64, Invocation);
 
 /// Records `n` histories by the same processes, the last process killed in the middle of the last history, and judges
 /// each. Answers how many were killed while a call was open.
@@ -49,45 +49,45 @@ pub(crate) async fn judge(cx: &ClauseContext, n: usize, tally: &mut Tally) -> us
     let mut work = Work { name: cx.seed(), histories: Vec::new() };
     for _ in 0..n {
         let clients = PROCESSES * CLIENTS;
-        let plan = Plan { clients, calls: 8, seed: cx.seed(), dropped: 60, rests: 400 };
-        work.histories.push((Ground::make(&calm, &caller).await, plan));
+        let plan = Plan { clients, calls: 8, seed: cx.seed(), dropped: 60, pauses: 400 };
+        work.histories.push((HistoryThread::make(&calm, &caller).await, plan));
     }
-    std::fs::create_dir_all(meeting(cx, &work)).expect("a folder to meet in");
+    std::fs::create_dir_all(meeting_folder(cx, &work)).expect("a folder to wait_for_all in");
     let args = serde_json::to_value(&work).expect("work is JSON");
     let mut children = cx.start_processes("histories", PROCESSES, &args).await;
     let victim = children.pop().expect("a process");
-    let mut said = victim_of(victim, n, &mut rng).await;
+    let mut said = kill_in_last_history(victim, n, &mut rng).await;
     let cut = said.last().is_some_and(|(_, _, last)| last.answer.is_none());
     for child in children {
         let lines: Vec<String> = serde_json::from_str(&child.wait().await).expect("all it said");
-        said.extend(lines.iter().map(|line| heard(line)));
+        said.extend(lines.iter().map(|line| parse_call(line)));
     }
     let mut all = vec![Recorded::new(); n];
     for (history, number, invocation) in said {
         all[history].insert((invocation.client, number), invocation);
     }
-    for ((ground, plan), recorded) in work.histories.into_iter().zip(all) {
+    for ((target, plan), recorded) in work.histories.into_iter().zip(all) {
         tally.add(&recorded);
-        ground
+        target
             .judge(&calm, &caller, recorded, || format!("by {PROCESSES} processes, {plan:?}"))
             .await;
     }
     usize::from(cut)
 }
 
-fn heard(line: &str) -> Said {
+fn parse_call(line: &str) -> ReportedCall {
     serde_json::from_str(line).expect("a call of a history")
 }
 
 /// Kills a process at some moment of its last history, unless it is done by then.
-async fn victim_of(child: Child, n: usize, rng: &mut StdRng) -> Vec<Said> {
-    let begun = |said: &[String]| said.last().is_some_and(|line| heard(line).0 + 1 == n);
+async fn kill_in_last_history(child: Child, n: usize, rng: &mut StdRng) -> Vec<ReportedCall> {
+    let begun = |said: &[String]| said.last().is_some_and(|line| parse_call(line).0 + 1 == n);
     let patience = tokio::time::Instant::now() + PATIENCE;
-    while !begun(&child.said()) && tokio::time::Instant::now() < patience {
+    while !begun(&child.reports()) && tokio::time::Instant::now() < patience {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     tokio::time::sleep(Duration::from_micros(rng.random_range(0..8000))).await;
-    child.kill().await.iter().map(|line| heard(line)).collect()
+    child.kill().await.iter().map(|line| parse_call(line)).collect()
 }
 
 /// One process: its clients in each history, over a journal that fails in every other.
@@ -95,24 +95,24 @@ async fn play(cx: ClauseContext, index: usize, args: Value) -> String {
     let work: Work = serde_json::from_value(args).expect("work");
     let journal = cx.journal().await;
     let said = Arc::new(std::sync::Mutex::new(Vec::new()));
-    for (at, (ground, plan)) in work.histories.iter().copied().enumerate() {
+    for (at, (target, plan)) in work.histories.iter().copied().enumerate() {
         let faults = if at % 2 == 0 { Faults::NONE } else { Faults::SOME };
-        let faulty = Arc::new(Faulty::over(Arc::clone(&journal), faults, cx.seed()));
+        let faulty = Arc::new(FaultyJournal::over(Arc::clone(&journal), faults, cx.seed()));
         // The first process keeps next to nothing in memory, so that its states come and go.
         let memory = if index == 0 { 1 } else { 64 << 20 };
         let store = cx.store_over(faulty.clone(), Arc::default(), |o| o.with_memory(memory));
         let store: Arc<dyn AnyStore> = Arc::new(store);
-        meet(&cx, &work, at, index).await;
+        wait_for_all(&cx, &work, at, index).await;
         let clients = (0..CLIENTS).map(|client| {
             let (cx, said) = (cx.clone(), Arc::clone(&said));
             let caller = cx.caller().within(Duration::from_secs(10));
             let number = index * CLIENTS + client;
-            let client = Client { number, store: Arc::clone(&store), caller, ground, plan };
+            let client = Client { number, store: Arc::clone(&store), caller, target, plan };
             let note = move |n, invocation| {
-                let said_now: Said = (at, n, invocation);
+                let said_now: ReportedCall = (at, n, invocation);
                 let line = serde_json::to_string(&said_now).expect("a call is JSON");
                 said.lock().expect("no panic inside").push(line.clone());
-                cx.say(line);
+                cx.report(line);
             };
             tokio::spawn(client.play(now, note))
         });
@@ -125,15 +125,15 @@ async fn play(cx: ClauseContext, index: usize, args: Value) -> String {
     serde_json::to_string(&*said).expect("lines")
 }
 
-fn meeting(cx: &ClauseContext, work: &Work) -> PathBuf {
+fn meeting_folder(cx: &ClauseContext, work: &Work) -> PathBuf {
     cx.dir().path().join("histories").join(work.name.to_string())
 }
 
 /// Waits until every process is about to begin this history, and then a moment, so that all begin it at once.
-async fn meet(cx: &ClauseContext, work: &Work, history: usize, index: usize) {
-    let at = |index: usize| meeting(cx, work).join(format!("{history} {index}"));
+async fn wait_for_all(cx: &ClauseContext, work: &Work, history: usize, index: usize) {
+    let at = |index: usize| meeting_folder(cx, work).join(format!("{history} {index}"));
     let come = |index| std::fs::read_to_string(at(index)).ok()?.strip_suffix('.')?.parse().ok();
-    std::fs::write(at(index), format!("{}.", now())).expect("a file to meet at");
+    std::fs::write(at(index), format!("{}.", now())).expect("a file to wait_for_all at");
     let patience = tokio::time::Instant::now() + PATIENCE;
     let last: u64 = loop {
         let all: Option<Vec<u64>> = (0..PROCESSES).map(come).collect();

@@ -29,7 +29,7 @@ fn answered<T>(what: &str, answer: sessile_core::Result<T>) -> Result<T, String>
 }
 
 /// All of one tenant.
-pub(crate) async fn at_tenant(
+pub(crate) async fn compare_tenant(
     store: &dyn AnyStore,
     caller: &Caller,
     model: &Model,
@@ -59,7 +59,7 @@ pub(crate) async fn at_tenant(
     for (id, thread) in &tenant.threads {
         let got = answered("thread", store.thread(caller, *id).await)?;
         same(id, &value(&got), &value(&model.thread_value(&caller.tenant, *id)))?;
-        at_thread(store, caller, model, *id, thread).await?;
+        compare_thread(store, caller, model, *id, thread).await?;
     }
     Ok(())
 }
@@ -114,7 +114,7 @@ async fn users(
     Ok(())
 }
 
-async fn at_thread(
+async fn compare_thread(
     store: &dyn AnyStore,
     caller: &Caller,
     model: &Model,
@@ -131,7 +131,7 @@ async fn at_thread(
         same(format!("sessions of {id}, {direction:?}"), &value(&got), &value(&want))?;
     }
     for v in thread.sessions.keys() {
-        at_session(store, caller, model, id, *v).await?;
+        compare_session(store, caller, model, id, *v).await?;
     }
     for (v, run) in &thread.runs {
         let got = answered("run", store.run(caller, RunId::new(id, *v)).await)?;
@@ -198,7 +198,7 @@ async fn feed(
     same(format!("the end of the feed of {id}"), &json!(after), &json!(thread.head))
 }
 
-async fn at_session(
+async fn compare_session(
     store: &dyn AnyStore,
     caller: &Caller,
     model: &Model,

@@ -64,7 +64,7 @@ fn who() -> BoxedStrategy<Who> {
     let token = prop_oneof![
         12 => Just(Token::Right),
         2 => Just(Token::Missing),
-        1 => any::<u8>().prop_map(Token::Wrong),
+        1 => any::<u8>().prop_map(Token::WrongJournal),
     ];
     let key = prop_oneof![
         6 => Just(KeyUse::None),

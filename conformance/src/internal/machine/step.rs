@@ -32,7 +32,7 @@ pub enum Token {
     /// None.
     Missing,
     /// Another.
-    Wrong(u8),
+    WrongJournal(u8),
 }
 
 /// Which key the caller brings.

@@ -97,7 +97,8 @@ impl World<'_> {
         match step {
             Step::Do(who, act) => {
                 let tenant = usize::from(who.tenant) % self.tenants.len();
-                let caller = self.handles.cx.by_of(self.tenants[tenant].as_str(), user(who.user));
+                let caller =
+                    self.handles.cx.caller_of(self.tenants[tenant].as_str(), user(who.user));
                 let foreign = (tenant + 1) % self.tenants.len();
                 let names = Names {
                     caller: &caller,
@@ -154,7 +155,7 @@ impl World<'_> {
         caller.lease = match who.token {
             Token::Right => right,
             Token::Missing => None,
-            Token::Wrong(n) => Some(right.unwrap_or(0).wrapping_add(n.into()).max(1)),
+            Token::WrongJournal(n) => Some(right.unwrap_or(0).wrapping_add(n.into()).max(1)),
         };
         caller.key = match who.key {
             KeyUse::None => None,
@@ -201,8 +202,8 @@ impl World<'_> {
     async fn look(&mut self, handle: usize) -> Result<(), String> {
         self.trace.push(format!("look through handle {handle}"));
         for tenant in &self.tenants {
-            let caller = self.handles.cx.by_of(tenant.as_str(), user(0));
-            compare::at_tenant(&self.handles.stores[handle], &caller, &self.model).await?;
+            let caller = self.handles.cx.caller_of(tenant.as_str(), user(0));
+            compare::compare_tenant(&self.handles.stores[handle], &caller, &self.model).await?;
         }
         Ok(())
     }

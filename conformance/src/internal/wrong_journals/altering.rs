@@ -20,11 +20,11 @@ use sessile_core::{
 
 /// What happens to what passes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bend {
+pub enum Alteration {
     /// The middle byte of each blob read is wrong, as from a bad disk.
     FlipsBlobs,
     /// The head is answered from what this process has heard and written, whatever others have written since.
-    KeepsHeads,
+    CachesHeads,
     /// Nothing, but every call gives way once before and once after it is passed on: there is something to be dropped at.
     Yields,
 }
@@ -39,15 +39,15 @@ fn kept() -> MutexGuard<'static, Heads> {
 
 /// Passes every call on.
 #[derive(Debug)]
-pub struct Bent {
+pub struct AlteringJournal {
     inner: Arc<dyn Journal>,
-    bend: Bend,
+    alteration: Alteration,
 }
 
-impl Bent {
+impl AlteringJournal {
     /// Over this journal.
-    pub fn over(inner: Arc<dyn Journal>, bend: Bend) -> Self {
-        Self { inner, bend }
+    pub fn over(inner: Arc<dyn Journal>, alteration: Alteration) -> Self {
+        Self { inner, alteration }
     }
 
     async fn pass<T>(&self, call: impl Future<Output = T> + Send) -> T {
@@ -58,7 +58,9 @@ impl Bent {
     }
 
     fn keep(&self, space: &Space, head: Option<&Head>) {
-        let Some(head) = head.filter(|_| self.bend == Bend::KeepsHeads) else { return };
+        let Some(head) = head.filter(|_| self.alteration == Alteration::CachesHeads) else {
+            return;
+        };
         let mut kept = kept();
         let place = (self.inner.info().store, space.clone());
         let known = kept.entry(place).or_insert_with(|| head.clone());
@@ -68,20 +70,20 @@ impl Bent {
     }
 
     async fn give_way(&self) {
-        if self.bend == Bend::Yields {
+        if self.alteration == Alteration::Yields {
             tokio::task::yield_now().await;
         }
     }
 }
 
 #[async_trait]
-impl Journal for Bent {
+impl Journal for AlteringJournal {
     fn info(&self) -> &JournalInfo {
         self.inner.info()
     }
 
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
-        if self.bend == Bend::KeepsHeads
+        if self.alteration == Alteration::CachesHeads
             && let Some(head) = kept().get(&(self.inner.info().store, space.clone()))
         {
             return Ok(Some(head.clone()));
@@ -99,7 +101,7 @@ impl Journal for Bent {
     ) -> Result<Commit> {
         let answer = self.pass(self.inner.commit(space, expected, batch)).await?;
         match &answer {
-            Commit::Done if self.bend == Bend::KeepsHeads => {
+            Commit::Done if self.alteration == Alteration::CachesHeads => {
                 self.keep(space, self.inner.head(space).await?.as_ref());
             }
             Commit::HeadMoved { head, .. } => self.keep(space, head.as_ref()),
@@ -146,7 +148,7 @@ impl Journal for Bent {
 }
 
 #[async_trait]
-impl Blobs for Bent {
+impl Blobs for AlteringJournal {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
         self.pass(self.inner.put_blob(space, bytes)).await
     }
@@ -159,7 +161,7 @@ impl Blobs for Bent {
     ) -> Result<Vec<u8>> {
         let mut bytes = self.pass(self.inner.get_blob(space, name, range)).await?;
         let middle = bytes.len() / 2;
-        if self.bend == Bend::FlipsBlobs
+        if self.alteration == Alteration::FlipsBlobs
             && let Some(byte) = bytes.get_mut(middle)
         {
             *byte ^= 1;

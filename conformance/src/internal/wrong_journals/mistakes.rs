@@ -1,4 +1,4 @@
-//! Journals with one flaw each.
+//! Journals with one mistake each.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -22,13 +22,13 @@ use sessile_core::{
 
 use crate::internal::MapJournal;
 
-macro_rules! flaws {
+macro_rules! mistakes {
     ($($(#[$doc:meta])* $name:ident => $($id:literal)|+,)*) => {
         /// What is wrong with a journal.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Flaw { $($(#[$doc])* $name,)* }
+        pub enum Mistake { $($(#[$doc])* $name,)* }
 
-        impl Flaw {
+        impl Mistake {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
@@ -40,7 +40,7 @@ macro_rules! flaws {
     };
 }
 
-flaws! {
+mistakes! {
     /// Applies a batch in two halves.
     TearsBatches => "J1",
     /// Takes any batch, whatever head it expects.
@@ -85,23 +85,23 @@ flaws! {
     CollectsNamed => "J19",
 }
 
-/// A journal with a flaw.
+/// A journal with a mistake.
 #[derive(Debug)]
-pub struct Wrong {
+pub struct WrongJournal {
     inner: Arc<MapJournal>,
-    flaw: Flaw,
+    mistake: Mistake,
     busy: AtomicBool,
     calls: AtomicU64,
     heads: Mutex<BTreeMap<Space, Option<Head>>>,
     generations: Mutex<BTreeMap<Space, u128>>,
 }
 
-impl Wrong {
+impl WrongJournal {
     /// A journal that is right but for this.
-    pub fn with(flaw: Flaw) -> Self {
+    pub fn with(mistake: Mistake) -> Self {
         Self {
             inner: Arc::default(),
-            flaw,
+            mistake,
             busy: AtomicBool::new(false),
             calls: AtomicU64::new(0),
             heads: Mutex::default(),
@@ -109,13 +109,13 @@ impl Wrong {
         }
     }
 
-    fn is(&self, flaw: Flaw) -> bool {
-        self.flaw == flaw
+    fn is(&self, mistake: Mistake) -> bool {
+        self.mistake == mistake
     }
 
     /// The space that really holds a space's records.
     fn place(&self, space: &Space) -> Space {
-        if self.is(Flaw::LeaksPrefixes) {
+        if self.is(Mistake::LeaksPrefixes) {
             let tenant = TenantId::new(&space.tenant().as_str()[..1]).expect("one character");
             return Space::new(tenant, space.kind(), space.bits());
         }
@@ -132,14 +132,14 @@ impl Wrong {
 }
 
 #[async_trait]
-impl Journal for Wrong {
+impl Journal for WrongJournal {
     fn info(&self) -> &JournalInfo {
         self.inner.info()
     }
 
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
         let head = self.inner.head(&self.place(space)).await?;
-        if self.is(Flaw::RemembersHeads) {
+        if self.is(Mistake::RemembersHeads) {
             let mut heads = self.heads.lock().expect("no panic inside");
             let known = heads.entry(space.clone()).or_insert_with(|| head.clone());
             let stale = std::mem::replace(known, head);
@@ -156,8 +156,8 @@ impl Journal for Wrong {
     ) -> Result<Commit> {
         let space = self.place(space);
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        match self.flaw {
-            Flaw::TearsBatches if batch.records.len() > 1 => {
+        match self.mistake {
+            Mistake::TearsBatches if batch.records.len() > 1 => {
                 let mut first = batch.clone();
                 let rest = first.records.split_off(1);
                 let answer = self.inner.commit(&space, expected, &first).await?;
@@ -168,14 +168,14 @@ impl Journal for Wrong {
                 }
                 Ok(answer)
             }
-            Flaw::IgnoresExpected => self.force(&space, batch).await,
-            Flaw::MatchesNumbers => {
+            Mistake::IgnoresExpected => self.force(&space, batch).await,
+            Mistake::MatchesNumbers => {
                 let head = self.inner.head(&space).await?.map(|head| head.position);
                 let same = head.map(|p| p.version) == expected.map(|p| p.version);
                 let expected = if same { head } else { expected };
                 self.inner.commit(&space, expected, batch).await
             }
-            Flaw::ConfusesDiverged => {
+            Mistake::ConfusesDiverged => {
                 Ok(match self.inner.commit(&space, expected, batch).await? {
                     Commit::HeadMoved { head: Some(head), .. } => {
                         Commit::Diverged { head: Some(head) }
@@ -183,7 +183,7 @@ impl Journal for Wrong {
                     other => other,
                 })
             }
-            Flaw::AcknowledgesEarly => {
+            Mistake::AcknowledgesEarly => {
                 let head = self.inner.head(&space).await?.map(|head| head.position);
                 if head != expected {
                     return self.inner.commit(&space, expected, batch).await;
@@ -195,7 +195,7 @@ impl Journal for Wrong {
                 });
                 Ok(Commit::Done)
             }
-            Flaw::DeniesCommits if call % 4 == 3 => {
+            Mistake::DeniesCommits if call % 4 == 3 => {
                 let answer = self.inner.commit(&space, expected, batch).await?;
                 if !matches!(answer, Commit::Done) {
                     return Ok(answer);
@@ -203,7 +203,7 @@ impl Journal for Wrong {
                 let head = self.inner.head(&space).await?;
                 Ok(Commit::HeadMoved { head, since: Vec::new(), reservation: None })
             }
-            Flaw::CutsBodies => {
+            Mistake::CutsBodies => {
                 let mut batch = batch.clone();
                 for record in &mut batch.records {
                     if let RecordBody::Inline(body) = &record.body
@@ -217,7 +217,7 @@ impl Journal for Wrong {
                 }
                 self.inner.commit(&space, expected, &batch).await
             }
-            Flaw::TakesTooMuch => {
+            Mistake::TakesTooMuch => {
                 let mut at = expected;
                 let mut answer = Commit::Done;
                 for piece in batch.records.chunks(512) {
@@ -227,7 +227,7 @@ impl Journal for Wrong {
                 }
                 Ok(answer)
             }
-            Flaw::StrandsWaiters => {
+            Mistake::StrandsWaiters => {
                 while self.busy.swap(true, Ordering::SeqCst) {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
@@ -243,10 +243,10 @@ impl Journal for Wrong {
     async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
         let space = self.place(space);
         let mut range = *range;
-        if self.is(Flaw::ReadsForwardOnly) {
+        if self.is(Mistake::ReadsForwardOnly) {
             range.direction = Direction::Forward;
         }
-        if self.is(Flaw::ReadsInPieces) && range.stream.is_none() {
+        if self.is(Mistake::ReadsInPieces) && range.stream.is_none() {
             let mut all = Vec::new();
             for stream in 0..3 {
                 let range = ReadRange { stream: Some(Stream(stream)), ..range };
@@ -273,10 +273,10 @@ impl Journal for Wrong {
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<ListRow>> {
         let mut rows = self.inner.list(query).await?;
-        if self.is(Flaw::SkipsRows) && query.after.is_some() && !rows.is_empty() {
+        if self.is(Mistake::SkipsRows) && query.after.is_some() && !rows.is_empty() {
             rows.remove(0);
         }
-        if self.is(Flaw::ListsTwice) {
+        if self.is(Mistake::ListsTwice) {
             let again = rows.iter().take(1).cloned().collect::<Vec<_>>();
             rows.splice(0..0, again);
             rows.truncate(query.limit);
@@ -290,7 +290,7 @@ impl Journal for Wrong {
 
     async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {
         let answer = self.inner.drop_space(&self.place(space), expected).await?;
-        if self.is(Flaw::ForgetsTombstones) && matches!(answer, Commit::Done) {
+        if self.is(Mistake::ForgetsTombstones) && matches!(answer, Commit::Done) {
             let mut generations = self.generations.lock().expect("no panic inside");
             *generations.entry(space.clone()).or_default() += 1;
         }
@@ -298,7 +298,7 @@ impl Journal for Wrong {
     }
 
     async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
-        if self.is(Flaw::KeepsErased) {
+        if self.is(Mistake::KeepsErased) {
             return Ok(());
         }
         self.inner.erase(&self.place(space), versions).await
@@ -309,15 +309,15 @@ impl Journal for Wrong {
     }
 
     async fn close(&self) -> Result<()> {
-        if self.is(Flaw::StaysOpen) { Ok(()) } else { self.inner.close().await }
+        if self.is(Mistake::StaysOpen) { Ok(()) } else { self.inner.close().await }
     }
 }
 
 #[async_trait]
-impl Blobs for Wrong {
+impl Blobs for WrongJournal {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
         let name = self.inner.put_blob(&self.place(space), bytes).await?;
-        Ok(if self.is(Flaw::ReusesNames) { BlobName("0".into()) } else { name })
+        Ok(if self.is(Mistake::ReusesNames) { BlobName("0".into()) } else { name })
     }
 
     async fn get_blob(
@@ -327,9 +327,9 @@ impl Blobs for Wrong {
         range: Option<Range<u64>>,
     ) -> Result<Vec<u8>> {
         let short = |range: Range<u64>| range.start..range.end.saturating_sub(1);
-        let range = if self.is(Flaw::ShortensRanges) { range.map(short) } else { range };
+        let range = if self.is(Mistake::ShortensRanges) { range.map(short) } else { range };
         match self.inner.get_blob(&self.place(space), name, range).await {
-            Err(Error::NotFound { .. }) if self.is(Flaw::LeaksPrefixes) => Ok(Vec::new()),
+            Err(Error::NotFound { .. }) if self.is(Mistake::LeaksPrefixes) => Ok(Vec::new()),
             answer => answer,
         }
     }
@@ -341,7 +341,7 @@ impl Blobs for Wrong {
         older_than: Duration,
     ) -> Result<u64> {
         let nothing = HashSet::new();
-        let in_use = if self.is(Flaw::CollectsNamed) { &nothing } else { in_use };
+        let in_use = if self.is(Mistake::CollectsNamed) { &nothing } else { in_use };
         self.inner.collect_blobs(&self.place(space), in_use, older_than).await
     }
 }

@@ -1,7 +1,7 @@
-//! Wrong journals, to test the tests: the suite must fail each and name the clause.
+//! WrongJournal journals, to test the tests: the suite must fail each and name the clause.
 
 mod altering;
 mod mistakes;
 
-pub use altering::{Bend, Bent};
-pub use mistakes::{Flaw, Wrong};
+pub use altering::{Alteration, AlteringJournal};
+pub use mistakes::{Mistake, WrongJournal};

@@ -1,5 +1,10 @@
-//! A small journal on a simulated medium: one log of checksummed frames, folded into maps at open, written anew and
-//! renamed now and then; a file for each blob. Right, or with one flaw.
+//! A small journal on a simulated medium, right or with one mistake.
+//!
+//! It has one log of checksummed frames, which it reads into maps when it is opened. Every eighth commit writes the log anew
+//! beside itself and renames it into place. Each blob has a file.
+
+mod frame;
+mod mistake;
 
 use std::{
     ops::Range,
@@ -9,7 +14,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use sessile_conformance::{
     internal::MapJournal,
     medium::{Open, SimDisk, SimFile},
@@ -17,147 +21,15 @@ use sessile_conformance::{
 use sessile_core::{
     Error, Result, Timestamp,
     error::Closure,
-    hash::Hash,
-    id::{ProjectId, Space, SpaceKind, TenantId, Version},
+    id::{Space, TenantId, Version},
     journal::{
         Batch, BlobName, Blobs, Card, Commit, Durability, Head, Journal, JournalInfo, ListQuery,
-        ListRow, Position, ReadRange, Record, RecordBody, Scrub, Sharing, Snapshot, Stream,
+        ListRow, Position, ReadRange, Record, Scrub, Sharing, Snapshot,
     },
 };
 
-/// What is wrong with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flaw {
-    None,
-    /// Answers before the flush.
-    AcknowledgesBeforeFlush,
-    /// Leaves a torn frame at the end of its log, and writes on behind it.
-    KeepsTornTail,
-    /// Takes a frame without looking at its checksum.
-    TrustsTail,
-    /// Renames the new log over the old one and does not flush the name.
-    LosesRename,
-    /// Renames the new log before it is flushed.
-    RenamesBeforeFlush,
-    /// Does not flush the name of a new file.
-    LosesNames,
-    /// Writes each record of a batch in a frame of its own.
-    TearsBatches,
-    /// Does not flush blobs.
-    LosesBlobs,
-    /// Says of a flush that failed that nothing was written.
-    DeniesFlushes,
-    /// Goes on after a flush failed: the next one will do.
-    ForgivesFlushes,
-    /// After a write that failed, leaves what of it has landed.
-    LeavesHalves,
-    /// Never recovers from a full disk.
-    StaysFull,
-    /// Forgets drops when it is opened again.
-    ForgetsDrops,
-}
-
-impl Flaw {
-    /// Those that a stop of the machine shows.
-    pub(crate) const STOPPED: &[Self] = &[
-        Self::AcknowledgesBeforeFlush,
-        Self::KeepsTornTail,
-        Self::TrustsTail,
-        Self::LosesRename,
-        Self::RenamesBeforeFlush,
-        Self::LosesNames,
-        Self::TearsBatches,
-        Self::LosesBlobs,
-        Self::DeniesFlushes,
-        Self::ForgetsDrops,
-    ];
-
-    /// Those that a medium shows which is full, or fails at flushing.
-    pub(crate) const HINDERED: &[Self] =
-        &[Self::DeniesFlushes, Self::ForgivesFlushes, Self::LeavesHalves, Self::StaysFull];
-}
-
-#[derive(Serialize, Deserialize)]
-struct Line {
-    tenant: String,
-    kind: SpaceKind,
-    bits: String,
-    expected: Option<Position>,
-    event: Event,
-}
-
-#[derive(Serialize, Deserialize)]
-enum Event {
-    Commit { records: Vec<Row>, card: Option<(u64, String)>, project: Option<ProjectId> },
-    Drop,
-    Erase { versions: Vec<Version> },
-}
-
-#[derive(Serialize, Deserialize)]
-struct Row {
-    version: Version,
-    stream: Stream,
-    kind: String,
-    head: String,
-    sum: u64,
-    link: Hash,
-    salt: [u8; 16],
-    inline: Option<String>,
-    blob: Option<BlobName>,
-}
-
-impl From<&Record> for Row {
-    fn from(record: &Record) -> Self {
-        let (inline, blob) = match &record.body {
-            RecordBody::None => (None, None),
-            RecordBody::Inline(text) => (Some(text.to_string()), None),
-            RecordBody::Blob(name) => (None, Some(name.clone())),
-        };
-        Self {
-            version: record.version,
-            stream: record.stream,
-            kind: record.kind.to_string(),
-            head: record.header.to_string(),
-            sum: record.sum,
-            link: record.link,
-            salt: record.salt,
-            inline,
-            blob,
-        }
-    }
-}
-
-impl From<Row> for Record {
-    fn from(row: Row) -> Self {
-        let body = match (row.inline, row.blob) {
-            (Some(text), _) => RecordBody::Inline(text.into()),
-            (None, Some(name)) => RecordBody::Blob(name),
-            (None, None) => RecordBody::None,
-        };
-        Self {
-            version: row.version,
-            stream: row.stream,
-            kind: row.kind.into(),
-            header: row.head.into(),
-            sum: row.sum,
-            link: row.link,
-            salt: row.salt,
-            body,
-        }
-    }
-}
-
-/// Bytes before a frame: its length and its checksum.
-const HEADER: usize = 16;
-
-fn frame(line: &Line) -> Vec<u8> {
-    let text = serde_json::to_vec(line).unwrap();
-    let mut frame = Vec::with_capacity(HEADER + text.len());
-    frame.extend((text.len() as u64).to_be_bytes());
-    frame.extend(Hash::of(&[&text]).prefix_64().to_be_bytes());
-    frame.extend(text);
-    frame
-}
+use self::frame::{Event, Frame, HEADER, LoggedRecord, encode, frame_of, next};
+pub(crate) use self::mistake::Mistake;
 
 #[derive(Debug)]
 struct Log {
@@ -170,10 +42,10 @@ struct Log {
 }
 
 #[derive(Debug)]
-pub(crate) struct Toy {
+pub(crate) struct LogJournal {
     info: JournalInfo,
     disk: SimDisk,
-    flaw: Flaw,
+    mistake: Mistake,
     plain: MapJournal,
     log: Mutex<Log>,
 }
@@ -188,42 +60,42 @@ fn root() -> &'static Path {
 
 const LOG: &str = "log";
 
-impl Toy {
-    pub(crate) async fn open(disk: SimDisk, flaw: Flaw) -> Result<Self> {
+impl LogJournal {
+    pub(crate) async fn open(disk: SimDisk, mistake: Mistake) -> Result<Self> {
         let file = disk.open(Path::new(LOG), Open::Create).map_err(unavailable)?;
         let mut bytes = vec![0; file.len().map_err(unavailable)? as usize];
         file.read_at(&mut bytes, 0).map_err(unavailable)?;
         let plain = MapJournal::default();
         let mut at = 0;
         let mut commits = 0;
-        while let Some(text) = next(&bytes[at..], flaw) {
+        while let Some(text) = next(&bytes[at..], mistake) {
             at += HEADER + text.len();
-            let Ok(line) = serde_json::from_slice::<Line>(text) else {
+            let Ok(frame) = serde_json::from_slice::<Frame>(text) else {
                 return Err(Error::CorruptFile { file: LOG.into(), reason: "a frame".into() });
             };
-            let tenant = TenantId::new(&line.tenant)?;
-            let space = Space::new(tenant, line.kind, line.bits.parse().unwrap());
-            match line.event {
+            let tenant = TenantId::new(&frame.tenant)?;
+            let space = Space::new(tenant, frame.kind, frame.bits.parse().unwrap());
+            match frame.event {
                 Event::Commit { records, card, project } => {
                     let card = card
                         .map(|(at, json)| Card { updated_at: Timestamp::from_millis(at), json });
                     let records = records.into_iter().map(Record::from).collect();
                     let batch = Batch { records, card, project, patience: Duration::ZERO };
-                    let _landed = plain.commit(&space, line.expected, &batch).await?;
+                    let _landed = plain.commit(&space, frame.expected, &batch).await?;
                 }
-                Event::Drop if flaw == Flaw::ForgetsDrops => {}
+                Event::Drop if mistake == Mistake::ForgetsDrops => {}
                 Event::Erase { versions } => plain.erase(&space, &versions).await?,
                 Event::Drop => {
-                    let _dropped = plain.drop_space(&space, line.expected).await?;
+                    let _dropped = plain.drop_space(&space, frame.expected).await?;
                 }
             }
             commits += 1;
         }
-        if at < bytes.len() && flaw != Flaw::KeepsTornTail {
+        if at < bytes.len() && mistake != Mistake::KeepsTornTail {
             file.set_len(at as u64).map_err(unavailable)?;
         }
         // Whoever reads the log from now on relies on it.
-        if flaw != Flaw::LosesNames {
+        if mistake != Mistake::LosesNames {
             disk.sync_dir(root()).map_err(unavailable)?;
         }
         file.sync().map_err(unavailable)?;
@@ -233,12 +105,12 @@ impl Toy {
         let blobs = names.iter().filter_map(|(name, _)| of(name)).max().map_or(0, |n| n + 1);
         let log = Mutex::new(Log { file, len, commits, blobs, poisoned: false });
         let (durability, sharing) = (Durability::PowerLoss, Sharing::OneProcess);
-        let info = JournalInfo::new("toy", 1, durability, sharing, 1);
-        Ok(Self { info, disk, flaw, plain, log })
+        let info = JournalInfo::new("log", 1, durability, sharing, 1);
+        Ok(Self { info, disk, mistake, plain, log })
     }
 
-    fn is(&self, flaw: Flaw) -> bool {
-        self.flaw == flaw
+    fn is(&self, mistake: Mistake) -> bool {
+        self.mistake == mistake
     }
 
     fn log(&self) -> Result<MutexGuard<'_, Log>> {
@@ -251,40 +123,39 @@ impl Toy {
     }
 
     /// Appends frames, and flushes them.
-    fn append(&self, line: &Line) -> Result<Option<Commit>> {
+    fn append(&self, frame: &Frame) -> Result<Option<Commit>> {
         let mut log = self.log()?;
-        let mut frames = frame(line);
-        if let (Flaw::TearsBatches, Event::Commit { records, card, project }) =
-            (self.flaw, &line.event)
+        let mut frames = encode(frame);
+        if let (Mistake::TearsBatches, Event::Commit { records, card, project }) =
+            (self.mistake, &frame.event)
         {
             frames.clear();
-            let mut expected = line.expected;
+            let mut expected = frame.expected;
             for row in records {
-                let of = |row: &Row| Row::from(&Record::from(clone(row)));
-                let event =
-                    Event::Commit { records: vec![of(row)], card: card.clone(), project: *project };
-                let (tenant, bits) = (line.tenant.clone(), line.bits.clone());
-                frames.extend(frame(&Line { tenant, kind: line.kind, bits, expected, event }));
+                let (records, card) = (vec![row.clone()], card.clone());
+                let event = Event::Commit { records, card, project: *project };
+                let (tenant, bits) = (frame.tenant.clone(), frame.bits.clone());
+                frames.extend(encode(&Frame { tenant, kind: frame.kind, bits, expected, event }));
                 expected = Some(Position { version: row.version, hash: row.link });
             }
         }
         if let Err(error) = log.file.write_at(&frames, log.len) {
-            let undone = self.is(Flaw::LeavesHalves) || log.file.set_len(log.len).is_ok();
-            log.poisoned = !undone || self.is(Flaw::StaysFull);
-            if self.is(Flaw::LeavesHalves) {
+            let undone = self.is(Mistake::LeavesHalves) || log.file.set_len(log.len).is_ok();
+            log.poisoned = !undone || self.is(Mistake::StaysFull);
+            if self.is(Mistake::LeavesHalves) {
                 log.len = log.file.len().unwrap_or(log.len);
             }
             return Err(unavailable(error));
         }
         log.len += frames.len() as u64;
-        if self.is(Flaw::AcknowledgesBeforeFlush) {
+        if self.is(Mistake::AcknowledgesBeforeFlush) {
             return Ok(None);
         }
         if let Err(error) = log.file.sync()
-            && !self.is(Flaw::ForgivesFlushes)
+            && !self.is(Mistake::ForgivesFlushes)
         {
             log.poisoned = true;
-            if self.is(Flaw::DeniesFlushes) {
+            if self.is(Mistake::DeniesFlushes) {
                 return Err(unavailable(error));
             }
             return Ok(Some(Commit::Indeterminate { source: None }));
@@ -305,11 +176,11 @@ impl Toy {
         let file = self.disk.open(beside, Open::Create)?;
         file.set_len(0)?;
         file.write_at(&bytes, 0)?;
-        if !self.is(Flaw::RenamesBeforeFlush) {
+        if !self.is(Mistake::RenamesBeforeFlush) {
             file.sync()?;
         }
         self.disk.rename(beside, Path::new(LOG))?;
-        if !self.is(Flaw::LosesRename) {
+        if !self.is(Mistake::LosesRename) {
             self.disk.sync_dir(root())?;
         }
         log.file = file;
@@ -317,31 +188,12 @@ impl Toy {
     }
 }
 
-fn clone(row: &Row) -> Row {
-    serde_json::from_value(serde_json::to_value(row).unwrap()).unwrap()
-}
-
-/// The next frame's text, if it is whole.
-fn next(bytes: &[u8], flaw: Flaw) -> Option<&[u8]> {
-    let number = |at: usize| Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-    let len = usize::try_from(number(0)?).ok()?;
-    let sum = number(8)?;
-    let text = bytes.get(HEADER..HEADER.checked_add(len)?)?;
-    let whole = len > 0 && Hash::of(&[text]).prefix_64() == sum;
-    (whole || flaw == Flaw::TrustsTail).then_some(text)
-}
-
-fn line(space: &Space, expected: Option<Position>, event: Event) -> Line {
-    let (tenant, bits) = (space.tenant().to_string(), space.bits().to_string());
-    Line { tenant, kind: space.kind(), bits, expected, event }
-}
-
 fn closed() -> Error {
     Error::closed(Closure::Store)
 }
 
 #[async_trait]
-impl Journal for Toy {
+impl Journal for LogJournal {
     fn info(&self) -> &JournalInfo {
         &self.info
     }
@@ -361,11 +213,11 @@ impl Journal for Toy {
             return self.plain.commit(space, expected, batch).await;
         }
         let event = Event::Commit {
-            records: batch.records.iter().map(Row::from).collect(),
+            records: batch.records.iter().map(LoggedRecord::from).collect(),
             card: batch.card.as_ref().map(|c| (c.updated_at.millis(), c.json.clone())),
             project: batch.project,
         };
-        match self.append(&line(space, expected, event))? {
+        match self.append(&frame_of(space, expected, event))? {
             Some(unknown) => Ok(unknown),
             None => self.plain.commit(space, expected, batch).await,
         }
@@ -395,7 +247,7 @@ impl Journal for Toy {
         let now = self.plain.head(space).await?.map(|head| head.position);
         if now == expected
             && !self.plain.is_dropped(space)
-            && let Some(unknown) = self.append(&line(space, expected, Event::Drop))?
+            && let Some(unknown) = self.append(&frame_of(space, expected, Event::Drop))?
         {
             return Ok(unknown);
         }
@@ -404,7 +256,7 @@ impl Journal for Toy {
 
     async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
         let event = Event::Erase { versions: versions.to_vec() };
-        match self.append(&line(space, None, event))? {
+        match self.append(&frame_of(space, None, event))? {
             None => self.plain.erase(space, versions).await,
             Some(_unknown) => Err(Error::failed("ask again")),
         }
@@ -420,7 +272,7 @@ impl Journal for Toy {
 }
 
 #[async_trait]
-impl Blobs for Toy {
+impl Blobs for LogJournal {
     async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
         self.plain.head(space).await.map_err(|_| closed())?;
         let mut log = self.log()?;
@@ -429,7 +281,7 @@ impl Blobs for Toy {
         let write = || {
             let file = self.disk.open(Path::new(&name), Open::CreateNew)?;
             file.write_at(bytes, 0)?;
-            if self.is(Flaw::LosesBlobs) {
+            if self.is(Mistake::LosesBlobs) {
                 return Ok(());
             }
             file.sync()?;
@@ -468,6 +320,6 @@ impl Blobs for Toy {
 }
 
 /// The journal on this medium.
-pub(crate) async fn open(disk: SimDisk, flaw: Flaw) -> Result<Arc<dyn Journal>> {
-    Ok(Arc::new(Toy::open(disk, flaw).await?))
+pub(crate) async fn open(disk: SimDisk, mistake: Mistake) -> Result<Arc<dyn Journal>> {
+    Ok(Arc::new(LogJournal::open(disk, mistake).await?))
 }
