@@ -28,7 +28,7 @@ const FOLDER: &str = "store";
 /// The suite's damage in this crate's words, and the record it begins at.
 fn ours(version: Version, damage: Damage) -> (Version, tamper::Damage) {
     match damage {
-        Damage::FlipHead => (version, tamper::Damage::FlipHead),
+        Damage::FlipHeader => (version, tamper::Damage::FlipHead),
         Damage::FlipBody => (version, tamper::Damage::FlipBody),
         Damage::Swap(with) => (version, tamper::Damage::Swap(with)),
         Damage::Drop => (version, tamper::Damage::Drop),

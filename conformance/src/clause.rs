@@ -1,18 +1,18 @@
-//! What a clause is, and how it answers.
+//! Clauses, and how they end.
 
 use std::{future::Future, pin::Pin};
 
 use crate::internal::ClauseContext;
 
-/// A future that can be kept.
+/// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// One clause of the contract, as a test.
+/// The test of one clause of the contract.
 #[derive(Clone, Copy, Debug)]
 pub struct Clause {
     /// Its number in `CONTRACT.md`: `MSG5`.
     pub id: &'static str,
-    /// Judges one backend; a panic is a failure.
+    /// The test. It fails by a panic.
     #[doc(hidden)]
     pub run: fn(ClauseContext) -> BoxFuture<'static, Verdict>,
 }
@@ -24,19 +24,19 @@ impl Clause {
     }
 }
 
-/// How a clause ended, unless it panicked.
+/// How the test of a clause ended, unless it panicked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
     /// It holds.
     Passed,
-    /// The backend declares that it does not do this, and was seen to refuse cleanly: with the refusal that was verified.
+    /// The backend declares that it does not do this, and was seen to refuse; which refusal was seen.
     Unsupported(String),
-    /// It could not be judged, and why. Counts as a failure unless `--allow-not-run` is given.
+    /// It could not be judged, and why.
     NotRun(String),
 }
 
-/// Registers the clause functions of a module: `clauses! { MSG1 => msg1, MSG2 => msg2 }` gives it a `CLAUSES`.
+/// Registers the tests of a module: `clauses! { MSG1 => msg1, MSG2 => msg2 }` gives it a `CLAUSES`.
 macro_rules! clauses {
     ($($id:ident => $run:path),* $(,)?) => {
         /// The clauses of this module.

@@ -6,7 +6,7 @@ use sessile_core::hash::Hash;
 
 use crate::{Backend, Clause, clause::Verdict, internal::ClauseContext};
 
-/// After this long a clause has hung.
+/// A clause that takes longer has failed; sixty times this in the nightly and the proof profile.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// How a clause ended.
@@ -15,20 +15,20 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub enum Outcome {
     /// It holds.
     Passed,
-    /// It does not, and why.
+    /// It does not hold; what was expected and what came.
     Failed(String),
-    /// The backend does not do this, and was seen to refuse.
+    /// The backend declares that it does not do this, and was seen to refuse; which refusal was seen.
     Unsupported(String),
-    /// It could not be judged.
+    /// It could not be judged, and why: a hook is missing, for example.
     NotRun(String),
 }
 
-/// A clause's outcome and what there is to say of it.
+/// The outcome of a clause, and remarks.
 #[derive(Clone, Debug)]
 pub struct Judged {
     /// The outcome.
     pub outcome: Outcome,
-    /// Remarks for the summary.
+    /// What else the summary says: seeds, and what was judged in a weaker form.
     pub notes: Vec<String>,
     /// How long it took.
     pub took: Duration,
@@ -42,7 +42,9 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
         .expect("a runtime starts")
 }
 
-/// Runs a clause on a fresh store of a backend, in a runtime of its own; blocks until it ends, or hangs.
+/// Runs a clause on a fresh store of a backend, in a runtime of its own. Blocks until it has ended, for a minute at most.
+///
+/// A clause may start the executable again: its `main` must call [`run_as_child`](crate::run_as_child) first.
 pub fn judge(clause: &Clause, backend: &Backend) -> Judged {
     let (send, receive) = mpsc::channel();
     let (clause, backend) = (*clause, backend.clone());
@@ -53,7 +55,7 @@ pub fn judge(clause: &Clause, backend: &Backend) -> Judged {
         runtime.shutdown_background();
     });
     receive.recv_timeout(nightly(LIMIT)).unwrap_or_else(|_| Judged {
-        outcome: Outcome::Failed("it hangs, or ended without an answer".to_owned()),
+        outcome: Outcome::Failed("it did not end within its time".to_owned()),
         notes: Vec::new(),
         took: LIMIT,
     })

@@ -1,16 +1,92 @@
-//! The contract of Sessile, as tests: it judges the project's own backends and any stranger's driver alike.
+//! The contract of Sessile as tests. It judges the project's own backends and any other driver alike.
 //!
-//! Each clause of `CONTRACT.md` is one async function that takes a [`ClauseContext`] and asserts. A driver joins in a few lines, in
-//! a test target with `harness = false`:
+//! The contract is a table of clauses, `CONTRACT.md`. Each clause that can be judged today is one test of this suite, named
+//! after its number. A driver that passes them all may stand under any store of Sessile.
 //!
-//! ```text
+//! # Judge your driver
+//!
+//! Add a test target without a harness to your crate:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! sessile-conformance = "0.1"
+//!
+//! [[test]]
+//! name = "conformance"
+//! harness = false
+//! ```
+//!
+//! and say in `tests/conformance.rs` how a store of yours is opened. Here a journal is kept in memory:
+//!
+//! ```no_run
+//! # use sessile_conformance::internal::MapJournal as MyJournal;
 //! sessile_conformance::suite! {
-//!     journal: my_driver,
-//!     open: |dir| async move { MyJournal::open(dir.path().join("db")).await },
+//!     journal: mine,
+//!     open: |_dir| async move { MyJournal::default() },
 //! }
 //! ```
 //!
-//! The functions are tests, so they panic to fail.
+//! One that has files opens them below `dir.path()`, and answers a `Result`:
+//!
+//! ```no_run
+//! # struct MyJournal;
+//! # impl MyJournal {
+//! #     async fn open(_path: std::path::PathBuf) -> sessile_core::Result<sessile_conformance::internal::MapJournal> {
+//! #         Ok(Default::default())
+//! #     }
+//! # }
+//! sessile_conformance::suite! {
+//!     journal: mine,
+//!     open: |dir| async move { MyJournal::open(dir.path().join("store")).await },
+//! }
+//! ```
+//!
+//! `open` is called often, also at the same time and in other processes: the suite starts its own executable again where
+//! [`JournalInfo`](sessile_core::journal::JournalInfo) says that processes may share a store.
+//!
+//! # Two hooks more
+//!
+//! - `tamper: |dir| MyTamper(dir)` damages records where they are stored ([`Tamper`]). With it the suite judges that damage is
+//!   found and located (J12, MSG13), stays with its tenant (TEN4), and that a newer format is refused (J17).
+//! - `crash: |disk| async move { .. }` opens a store on a simulated [`medium`]. With it the suite stops the machine after each
+//!   operation, fills the disk and lets flushes fail (CRS1, CRS3). A journal with a seam of its own between itself and the
+//!   file system can offer this; one that speaks to a server cannot.
+//!
+//! Without a hook the clauses that need it are *not run*.
+//!
+//! # Read the result
+//!
+//! `cargo test --test conformance` runs all clauses, `cargo test --test conformance -- mine::msg5` one. After the tests a summary
+//! says for each backend how many clauses were
+//!
+//! - **passed**: the clause holds;
+//! - **failed**: it does not; the test's panic says what was expected and what came. Begin with the `j` clauses: most others
+//!   fail if one of these does;
+//! - **unsupported**: the journal says that it does not do this (`scrub`, for example), and was seen to refuse it;
+//! - **not run**: a hook is missing. This counts as a failure, unless `--allow-not-run` is given.
+//!
+//! Notes below it tell what was judged in a weaker form, such as tasks in place of processes. `SESSILE_PROFILE=nightly` repeats
+//! what is random fifty times as often. `machine`, which tries random commands against a model, prints its seed
+//! (`SESSILE_SEED`) and shrinks what fails to a few commands.
+//!
+//! # Judge from a program
+//!
+//! [`judge`] runs one clause and answers its [`Outcome`]:
+//!
+//! ```no_run
+//! # use sessile_conformance::internal::MapJournal as MyJournal;
+//! use sessile_conformance::{Backend, Clause, Outcome, judge, run_as_child};
+//!
+//! let mine = Backend::new("mine", |_dir| async { MyJournal::default() });
+//! if run_as_child(&[mine.clone()]) {
+//!     return; // this process was started by a clause
+//! }
+//! for clause in Clause::all() {
+//!     if let Outcome::Failed(why) = judge(clause, &mine).outcome {
+//!         println!("{}: {why}", clause.id);
+//!     }
+//! }
+//! ```
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,16 +104,23 @@ mod backend;
 mod clause;
 #[doc(hidden)]
 pub mod clauses;
+mod dir;
 #[doc(hidden)]
 pub mod internal;
 mod judge;
 pub mod medium;
+mod open;
 mod suite;
+mod tamper;
 
-#[doc(hidden)]
-pub use backend::marker;
-pub use backend::{Backend, Damage, Dir, IntoJournal, Tamper};
+pub use backend::Backend;
 pub(crate) use clause::clauses;
 pub use clause::{BoxFuture, Clause};
+pub use dir::Dir;
+pub use internal::process::run_as_child;
 pub use judge::{Judged, Outcome, judge};
+pub use open::IntoJournal;
+#[doc(hidden)]
+pub use open::marker;
 pub use suite::main;
+pub use tamper::{Damage, Tamper};

@@ -1,4 +1,4 @@
-//! The runner: one named test for each clause and backend, and a summary.
+//! `suite!`, and what it runs: one test for each clause and backend, and a summary.
 
 use std::{
     process::ExitCode,
@@ -7,25 +7,41 @@ use std::{
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::{Backend, Clause, Judged, Outcome, internal::process, judge};
+use crate::{Backend, Clause, Judged, Outcome, judge, run_as_child};
 
-/// Judges one or several journals: expands to the `main` of a test target with `harness = false`.
+/// Makes the `main` of a test target with `harness = false` that judges one or several backends.
 ///
-/// `open` takes a [`Dir`](crate::Dir) and answers a journal, an `Arc` of one, or a `Result` of either; for one directory it
-/// always opens the same store. `tamper` takes the same `Dir` and answers a [`Tamper`](crate::Tamper). `crash` takes a
-/// [`SimDisk`](crate::medium::SimDisk) and answers a journal on it, as `open` does. `absent` says why a journal cannot be
-/// judged here, if it cannot (a server that is not there): it is left out, and said so; asking for it by name fails.
+/// For each backend it takes, in this order:
+///
+/// - `journal`: its name; test names begin with it;
+/// - `open`: takes a [`Dir`](crate::Dir) and answers a journal, an `Arc` of one, or a `Result` of either; the same `Dir` always
+///   gives the same store;
+/// - `tamper`, if it has that: takes the same `Dir` and answers a [`Tamper`](crate::Tamper);
+/// - `crash`, if it has that: takes a [`SimDisk`](crate::medium::SimDisk) and answers a journal on it, as `open` does;
+/// - `absent`, if it may be missing: why it cannot be judged here (a server that is not there), or `None`. It is left out
+///   then, and the summary says so; asking for it by name fails.
 ///
 /// ```no_run
-/// use sessile_conformance::internal::MapJournal; // stands in for a journal of yours
+/// # use sessile_conformance::{Damage, Dir, Tamper, internal::MapJournal as Mine};
+/// # use sessile_core::id::{Space, Version};
+/// # struct MyTamper(Dir);
+/// # #[async_trait::async_trait]
+/// # impl Tamper for MyTamper {
+/// #     async fn damage(&self, _: &Space, _: Version, _: Damage) {}
+/// #     async fn newer_format(&self) -> bool { false }
+/// # }
 /// sessile_conformance::suite! {
-///     journal: mine, open: |_dir| async move { MapJournal::default() };
-///     journal: shared, open: |_dir| async move { std::sync::Arc::new(MapJournal::default()) };
-///     journal: files,
-///     open: |dir| async move {
-///         std::fs::read_dir(dir.path()).map_err(|e| sessile_core::Error::unavailable("no files", e))?;
-///         sessile_core::Result::Ok(MapJournal::default())
+///     journal: small,
+///     open: |_dir| async move { Mine::default() };
+///
+///     journal: large,
+///     open: |dir: Dir| async move {
+///         let journal = std::sync::Arc::new(Mine::default());
+///         dir.keep(std::sync::Arc::clone(&journal));
+///         journal
 ///     },
+///     tamper: |dir| MyTamper(dir),
+///     absent: std::env::var_os("MY_SERVER").is_none().then(|| "MY_SERVER is not set".to_owned());
 /// }
 /// ```
 #[macro_export]
@@ -47,9 +63,10 @@ macro_rules! suite {
     };
 }
 
-/// Runs the suite over these backends with the program's arguments: those of libtest, and `--allow-not-run`.
+/// Judges these backends, as the `main` that [`suite!`](crate::suite) makes. Takes the arguments of the program: those of
+/// libtest, and `--allow-not-run`, with which a clause that is not run is no failure.
 pub fn main(backends: Vec<Backend>) -> ExitCode {
-    if process::run_as_child(&backends) {
+    if run_as_child(&backends) {
         return ExitCode::SUCCESS;
     }
     let mut arguments: Vec<String> = std::env::args().collect();

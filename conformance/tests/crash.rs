@@ -16,7 +16,10 @@ use std::sync::Arc;
 use log_journal::Mistake;
 use sessile_conformance::{
     Backend, Clause, Dir, Outcome,
-    internal::crash::survivors::{Harness, OpenOn, Stop, judge_all},
+    internal::crash::{
+        Stop,
+        survivors::{Harness, OpenOn, judge_all},
+    },
     judge,
     medium::SimDisk,
 };

@@ -263,10 +263,10 @@ fn print(line: &Line) {
     let _parent_gone = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Runs the child program that this process was started for, if it is a child, and answers whether it is.
+/// Where a clause has started this process: runs what the clause wants done, and answers `true`.
 ///
-/// The `main` of an executable that calls [`judge`](crate::judge) calls this first, as [`main`](crate::main) does: children are
-/// started as the executable itself.
+/// A program that calls [`judge`](crate::judge) must call this first in its `main`, with its backends, and end if the answer is
+/// `true`: where processes may share a store, clauses start the executable again. [`suite!`](crate::suite) does so by itself.
 pub fn run_as_child(backends: &[Backend]) -> bool {
     let arguments: Vec<String> = std::env::args().collect();
     let Some(order) = child_order(&arguments) else { return false };

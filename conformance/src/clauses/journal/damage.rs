@@ -44,7 +44,7 @@ pub async fn j12(cx: ClauseContext) -> Verdict {
     let first = entries(&store, &caller, probe).await.expect("the entries")[0];
     let (target, next) = (first + 2, first + 3);
     let cases = [
-        (Damage::FlipHead, target, [target, target]),
+        (Damage::FlipHeader, target, [target, target]),
         (Damage::FlipBody, target, [target, target]),
         (Damage::Swap(next), target, [target, next]),
         (Damage::Drop, target, [target, next]),
@@ -63,7 +63,7 @@ pub async fn j12(cx: ClauseContext) -> Verdict {
     for ((damage, version, _), (thread, _)) in &damaged {
         tamper.damage(&thread.space(&caller.tenant), *version, *damage).await;
     }
-    tamper.damage(&headless.space(&caller.tenant), 1, Damage::FlipHead).await;
+    tamper.damage(&headless.space(&caller.tenant), 1, Damage::FlipHeader).await;
     tamper.damage(&endless.space(&caller.tenant), end, Damage::Drop).await;
 
     for restart in [false, true] {

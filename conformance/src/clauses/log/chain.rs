@@ -17,9 +17,9 @@ pub async fn msg13(cx: ClauseContext) -> Verdict {
     }
     let caller = cx.caller();
     for (at, damage) in [
-        (4, Damage::FlipHead),
+        (4, Damage::FlipHeader),
         (5, Damage::FlipBody),
-        (1, Damage::FlipHead),
+        (1, Damage::FlipHeader),
         (5, Damage::Swap(6)),
         (3, Damage::Swap(8)),
         (6, Damage::Drop),

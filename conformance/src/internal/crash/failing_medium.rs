@@ -13,7 +13,8 @@ use sessile_core::{
 };
 
 use super::{
-    survivors::{OpenOn, compare_store, predict, send_and_compare},
+    expectation::{compare_store, predict, send_and_compare},
+    survivors::OpenOn,
     workload::{self, Command, Outcome, Sent, TENANTS},
 };
 use crate::{

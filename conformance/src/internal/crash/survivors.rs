@@ -1,4 +1,4 @@
-//! Whether what survived a stop is what was promised.
+//! Judges what survived a stop of the machine.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -10,38 +10,21 @@ use sessile_core::{
     store::Store,
 };
 
-use super::workload::{self, Command, Outcome, Sent, TENANTS};
+use super::{
+    expectation::{brief, compare_store, predict, send_and_compare},
+    stop::Stop,
+    workload::{self, Command, Sent, TENANTS},
+};
 use crate::{
     BoxFuture,
-    internal::{TestClock, machine::compare_tenant, model::Model},
+    internal::{TestClock, model::Model},
     medium::{SimDisk, Survives},
 };
 
 /// How a driver opens a journal on a simulated medium.
 pub type OpenOn = dyn Fn(SimDisk) -> BoxFuture<'static, Result<Arc<dyn Journal>>> + Send + Sync;
 
-/// Where and how the machine stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stop {
-    /// After so many operations.
-    pub after: u64,
-    /// Whether a part of the next one lands, if it is a write, and which.
-    pub tear: Option<u64>,
-    /// What is there afterwards.
-    pub survives: Survives,
-    /// Whether the journal lives through it and answers what it will.
-    pub is_live: bool,
-}
-
-impl fmt::Display for Stop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { after, tear, survives, is_live } = self;
-        let how = if *is_live { "lived through" } else { "looked at" };
-        write!(f, "stopped after {after} operations ({survives:?}, torn: {tear:?}, {how})")
-    }
-}
-
-/// A workload that ran to its end, and all that is needed to judge what stops would have left of it.
+/// A workload that ran to its end, and what is needed to judge what a stop would have left of it.
 pub struct Harness {
     open: Arc<OpenOn>,
     seed: u64,
@@ -57,7 +40,7 @@ impl fmt::Debug for Harness {
     }
 }
 
-/// Kinds of commands that take several commits: cut off between two, they are finished by whoever repeats them.
+/// Whether a command takes several commits. One that was cut off between two is finished by repeating it.
 fn takes_several_commits(command: &Command) -> bool {
     matches!(
         command,
@@ -67,63 +50,6 @@ fn takes_several_commits(command: &Command) -> bool {
                 | ThreadCommand::EraseEntries { .. }
         )
     )
-}
-
-pub(super) fn predict(
-    model: &mut Model,
-    sent: &Sent,
-    actual: Option<&Outcome>,
-) -> std::result::Result<Outcome, crate::internal::model::Refusal> {
-    match &sent.command {
-        Command::Thread(command) => {
-            let actual = match actual {
-                Some(Outcome::Thread(outcome)) => Some(outcome),
-                _ => None,
-            };
-            model.thread_command(&sent.caller, command, sent.at, actual).map(Outcome::Thread)
-        }
-        Command::Session(command) => {
-            model.session_command(&sent.caller, command, sent.at).map(Outcome::Session)
-        }
-    }
-}
-
-/// Sends a command, and compares its answer with the model's.
-pub(super) async fn send_and_compare(
-    store: &Store,
-    model: &mut Model,
-    sent: &Sent,
-) -> std::result::Result<(), String> {
-    if let Command::Thread(command) = &sent.command
-        && model.forgotten(&sent.caller, command)
-    {
-        return Ok(());
-    }
-    let got = workload::send(store, &sent.caller, &sent.command).await;
-    let want = predict(model, sent, got.as_ref().ok());
-    let what = match (&got, &want) {
-        (Ok(got), Ok(want)) if got == want => None,
-        (Err(error), Err(refusal)) => refusal.differs(error),
-        (got, Ok(want)) => Some(format!("answered {got:?}, not {want:?}")),
-        (Ok(got), Err(refusal)) => {
-            Some(format!("answered {got:?}, where it is refused: {refusal}"))
-        }
-    };
-    what.map_or(Ok(()), |what| Err(format!("{} is {}", brief(&sent.command), brief(&what))))
-}
-
-/// What it is, without the long texts in it.
-fn brief(it: &impl fmt::Debug) -> String {
-    let text = format!("{it:?}");
-    let cut: String = text.chars().take(400).collect();
-    if cut.len() < text.len() { format!("{cut} ...") } else { cut }
-}
-
-pub(super) async fn compare_store(store: &Store, model: &Model) -> std::result::Result<(), String> {
-    for tenant in TENANTS {
-        compare_tenant(store, &workload::caller(tenant), model).await?;
-    }
-    Ok(())
 }
 
 impl Harness {
@@ -189,7 +115,7 @@ impl Harness {
         ways
     }
 
-    /// The stops that a journal lives through: each with some of the next write landing, and without.
+    /// The stops during which the journal stays open: each with a part of the next write landing, and without.
     pub fn survived_stops(&self, after: u64) -> Vec<Stop> {
         let mut stops = self.ways(after);
         stops.retain(|stop| stop.survives != Survives::Flushed);
@@ -198,7 +124,7 @@ impl Harness {
     }
 
     /// At most about so many stops, evenly spread over the run, each in so many ways: other ones from stop to stop. Every
-    /// tenth is also lived through, which takes a run of its own.
+    /// tenth is also judged with the journal open, which takes a run of its own.
     pub fn spread(&self, ways: usize, most: u64) -> Vec<Stop> {
         let step = self.operations().div_ceil(most.max(1)).max(1) as usize;
         let mut stops = Vec::new();
@@ -241,7 +167,7 @@ impl Harness {
         let last = sent.last().map_or(TestClock::START, |one| one.at);
         clock.set(last.plus(Duration::from_secs(1)));
         let now = last.plus(Duration::from_secs(1));
-        // Who does not know, or wants to hear it again, asks again.
+        // Callers repeat what they have no answer to, and some of what they have.
         for one in sent.iter().rev().take(6).rev() {
             send_and_compare(&store, &mut model, &Sent { at: now, ..one.clone() })
                 .await
@@ -266,7 +192,7 @@ impl Harness {
         compare_store(&store, &model).await.map_err(|what| format!("after a second stop: {what}"))
     }
 
-    /// What would have been sent and answered by then, and what is left of the medium.
+    /// What had been sent and answered by then, and what is left of the medium.
     fn image(&self, stop: Stop) -> (Vec<Sent>, SimDisk) {
         let mut sent: Vec<Sent> =
             self.sent.iter().filter(|one| one.began <= stop.after).cloned().collect();
@@ -282,7 +208,7 @@ impl Harness {
         (sent, self.disk.stopped_at(stop.after, stop.tear, stop.survives))
     }
 
-    /// What is sent and answered when the journal lives through the stop.
+    /// What is sent and answered when the journal stays open during the stop.
     async fn live(&self, stop: Stop) -> std::result::Result<(Vec<Sent>, SimDisk), String> {
         let disk = SimDisk::default();
         disk.stop_after(stop.after, stop.tear);
@@ -308,8 +234,8 @@ impl Harness {
         Ok((sent, disk.reboot(stop.survives)))
     }
 
-    /// The model that says what the store shows: all that was acknowledged, nothing that was refused, and of the rest each
-    /// whole or not at all.
+    /// Finds the state of the model that the store shows: with all that was acknowledged, without what was refused, and each
+    /// other command whole or not at all.
     async fn find(&self, store: &Store, sent: &[Sent]) -> std::result::Result<Model, String> {
         let round = sent.last().map_or(0, |one| one.round);
         let earlier = sent.iter().take_while(|one| one.round < round).count();
@@ -359,7 +285,7 @@ impl Harness {
         ))
     }
 
-    /// A little of what came before, by new clients.
+    /// Writes a little of each kind, as new clients.
     async fn write_afterwards(
         &self,
         store: &Store,
@@ -402,7 +328,7 @@ impl Harness {
     }
 }
 
-/// Judges these stops one after another, on one thread, and says how many there were.
+/// Judges these stops one after another, on one thread. Answers how many operations the run had, and how many stops.
 ///
 /// # Errors
 /// The first finding.

@@ -4,7 +4,10 @@
 //! outcome or the refusal; ids inside a thread follow from versions, so it predicts them too. Only the minted ids of
 //! projects and threads are learnt from the store's answer.
 
+mod edges;
+mod guards;
 mod keys;
+mod leases;
 mod project;
 pub mod read;
 mod refusal;

@@ -1,4 +1,4 @@
-//! Sessions, edges, entries and leases: what each command does.
+//! Sessions and entries: what each command does.
 
 use std::time::Duration;
 
@@ -6,17 +6,15 @@ use sessile_core::{
     Caller, Error,
     ErrorKind::{Closed, Fenced, NotFound, Precondition},
     Timestamp,
-    command::{
-        Append, Appended, Expect, LinkSessions, NewSession, NewSubSession, SessionCommand,
-        SessionOutcome,
-    },
-    error::{Closure, Counter, ForestRule, State},
+    command::{Append, Appended, Expect, NewSession, SessionCommand, SessionOutcome},
+    error::{Closure, Counter},
     id::{EntryId, ProjectId, RunId, SessionId, ThreadId, Version},
     model::{ProjectConfig, ProjectStatus, SessionStatus, SubSessionStatus, ThreadStatus},
 };
 
 use super::{
     Model, Predicted, Refusal,
+    guards::{fenced, illegal},
     project::{closed, stale},
     state::*,
     valid,
@@ -224,43 +222,6 @@ impl Thread {
         }
     }
 
-    pub(super) fn session(&mut self, version: Version) -> &mut Session {
-        self.sessions.get_mut(&version).expect("looked up before")
-    }
-
-    pub(super) fn present(&self, session: SessionId) -> Predicted<Version> {
-        let version = session.version();
-        let known = self.sessions.contains_key(&version);
-        if known { Ok(version) } else { Err(Error::not_found(session).into()) }
-    }
-
-    pub(super) fn open(&self, facts: &Facts<'_>, id: ThreadId) -> Predicted<()> {
-        match self.status {
-            ThreadStatus::Archived => Err(closed(Closure::ThreadArchived(id), facts.command)),
-            _ => Ok(()),
-        }
-    }
-
-    /// The lease rule of every write: with a lease its token, without one none.
-    pub(super) fn fence(&self, session: SessionId, caller: &Caller) -> Predicted<()> {
-        let current = self.sessions[&session.version()].lease.as_ref().map(|l| l.token);
-        if current == caller.lease { Ok(()) } else { Err(fenced(session, current, caller.lease)) }
-    }
-
-    /// Exists, in an open thread, and the caller holds the lease if there is one.
-    pub(super) fn writable(&self, facts: &Facts<'_>, session: SessionId) -> Predicted<Version> {
-        let version = self.present(session)?;
-        self.open(facts, session.thread())?;
-        self.fence(session, facts.caller)?;
-        Ok(version)
-    }
-
-    fn changed(&mut self, facts: &Facts<'_>, session: Version) -> SessionOutcome {
-        let version = self.record_in(session, facts.now, facts.caller);
-        self.session(session).version = version;
-        SessionOutcome::Changed(version)
-    }
-
     fn create(
         &mut self,
         facts: &Facts<'_>,
@@ -305,126 +266,6 @@ impl Thread {
         Ok(SessionOutcome::SessionCreated(session_id(id, version), edge))
     }
 
-    fn link(
-        &mut self,
-        facts: &Facts<'_>,
-        id: ThreadId,
-        link: &LinkSessions,
-    ) -> Predicted<SessionOutcome> {
-        let edge = &link.edge;
-        if edge.parent.thread() != id {
-            // Which of the two threads is looked at first is nobody's business.
-            let fine = self.present(link.child).is_ok() && self.open(facts, id).is_ok();
-            return Err(if fine {
-                Refusal::one_of(&[Precondition, NotFound])
-            } else {
-                Refusal::one_of(&[Precondition, NotFound, Closed])
-            });
-        }
-        let child = self.present(link.child)?;
-        self.parent_exists(id, edge)?;
-        self.open(facts, id)?;
-        self.parent_fits(id, edge)?;
-        self.fence(link.child, facts.caller)?;
-        self.asker_lives(edge)?;
-        let parent = edge.parent.version();
-        let ancestry = self.ancestry(parent);
-        let broken: Vec<ForestRule> = [
-            (parent == child, ForestRule::OwnParent),
-            (self.above(child).is_some(), ForestRule::SecondParent),
-            (parent != child && ancestry.contains(&child), ForestRule::Cycle),
-        ]
-        .into_iter()
-        .filter_map(|(is_broken, rule)| is_broken.then_some(rule))
-        .collect();
-        match broken[..] {
-            [] => {}
-            [reason] => {
-                let (parent, child) = (edge.parent, link.child);
-                return Err(Error::NotAForest { parent, child, reason }.into());
-            }
-            _ => return Err(Precondition.into()),
-        }
-        self.caps(facts, edge, ancestry.len() as u32 + self.height(child))?;
-        let status = if self.live_runs(child).next().is_some() {
-            SubSessionStatus::Active
-        } else {
-            SubSessionStatus::Pending
-        };
-        let version = self.insert_edge(facts, child, edge, status);
-        Ok(SessionOutcome::Linked(edge_id(id, version)))
-    }
-
-    fn insert_edge(
-        &mut self,
-        facts: &Facts<'_>,
-        child: Version,
-        new: &NewSubSession,
-        status: SubSessionStatus,
-    ) -> Version {
-        let version = self.record_in(child, facts.now, facts.caller);
-        let edge = Edge {
-            parent: new.parent.version(),
-            child,
-            kind: new.kind,
-            status,
-            spawned_by: facts.caller.actor.clone(),
-            spawned_by_run: new.spawned_by_run,
-            failure_mode: new.failure_mode,
-            completion_mode: new.completion_mode,
-            purpose: new.purpose.clone(),
-            created_at: self.updated_at,
-            updated_at: self.updated_at,
-            version,
-        };
-        self.edges.insert(version, edge);
-        version
-    }
-
-    /// What an edge names must exist, where it is this thread's.
-    fn parent_exists(&self, id: ThreadId, edge: &NewSubSession) -> Predicted<()> {
-        if edge.parent.thread() == id {
-            self.present(edge.parent)?;
-        }
-        match edge.spawned_by_run.filter(|r| r.thread() == id) {
-            Some(run) => self.run_exists(run),
-            None => Ok(()),
-        }
-    }
-
-    /// And must be this thread's, and the run the parent's.
-    fn parent_fits(&self, id: ThreadId, edge: &NewSubSession) -> Predicted<()> {
-        let theirs = edge.spawned_by_run.is_some_and(|run| {
-            run.thread() != id || self.runs[&run.version()].session != edge.parent.version()
-        });
-        if edge.parent.thread() != id || theirs {
-            return Err(Refusal::one_of(&[Precondition, NotFound]));
-        }
-        Ok(())
-    }
-
-    fn asker_lives(&self, edge: &NewSubSession) -> Predicted<()> {
-        let ended =
-            edge.spawned_by_run.is_some_and(|run| self.runs[&run.version()].status.is_terminal());
-        if ended { Err(Refusal::one_of(&[Precondition, NotFound])) } else { Ok(()) }
-    }
-
-    /// Depth of the deepest session below the edge, and live children of the parent with it.
-    fn caps(&self, facts: &Facts<'_>, edge: &NewSubSession, depth: u32) -> Predicted<()> {
-        let exceeded = |measure, limit: u32, actual: u64| {
-            let limit = u64::from(limit);
-            (actual > limit).then(|| Error::capacity(edge.parent, measure, limit, actual))
-        };
-        let depth = exceeded("delegation depth", facts.caps.max_delegation_depth, u64::from(depth));
-        let width = self.width(edge.parent.version()) + 1;
-        let width = exceeded("delegation width", facts.caps.max_delegation_width, width);
-        match (depth, width) {
-            (None, None) => Ok(()),
-            (Some(one), None) | (None, Some(one)) => Err(one.into()),
-            (Some(one), Some(_)) => Err(one.kind().into()),
-        }
-    }
-
     fn set_status(
         &mut self,
         facts: &Facts<'_>,
@@ -449,20 +290,6 @@ impl Thread {
             self.step_edge(v, |status| status.is_live(), SubSessionStatus::Failed);
         }
         Ok(outcome)
-    }
-
-    /// The edge above takes a step, if it stands where the step begins; the record is already counted.
-    pub(super) fn step_edge(
-        &mut self,
-        child: Version,
-        from: impl Fn(SubSessionStatus) -> bool,
-        to: SubSessionStatus,
-    ) {
-        let (version, now) = (self.head, self.updated_at);
-        if let Some(edge) = self.edges.values_mut().find(|e| e.child == child && from(e.status)) {
-            edge.status = to;
-            edge.touch(version, now);
-        }
     }
 
     fn append(
@@ -527,52 +354,4 @@ impl Thread {
     pub fn tail(&self, session: Version) -> Version {
         self.entries.iter().rev().find(|(_, e)| e.session == session).map_or(0, |(v, _)| *v)
     }
-
-    fn claim(
-        &mut self,
-        facts: &Facts<'_>,
-        session: SessionId,
-        ttl: Duration,
-    ) -> Predicted<SessionOutcome> {
-        let v = self.present(session)?;
-        self.open(facts, session.thread())?;
-        let given = facts.caller.lease;
-        if let Some(lease) = &self.session(v).lease {
-            let current = lease.token;
-            let expires = lease.expires_at();
-            let lapsed = facts.now > expires.plus(facts.max_skew);
-            if given != Some(current) && (given.is_some() || !lapsed) {
-                return Err(fenced(session, Some(current), given));
-            }
-        } else if given.is_some() {
-            return Err(fenced(session, None, given));
-        }
-        let token = self.record_in(v, facts.now, facts.caller);
-        let holder = facts.caller.actor.clone();
-        self.session(v).lease = Some(HeldLease { token, holder, ttl, written: facts.now });
-        Ok(SessionOutcome::Leased(token))
-    }
-}
-
-impl HeldLease {
-    /// When it runs out, by the holder's last write.
-    pub fn expires_at(&self) -> Timestamp {
-        self.written.plus(self.ttl)
-    }
-}
-
-impl Edge {
-    fn touch(&mut self, version: Version, now: Timestamp) {
-        self.version = version;
-        self.updated_at = now;
-    }
-}
-
-fn fenced(session: SessionId, current: Option<Version>, given: Option<Version>) -> Refusal {
-    Error::Fenced { session, current, given }.into()
-}
-
-fn illegal(session: SessionId, from: SessionStatus, to: SessionStatus) -> Refusal {
-    let (from, to) = (State::Session(from), State::Session(to));
-    Error::IllegalTransition { what: session.into(), from, to }.into()
 }

@@ -1,0 +1,161 @@
+//! Edges between sessions: what each command does.
+
+use sessile_core::{
+    Error,
+    ErrorKind::{Closed, NotFound, Precondition},
+    Timestamp,
+    command::{LinkSessions, NewSubSession, SessionOutcome},
+    error::ForestRule,
+    id::{ThreadId, Version},
+    model::SubSessionStatus,
+};
+
+use super::{Predicted, Refusal, session::Facts, state::*};
+
+impl Thread {
+    pub(super) fn link(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        link: &LinkSessions,
+    ) -> Predicted<SessionOutcome> {
+        let edge = &link.edge;
+        if edge.parent.thread() != id {
+            // Which of the two threads is looked at first is nobody's business.
+            let fine = self.present(link.child).is_ok() && self.open(facts, id).is_ok();
+            return Err(if fine {
+                Refusal::one_of(&[Precondition, NotFound])
+            } else {
+                Refusal::one_of(&[Precondition, NotFound, Closed])
+            });
+        }
+        let child = self.present(link.child)?;
+        self.parent_exists(id, edge)?;
+        self.open(facts, id)?;
+        self.parent_fits(id, edge)?;
+        self.fence(link.child, facts.caller)?;
+        self.asker_lives(edge)?;
+        let parent = edge.parent.version();
+        let ancestry = self.ancestry(parent);
+        let broken: Vec<ForestRule> = [
+            (parent == child, ForestRule::OwnParent),
+            (self.above(child).is_some(), ForestRule::SecondParent),
+            (parent != child && ancestry.contains(&child), ForestRule::Cycle),
+        ]
+        .into_iter()
+        .filter_map(|(is_broken, rule)| is_broken.then_some(rule))
+        .collect();
+        match broken[..] {
+            [] => {}
+            [reason] => {
+                let (parent, child) = (edge.parent, link.child);
+                return Err(Error::NotAForest { parent, child, reason }.into());
+            }
+            _ => return Err(Precondition.into()),
+        }
+        self.caps(facts, edge, ancestry.len() as u32 + self.height(child))?;
+        let status = if self.live_runs(child).next().is_some() {
+            SubSessionStatus::Active
+        } else {
+            SubSessionStatus::Pending
+        };
+        let version = self.insert_edge(facts, child, edge, status);
+        Ok(SessionOutcome::Linked(edge_id(id, version)))
+    }
+
+    pub(super) fn insert_edge(
+        &mut self,
+        facts: &Facts<'_>,
+        child: Version,
+        new: &NewSubSession,
+        status: SubSessionStatus,
+    ) -> Version {
+        let version = self.record_in(child, facts.now, facts.caller);
+        let edge = Edge {
+            parent: new.parent.version(),
+            child,
+            kind: new.kind,
+            status,
+            spawned_by: facts.caller.actor.clone(),
+            spawned_by_run: new.spawned_by_run,
+            failure_mode: new.failure_mode,
+            completion_mode: new.completion_mode,
+            purpose: new.purpose.clone(),
+            created_at: self.updated_at,
+            updated_at: self.updated_at,
+            version,
+        };
+        self.edges.insert(version, edge);
+        version
+    }
+
+    /// What an edge names must exist, where it is this thread's.
+    pub(super) fn parent_exists(&self, id: ThreadId, edge: &NewSubSession) -> Predicted<()> {
+        if edge.parent.thread() == id {
+            self.present(edge.parent)?;
+        }
+        match edge.spawned_by_run.filter(|r| r.thread() == id) {
+            Some(run) => self.run_exists(run),
+            None => Ok(()),
+        }
+    }
+
+    /// And must be this thread's, and the run the parent's.
+    pub(super) fn parent_fits(&self, id: ThreadId, edge: &NewSubSession) -> Predicted<()> {
+        let theirs = edge.spawned_by_run.is_some_and(|run| {
+            run.thread() != id || self.runs[&run.version()].session != edge.parent.version()
+        });
+        if edge.parent.thread() != id || theirs {
+            return Err(Refusal::one_of(&[Precondition, NotFound]));
+        }
+        Ok(())
+    }
+
+    pub(super) fn asker_lives(&self, edge: &NewSubSession) -> Predicted<()> {
+        let ended =
+            edge.spawned_by_run.is_some_and(|run| self.runs[&run.version()].status.is_terminal());
+        if ended { Err(Refusal::one_of(&[Precondition, NotFound])) } else { Ok(()) }
+    }
+
+    /// Depth of the deepest session below the edge, and live children of the parent with it.
+    pub(super) fn caps(
+        &self,
+        facts: &Facts<'_>,
+        edge: &NewSubSession,
+        depth: u32,
+    ) -> Predicted<()> {
+        let exceeded = |measure, limit: u32, actual: u64| {
+            let limit = u64::from(limit);
+            (actual > limit).then(|| Error::capacity(edge.parent, measure, limit, actual))
+        };
+        let depth = exceeded("delegation depth", facts.caps.max_delegation_depth, u64::from(depth));
+        let width = self.width(edge.parent.version()) + 1;
+        let width = exceeded("delegation width", facts.caps.max_delegation_width, width);
+        match (depth, width) {
+            (None, None) => Ok(()),
+            (Some(one), None) | (None, Some(one)) => Err(one.into()),
+            (Some(one), Some(_)) => Err(one.kind().into()),
+        }
+    }
+
+    /// The edge above takes a step, if it stands where the step begins; the record is already counted.
+    pub(super) fn step_edge(
+        &mut self,
+        child: Version,
+        from: impl Fn(SubSessionStatus) -> bool,
+        to: SubSessionStatus,
+    ) {
+        let (version, now) = (self.head, self.updated_at);
+        if let Some(edge) = self.edges.values_mut().find(|e| e.child == child && from(e.status)) {
+            edge.status = to;
+            edge.touch(version, now);
+        }
+    }
+}
+
+impl Edge {
+    pub(super) fn touch(&mut self, version: Version, now: Timestamp) {
+        self.version = version;
+        self.updated_at = now;
+    }
+}

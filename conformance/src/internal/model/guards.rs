@@ -1,0 +1,63 @@
+//! What a command on a session checks before it writes.
+
+use sessile_core::{
+    Caller, Error,
+    command::SessionOutcome,
+    error::{Closure, State},
+    id::{SessionId, ThreadId, Version},
+    model::{SessionStatus, ThreadStatus},
+};
+
+use super::{Predicted, Refusal, project::closed, session::Facts, state::*};
+
+impl Thread {
+    pub(super) fn session(&mut self, version: Version) -> &mut Session {
+        self.sessions.get_mut(&version).expect("looked up before")
+    }
+
+    pub(super) fn present(&self, session: SessionId) -> Predicted<Version> {
+        let version = session.version();
+        let known = self.sessions.contains_key(&version);
+        if known { Ok(version) } else { Err(Error::not_found(session).into()) }
+    }
+
+    pub(super) fn open(&self, facts: &Facts<'_>, id: ThreadId) -> Predicted<()> {
+        match self.status {
+            ThreadStatus::Archived => Err(closed(Closure::ThreadArchived(id), facts.command)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The lease rule of every write: with a lease its token, without one none.
+    pub(super) fn fence(&self, session: SessionId, caller: &Caller) -> Predicted<()> {
+        let current = self.sessions[&session.version()].lease.as_ref().map(|l| l.token);
+        if current == caller.lease { Ok(()) } else { Err(fenced(session, current, caller.lease)) }
+    }
+
+    /// Exists, in an open thread, and the caller holds the lease if there is one.
+    pub(super) fn writable(&self, facts: &Facts<'_>, session: SessionId) -> Predicted<Version> {
+        let version = self.present(session)?;
+        self.open(facts, session.thread())?;
+        self.fence(session, facts.caller)?;
+        Ok(version)
+    }
+
+    pub(super) fn changed(&mut self, facts: &Facts<'_>, session: Version) -> SessionOutcome {
+        let version = self.record_in(session, facts.now, facts.caller);
+        self.session(session).version = version;
+        SessionOutcome::Changed(version)
+    }
+}
+
+pub(super) fn fenced(
+    session: SessionId,
+    current: Option<Version>,
+    given: Option<Version>,
+) -> Refusal {
+    Error::Fenced { session, current, given }.into()
+}
+
+pub(super) fn illegal(session: SessionId, from: SessionStatus, to: SessionStatus) -> Refusal {
+    let (from, to) = (State::Session(from), State::Session(to));
+    Error::IllegalTransition { what: session.into(), from, to }.into()
+}
