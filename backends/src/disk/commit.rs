@@ -96,7 +96,9 @@ impl Shared {
         let (is_dropped, actual) = (state == State::Dropped, tail.map(|tail| tail.position));
         let head = || Ok(tail.map(Tail::head));
         let refusal = check::refusal(is_dropped, actual, expected, head, read)?;
-        refusal.ok_or_else(|| cell.error("the head moved back"))
+        refusal.ok_or_else(|| {
+            cell.error("its newest records are gone; open the store again, and verify the thread")
+        })
     }
 
     /// Writes a line durably; the state it was made for still holds, because the caller has the guard.
@@ -110,7 +112,7 @@ impl Shared {
                 if len != tail.end {
                     let generation = lock(&cell.seen).generation;
                     cell.forget(generation);
-                    return Err(cell.error("the file was changed by someone else"));
+                    return Err(cell.error("another program changed the file; open the store again, and verify the thread"));
                 }
                 write(&*file, tail.end, &line)
             }
@@ -206,7 +208,7 @@ impl Shared {
 
     /// After a failed flush: this space takes no more writes until the store is opened again.
     pub(super) fn poison(&self, cell: &Cell, guard: &mut Guard, e: io::Error) -> Commit {
-        let reason = format!("a flush failed ({e}): open the store again");
+        let reason = format!("an earlier flush failed ({e}); open the store again");
         guard.poisoned = Some(reason);
         self.is_poisoned.store(true, std::sync::atomic::Ordering::Release);
         self.notifier.notify(&cell.space);

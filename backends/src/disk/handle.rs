@@ -148,7 +148,7 @@ impl Disk {
             cell.forget(generation);
             drop(guard);
         }
-        Err(cell.error("the file changes while it is read"))
+        Err(cell.error("the file kept changing while it was read; try again"))
     }
 
     /// Answers a writer that expected another head.

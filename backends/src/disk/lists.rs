@@ -202,7 +202,7 @@ impl Shared {
                 others.chunks(share).map(|part| scope.spawn(move || look(part))).collect();
             let mut all = look(first);
             for other in others {
-                let panicked = || Error::failed("a list panicked");
+                let panicked = || Error::failed("listing the spaces panicked");
                 all = all.and(other.join().unwrap_or_else(|_| Err(panicked())));
             }
             all

@@ -31,7 +31,11 @@ impl Lock {
         let file = medium.open(&path, Mode::Create).map_err(|e| failed("open", &path, e))?;
         let unlocked = |e: io::Error| failed("lock", &path, e);
         if !file.try_lock().map_err(unlocked)? {
-            let reason = format!("{} is open for writing {}", root.display(), who(&*file));
+            let reason = format!(
+                "{} is open for writing {}, and one process may write; close it there, or open it to read only",
+                root.display(),
+                who(&*file)
+            );
             return Err(Error::failed(reason));
         }
         let host = gethostname::gethostname().to_string_lossy().into_owned();

@@ -63,8 +63,12 @@ impl Shared {
     pub(super) fn open(medium: Arc<dyn Medium>, root: &Path, options: &Options) -> Result<Self> {
         let root = std::path::absolute(root)
             .map_err(|e| Error::invalid("path", format!("{}: {e}", root.display())))?;
-        let no_store =
-            || Error::invalid("path", format!("there is no store in {}", root.display()));
+        let no_store = || {
+            Error::invalid(
+                "path",
+                format!("there is no store in {}, and to read only none is made", root.display()),
+            )
+        };
         if options.read_only {
             let meta = Meta::read(&*medium, &root)?.ok_or_else(no_store)?;
             return Ok(Self::over(medium, root, options, meta, None, None));
@@ -121,7 +125,7 @@ impl Shared {
     pub(super) fn writer(&self) -> Result<u64> {
         self.check()?;
         self.epoch.ok_or_else(|| Error::Unsupported {
-            what: format!("writing to {}, which is open only to read", self.root.display()),
+            what: format!("{} is open to read only; open it to write", self.root.display()),
         })
     }
 
@@ -146,7 +150,7 @@ impl Shared {
             let parts: Vec<_> =
                 written.chunks(share).map(|part| scope.spawn(move || seal(part))).collect();
             parts.into_iter().try_for_each(|part| {
-                let panicked = || Error::failed("a seal panicked");
+                let panicked = || Error::failed("closing the files panicked");
                 part.join().unwrap_or_else(|_| Err(panicked()))
             })
         })?;
@@ -194,7 +198,8 @@ impl Shared {
             }
             cell.forget(generation);
         }
-        Err(cell.error("the file was changed by someone else"))
+        Err(cell
+            .error("another program changed the file; open the store again, and verify the thread"))
     }
 }
 
@@ -208,11 +213,13 @@ fn make_root(medium: &dyn Medium, root: &Path) -> Result<()> {
         }
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match medium.list(root) {
             Ok(_) => Ok(()),
-            Err(e) if e.kind() == io::ErrorKind::NotADirectory => Err(invalid("is no folder")),
+            Err(e) if e.kind() == io::ErrorKind::NotADirectory => {
+                Err(invalid("it is no folder; name a folder"))
+            }
             Err(e) => Err(failed("list", root, e)),
         },
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            Err(invalid("the folder it should lie in does not exist"))
+            Err(invalid("the folder it would be made in does not exist; make that first"))
         }
         Err(e) => Err(failed("make", root, e)),
     }
@@ -224,7 +231,11 @@ fn check_new(medium: &dyn Medium, root: &Path) -> Result<()> {
     match entries.iter().find(|entry| !entry.name.starts_with('_')) {
         None => Ok(()),
         Some(entry) => {
-            let reason = format!("it has no {}, but there is {:?}", super::path::META, entry.name);
+            let reason = format!(
+                "the folder has no {}, and holds {:?} of something else",
+                super::path::META,
+                entry.name
+            );
             Err(Error::CorruptFile { file: root.display().to_string(), reason })
         }
     }

@@ -57,8 +57,8 @@ pub fn client(cloud: Cloud, bucket: &str) -> Result<Arc<dyn ObjectStore>> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     // The builder's own words may repeat what the environment says.
     let unusable = |_| {
-        let reason = "the environment does not describe a store that can be reached: endpoint, \
-                      region or credentials are missing or malformed";
+        let reason = "the environment does not say how to reach it: endpoint, region or credentials \
+                      are missing or malformed; set the provider's variables";
         Error::invalid("store", reason)
     };
     let options = options();

@@ -135,7 +135,7 @@ impl Inner {
             Created::Doubt(source) => match self.get(&key).await? {
                 Some(there) if there.len() as u64 == segment.bytes => Ok(Some(segment)),
                 _ => Err(Error::Unavailable {
-                    reason: "the object store did not take a segment".into(),
+                    reason: "it is not known whether the object store took a segment; it is safe to try again".into(),
                     operation: None,
                     source: Some(source),
                 }),

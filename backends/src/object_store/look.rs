@@ -93,7 +93,7 @@ impl Inner {
         }
         Err(match failed {
             Ok(()) => {
-                let reason = "the object store answers too slowly: a look takes half a grace";
+                let reason = "the object store answers too slowly: one look takes half of `grace_seconds`; try again";
                 Error::failed(reason)
             }
             Err(version) => site.damaged(version, "an object of the log is missing"),

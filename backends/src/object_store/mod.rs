@@ -319,7 +319,7 @@ impl Blobs for Objects {
             Created::Doubt(source) => match inner.store.head(&key).await {
                 Ok(meta) if meta.size == bytes.len() as u64 => Ok(name),
                 _ => {
-                    let reason = "the object store did not take a blob".into();
+                    let reason = "it is not known whether the object store took a blob; it is safe to try again".into();
                     Err(Error::Unavailable { reason, operation: None, source: Some(source) })
                 }
             },

@@ -55,8 +55,8 @@ impl Inner {
         let there = self.get(key).await?;
         let lie = |what: String| {
             let what = format!(
-                "{what}: this object store does not create an object only if it is absent, and no \
-                 journal can be kept in it"
+                "this object store keeps no journal, because it does not create an object only if it \
+                 is absent: {what}; use one that has conditional writes"
             );
             Err(Error::Unsupported { what })
         };
@@ -109,7 +109,9 @@ impl Inner {
             // Whether it was this one or another's, the next look tells.
             self.create(&key, bytes.into()).await?;
         }
-        Err(Error::failed("the object store keeps nothing"))
+        Err(Error::failed(
+            "the object store does not show what was written to it; check bucket and prefix",
+        ))
     }
 }
 

@@ -34,7 +34,7 @@ impl Site {
     pub(super) fn contended(&self) -> Error {
         match &self.space {
             Some(space) => Error::contended(space),
-            None => Error::failed("other processes fold the same log"),
+            None => Error::failed("other processes were folding the same log; try again"),
         }
     }
 }

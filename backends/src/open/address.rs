@@ -45,7 +45,10 @@ impl<'a> Address<'a> {
                 return Err(self.unknown(name, known));
             };
             if options.iter().any(|(given, _)| given == name) {
-                return Err(Error::invalid("store", format!("the option `{name}` is given twice")));
+                return Err(Error::invalid(
+                    "store",
+                    format!("the option `{name}` is given twice; give it once"),
+                ));
             }
             options.push((*name, value));
         }
@@ -69,7 +72,7 @@ impl<'a> Address<'a> {
         };
         let names = known.iter().map(|(name, _)| *name);
         let meant = nearest(name, names).map_or(String::new(), |name| format!(", `{name}` maybe"));
-        Error::invalid("store", format!("an option is unknown{meant}: {possible}"))
+        Error::invalid("store", format!("there is no such option{meant}: {possible}"))
     }
 }
 
@@ -77,7 +80,10 @@ impl<'a> Address<'a> {
 #[cfg(any(feature = "disk", feature = "object_store", feature = "redb", feature = "sqlite"))]
 pub(super) fn not_a_value(name: &str, known: &[Known]) -> Error {
     let values = known.iter().find(|(known, _)| *known == name).map_or("", |(_, values)| values);
-    Error::invalid("store", format!("the option `{name}` takes another value: {values}"))
+    Error::invalid(
+        "store",
+        format!("the option `{name}` takes {values}, and something else was given"),
+    )
 }
 
 /// `true` or `false`.

@@ -103,7 +103,10 @@ fn unknown(scheme: &str) -> Error {
 #[cfg(any(feature = "disk", feature = "redb", feature = "sqlite"))]
 fn path(address: Address<'_>) -> Result<&str> {
     if address.rest.is_empty() {
-        return Err(Error::invalid("store", "the path is missing"));
+        return Err(Error::invalid(
+            "store",
+            "the path is missing; give one, as in `sqlite:agents.db`",
+        ));
     }
     Ok(address.rest)
 }
@@ -112,7 +115,10 @@ fn path(address: Address<'_>) -> Result<&str> {
 fn memory(address: Address<'_>) -> Result<Arc<dyn Journal>> {
     address.options(&[])?;
     if !address.rest.is_empty() {
-        return Err(Error::invalid("store", "`memory:` has no name, and one was given"));
+        return Err(Error::invalid(
+            "store",
+            "`memory:` has no name, and one was given; write `memory:` alone",
+        ));
     }
     Ok(Arc::new(crate::Memory::new(rand::random())))
 }
@@ -239,7 +245,10 @@ async fn redb(_: Address<'_>) -> Result<Arc<dyn Journal>> {
     feature = "sqlite"
 )))]
 fn missing(feature: &str) -> Error {
-    let what = format!("this address without the feature `{feature}` of the crate `sessile`");
+    let what = format!(
+        "this address needs the feature `{feature}` of the crate `sessile`, which is not built in; \
+         build with it"
+    );
     Error::Unsupported { what }
 }
 

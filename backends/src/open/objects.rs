@@ -29,7 +29,7 @@ pub(super) async fn folder(address: Address<'_>) -> Result<Arc<dyn Journal>> {
     let options = options(address)?.with_sharing(Sharing::ManyProcesses);
     let path = address.rest.strip_prefix("//").unwrap_or(address.rest);
     if path.is_empty() {
-        return Err(Error::invalid("store", "the path is missing"));
+        return Err(Error::invalid("store", "the path is missing; write it after `file://`"));
     }
     Ok(Arc::new(Objects::open_folder(path, options).await?))
 }
@@ -44,7 +44,7 @@ pub(super) async fn cloud(
     let place = address.rest.strip_prefix("//").unwrap_or_default();
     let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
     if bucket.is_empty() {
-        return Err(Error::invalid("store", "the bucket is missing"));
+        return Err(Error::invalid("store", "the bucket is missing; write it after `//`"));
     }
     Ok(Arc::new(crate::object_store::connect(cloud, bucket, prefix, options).await?))
 }

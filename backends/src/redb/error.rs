@@ -63,18 +63,23 @@ pub(super) fn engine(file: &Path, error: Engine) -> Error {
                 Error::CorruptFile { file: name, reason: e.to_string() }
             }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Error::unavailable(format!("no space left for {name}"), error)
+                Error::unavailable(format!("no space is left for {name}; free some"), error)
             }
-            io::ErrorKind::ReadOnlyFilesystem => {
-                Error::unavailable(format!("{name} is read-only"), error)
-            }
+            io::ErrorKind::ReadOnlyFilesystem => Error::unavailable(
+                format!(
+                    "cannot write to {name}: it is read-only; give this user the right to write"
+                ),
+                error,
+            ),
             io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound => {
-                Error::unavailable(format!("{name} cannot be opened"), error)
+                Error::unavailable(format!("cannot open {name}"), error)
             }
-            _ => Error::unavailable(format!("{name}: the engine failed"), error),
+            _ => Error::unavailable(format!("redb failed at {name}"), error),
         },
-        Engine::DatabaseAlreadyOpen => Error::unavailable(format!("{name} is in use"), error),
-        _ => Error::unavailable(format!("{name}: the engine failed"), error),
+        Engine::DatabaseAlreadyOpen => {
+            Error::unavailable(format!("{name} is in use; close it there first"), error)
+        }
+        _ => Error::unavailable(format!("redb failed at {name}"), error),
     }
 }
 

@@ -132,7 +132,7 @@ impl Shared {
             None => Ok(()),
             Some(said) => {
                 let file = self.place.name().display();
-                let reason = format!("a flush of {file} failed ({said}): open it again");
+                let reason = format!("an earlier flush of {file} failed ({said}); open it again");
                 Err(Error::failed(reason))
             }
         }
@@ -166,7 +166,10 @@ impl Shared {
             slot.db = None;
             let (db, store) = self.place.open(&self.options, &self.flush)?;
             if store != self.info.store {
-                let reason = format!("{} is another store now", self.place.name().display());
+                let reason = format!(
+                    "{} holds another store now; open it again",
+                    self.place.name().display()
+                );
                 return Err(Error::failed(reason));
             }
             *slot = Slot { db: Some(db), generation: generation + 1 };
@@ -200,7 +203,10 @@ impl Shared {
         match self.flush.failed() {
             None => Ok(()),
             Some(said) => {
-                let reason = format!("{}: {said}", self.place.name().display());
+                let reason = format!(
+                    "cannot flush {} for the last time: {said}",
+                    self.place.name().display()
+                );
                 Err(Error::failed(reason))
             }
         }

@@ -54,7 +54,10 @@ impl Place {
             Ok(opened) => {
                 if let Self::File(path) = self {
                     settle(path).map_err(|e| {
-                        Error::unavailable(format!("the folder of {} fails", path.display()), e)
+                        Error::unavailable(
+                            format!("cannot flush the folder of {}", path.display()),
+                            e,
+                        )
                     })?;
                 }
                 Ok(opened)
@@ -74,7 +77,10 @@ pub(super) fn database(medium: Medium, options: &Options) -> Found<Database> {
 
 fn in_use(path: &Path) -> Error {
     let caller = owner::of(path).unwrap_or_else(|| "another handle or process".into());
-    let reason = format!("{} is in use by {caller}: one process may have it open", path.display());
+    let reason = format!(
+        "{} is in use by {caller}, and one process may have it open; close it there first",
+        path.display()
+    );
     Error::failed(reason)
 }
 

@@ -30,7 +30,10 @@ use sessile_driver::check;
 
 pub(super) fn scrub(shared: &Shared) -> Result<Scrub> {
     let Place::File(path) = &shared.place else {
-        return Err(Error::Unsupported { what: "to scrub a medium that is no file".into() });
+        return Err(Error::Unsupported {
+            what: "only a store in a file can be scrubbed, and this one is on another medium"
+                .into(),
+        });
     };
     // Whatever failed before is put right first.
     shared.read(|_| Ok(()))?;

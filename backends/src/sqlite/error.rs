@@ -48,15 +48,20 @@ pub(super) fn engine(file: &Path, error: Engine) -> Error {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             Error::CorruptFile { file, reason: error.to_string() }
         }
-        Some(ErrorCode::DiskFull) => Error::unavailable(format!("no space left for {file}"), error),
+        Some(ErrorCode::DiskFull) => {
+            Error::unavailable(format!("no space is left for {file}; free some"), error)
+        }
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            Error::unavailable(format!("{file} cannot be opened"), error)
+            Error::unavailable(format!("cannot open {file}"), error)
         }
-        Some(ErrorCode::ReadOnly) => Error::unavailable(format!("{file} is read-only"), error),
+        Some(ErrorCode::ReadOnly) => Error::unavailable(
+            format!("cannot write to {file}: it is read-only; give this user the right to write"),
+            error,
+        ),
         Some(_) if is_busy(&error) => {
-            Error::unavailable(format!("{file} is in use by another process"), error)
+            Error::unavailable(format!("{file} is in use by another process; try again"), error)
         }
-        _ => Error::unavailable(format!("{file}: the engine failed"), error),
+        _ => Error::unavailable(format!("SQLite failed at {file}"), error),
     }
 }
 

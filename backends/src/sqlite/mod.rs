@@ -126,7 +126,9 @@ impl Shared {
 
     fn poison(&self, error: &rusqlite::Error) {
         let file = self.path.display();
-        let _ = self.poisoned.set(format!("a flush of {file} failed ({error}): open it again"));
+        let _ = self
+            .poisoned
+            .set(format!("an earlier flush of {file} failed ({error}); open it again"));
         self.notifier.notify_all();
     }
 

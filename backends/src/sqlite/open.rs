@@ -35,7 +35,7 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<(Connection, u128)>
                 return match check::flush_directory_of(path) {
                     Ok(()) => Ok(opened),
                     Err(e) => {
-                        let reason = format!("the folder of {} fails", path.display());
+                        let reason = format!("cannot flush the folder of {}", path.display());
                         Err(Error::unavailable(reason, e))
                     }
                 };
@@ -58,7 +58,10 @@ impl From<rusqlite::Error> for Failure {
 fn try_open(path: &Path, options: &Options) -> Result<(Connection, u128), Failure> {
     let mut conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE, options)?;
     if conn.is_readonly("main")? {
-        let reason = format!("{} is read-only", path.display());
+        let reason = format!(
+            "cannot write to {}: it is read-only; give this user the right to write",
+            path.display()
+        );
         return Err(Failure::Refused(Error::failed(reason)));
     }
     let created = is_new(&conn, path)?;
@@ -66,7 +69,10 @@ fn try_open(path: &Path, options: &Options) -> Result<(Connection, u128), Failur
     if mode != "wal" {
         let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
         if mode != "wal" {
-            let reason = format!("the file system of {} cannot share memory", path.display());
+            let reason = format!(
+                "cannot open {}: its file system cannot share memory, which SQLite's log needs; put it on a local disk",
+                path.display()
+            );
             return Err(Failure::Refused(Error::failed(reason)));
         }
     }

@@ -129,7 +129,7 @@ impl Writer {
 }
 
 fn unusable() -> Error {
-    Error::failed("the writing connection is gone")
+    Error::failed("the connection for writing is lost; open the store again")
 }
 
 fn first_version(job: &Job) -> u64 {

@@ -24,7 +24,10 @@ impl Display for Error {
                  read to see what the key wrote before"
             ),
             Self::TenantIsolation { what, tenant } => {
-                write!(f, "{what} is not of tenant {tenant}; ask as a caller of its own tenant")
+                write!(
+                    f,
+                    "{what} belongs to another tenant, not to {tenant}; ask as a caller of its own tenant"
+                )
             }
             Self::NotFound { what } => {
                 write!(f, "{what} does not exist; it was deleted, or never created")
