@@ -11,13 +11,17 @@ use std::{
 use async_trait::async_trait;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use sessile_core::{Clock, IdSource, Timestamp};
+use tokio::sync::Notify;
 
 /// A wall clock that stands still until it is told otherwise, forward or back. Elapsed time and sleep are real, so that
-/// deadlines and waiting behave as they do in life.
+/// deadlines and waiting behave as they do in life, until [`pass`](Self::pass) lets hours go by at once.
 #[derive(Debug)]
 pub struct TestClock {
     now: AtomicU64,
     start: tokio::time::Instant,
+    /// Milliseconds that passed without being waited for.
+    skipped: AtomicU64,
+    passed: Notify,
 }
 
 impl TestClock {
@@ -26,7 +30,12 @@ impl TestClock {
 
     /// A clock that shows this time.
     pub fn at(now: Timestamp) -> Self {
-        Self { now: AtomicU64::new(now.millis()), start: tokio::time::Instant::now() }
+        Self {
+            now: AtomicU64::new(now.millis()),
+            start: tokio::time::Instant::now(),
+            skipped: AtomicU64::new(0),
+            passed: Notify::new(),
+        }
     }
 
     /// Shows this time from now on.
@@ -37,6 +46,13 @@ impl TestClock {
     /// Jumps forward.
     pub fn advance(&self, by: Duration) {
         self.set(self.now().plus(by));
+    }
+
+    /// Lets elapsed time pass at once, and wakes who slept for no longer. The wall clock stays.
+    pub fn pass(&self, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        self.skipped.fetch_add(millis, Ordering::SeqCst);
+        self.passed.notify_waiters();
     }
 
     /// Jumps back; stops at 1970.
@@ -59,11 +75,21 @@ impl Clock for TestClock {
     }
 
     fn elapsed(&self) -> Duration {
-        self.start.elapsed()
+        self.start.elapsed() + Duration::from_millis(self.skipped.load(Ordering::SeqCst))
     }
 
     async fn sleep(&self, time: Duration) {
-        tokio::time::sleep(time).await;
+        let until = self.elapsed().saturating_add(time);
+        loop {
+            let passed = self.passed.notified();
+            tokio::pin!(passed);
+            passed.as_mut().enable();
+            let left = until.saturating_sub(self.elapsed());
+            if left.is_zero() {
+                return;
+            }
+            let _woken = tokio::time::timeout(left, passed).await;
+        }
     }
 }
 

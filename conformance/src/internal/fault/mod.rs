@@ -4,6 +4,7 @@
 //! is lost, the write lands long after everybody was told it is absent, the engine errs, everything takes its time. What
 //! happens follows from a seed and the order of calls: one seed, one order, one [trace](FaultyJournal::trace).
 
+mod interrupted;
 mod switch;
 
 use std::{
@@ -24,9 +25,10 @@ use sessile_core::{
     },
 };
 
+pub use interrupted::{Call, InterruptedJournal};
 pub use switch::ReplaceableJournal;
 
-/// How often each fault strikes, in thousandths of the calls it can draw_fault.
+/// How often each fault strikes, in thousandths of the calls it can strike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Faults {
     /// A commit never reaches the journal; the caller hears `Indeterminate`.
