@@ -1,6 +1,6 @@
 //! MSG: what an append adds, and where.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use sessile_core::{
@@ -17,7 +17,9 @@ use crate::{
     internal::{
         ClauseContext,
         assertions::{closed, harmless, refused},
+        concurrent,
         shorthand::{self, log, named, says, texts, the_thread},
+        wrong_journals::{Alteration, AlteringJournal},
     },
 };
 
@@ -253,7 +255,44 @@ pub async fn msg5(cx: ClauseContext) -> Verdict {
     assert_eq!(next.len(), 16);
     let verified = store.verify(&caller, session.thread(), None).await.expect("a verification");
     assert_eq!(verified.problems, []);
+    large_turns(&cx, 16).await;
     Verdict::Passed
+}
+
+/// Many turns of 1,000 entries wait at once. A batch has room for one: the others are left over, again and again, and each
+/// is answered and whole.
+pub(in crate::clauses) async fn large_turns(cx: &ClauseContext, writers: usize) {
+    let caller = cx.caller();
+    // Where every call gives way, all of them are waiting before the first batch has landed.
+    let journal = Arc::new(AlteringJournal::over(cx.journal().await, Alteration::Yields));
+    let store = cx.store_over(journal, Arc::default(), |options| options);
+    let session = cx.session(&store, &caller).await;
+    let turns: Vec<_> = (0..writers)
+        .map(|writer| {
+            let (store, caller) = (store.clone(), caller.clone());
+            async move {
+                let turn: Vec<_> = (0..1000).map(|i| says(format!("{writer} {i}"))).collect();
+                store.append(&caller, session, turn).await.expect("a turn").first
+            }
+        })
+        .collect();
+    let all = tokio::spawn(concurrent::together(turns));
+    let answered = tokio::time::timeout(Duration::from_secs(20), all).await;
+    let firsts = answered
+        .expect("a call that found no room in a full batch is answered by a later one")
+        .expect("no panic");
+    let entries = log(&store, &caller, session, 1000).await;
+    assert_eq!(entries.len(), writers * 1000, "nothing lost, nothing doubled");
+    for turn in entries.chunks(1000) {
+        let writer: usize = shorthand::text(&turn[0])
+            .split_once(' ')
+            .and_then(|(writer, _)| writer.parse().ok())
+            .expect("a writer");
+        assert_eq!(turn[0].id, firsts[writer], "its writer was told this id");
+        for (i, entry) in turn.iter().enumerate() {
+            assert_eq!(shorthand::text(entry), format!("{writer} {i}"), "a turn is whole");
+        }
+    }
 }
 
 /// An archived thread takes no append.

@@ -12,6 +12,7 @@ use sessile_core::{
 
 use crate::{
     clause::Verdict,
+    clauses::log::append::large_turns,
     internal::{
         ClauseContext,
         assertions::refused,
@@ -129,7 +130,8 @@ pub async fn clk2(cx: ClauseContext) -> Verdict {
 }
 
 /// LIN2: no operation waits without bound. Every commit's reply is lost and nothing ever lands; each call still ends at
-/// its deadline, says that it does not know, and leaves the store usable.
+/// its deadline, says that it does not know, and leaves the store usable. Calls that a full batch has no room for are
+/// answered by later ones.
 pub async fn lin2(cx: ClauseContext) -> Verdict {
     let calm = cx.store().await;
     let ground = HistoryThread::make(&calm, &cx.caller()).await;
@@ -153,6 +155,7 @@ pub async fn lin2(cx: ClauseContext) -> Verdict {
     assert!(started.elapsed() < Duration::from_secs(2), "took {:?}", started.elapsed());
     calm.append(&cx.caller(), session, NewEntry::text(Role::User, "still here")).await.unwrap();
     drops_of_unknown_outcome(&cx).await;
+    large_turns(&cx, 4).await;
     Verdict::Passed
 }
 
