@@ -1,5 +1,7 @@
 //! J12, J17: what is damaged, or newer than its reader, is said so.
 
+use std::sync::Arc;
+
 use sessile_core::{
     Caller, Error, ErrorKind,
     command::{NewSession, NewThread, Page, Paging, SessionFilter, UpdateThread},
@@ -13,7 +15,13 @@ use sessile_core::{
 use crate::{
     Damage,
     clause::Verdict,
-    internal::{ClauseContext, assertions::refused, raw_batches},
+    internal::{
+        ClauseContext,
+        assertions::refused,
+        fault::ReplaceableJournal,
+        raw_batches,
+        wrong_journals::{Alteration, AlteringJournal},
+    },
 };
 
 crate::clauses! { J12 => j12, J17 => j17 }
@@ -33,6 +41,7 @@ async fn thread(store: &Store, caller: &Caller, project: ProjectId) -> (ThreadId
 
 /// Damage to a record is `Corrupt` with its place, for its thread only; it is never skipped and never read as something.
 pub async fn j12(cx: ClauseContext) -> Verdict {
+    warm(&cx).await;
     if cx.tamper().is_none() {
         return Verdict::NotRun("the driver brought no tamper hook".to_owned());
     }
@@ -105,6 +114,41 @@ pub async fn j12(cx: ClauseContext) -> Verdict {
         store.append(&caller, session.expect("a session").0, entry).await.expect("an append");
     }
     Verdict::Passed
+}
+
+/// A store that holds the thread in memory checks the text of each record it reads: a flipped bit in the middle of a long
+/// text, which leaves it readable, is `Corrupt` and not served.
+async fn warm(cx: &ClauseContext) {
+    let caller = cx.caller();
+    for by_hand in [false, true] {
+        let cx = cx.another().await;
+        let journal = cx.journal().await;
+        let switch = Arc::new(ReplaceableJournal::over(Arc::clone(&journal)));
+        let store = cx.store_over(switch.clone(), Arc::default(), |options| options);
+        let session = cx.session(&store, &caller).await;
+        let said = store.append(&caller, session, NewEntry::text(Role::User, "x".repeat(2000)));
+        let id = said.await.expect("a long entry").first;
+        assert_eq!(entries(&store, &caller, session).await.expect("entries"), [id.version()]);
+        match cx.tamper() {
+            Some(tamper) if by_hand => {
+                let space = id.thread().space(&caller.tenant);
+                tamper.damage(&space, id.version(), Damage::FlipBody).await;
+            }
+            None if by_hand => return,
+            _ => switch.to(Arc::new(AlteringJournal::over(journal, Alteration::FlipsTexts))),
+        }
+        let located = |error: Error| match error {
+            Error::Corrupt { version, .. } => assert_eq!(version, id.version(), "its place"),
+            other => panic!("{other:?}"),
+        };
+        for caller in [&caller, &caller.cached()] {
+            for direction in [Direction::Forward, Direction::Backward] {
+                let page = store.entries(caller, session, direction, Paging::first(10)).await;
+                located(refused(page, ErrorKind::Corrupt));
+            }
+            located(refused(store.entry(caller, id).await, ErrorKind::Corrupt));
+        }
+    }
 }
 
 async fn entries(

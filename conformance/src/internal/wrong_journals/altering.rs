@@ -14,7 +14,7 @@ use sessile_core::{
     id::{Space, Version},
     journal::{
         Batch, BlobName, Blobs, Commit, Head, Journal, JournalInfo, ListQuery, ListRow, Position,
-        ReadRange, Record, Scrub, Snapshot,
+        ReadRange, Record, RecordBody, Scrub, Snapshot,
     },
 };
 
@@ -23,6 +23,8 @@ use sessile_core::{
 pub enum Alteration {
     /// The middle byte of each blob read is wrong, as from a bad disk.
     FlipsBlobs,
+    /// A letter in the middle of each inline body read is another one, as from a bad disk.
+    FlipsTexts,
     /// The head is answered from what this process has heard and written, whatever others have written since.
     CachesHeads,
     /// Nothing, but every call gives way once before and once after it is passed on: there is something to be dropped at.
@@ -35,6 +37,18 @@ type Heads = BTreeMap<(u128, Space), Head>;
 fn kept() -> MutexGuard<'static, Heads> {
     static KEPT: Mutex<Heads> = Mutex::new(BTreeMap::new());
     KEPT.lock().expect("no panic inside")
+}
+
+/// Flips the lowest bit of the first letter or digit in the second half of a body.
+fn flip(record: &mut Record) {
+    let RecordBody::Inline(text) = &record.body else { return };
+    let half = text.len() / 2;
+    let at = text.bytes().skip(half).position(|byte| byte.is_ascii_alphanumeric());
+    let mut bytes = text.as_bytes().to_vec();
+    if let Some(byte) = at.and_then(|at| bytes.get_mut(half + at)) {
+        *byte ^= 1;
+    }
+    record.body = RecordBody::Inline(String::from_utf8(bytes).expect("still ASCII there").into());
 }
 
 /// Passes every call on.
@@ -111,7 +125,11 @@ impl Journal for AlteringJournal {
     }
 
     async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
-        self.pass(self.inner.read(space, range)).await
+        let mut records = self.pass(self.inner.read(space, range)).await?;
+        if self.alteration == Alteration::FlipsTexts {
+            records.iter_mut().for_each(flip);
+        }
+        Ok(records)
     }
 
     async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
