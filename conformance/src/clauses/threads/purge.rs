@@ -1,13 +1,13 @@
 //! THD13, and J13 as a store has it: what goes for ever by a command.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sessile_core::{
     Caller, ErrorKind, Key,
     command::{Feed, NewRun, Paging},
     error::{Error, ThreadAction},
     id::{EntryId, SessionId, ThreadId},
-    journal::Direction,
+    journal::{Direction, RecordBody},
     model::{Entry, RunOutcome, SessionStatus},
     store::{SessionStore as _, SessionStoreExt, Store, ThreadStoreExt},
 };
@@ -17,6 +17,7 @@ use crate::{
     internal::{
         ClauseContext,
         assertions::{harmless, refused, unchanged},
+        fault::{Call, InterruptedJournal},
         raw_batches,
         shorthand::{self, named, says, the_thread},
         wrong_journals::{Mistake, WrongJournal},
@@ -123,6 +124,10 @@ pub(crate) async fn erased_entries(cx: &ClauseContext) {
     refused(mixed, ErrorKind::NotFound);
     let erased = store.erase_entries(&caller, thread, vec![first, after(1), lost]).await;
     let erased = erased.expect("entries can be erased");
+    // What this reader holds in memory knows nothing of it yet.
+    let unaware = log(&reader, &caller.cached(), session).await;
+    assert!(unaware[..2].iter().all(|e| e.message.is_none()), "erased, and no damage");
+    assert_eq!(unaware[2], before[2], "the other is as it was");
     let again = store.erase_entries(&caller, thread, vec![after(1)]);
     let again = unchanged(&*journal, &[&caller.tenant], again).await;
     assert_eq!(again.ok(), Some(erased), "erasing again writes nothing");
@@ -158,6 +163,7 @@ pub(crate) async fn erased_entries(cx: &ClauseContext) {
     );
     sound(&store, &caller, thread).await;
     cut_off(cx).await;
+    finished_by_vacuum(cx).await;
 }
 
 async fn log(store: &Store, caller: &Caller, session: SessionId) -> Vec<Entry> {
@@ -175,8 +181,8 @@ async fn sound(store: &Store, caller: &Caller, thread: ThreadId) {
 
 /// Between the record that says so and the payload that goes, nobody is shown the payload.
 async fn cut_off(cx: &ClauseContext) {
-    let journal = std::sync::Arc::new(WrongJournal::with(Mistake::KeepsErased));
-    let store = cx.store_over(journal.clone(), std::sync::Arc::default(), |options| options);
+    let journal = Arc::new(WrongJournal::with(Mistake::KeepsErased));
+    let store = cx.store_over(journal.clone(), Arc::default(), |options| options);
     let caller = cx.caller();
     let thread = cx.thread(&store, &caller).await;
     let session = named(&store, &caller, thread, "s").await;
@@ -187,5 +193,40 @@ async fn cut_off(cx: &ClauseContext) {
     assert!(log(&store, &caller, session).await[0].message.is_none());
     let events = store.feed(&caller, all(thread)).await.expect("events").records;
     assert!(events.iter().any(|event| event.erased && event.body.is_none()));
+    sound(&store, &caller, thread).await;
+}
+
+/// An erasure whose payloads stayed, as the journal failed after the record was there, is finished by a vacuum.
+async fn finished_by_vacuum(cx: &ClauseContext) {
+    let caller = cx.caller();
+    let journal = cx.journal().await;
+    let failing = InterruptedJournal::before(Arc::clone(&journal), Call::Erase, async {
+        Err(Error::failed("failed on purpose"))
+    });
+    let store = cx.store_over(failing.clone(), Arc::default(), |options| options);
+    let session = cx.session(&store, &caller).await;
+    let (thread, space) = (session.thread(), session.thread().space(&caller.tenant));
+    let turn = vec![says("secret"), says("secret too".repeat(10_000)), says("open")];
+    let said = store.append(&caller, session, turn).await.expect("a turn");
+    let secrets: Vec<EntryId> = said.entries().take(2).collect();
+    let erased = store.erase_entries(&caller, thread, secrets.clone()).await;
+    refused(erased, ErrorKind::Indeterminate);
+    assert!(failing.is_over(), "the journal was asked to erase");
+    let bodies = async || {
+        let all = raw_batches::read_all(&*journal, &space).await;
+        let of = |id: &EntryId| {
+            let record = all.iter().find(|record| record.version == id.version());
+            record.expect("its place").body.clone()
+        };
+        [of(&secrets[0]), of(&secrets[1])]
+    };
+    let kept = bodies().await;
+    let RecordBody::Blob(blob) = &kept[1] else { panic!("a large body is a blob: {kept:?}") };
+    assert!(matches!(&kept[0], RecordBody::Inline(text) if text.contains("secret")), "{kept:?}");
+    assert!(log(&store, &caller, session).await[..2].iter().all(|e| e.message.is_none()));
+
+    store.vacuum_thread(&caller, thread).await.expect("a count");
+    assert_eq!(bodies().await, [RecordBody::None, RecordBody::None], "the payloads are gone");
+    refused(journal.get_blob(&space, blob, None).await, ErrorKind::NotFound);
     sound(&store, &caller, thread).await;
 }
