@@ -5,6 +5,7 @@ pub mod commit;
 pub mod damage;
 pub mod dropped;
 pub mod erase;
+mod in_doubt;
 pub mod open_close;
 pub mod read;
 pub mod snapshots_and_blobs;
