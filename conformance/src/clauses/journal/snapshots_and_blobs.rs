@@ -6,8 +6,8 @@ use sessile_core::{
     Caller, ErrorKind,
     command::{NewRun, NewSession, Paging, RunScope, SessionFilter, UsageScope},
     hash::Hash,
-    id::{Space, ThreadId},
-    journal::{Direction, Journal, Position, Snapshot},
+    id::{Space, ThreadId, Version},
+    journal::{Batch, Direction, Journal, Position, Snapshot},
     model::{NewEntry, Role, Tokens, Usage},
     store::{SessionStoreExt, Store, ThreadStoreExt},
 };
@@ -27,7 +27,7 @@ crate::internal::child_programs! { "j18_put" => put }
 
 /// A snapshot changes no answer, whatever became of it.
 pub async fn j14(cx: ClauseContext) -> Verdict {
-    kept(&cx).await;
+    let keeps = kept(&cx).await;
     let caller = cx.caller();
     let store = cx.store().await;
     let thread = filled(&cx, &store, &caller, 12).await;
@@ -40,6 +40,10 @@ pub async fn j14(cx: ClauseContext) -> Verdict {
     let right = answers(&store, &caller, thread).await;
     let real = journal.load_snapshot(&space).await.expect("a snapshot or none");
     let head = raw_batches::at(&journal.head(&space).await.expect("a head")).expect("a position");
+    let project = store.thread(&caller, thread).await.expect("an answer").expect("it").project;
+    let spaces = [project.space(&caller.tenant), space.clone()];
+    // The thread and its three sessions are what both histories share.
+    let diverged = diverged(&cx, &caller, thread, &spaces, 4).await;
     if real.is_none() {
         cx.note("the store kept no snapshot of this thread: only forged snapshots were judged");
     }
@@ -81,10 +85,18 @@ pub async fn j14(cx: ClauseContext) -> Verdict {
     cases.extend(stale.map(|stale| ("a stale one as new", Snapshot { position: head, ..stale })));
     cases.extend(foreign.clone().map(|it| ("another thread's", it)));
     cases.extend(foreign.map(|it| ("another's as its own", Snapshot { position: head, ..it })));
+    cases.extend(diverged.map(|it| ("one of another history", it)));
     let mut wrong = Vec::new();
     for (name, snapshot) in cases {
-        let journal = cx.journal().await;
-        journal.save_snapshot(&space, &snapshot).await.expect("a snapshot is a cache");
+        // In a place of its own nothing newer is kept already, so that this one is what a store finds.
+        let cx = cx.another().await;
+        let place = cx.journal().await;
+        copy(&*journal, &*place, &spaces, Version::MAX).await;
+        place.save_snapshot(&space, &snapshot).await.expect("a snapshot is a cache");
+        let found = place.load_snapshot(&space).await.expect("a snapshot or none");
+        if keeps && (1..=head.version).contains(&snapshot.position.version) {
+            assert_eq!(found, Some(snapshot), "{name}: the store finds the forged snapshot");
+        }
         let store = cx.store().await;
         let now = answers(&store, &caller, thread).await;
         wrong.extend(now.iter().zip(&right).find(|(now, right)| now != right).map(
@@ -103,16 +115,44 @@ pub async fn j14(cx: ClauseContext) -> Verdict {
     Verdict::Passed
 }
 
-/// Keeping and loading, where the journal is asked directly.
-async fn kept(cx: &ClauseContext) {
+/// Copies these spaces as they were up to a version, each in one batch with its newest card.
+async fn copy(from: &dyn Journal, to: &dyn Journal, spaces: &[Space], upto: Version) {
+    for space in spaces {
+        let card = from.head(space).await.expect("a head").and_then(|head| head.card);
+        let records = raw_batches::read_from(from, space, 0, upto).await;
+        let batch = Batch { card, ..raw_batches::of_records(records) };
+        raw_batches::done(to.commit(space, None, &batch).await);
+    }
+}
+
+/// A snapshot of the same thread in a copy of the store that went another way from this version on.
+async fn diverged(
+    cx: &ClauseContext,
+    caller: &Caller,
+    thread: ThreadId,
+    spaces: &[Space],
+    from: Version,
+) -> Option<Snapshot> {
+    let elsewhere = cx.another().await;
+    let journal = elsewhere.journal().await;
+    copy(&*cx.journal().await, &*journal, spaces, from).await;
+    more(&elsewhere.store().await, caller, thread, 12).await;
+    let space = thread.space(&caller.tenant);
+    journal.load_snapshot(&space).await.expect("a snapshot or none")
+}
+
+/// Keeping and loading, where the journal is asked directly; whether the newest snapshot comes back.
+async fn kept(cx: &ClauseContext) -> bool {
     let journal = cx.journal().await;
     let space = raw_batches::space(1);
+    let mut keeps = true;
     assert_eq!(journal.load_snapshot(&space).await.expect("none yet"), None);
     let at = raw_batches::append(&*journal, &space, None, 2, "one").await;
     for bytes in [vec![1; 10], Vec::new(), vec![0xff; 300_000]] {
         let snapshot = Snapshot { position: at.expect("a head"), bytes };
         journal.save_snapshot(&space, &snapshot).await.expect("a snapshot may be kept");
         let loaded = cx.journal().await.load_snapshot(&space).await.expect("it or none");
+        keeps &= loaded.is_some();
         assert!(loaded.is_none_or(|loaded| loaded == snapshot), "the newest comes back, or none");
     }
     assert_eq!(
@@ -120,6 +160,7 @@ async fn kept(cx: &ClauseContext) {
         at,
         "it is no commit"
     );
+    keeps
 }
 
 /// A thread with sessions, entries, a run and a lease.

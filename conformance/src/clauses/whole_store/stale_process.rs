@@ -100,11 +100,21 @@ async fn restored(cx: &ClauseContext, first: First) {
         copy(&*now, &*backup, &space).await;
     }
     let lost = named(&asleep, &caller, thread, "lost with the disk").await;
-    asleep.append(&caller, lost, says("lost")).await.expect("an entry");
+    let much = says("x".repeat(30_000));
+    asleep.append(&caller, lost, vec![much.clone(); 3]).await.expect("entries");
     let other = elsewhere.store().await;
     other.append(&caller, session, says("written since")).await.expect("an entry");
     let since = named(&other, &caller, thread, "made since").await;
+    other.append(&caller, since, vec![much; 2]).await.expect("entries");
     let space = thread.space(&caller.tenant);
+    // Of the lost history a snapshot is left.
+    if let Some(left) = now.load_snapshot(&space).await.expect("a snapshot or none") {
+        backup.save_snapshot(&space, &left).await.expect("a snapshot is a cache");
+        let kept = backup.load_snapshot(&space).await.expect("a snapshot or none");
+        assert_eq!(kept, Some(left), "a snapshot at the head's version is kept");
+    } else {
+        cx.note("the store kept no snapshot of the lost history");
+    }
     let heads =
         (now.head(&space).await.expect("a head"), backup.head(&space).await.expect("a head"));
     let (then, now) =
@@ -123,7 +133,8 @@ async fn restored(cx: &ClauseContext, first: First) {
             refused(asleep.append(&caller, lost, says("late")).await, ErrorKind::NotFound);
         }
     }
-    for store in [&asleep, &other] {
+    let fresh = elsewhere.store().await;
+    for store in [&asleep, &other, &fresh] {
         let names: Vec<_> =
             sessions(store, &caller, thread).await.into_iter().map(|s| s.id).collect();
         assert_eq!(names, [session, since], "the sessions of the history that is");
@@ -134,7 +145,7 @@ async fn restored(cx: &ClauseContext, first: First) {
             .await
             .expect("an entry on the other history");
     }
-    for store in [&asleep, &other] {
+    for store in [&asleep, &other, &fresh] {
         assert_eq!(log(store, cx, session).await, ["kept", "written since", "after"]);
         let verified = store.verify(&caller, thread, None).await.expect("an answer");
         assert_eq!(verified.problems, []);
