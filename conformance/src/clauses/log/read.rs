@@ -151,6 +151,14 @@ pub async fn msg7(cx: ClauseContext) -> Verdict {
             after = got.next;
         }
     }
+    // The page that holds the last entry says that there is no other; a full one before it does not.
+    for direction in [Direction::Forward, Direction::Backward] {
+        for (limit, more) in [(599, true), (600, false), (601, false), (1000, false)] {
+            let page = store.entries(&caller, session, direction, Paging::first(limit)).await;
+            let page = page.expect("a page");
+            assert_eq!((page.items.len(), page.next.is_some()), (limit.min(600), more));
+        }
+    }
     // A cursor stays good while others append: nothing is skipped, nothing shown twice.
     let first = store
         .entries(&caller, session, Direction::Forward, Paging::first(400))
@@ -235,6 +243,7 @@ pub async fn msg15(cx: ClauseContext) -> Verdict {
             assert_eq!(read(Some(second), None, direction, limit).await, []);
         }
     }
+    sparse(&cx).await;
     let entry = store.entry(&caller, in_run[0]).await.expect("an answer").expect("the entry");
     assert_eq!((entry.run, entry.in_reply_to), (Some(run), Some(question)));
     store.end_run(&caller, second, RunOutcome::Cancelled).await.expect("it ends");
@@ -265,4 +274,32 @@ pub async fn msg15(cx: ClauseContext) -> Verdict {
         }
     }
     Verdict::Passed
+}
+
+/// One filtered page looks at thousands of entries, not only at what one read returns.
+async fn sparse(cx: &ClauseContext) {
+    let (store, caller) = (cx.store().await, cx.caller());
+    let session = cx.session(&store, &caller).await;
+    let run = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
+    for _ in 0..2 {
+        let turn = vec![says("none of it"); 1000];
+        store.append(&caller, session, turn).await.expect("1,000 entries");
+    }
+    let mut turn = vec![says("none of it"); 999];
+    turn.push(says("of the run").in_run(run));
+    let wanted = store.append(&caller, session, turn).await.expect("1,000 entries");
+    let wanted = wanted.entries().last().expect("the last");
+    let page = Paging::first(500);
+    let query = SessionQuery::Entries {
+        session,
+        direction: Direction::Forward,
+        run: Some(run),
+        in_reply_to: None,
+        page,
+    };
+    let SessionAnswer::Entries(page) = store.ask(&caller, query).await.expect("a page") else {
+        panic!("a page was asked for");
+    };
+    let ids: Vec<_> = page.items.iter().map(|entry| entry.id).collect();
+    assert_eq!((ids, page.next), (vec![wanted], None), "entry 3,000, on the first page");
 }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use sessile_core::{
     command::{NewThread, ThreadFilter, ThreadScope, UpdateThread},
     id::{ProjectId, ThreadId, UserId},
+    journal::{Batch, Journal as _},
     model::Labels,
     store::{SessionStoreExt, ThreadStoreExt},
 };
@@ -12,7 +13,7 @@ use sessile_core::{
 use crate::{
     clause::Verdict,
     internal::{
-        ClauseContext, TestClock,
+        ClauseContext, MapJournal, TestClock, raw_batches,
         shorthand::{named, pages, says, threads},
     },
 };
@@ -102,7 +103,42 @@ pub async fn thd11(cx: ClauseContext) -> Verdict {
     }
     churn.abort();
     let _ended = churn.await;
+    crowded(&cx).await;
     Verdict::Passed
+}
+
+/// A list that shows one thread in five hundred goes on until it has found it, by whatever it is filtered. Hundreds of new
+/// threads take long on many media, and how a list is filtered is no matter of the medium: they are in memory.
+async fn crowded(cx: &ClauseContext) {
+    let clock = Arc::new(TestClock::default());
+    let journal = Arc::new(MapJournal::default());
+    let store = cx.store_over(journal.clone(), clock.clone(), |options| options);
+    let (ada, eve) = (cx.caller_of("acme", "ada"), cx.caller_of("acme", "eve"));
+    let project = cx.project(&store, &ada).await;
+    clock.advance(Duration::from_secs(60));
+    let new = NewThread::titled("of eve").with_label("rare", "yes");
+    let rare = store.create_thread(&eve, project, new).await.expect("a thread");
+    clock.advance(Duration::from_secs(60));
+    let crowd = store.create_thread(&ada, project, NewThread::titled("t")).await.expect("a thread");
+    // 500 more like the last one, of one record each, by their ids before the rare one and by their updates after it.
+    let space = crowd.space(&ada.tenant);
+    let card = journal.head(&space).await.expect("a head").and_then(|head| head.card);
+    let card = card.expect("the card of a thread");
+    for n in 0..500 {
+        let space = ThreadId::mint(&ada.tenant, TestClock::START.millis(), n).space(&ada.tenant);
+        let batch = raw_batches::batch(None, 1, "crowd");
+        let batch = Batch { card: Some(card.clone()), project: Some(project), ..batch };
+        raw_batches::done(journal.commit(&space, None, &batch).await);
+    }
+    let user = ThreadScope::User(UserId::new("eve").expect("a user"));
+    let labelled = ThreadFilter::of(ThreadScope::Project(project)).labelled("rare", "yes");
+    for filter in [labelled, ThreadFilter::of(user)] {
+        for filter in [filter.clone(), filter.newest_first()] {
+            let rows = pages(10, |page| store.threads(&ada, filter.clone(), page)).await;
+            let found: Vec<_> = rows.iter().map(|row| row.id).collect();
+            assert_eq!(found, [rare], "one of 502: {filter:?}");
+        }
+    }
 }
 
 /// Recent threads of a user, across projects.
@@ -164,5 +200,6 @@ pub async fn thd12(cx: ClauseContext) -> Verdict {
     assert_eq!(recent("user2", 10).await, [of_ada[0]]);
     let mine = threads(&store, &ada, ThreadScope::User(UserId::new("ada").expect("a user"))).await;
     assert!(mine.is_sorted_by_key(|r| r.id), "by id");
+    crowded(&cx).await;
     Verdict::Passed
 }
