@@ -14,8 +14,9 @@ use crate::{
 ///
 /// A store keeps, for each producer and thread, the greatest n and the last 1,024 answers that wrote something: the same
 /// key gets the same answer, whatever happened since; an n at or below the greatest that is not remembered is
-/// `KeyExpired` and never applied; another command under one key is `KeyReused`. A thread remembers 4,096 producers; the
-/// one least recently used gives way. One producer sends one command at a time.
+/// `KeyExpired` and never applied; another command under one key is `KeyReused`. A thread remembers the 4,096 producers
+/// that wrote last; the number of one that gave way counts as new, and is applied. One producer sends one command at a
+/// time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// 1 to 128 bytes, no control characters; a process, a file, a queue.

@@ -20,6 +20,7 @@ use crate::{
         assertions::{closed, refused},
         concurrent,
         shorthand::{self, named, says, texts, the_thread},
+        wrong_journals::{Alteration, AlteringJournal},
     },
 };
 
@@ -83,6 +84,7 @@ pub async fn msg4(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
     archived(&store, &caller, project).await;
     remembered(&cx, &store, &caller, project).await;
+    producers(&cx).await;
     // Racing twins of one key: one effect.
     let session = named(&store, &caller, thread, "raced").await;
     let store = Arc::new(store);
@@ -191,4 +193,32 @@ async fn remembered(
         }
         assert_eq!(shorthand::head(store, caller, thread).await, head);
     }
+}
+
+/// Answers of the 4,096 producers that wrote last are remembered. Of one that gave way nothing is: its number is new.
+async fn producers(cx: &ClauseContext) {
+    const PRODUCERS: usize = 4096;
+    let caller = cx.caller();
+    // Where every call gives way, many calls make one batch.
+    let journal = Arc::new(AlteringJournal::over(cx.journal().await, Alteration::Yields));
+    let store = cx.store_over(journal, Arc::default(), |options| options);
+    let session = cx.session(&store, &caller).await;
+    let append = async |producer: usize| {
+        let caller = caller.with_key(Key::new(format!("producer {producer}"), 1));
+        store.append(&caller, session, says("once")).await.expect("an entry")
+    };
+    let first = concurrent::together((0..PRODUCERS).map(append)).await;
+    let head = shorthand::head(&store, &caller, session.thread()).await;
+    for producer in [0, 1, PRODUCERS - 1] {
+        assert_eq!(append(producer).await, first[producer], "the answer of producer {producer}");
+    }
+    assert_eq!(
+        shorthand::head(&store, &caller, session.thread()).await,
+        head,
+        "nothing is written"
+    );
+    append(PRODUCERS).await;
+    assert_eq!(append(1).await, first[1], "the next is remembered still");
+    assert_ne!(append(0).await, first[0], "the one that wrote longest ago gave way");
+    assert_eq!(append(2).await, first[2], "a new answer takes one place only");
 }
