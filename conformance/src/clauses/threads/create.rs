@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use sessile_core::{
     ErrorKind,
-    command::{NewThread, UpdateThread},
+    command::{Feed, NewThread, UpdateThread},
     error::{Counter, Error},
-    id::ThreadId,
+    id::{ProjectId, ThreadId},
     model::{RunOutcome, SessionStatus, ThreadStatus},
-    store::{SessionStoreExt, ThreadStoreExt},
+    store::{SessionStore as _, SessionStoreExt, ThreadStoreExt},
 };
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
         ClauseContext, TestClock,
         assertions::{refused, unchanged},
         id_arguments::Ids,
+        raw_batches,
         shorthand::{self, named, the_thread},
     },
 };
@@ -106,7 +107,29 @@ pub async fn thd2(cx: ClauseContext) -> Verdict {
         }
     })
     .await;
+    for n in 0..3 {
+        let new = NewThread::titled(format!("{n}"));
+        let thread = store.create_thread(&caller, own.project, new).await.expect("a thread");
+        names_its_reservation(&cx, own.project, thread).await;
+    }
     Verdict::Passed
+}
+
+/// The first record of a thread names the record of its project that reserved it.
+async fn names_its_reservation(cx: &ClauseContext, project: ProjectId, thread: ThreadId) {
+    let (store, caller) = (cx.store().await, cx.caller());
+    let feed = Feed { thread, after: 0, limit: 1, wait: Duration::ZERO };
+    let first = store.feed(&caller, feed).await.expect("the feed").records.remove(0);
+    let facts: Value = serde_json::from_str(first.facts.get()).expect("facts");
+    let journal = cx.journal().await;
+    let records = raw_batches::read_all(&*journal, &project.space(&caller.tenant)).await;
+    let reserving: Vec<u64> = records
+        .iter()
+        .filter(|r| &*r.kind == "thread_reserved" && r.header.contains(&thread.to_string()))
+        .map(|r| r.version)
+        .collect();
+    assert_eq!(reserving.len(), 1, "reserved once");
+    assert_eq!(facts["thread_created"]["reserved"], json!(reserving[0]), "{facts}");
 }
 
 async fn update_role(cx: ClauseContext, index: usize, args: Value) -> String {

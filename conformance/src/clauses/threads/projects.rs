@@ -17,6 +17,7 @@ use crate::{
     internal::{
         ClauseContext,
         assertions::{closed, refused, unchanged},
+        fault::{Call, InterruptedJournal},
         id_arguments::Ids,
         shorthand::{self, named, pages, says, threads_of},
     },
@@ -276,8 +277,48 @@ pub async fn prj4(cx: ClauseContext) -> Verdict {
             assert_eq!(open.status, ProjectStatus::Open, "an undone deletion leaves it open");
         }
     }
+    undone(&cx).await;
     super::process_races::delete_against_create_thread(&cx, cx.scale(20, 1000)).await;
     Verdict::Passed
+}
+
+/// A thread that begins after a deletion found none, and before the project is marked as deleting, undoes the deletion:
+/// the project is what it was, open or archived.
+async fn undone(cx: &ClauseContext) {
+    let (store, caller) = (cx.store().await, cx.caller());
+    for archived in [false, true] {
+        let project = cx.project(&store, &caller).await;
+        if archived {
+            store.archive_project(&caller, project).await.expect("it is archived");
+        }
+        let creates = {
+            let (store, caller) = (store.clone(), caller.clone());
+            async move {
+                if archived {
+                    store.reopen_project(&caller, project).await?;
+                }
+                store.create_thread(&caller, project, NewThread::titled("between")).await?;
+                if archived {
+                    store.archive_project(&caller, project).await?;
+                }
+                Ok(())
+            }
+        };
+        let journal = InterruptedJournal::before(cx.journal().await, Call::Commit, creates);
+        let deleter = cx.store_over(journal.clone(), Arc::default(), |options| options);
+        let error =
+            refused(deleter.delete_project(&caller, project).await, ErrorKind::Precondition);
+        assert!(matches!(error, Error::ProjectNotEmpty { threads: 1, .. }), "{error:?}");
+        assert!(journal.is_over(), "the thread began in between");
+        let status = if archived { ProjectStatus::Archived } else { ProjectStatus::Open };
+        for store in [&store, &deleter] {
+            assert_eq!(the_project(store, &caller, project).await.status, status);
+            assert_eq!(threads_of(store, &caller, project).await.len(), 1);
+        }
+        store.reopen_project(&caller, project).await.expect("it is open");
+        let next = store.create_thread(&caller, project, NewThread::titled("next")).await;
+        next.expect("it takes threads");
+    }
 }
 
 /// A project whose only thread was deleted.
