@@ -12,6 +12,7 @@ use tokio::sync::Barrier;
 
 use crate::{
     clause::Verdict,
+    clauses::log::chain::purged_meanwhile,
     internal::{ClauseContext, assertions::refused, raw_batches},
 };
 
@@ -169,5 +170,6 @@ pub async fn j20(cx: ClauseContext) -> Verdict {
         assert!(matches!(answer, Ok(Commit::HeadMoved { head: None, .. })), "{answer:?}");
         assert_eq!(raw_batches::read_from(&*journal, &space, 0, Version::MAX).await, Vec::new());
     }
+    purged_meanwhile(&cx).await;
     Verdict::Passed
 }

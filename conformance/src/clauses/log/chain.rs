@@ -1,17 +1,32 @@
 //! MSG13: the chain of hashes.
 
-use sessile_core::{error::Error, store::SessionStoreExt};
+use std::sync::Arc;
+
+use sessile_core::{
+    ErrorKind,
+    error::Error,
+    id::ThreadId,
+    journal::Position,
+    store::{SessionStoreExt, ThreadStoreExt},
+};
 
 use crate::{
     Damage,
     clause::Verdict,
-    internal::{ClauseContext, shorthand::says},
+    internal::{
+        ClauseContext,
+        assertions::refused,
+        fault::{Call, InterruptedJournal},
+        shorthand::says,
+    },
 };
 
 crate::clauses! { MSG13 => msg13 }
 
 /// Any change, swap, drop or insertion of a record on the medium is found and located; a removed end by its position.
 pub async fn msg13(cx: ClauseContext) -> Verdict {
+    expected(&cx).await;
+    purged_meanwhile(&cx).await;
     if cx.tamper().is_none() {
         return Verdict::NotRun("the driver brought no tamper hook".into());
     }
@@ -57,22 +72,46 @@ pub async fn msg13(cx: ClauseContext) -> Verdict {
         };
         assert!(located.iter().any(|v| near(*v)), "{damage:?} at {at} was located at {located:?}");
     }
-    // A position the journal never had is told from its own.
-    let store = cx.store().await;
-    let session = cx.session(&store, &caller).await;
-    let end = store
-        .verify(&caller, session.thread(), None)
-        .await
-        .expect("a verification")
-        .head
-        .expect("a head");
-    store.append(&caller, session, says("on")).await.expect("an entry");
-    let later = store.verify(&caller, session.thread(), Some(end)).await.expect("a verification");
-    assert_eq!(later.problems, [], "an earlier position is still held");
-    let mut wrong = end;
-    wrong.version += 5;
-    let removed =
-        store.verify(&caller, session.thread(), Some(wrong)).await.expect("a verification");
-    assert!(!removed.problems.is_empty(), "an end that is not there is missed");
     Verdict::Passed
+}
+
+/// A position the journal never had is told from its own: what is missing begins after the last record.
+async fn expected(cx: &ClauseContext) {
+    let (store, caller) = (cx.store().await, cx.caller());
+    let session = cx.session(&store, &caller).await;
+    let thread = session.thread();
+    let verify = async |thread: ThreadId, expected: Option<Position>| {
+        let found = store.verify(&caller, thread, expected).await.expect("a verification");
+        let at: Vec<u64> = found.problems.iter().map(|(version, _)| *version).collect();
+        (found, at)
+    };
+    let end = verify(thread, None).await.0.head.expect("a head");
+    store.append(&caller, session, says("on")).await.expect("an entry");
+    assert!(verify(thread, Some(end)).await.1.is_empty(), "an earlier position is still held");
+    let head = end.version + 1;
+    for version in [head + 1, head + 5, u64::MAX] {
+        let removed = verify(thread, Some(Position { version, ..end })).await;
+        assert_eq!(removed.1, [head + 1], "the first record that is missed: {:?}", removed.0);
+    }
+    let other = Position { version: head, ..end };
+    assert_eq!(verify(thread, Some(other)).await.1, [head], "another record in its place");
+    // Of a thread that is not there, all of it is missed.
+    let absent = ThreadId::from_bits(thread.bits() ^ 1);
+    refused(store.verify(&caller, absent, None).await, ErrorKind::NotFound);
+    let (found, at) = verify(absent, Some(end)).await;
+    assert_eq!((found.records, found.head, at), (0, None, vec![1]));
+}
+
+/// A thread that goes while it is verified is not there; it is not damaged.
+pub(in crate::clauses) async fn purged_meanwhile(cx: &ClauseContext) {
+    let (store, caller) = (cx.store().await, cx.caller());
+    let thread = cx.session(&store, &caller).await.thread();
+    let purge = {
+        let (store, caller) = (store.clone(), caller.clone());
+        async move { store.purge_thread(&caller, thread).await }
+    };
+    let journal = InterruptedJournal::before(cx.journal().await, Call::Read, purge);
+    let verifier = cx.store_over(journal.clone(), Arc::default(), |options| options);
+    refused(verifier.verify(&caller, thread, None).await, ErrorKind::NotFound);
+    assert!(journal.is_over(), "it went after verify had asked for the head");
 }
