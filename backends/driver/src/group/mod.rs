@@ -1,26 +1,32 @@
 //! Group commit: writes that are queued while a transaction is committed share the next transaction.
 //!
 //! A write joins the queue. If nobody leads, its caller becomes the leader: it gets the engine's right to write, takes the queued
-//! jobs, gives them to the engine as one transaction, and delivers the answers. It stops leader when it has its own answer.
+//! jobs, gives them to the engine as one transaction, and delivers the answers. It stops leading when it has its own answer.
 //! There is no timer, and no background thread between a caller and its commit.
 //!
-//! Leader happens on a thread that may block and never spans an `await`, so a caller that is dropped or not polled delays
+//! Leading happens on a thread that may block and never spans an `await`, so a caller that is dropped or not polled delays
 //! nobody. When a leader stops, all who still wait are woken, and the first that is polled leads.
+//!
+//! A store combines twice. Before it calls a journal it decides the commands of one thread one after the other and appends
+//! their records as one batch; that needs the state of the thread, and is the store's. Here the batches of different threads,
+//! already decided, share one transaction of the engine; that needs the right to write to the file. The two have no code in
+//! common but a queue, so each has its own.
+
+mod queue;
 
 use std::{
-    collections::VecDeque,
     future::poll_fn,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    task::{Poll, Waker},
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    task::Poll,
     time::{Duration, Instant},
 };
 
 use sessile_core::{
     error::{Error, Result},
-    id::Space,
     journal::Commit,
 };
 
+use self::queue::{AnswerSlot, Lead, Queue, QueuedJob, TakenGroup, refuse, wake_all};
 use crate::{
     blocking, check, clock,
     engine::{Committed, Engine, Job},
@@ -28,10 +34,6 @@ use crate::{
     reservation::{self, Expiry},
 };
 
-/// Jobs in one transaction, at most.
-const GROUP_JOBS: usize = 256;
-/// Bytes in one transaction, at most, if it is more than one job.
-const GROUP_BYTES: usize = 8 << 20;
 /// How long a caller leads on its own thread before the other futures of its task are polled, its timeout among them.
 const SLICE: Duration = Duration::from_millis(20);
 
@@ -45,90 +47,11 @@ pub struct GroupCommit {
     expiry: Arc<Expiry>,
 }
 
-#[derive(Debug)]
-struct Queue {
-    jobs: VecDeque<QueuedJob>,
-    lead: Lead,
-    /// When the right to write was got, if it is kept for a reservation.
-    held_since: Option<Instant>,
-    /// How many reservations there were; the number of the newest.
-    reservations: u64,
-    /// Jobs of the last group.
-    last_group: usize,
-    closed: bool,
-}
-
-/// Who may use the engine.
-#[derive(Debug, PartialEq, Eq)]
-enum Lead {
-    /// The first caller that asks.
-    Free,
-    /// The leader that there is.
-    Busy,
-    /// A caller that writes to this space, or the one that ends the reservation.
-    Held { space: Space, reservation: u64 },
-}
-
-#[derive(Clone, Debug)]
-struct QueuedJob {
-    job: Arc<Job>,
-    /// It was in a group that failed: commit it alone.
-    alone: bool,
-    slot: Arc<Mutex<AnswerSlot>>,
-}
-
-#[derive(Debug, Default)]
-struct AnswerSlot {
-    answer: Option<Result<Commit>>,
-    /// The answer was given, or its caller is passed_on.
-    done: bool,
-    waker: Option<Waker>,
-}
-
-impl QueuedJob {
-    fn answer(&self, answer: Result<Commit>) {
-        let waker = {
-            let mut slot = lock(&self.slot);
-            if slot.done {
-                return;
-            }
-            slot.done = true;
-            slot.answer = Some(answer);
-            slot.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    fn is(&self, slot: &Arc<Mutex<AnswerSlot>>) -> bool {
-        Arc::ptr_eq(&self.slot, slot)
-    }
-}
-
-impl Queue {
-    fn may_lead(&self) -> bool {
-        match &self.lead {
-            Lead::Free => true,
-            Lead::Busy => false,
-            Lead::Held { space, .. } => self.jobs.iter().any(|t| t.job.space == *space),
-        }
-    }
-}
-
 impl GroupCommit {
     /// An empty queue before this engine.
     pub fn new(engine: Box<dyn Engine>) -> Arc<Self> {
-        let queue = Queue {
-            jobs: VecDeque::new(),
-            lead: Lead::Free,
-            held_since: None,
-            reservations: 0,
-            last_group: 0,
-            closed: false,
-        };
         Arc::new(Self {
-            queue: Mutex::new(queue),
+            queue: Mutex::new(Queue::new()),
             idle: Condvar::new(),
             engine: Mutex::new(engine),
             expiry: Arc::default(),
@@ -255,27 +178,6 @@ impl GroupCommit {
         drop(leader);
     }
 
-    /// Takes the next group from the queue; a job marked `alone` is a group of its own.
-    fn take(&self) -> TakenGroup {
-        let mut queue = lock(&self.queue);
-        let mut group = Vec::new();
-        let mut weight = 0;
-        while let Some(next) = queue.jobs.front() {
-            weight += next.job.weight();
-            let full = group.len() >= GROUP_JOBS || weight > GROUP_BYTES || next.alone;
-            if full && !group.is_empty() {
-                break;
-            }
-            let alone = next.alone;
-            group.extend(queue.jobs.pop_front());
-            if alone {
-                break;
-            }
-        }
-        queue.last_group = group.len();
-        TakenGroup(group)
-    }
-
     /// Answers `Contended` to the jobs whose time is over, and removes them.
     fn expire(&self, now: Instant) {
         let mut expired = Vec::new();
@@ -296,12 +198,6 @@ impl GroupCommit {
     }
 }
 
-fn refuse(queued: &mut VecDeque<QueuedJob>) {
-    for queued in queued.drain(..) {
-        queued.answer(Err(check::closed()));
-    }
-}
-
 /// The leader. Dropping it lets another caller lead.
 #[derive(Debug)]
 struct Leader {
@@ -319,16 +215,6 @@ impl Drop for Leader {
         }
         wake_all(queue);
         self.group.idle.notify_all();
-    }
-}
-
-/// Wakes all callers in the queue: the first that is polled may lead.
-fn wake_all(queue: MutexGuard<'_, Queue>) {
-    let wakers: Vec<Waker> =
-        queue.jobs.iter().filter_map(|queued| lock(&queued.slot).waker.take()).collect();
-    drop(queue);
-    for waker in wakers {
-        waker.wake();
     }
 }
 
@@ -366,7 +252,10 @@ impl Leader {
                         attempt += 1;
                     }
                 }
-                Err(error) => group.take().answer_all(&error),
+                Err(error) => {
+                    let taken = lock(&group.queue).take();
+                    taken.answer_all(&error);
+                }
             }
         }
     }
@@ -374,7 +263,7 @@ impl Leader {
     /// Commits one group and answers its callers. If one of the answers carries a reservation, which has the lead then, the
     /// answers are returned instead.
     fn round(&mut self, engine: &mut dyn Engine) -> Option<(TakenGroup, Vec<Result<Commit>>)> {
-        let mut taken = self.group.take();
+        let mut taken = lock(&self.group.queue).take();
         if taken.0.is_empty() {
             engine.release();
             return None;
@@ -437,32 +326,6 @@ impl Leader {
         drop(queue);
         *reservation = Some(reservation::new(self.group.clone(), number));
         true
-    }
-}
-
-/// Jobs that are being committed. Dropping them without an answer, as a panic of the engine does, answers that their outcome is
-/// unknown.
-struct TakenGroup(Vec<QueuedJob>);
-
-impl TakenGroup {
-    fn answer(mut self, answers: Vec<Result<Commit>>) {
-        for (queued, answer) in std::mem::take(&mut self.0).into_iter().zip(answers) {
-            queued.answer(answer);
-        }
-    }
-
-    fn answer_all(mut self, error: &Error) {
-        for queued in std::mem::take(&mut self.0) {
-            queued.answer(Err(error.clone()));
-        }
-    }
-}
-
-impl Drop for TakenGroup {
-    fn drop(&mut self) {
-        for queued in &self.0 {
-            queued.answer(Ok(Commit::Indeterminate { source: None }));
-        }
     }
 }
 
