@@ -77,15 +77,6 @@ mod open;
 pub mod redb;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
-#[cfg(any(
-    feature = "memory",
-    feature = "disk",
-    feature = "object_store",
-    feature = "redb",
-    feature = "sqlite"
-))]
-#[doc(hidden)]
-pub mod tamper;
 
 #[cfg(feature = "memory")]
 pub use memory::Memory;

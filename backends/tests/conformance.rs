@@ -8,16 +8,16 @@ use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use sessile::{
-    ErrorKind, Memory,
+    Memory,
     disk::{self, Disk},
     id::{Space, Version},
-    journal::Journal as _,
+    journal::Journal,
     object_store::Cloud,
     redb::{self, Redb},
-    sqlite::{self, Options, Sqlite},
-    tamper,
+    sqlite::{Options, Sqlite},
 };
 use sessile_conformance::{Damage, Dir, Tamper};
+use sessile_testkit::{self as testkit, WrappedJournal};
 
 /// The name of a store's file.
 const FILE: &str = "store.db";
@@ -25,25 +25,13 @@ const FILE: &str = "store.db";
 /// The name of a store's folder.
 const FOLDER: &str = "store";
 
-/// The suite's damage in this crate's words, and the record it begins at.
-fn ours(version: Version, damage: Damage) -> (Version, tamper::Damage) {
-    match damage {
-        Damage::FlipHeader => (version, tamper::Damage::FlipHead),
-        Damage::FlipBody => (version, tamper::Damage::FlipBody),
-        Damage::Swap(with) => (version, tamper::Damage::Swap(with)),
-        Damage::Drop => (version, tamper::Damage::Drop),
-        Damage::Insert => (version + 1, tamper::Damage::Insert),
-    }
-}
-
 struct InMemory(Dir);
 
 #[async_trait]
 impl Tamper for InMemory {
     async fn damage(&self, space: &Space, version: Version, damage: Damage) {
-        let journal = self.0.kept::<Memory>().expect("the journal that was opened");
-        let (version, damage) = ours(version, damage);
-        journal.tamper(space, version, damage).expect("a record to damage");
+        let journal = self.0.kept::<WrappedJournal>().expect("the journal that was opened");
+        assert!(journal.damage(space, version, damage).await, "a record to damage");
     }
 
     async fn newer_format(&self) -> bool {
@@ -62,12 +50,14 @@ impl InFile {
 #[async_trait]
 impl Tamper for InFile {
     async fn damage(&self, space: &Space, version: Version, damage: Damage) {
-        let (version, damage) = ours(version, damage);
-        sqlite::tamper(self.path(), space, version, damage).expect("a record to damage");
+        assert!(
+            testkit::sqlite::damage(&self.path(), space, version, damage),
+            "a record to damage"
+        );
     }
 
     async fn newer_format(&self) -> bool {
-        sqlite::set_format(self.path(), 1000).expect("a file to change");
+        testkit::sqlite::set_format(&self.path(), 1000);
         true
     }
 }
@@ -76,21 +66,20 @@ struct InOneFile(Dir);
 
 #[async_trait]
 impl Tamper for InOneFile {
+    /// The file is exclusive: its handle is closed first, and opened again if it was open.
     async fn damage(&self, space: &Space, version: Version, damage: Damage) {
-        let (version, damage) = ours(version, damage);
-        let kept = self.0.kept::<Redb>().expect("the journal that was opened");
-        match kept.tamper(space, version, damage) {
-            Err(error) if error.kind() == ErrorKind::Closed => {}
-            done => return done.expect("a record to damage"),
+        let journal = self.0.kept::<WrappedJournal>().expect("the journal that was opened");
+        let was_open = journal.close().await.is_ok();
+        let path = self.0.path().join(FILE);
+        assert!(testkit::redb::damage(&path, space, version, damage), "a record to damage");
+        if was_open {
+            let again = Redb::open(path, redb::Options::default()).await;
+            journal.replace(Arc::new(again.expect("a file that nobody has open")));
         }
-        let journal = Redb::open(self.0.path().join(FILE), redb::Options::default()).await;
-        let journal = journal.expect("a file that nobody has open");
-        journal.tamper(space, version, damage).expect("a record to damage");
-        journal.close().await.expect("a handle closes");
     }
 
     async fn newer_format(&self) -> bool {
-        redb::set_format(self.0.path().join(FILE), 1000).expect("a file to change");
+        testkit::redb::set_format(&self.0.path().join(FILE), 1000);
         true
     }
 }
@@ -100,24 +89,26 @@ struct InFolder(Dir);
 #[async_trait]
 impl Tamper for InFolder {
     async fn damage(&self, space: &Space, version: Version, damage: Damage) {
-        let (version, damage) = ours(version, damage);
         let root = self.0.path().join(FOLDER);
-        disk::tamper(root, space, version, damage).expect("a record to damage");
+        assert!(testkit::disk::damage(&root, space, version, damage), "a record to damage");
     }
 
     async fn newer_format(&self) -> bool {
-        disk::set_format(self.0.path().join(FOLDER), 1000).expect("a store to change");
+        testkit::disk::set_format(&self.0.path().join(FOLDER), 1000);
         true
     }
 }
 
+/// Opens a journal so that it can be damaged, or replaced, under the store that is open over it.
+fn wrapped(dir: &Dir, journal: impl Journal) -> Arc<WrappedJournal> {
+    let journal = Arc::new(WrappedJournal::new(Arc::new(journal)));
+    dir.keep(Arc::clone(&journal));
+    journal
+}
+
 sessile_conformance::suite! {
     journal: memory,
-    open: |dir: Dir| async move {
-        let journal = Arc::new(Memory::new(rand::random()));
-        dir.keep(Arc::clone(&journal));
-        journal
-    },
+    open: |dir: Dir| async move { wrapped(&dir, Memory::new(rand::random())) },
     tamper: InMemory;
 
     journal: disk,
@@ -152,9 +143,7 @@ sessile_conformance::suite! {
     journal: redb,
     open: |dir: Dir| async move {
         let journal = Redb::open(dir.path().join(FILE), redb::Options::default()).await?;
-        let journal = Arc::new(journal);
-        dir.keep(Arc::clone(&journal));
-        sessile::Result::Ok(journal)
+        sessile::Result::Ok(wrapped(&dir, journal))
     },
     tamper: InOneFile,
     crash: sim::redb;

@@ -1,4 +1,4 @@
-//! What is known of a space, and the registry of spaces in use.
+//! What a handle knows of a space, and the registry of the spaces it knows.
 
 use std::{
     hash::RandomState,
@@ -16,13 +16,13 @@ use sessile_core::{error::Error, id::Space};
 use super::{log::Log, medium::Stat, path::Place, tail::Tail};
 use sessile_driver::lock;
 
-/// Memory of a space besides its card and its log.
+/// Bytes of memory for a space, without its card and its log.
 const BASE: usize = 512;
 
-/// What became of a space.
+/// The state of a space.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum State {
-    /// Its folder has to be looked at.
+pub(super) enum SpaceState {
+    /// Its folder was not read yet.
     #[default]
     Unknown,
     /// It has no record.
@@ -31,39 +31,40 @@ pub(super) enum State {
     Live(Tail),
 }
 
-/// What readers see: what is acknowledged.
+/// The acknowledged state of a space, which readers see.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub(super) state: State,
-    /// Where the records stand; may end before the tail.
+pub(super) struct AckedState {
+    pub(super) state: SpaceState,
+    /// The places of the records in the file; it may end before the tail.
     pub(super) log: Option<Log>,
-    /// Counts how often all this was looked up anew, or the file replaced.
+    /// Rises when the state is read again, or the file is replaced.
     pub(super) generation: u64,
-    /// What the file looked like then, for handles that only read.
+    /// Length and time of the file when it was read, for handles that only read.
     pub(super) stat: Option<Stat>,
 }
 
-/// What the one who works on a space has.
+/// What only the holder of the right to write uses.
 #[derive(Debug, Default)]
-pub(super) struct Work {
-    /// A flush failed: what the file holds is unknown until it is opened again.
+pub(super) struct WriterState {
+    /// Why the space takes no more writes: a flush failed, and the content of the file is unknown until the store is opened
+    /// again.
     pub(super) poisoned: Option<String>,
 }
 
-/// The right to write to a space, or to look it up.
-pub(super) type Guard = MutexGuardArc<Work>;
+/// The right to write to a space, or to read its folder.
+pub(super) type WriteGuard = MutexGuardArc<WriterState>;
 
-/// A space. Who works on it holds `work`; who only looks holds `seen`, for a moment.
+/// What a handle knows of a space. Writers hold `work`; readers lock `seen` for a moment.
 #[derive(Debug)]
-pub(super) struct Cell {
+pub(super) struct SpaceCell {
     pub(super) space: Space,
     pub(super) place: Place,
-    pub(super) work: Arc<async_lock::Mutex<Work>>,
-    pub(super) seen: Mutex<Seen>,
+    pub(super) work: Arc<async_lock::Mutex<WriterState>>,
+    pub(super) seen: Mutex<AckedState>,
     weight: AtomicUsize,
 }
 
-impl Cell {
+impl SpaceCell {
     fn new(root: &Path, space: &Space) -> Self {
         Self {
             space: space.clone(),
@@ -74,12 +75,12 @@ impl Cell {
         }
     }
 
-    /// Forgets what is known, if nobody looked it up since.
+    /// Forgets the state of this generation.
     pub(super) fn forget(&self, generation: u64) {
         let mut seen = lock(&self.seen);
         if seen.generation == generation {
             let generation = generation + 1;
-            *seen = Seen { generation, ..Seen::default() };
+            *seen = AckedState { generation, ..AckedState::default() };
         }
     }
 
@@ -91,33 +92,33 @@ impl Cell {
     fn weigh(&self) -> usize {
         let seen = lock(&self.seen);
         let card = match &seen.state {
-            State::Live(Tail { card: Some(card), .. }) => card.json.len(),
+            SpaceState::Live(Tail { card: Some(card), .. }) => card.json.len(),
             _ => 0,
         };
         BASE + card + seen.log.as_ref().map_or(0, Log::weight)
     }
 }
 
-/// The spaces in use, the least recently used forgotten first.
+/// The spaces a handle knows; the least recently used is forgotten first.
 #[derive(Debug)]
-pub(super) struct Cells {
-    active: Mutex<LinkedHashMap<Space, Arc<Cell>, RandomState>>,
+pub(super) struct SpaceCells {
+    active: Mutex<LinkedHashMap<Space, Arc<SpaceCell>, RandomState>>,
     weight: AtomicUsize,
     limit: usize,
 }
 
-impl Cells {
+impl SpaceCells {
     pub(super) fn new(limit: usize) -> Self {
         Self { active: Mutex::default(), weight: AtomicUsize::new(0), limit }
     }
 
     /// The cell of a space; there is never more than one.
-    pub(super) fn get(&self, root: &Path, space: &Space) -> Arc<Cell> {
+    pub(super) fn get(&self, root: &Path, space: &Space) -> Arc<SpaceCell> {
         let mut active = lock(&self.active);
         if let Some(cell) = active.to_back(space) {
             return Arc::clone(cell);
         }
-        let cell = Arc::new(Cell::new(root, space));
+        let cell = Arc::new(SpaceCell::new(root, space));
         active.insert(space.clone(), Arc::clone(&cell));
         self.weight.fetch_add(BASE, Ordering::Relaxed);
         let mut forgotten = Vec::new();
@@ -125,7 +126,7 @@ impl Cells {
         while self.weight.load(Ordering::Relaxed) > self.limit && tries > 0 {
             tries -= 1;
             let Some((space, oldest)) = active.pop_front() else { break };
-            // Whoever uses it has another handle to it; what a failed flush left must stay known.
+            // A cell in use stays, and so does one whose flush failed.
             let is_idle = Arc::strong_count(&oldest) == 1
                 && oldest.work.try_lock().is_some_and(|work| work.poisoned.is_none());
             if is_idle {
@@ -139,8 +140,8 @@ impl Cells {
         cell
     }
 
-    /// Counts what a cell has become.
-    pub(super) fn reweigh(&self, cell: &Cell) {
+    /// Counts the memory of a cell again after it changed.
+    pub(super) fn reweigh(&self, cell: &SpaceCell) {
         let now = cell.weigh();
         let before = cell.weight.swap(now, Ordering::Relaxed);
         self.weight.fetch_add(now, Ordering::Relaxed);

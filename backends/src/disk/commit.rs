@@ -8,14 +8,14 @@ use sessile_core::{
 };
 
 use super::{
-    Shared,
-    cell::{Cell, Guard, Seen, State},
+    DiskShared,
+    cell::{AckedState, SpaceCell, SpaceState, WriteGuard},
     failed,
     line::{self, BatchHeader, ParsedLine},
     log::Log,
+    lookup::LookupDepth,
     medium::{File, Mode},
-    read::Plan,
-    settle::Reach,
+    read::ReadPlan,
     tail::Tail,
 };
 use sessile_driver::{
@@ -23,7 +23,7 @@ use sessile_driver::{
     lock,
 };
 
-/// A line on its way to its file.
+/// A line to append, and the state of the space before and after it.
 #[derive(Debug)]
 pub(super) struct Append {
     before: Option<Tail>,
@@ -32,20 +32,20 @@ pub(super) struct Append {
     line: Vec<u8>,
 }
 
-/// How far a write got that did not succeed.
-enum Failure {
-    /// Nothing is left of it.
+/// What a failed write left.
+enum WriteFailure {
+    /// Nothing: it was taken back.
     Undone(io::Error),
-    /// Nobody knows.
+    /// Unknown.
     Doubt(io::Error),
 }
 
 /// The end of a space whose head is as expected; `None` if it is not.
-pub(super) fn expected(state: &State, expected: Option<Position>) -> Option<Option<Tail>> {
+pub(super) fn expected(state: &SpaceState, expected: Option<Position>) -> Option<Option<Tail>> {
     let tail = match state {
-        State::Live(tail) => Some(tail),
-        State::Absent => None,
-        State::Unknown | State::Dropped => return None,
+        SpaceState::Live(tail) => Some(tail),
+        SpaceState::Absent => None,
+        SpaceState::Unknown | SpaceState::Dropped => return None,
     };
     let verdict = check::compare_heads(tail.map(|tail| tail.position), expected);
     (verdict == HeadMatch::Same).then(|| tail.cloned())
@@ -54,12 +54,12 @@ pub(super) fn expected(state: &State, expected: Option<Position>) -> Option<Opti
 impl Append {
     /// The line of a batch that follows `before`.
     pub(super) fn new(
-        cell: &Cell,
+        cell: &SpaceCell,
         epoch: u64,
         before: Option<Tail>,
         batch: &Batch,
     ) -> Result<Self> {
-        let position = batch.end().ok_or_else(|| Error::invalid("batch", "has no records"))?;
+        let position = batch.end().ok_or_else(|| Error::invalid("batch", "it has no records"))?;
         let at = before.as_ref().map_or(0, |tail| tail.end);
         let (project, card, card_at) = match &before {
             Some(tail) => (tail.project, tail.card.clone(), tail.card_at),
@@ -74,26 +74,28 @@ impl Append {
             head.space = Some(cell.space.to_string());
         }
         let line = line::batch(&mut head, batch.card.as_ref(), &batch.records);
-        let line = line.ok_or_else(|| Error::invalid("batch", "cannot be encoded"))?;
+        let line = line.ok_or_else(|| {
+            Error::invalid("batch", "it cannot be encoded: it is longer than 4 GiB")
+        })?;
         let end = at + line.len() as u64;
         let after = Tail { position, card, card_at, project, end };
         Ok(Self { before, after, head, line })
     }
 }
 
-impl Shared {
-    /// What to answer to a writer that expects another head. The caller has the guard, and the state is known.
-    pub(super) fn refusal(&self, cell: &Cell, expected: Option<Position>) -> Result<Commit> {
+impl DiskShared {
+    /// The answer to a writer that expects another head. The caller has the guard, and the state is known.
+    pub(super) fn refusal(&self, cell: &SpaceCell, expected: Option<Position>) -> Result<Commit> {
         let state = lock(&cell.seen).state.clone();
-        let tail = if let State::Live(tail) = &state { Some(tail) } else { None };
+        let tail = if let SpaceState::Live(tail) = &state { Some(tail) } else { None };
         let read = |range: &ReadRange| {
-            self.settle(cell, Reach::Range(*range))?;
+            self.ensure_known(cell, LookupDepth::Range(*range))?;
             match self.plan(cell, range)? {
-                Plan::Fetch(fetch) => Ok(fetch.run(check::SINCE_BYTES)?.unwrap_or_default()),
-                Plan::Nothing | Plan::LookUp => Ok(Vec::new()),
+                ReadPlan::Fetch(fetch) => Ok(fetch.run(check::SINCE_BYTES)?.unwrap_or_default()),
+                ReadPlan::Nothing | ReadPlan::LookUp => Ok(Vec::new()),
             }
         };
-        let (is_dropped, actual) = (state == State::Dropped, tail.map(|tail| tail.position));
+        let (is_dropped, actual) = (state == SpaceState::Dropped, tail.map(|tail| tail.position));
         let head = || Ok(tail.map(Tail::head));
         let refusal = check::refusal(is_dropped, actual, expected, head, read)?;
         refusal.ok_or_else(|| {
@@ -102,7 +104,12 @@ impl Shared {
     }
 
     /// Writes a line durably; the state it was made for still holds, because the caller has the guard.
-    pub(super) fn append(&self, cell: &Cell, mut guard: Guard, append: Append) -> Result<Commit> {
+    pub(super) fn append(
+        &self,
+        cell: &SpaceCell,
+        mut guard: WriteGuard,
+        append: Append,
+    ) -> Result<Commit> {
         let Append { before, after, head, line } = append;
         lock(&self.written).insert(cell.space.clone());
         let written = match &before {
@@ -120,12 +127,12 @@ impl Shared {
         };
         match written {
             Ok(()) => {}
-            Err(Failure::Undone(e)) => return Err(failed("write", &cell.place.records(), e)),
-            Err(Failure::Doubt(e)) => return Ok(self.poison(cell, &mut guard, e)),
+            Err(WriteFailure::Undone(e)) => return Err(failed("write", &cell.place.records(), e)),
+            Err(WriteFailure::Doubt(e)) => return Ok(self.poison(cell, &mut guard, e)),
         }
         {
             let mut seen = lock(&cell.seen);
-            let Seen { state, log, .. } = &mut *seen;
+            let AckedState { state, log, .. } = &mut *seen;
             let at = before.as_ref().map_or(0, |tail| tail.end);
             if before.is_none() {
                 *log = Some(Log::default());
@@ -134,7 +141,7 @@ impl Shared {
                 let len = u32::try_from(line.len()).unwrap_or(u32::MAX);
                 log.accept(&cell.space, ParsedLine::Batch(head), at, len, false);
             }
-            *state = State::Live(after.clone());
+            *state = SpaceState::Live(after.clone());
         }
         self.cells.reweigh(cell);
         self.lists.put(&cell.space, &after);
@@ -143,28 +150,29 @@ impl Shared {
         Ok(Commit::Done)
     }
 
-    /// The first line of a space. Names first, flushes after: a file system with a journal then flushes all at once.
-    fn create(&self, cell: &Cell, line: &[u8], after: &Tail) -> Result<(), Failure> {
-        let flush = self.make_folders(cell).map_err(Failure::Undone)?;
+    /// Writes the first line of a space. All names are made before the first flush, so that a file system with a journal
+    /// flushes them together.
+    fn create(&self, cell: &SpaceCell, line: &[u8], after: &Tail) -> Result<(), WriteFailure> {
+        let flush = self.make_folders(cell).map_err(WriteFailure::Undone)?;
         let path = cell.place.records();
-        let file = self.medium.open(&path, Mode::Create).map_err(Failure::Undone)?;
-        if file.stat().map_err(Failure::Undone)?.len > 0 {
-            file.truncate(0).map_err(Failure::Undone)?;
+        let file = self.medium.open(&path, Mode::Create).map_err(WriteFailure::Undone)?;
+        if file.stat().map_err(WriteFailure::Undone)?.len > 0 {
+            file.truncate(0).map_err(WriteFailure::Undone)?;
         }
         let marker = after.project.map(|project| cell.place.marker(&cell.space, project));
         if let Some((marker, folder)) = marker {
-            // For people only; what is missing is made good by nobody's answer.
+            // The marker is for people; a failure changes no answer.
             let _for_people = self.mark(&marker, &folder);
         }
         match write(&*file, 0, line) {
             Ok(()) => {}
-            Err(Failure::Undone(e)) => {
+            Err(WriteFailure::Undone(e)) => {
                 let _empty_is_absent = self.medium.remove_file(&path);
-                return Err(Failure::Undone(e));
+                return Err(WriteFailure::Undone(e));
             }
             Err(doubt) => return Err(doubt),
         }
-        self.flush_folders(cell, flush).map_err(Failure::Doubt)?;
+        self.flush_folders(cell, flush).map_err(WriteFailure::Doubt)?;
         self.files.put(&cell.space, &file);
         Ok(())
     }
@@ -180,8 +188,8 @@ impl Shared {
         self.medium.open(marker, Mode::Create).map(drop)
     }
 
-    /// Makes the folders above the files of a space; answers those whose names have to be flushed.
-    pub(super) fn make_folders(&self, cell: &Cell) -> io::Result<Vec<PathBuf>> {
+    /// Makes the folders of a space; returns the folders to flush.
+    pub(super) fn make_folders(&self, cell: &SpaceCell) -> io::Result<Vec<PathBuf>> {
         let mut flush = vec![cell.place.parent().to_owned()];
         let mut above = cell.place.root();
         for folder in cell.place.folders() {
@@ -194,8 +202,8 @@ impl Shared {
         Ok(flush)
     }
 
-    /// Flushes the names in folders; those above the files of a space need it no more.
-    pub(super) fn flush_folders(&self, cell: &Cell, folders: Vec<PathBuf>) -> io::Result<()> {
+    /// Flushes folders, and remembers that those of this space are flushed.
+    pub(super) fn flush_folders(&self, cell: &SpaceCell, folders: Vec<PathBuf>) -> io::Result<()> {
         let is_new = folders.len() > 1;
         for folder in folders {
             self.medium.sync_dir(&folder)?;
@@ -207,7 +215,7 @@ impl Shared {
     }
 
     /// After a failed flush: this space takes no more writes until the store is opened again.
-    pub(super) fn poison(&self, cell: &Cell, guard: &mut Guard, e: io::Error) -> Commit {
+    pub(super) fn poison(&self, cell: &SpaceCell, guard: &mut WriteGuard, e: io::Error) -> Commit {
         let reason = format!("an earlier flush failed ({e}); open the store again");
         guard.poisoned = Some(reason);
         self.is_poisoned.store(true, std::sync::atomic::Ordering::Release);
@@ -215,11 +223,11 @@ impl Shared {
         Commit::Indeterminate { source: Some(Arc::new(e)) }
     }
 
-    /// Leaves the tombstone, then removes what the space had. The caller has judged.
+    /// Writes the tombstone, then removes the files of the space. The caller has compared the heads.
     pub(super) fn drop_now(
         &self,
-        cell: &Cell,
-        mut guard: Guard,
+        cell: &SpaceCell,
+        mut guard: WriteGuard,
         before: Option<Tail>,
     ) -> Result<Commit> {
         let path = cell.place.dropped();
@@ -234,7 +242,7 @@ impl Shared {
         {
             let mut seen = lock(&cell.seen);
             let generation = seen.generation + 1;
-            *seen = Seen { state: State::Dropped, generation, ..Seen::default() };
+            *seen = AckedState { state: SpaceState::Dropped, generation, ..AckedState::default() };
             self.files.forget(&cell.space);
         }
         self.cells.reweigh(cell);
@@ -251,21 +259,21 @@ impl Shared {
     }
 }
 
-/// Makes a folder that may be there.
-pub(super) fn make(shared: &Shared, folder: &std::path::Path) -> io::Result<()> {
+/// Makes a folder unless there is one.
+pub(super) fn make(shared: &DiskShared, folder: &std::path::Path) -> io::Result<()> {
     match shared.medium.create_dir(folder) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made,
     }
 }
 
-/// Appends and flushes; what fails before the flush is taken back, and that flushed.
-fn write(file: &dyn File, at: u64, line: &[u8]) -> Result<(), Failure> {
+/// Appends a line and flushes it. If the append fails, the file is cut to its old length and flushed.
+fn write(file: &dyn File, at: u64, line: &[u8]) -> Result<(), WriteFailure> {
     match file.write_at(line, at) {
-        Ok(()) => file.sync().map_err(Failure::Doubt),
+        Ok(()) => file.sync().map_err(WriteFailure::Doubt),
         Err(e) => match file.truncate(at).and_then(|()| file.sync()) {
-            Ok(()) => Err(Failure::Undone(e)),
-            Err(_) => Err(Failure::Doubt(e)),
+            Ok(()) => Err(WriteFailure::Undone(e)),
+            Err(_) => Err(WriteFailure::Doubt(e)),
         },
     }
 }

@@ -1,4 +1,4 @@
-//! Removing what was erased, and what was left over.
+//! Erasing payloads: the file of the space is rewritten without them.
 
 use std::io;
 
@@ -9,19 +9,19 @@ use sessile_core::{
 };
 
 use super::{
-    Shared,
-    cell::{Cell, Guard, State},
+    DiskShared,
+    cell::{SpaceCell, SpaceState, WriteGuard},
     failed,
     line::{self, BatchHeader, ParsedLine, Seal},
+    lookup::{is_absent, remove},
     medium::{File, Mode},
-    read::Plan,
+    read::ReadPlan,
     scan,
-    settle::{is_absent, remove},
     tail::Tail,
 };
 use sessile_driver::lock;
 
-/// Bytes written at once.
+/// Bytes of one write.
 const CHUNK: usize = 1 << 20;
 
 /// A file that is written from its beginning to its end.
@@ -49,10 +49,15 @@ impl Out<'_> {
     }
 }
 
-impl Shared {
+impl DiskShared {
     /// Erases the payload of records. The caller has the guard, and knows the state and all lines.
-    pub(super) fn erase(&self, cell: &Cell, mut guard: Guard, versions: &[Version]) -> Result<()> {
-        let State::Live(tail) = lock(&cell.seen).state.clone() else { return Ok(()) };
+    pub(super) fn erase(
+        &self,
+        cell: &SpaceCell,
+        mut guard: WriteGuard,
+        versions: &[Version],
+    ) -> Result<()> {
+        let SpaceState::Live(tail) = lock(&cell.seen).state.clone() else { return Ok(()) };
         let path = cell.place.snapshot();
         let removed = remove(self, &path).and_then(|()| self.sync_own(cell));
         removed.map_err(|e| failed("remove", &path, e))?;
@@ -84,7 +89,7 @@ impl Shared {
     }
 
     /// Flushes the names in the space's own folder, if it has one.
-    fn sync_own(&self, cell: &Cell) -> io::Result<()> {
+    fn sync_own(&self, cell: &SpaceCell) -> io::Result<()> {
         match self.medium.sync_dir(&cell.place.folder()) {
             Err(e) if is_absent(&e) => Ok(()),
             flushed => flushed,
@@ -92,7 +97,7 @@ impl Shared {
     }
 
     /// One record, for the one who has the guard.
-    fn record(&self, cell: &Cell, version: Version) -> Result<Option<Record>> {
+    fn record(&self, cell: &SpaceCell, version: Version) -> Result<Option<Record>> {
         let range = ReadRange {
             stream: None,
             after: version - 1,
@@ -100,7 +105,7 @@ impl Shared {
             direction: Direction::Forward,
             limit: 1,
         };
-        let Plan::Fetch(fetch) = self.plan(cell, &range)? else { return Ok(None) };
+        let ReadPlan::Fetch(fetch) = self.plan(cell, &range)? else { return Ok(None) };
         match fetch.run(usize::MAX)? {
             Some(records) => Ok(records.into_iter().next()),
             None => Err(Error::corrupt(&cell.space, version, "the line is damaged")),
@@ -110,8 +115,8 @@ impl Shared {
     /// Writes the file again without these payloads, and puts it in the old one's place.
     fn rewrite(
         &self,
-        cell: &Cell,
-        guard: &mut Guard,
+        cell: &SpaceCell,
+        guard: &mut WriteGuard,
         tail: &Tail,
         versions: &[Version],
     ) -> Result<()> {
@@ -139,7 +144,7 @@ impl Shared {
                 let _swept_later = remove(self, &temporary);
                 return Err(failed("replace", &path, e));
             }
-            seen.state = State::Live(new);
+            seen.state = SpaceState::Live(new);
             seen.log = None;
             seen.generation += 1;
             self.files.put(&cell.space, &file);
@@ -157,7 +162,7 @@ impl Shared {
     /// Copies line by line; answers where the copy ends, and where its newest card stands.
     fn copy(
         &self,
-        cell: &Cell,
+        cell: &SpaceCell,
         from: &dyn File,
         to: &dyn File,
         tail: &Tail,
@@ -208,7 +213,7 @@ impl Shared {
     }
 
     /// Where the first good line after a damaged one begins, or the end.
-    fn next_line(&self, cell: &Cell, at: u64, end: u64) -> u64 {
+    fn next_line(&self, cell: &SpaceCell, at: u64, end: u64) -> u64 {
         let seen = lock(&cell.seen);
         seen.log.as_ref().and_then(|log| log.next_line(at)).unwrap_or(end)
     }

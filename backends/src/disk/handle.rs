@@ -1,4 +1,4 @@
-//! What every call needs: the cell of its space, the right to write, a place to block in.
+//! Steps that the calls of a journal share: finding a space, getting the right to write, running what blocks.
 
 use std::{
     sync::Arc,
@@ -13,30 +13,30 @@ use sessile_core::{
 };
 
 use super::{
-    Disk, Shared,
-    cell::{Cell, Guard, State},
+    Disk, DiskShared,
+    cell::{SpaceCell, SpaceState, WriteGuard},
     commit,
-    read::Plan,
-    settle::Reach,
+    lookup::LookupDepth,
+    read::ReadPlan,
     tail::Tail,
 };
 use sessile_driver::{blocking, check, clock, lock};
 
-/// A read of at most this many records runs on the caller's thread; a longer one where it may block.
+/// A read of up to this many records runs on the caller's thread; a longer one through [`blocking::run`].
 const SHORT_READ: usize = 64;
 
-/// How long a write that brings no patience of its own waits for others of its space.
+/// How long a write without a patience of its own waits for others of its space.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often a read begins again because its lines are not where they were.
 const ATTEMPTS: usize = 8;
 
 impl Disk {
-    pub(super) fn cell(&self, space: &Space) -> Arc<Cell> {
+    pub(super) fn cell(&self, space: &Space) -> Arc<SpaceCell> {
         self.shared.cells.get(&self.shared.root, space)
     }
 
-    /// Keeps the handle from being closed; `Closed` if it is, or is about to be.
+    /// Keeps the handle open while the result lives; `Closed` if it is closed or closing.
     pub(super) fn enter(&self) -> Result<RwLockReadGuardArc<()>> {
         let pass = self.gate.try_read_arc().ok_or_else(check::closed)?;
         self.shared.check()?;
@@ -44,7 +44,7 @@ impl Disk {
     }
 
     /// The right to write to a space; `Contended` if others keep it for too long.
-    pub(super) async fn guard(&self, cell: &Cell, until: Instant) -> Result<Guard> {
+    pub(super) async fn guard(&self, cell: &SpaceCell, until: Instant) -> Result<WriteGuard> {
         let guard = match cell.work.try_lock_arc() {
             Some(guard) => guard,
             None => within(cell, until, cell.work.lock_arc()).await?,
@@ -55,12 +55,12 @@ impl Disk {
         }
     }
 
-    /// Runs what writes, where it may block, when there is a place for it.
+    /// Runs a write through [`blocking::run`], when fewer than [`Options::flushes`](super::Options) are under way.
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        cell: &Cell,
+        cell: &SpaceCell,
         until: Instant,
-        work: impl FnOnce(&Shared) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&DiskShared) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let place = match self.flushes.try_acquire_arc() {
             Some(place) => place,
@@ -75,25 +75,25 @@ impl Disk {
         .await?
     }
 
-    /// Makes a space known as far as asked, and gives the guard back.
-    pub(super) async fn settled(
+    /// Ensures that a space is known to this depth; returns the guard.
+    pub(super) async fn with_known(
         &self,
-        cell: &Arc<Cell>,
-        guard: Guard,
-        reach: Reach,
-    ) -> Result<Guard> {
-        if self.is_known(cell, reach) {
+        cell: &Arc<SpaceCell>,
+        guard: WriteGuard,
+        depth: LookupDepth,
+    ) -> Result<WriteGuard> {
+        if self.is_known(cell, depth) {
             return Ok(guard);
         }
         let (shared, cell) = (Arc::clone(&self.shared), Arc::clone(cell));
-        blocking::run(move || shared.settle(&cell, reach).map(|()| guard)).await?
+        blocking::run(move || shared.ensure_known(&cell, depth).map(|()| guard)).await?
     }
 
-    fn is_known(&self, cell: &Cell, reach: Reach) -> bool {
+    fn is_known(&self, cell: &SpaceCell, depth: LookupDepth) -> bool {
         let seen = lock(&cell.seen);
-        let complete = match (&seen.state, reach.range()) {
-            (State::Unknown, _) => false,
-            (State::Live(tail), Some(range)) => {
+        let complete = match (&seen.state, depth.range()) {
+            (SpaceState::Unknown, _) => false,
+            (SpaceState::Live(tail), Some(range)) => {
                 seen.log.as_ref().is_some_and(|log| log.upto >= tail.end && log.reaches(range))
             }
             _ => true,
@@ -101,11 +101,11 @@ impl Disk {
         complete && self.shared.epoch.is_some()
     }
 
-    /// For readers: makes the state known if it is not.
-    pub(super) async fn look(&self, cell: &Arc<Cell>, reach: Reach) -> Result<()> {
-        if !self.is_known(cell, reach) {
+    /// For readers: ensures that a space is known to this depth.
+    pub(super) async fn look(&self, cell: &Arc<SpaceCell>, depth: LookupDepth) -> Result<()> {
+        if !self.is_known(cell, depth) {
             let guard = cell.work.lock_arc().await;
-            let guard = self.settled(cell, guard, reach).await?;
+            let guard = self.with_known(cell, guard, depth).await?;
             drop(guard);
         }
         Ok(())
@@ -113,26 +113,30 @@ impl Disk {
 
     pub(super) async fn head_of(&self, space: &Space) -> Result<Option<Head>> {
         let cell = self.cell(space);
-        self.look(&cell, Reach::Head).await?;
+        self.look(&cell, LookupDepth::Head).await?;
         match &lock(&cell.seen).state {
-            State::Live(tail) => Ok(Some(tail.head())),
+            SpaceState::Live(tail) => Ok(Some(tail.head())),
             _ => Ok(None),
         }
     }
 
-    pub(super) async fn records(&self, cell: &Arc<Cell>, range: &ReadRange) -> Result<Vec<Record>> {
+    pub(super) async fn records(
+        &self,
+        cell: &Arc<SpaceCell>,
+        range: &ReadRange,
+    ) -> Result<Vec<Record>> {
         let most = self.shared.info.limits.batch_bytes;
         for attempt in 0..ATTEMPTS {
             if attempt == 0 && self.shared.epoch.is_none() {
-                self.look(cell, Reach::Range(*range)).await?;
+                self.look(cell, LookupDepth::Range(*range)).await?;
             }
             let fetch = match self.shared.plan(cell, range)? {
-                Plan::Nothing => return Ok(Vec::new()),
-                Plan::LookUp => {
-                    self.look(cell, Reach::Range(*range)).await?;
+                ReadPlan::Nothing => return Ok(Vec::new()),
+                ReadPlan::LookUp => {
+                    self.look(cell, LookupDepth::Range(*range)).await?;
                     continue;
                 }
-                Plan::Fetch(fetch) => fetch,
+                ReadPlan::Fetch(fetch) => fetch,
             };
             let generation = fetch.generation;
             let fetched = if range.limit <= SHORT_READ {
@@ -143,7 +147,7 @@ impl Disk {
             if let Some(records) = fetched {
                 return Ok(records);
             }
-            // A line is not where it was: the file is looked up anew, while nobody writes to it.
+            // A line is not where it was: read the file again, while nobody writes to it.
             let guard = cell.work.lock_arc().await;
             cell.forget(generation);
             drop(guard);
@@ -154,8 +158,8 @@ impl Disk {
     /// Answers a writer that expected another head.
     pub(super) async fn refuse(
         &self,
-        cell: Arc<Cell>,
-        guard: Guard,
+        cell: Arc<SpaceCell>,
+        guard: WriteGuard,
         expected: Option<Position>,
     ) -> Result<Commit> {
         let shared = Arc::clone(&self.shared);
@@ -168,13 +172,13 @@ impl Disk {
     }
 
     /// The end of a space that is as expected.
-    pub(super) fn expected(cell: &Cell, expected: Option<Position>) -> Option<Option<Tail>> {
+    pub(super) fn expected(cell: &SpaceCell, expected: Option<Position>) -> Option<Option<Tail>> {
         commit::expected(&lock(&cell.seen).state, expected)
     }
 }
 
-/// Waits for a lock, but not longer than that.
-async fn within<T>(cell: &Cell, until: Instant, lock: impl Future<Output = T>) -> Result<T> {
+/// Waits for a lock until a deadline.
+async fn within<T>(cell: &SpaceCell, until: Instant, lock: impl Future<Output = T>) -> Result<T> {
     let left = until.saturating_duration_since(clock::instant());
     let mut lock = std::pin::pin!(lock);
     let mut sleep = std::pin::pin!(clock::sleep(left));

@@ -16,7 +16,8 @@ use sessile_core::{
 };
 
 use super::{
-    Disk, Shared, cell::State, commit::Append, handle::PATIENCE, lists::Shown, settle::Reach,
+    Disk, DiskShared, cell::SpaceState, commit::Append, handle::PATIENCE, lists::Shown,
+    lookup::LookupDepth,
 };
 use sessile_driver::{blocking, check, clock, coop, lock, notifier};
 
@@ -45,14 +46,14 @@ impl Journal for Disk {
         let until = clock::deadline(batch.patience);
         let cell = self.cell(space);
         let guard = self.guard(&cell, until).await?;
-        let guard = self.settled(&cell, guard, Reach::Head).await?;
+        let guard = self.with_known(&cell, guard, LookupDepth::Head).await?;
         let Some(before) = Self::expected(&cell, expected) else {
             return self.refuse(cell, guard, expected).await;
         };
         let append = Append::new(&cell, epoch, before, batch)?;
         let work = {
             let cell = Arc::clone(&cell);
-            move |shared: &Shared| {
+            move |shared: &DiskShared| {
                 let done = shared.append(&cell, guard, append);
                 drop(pass);
                 done
@@ -74,9 +75,9 @@ impl Journal for Disk {
         let pass = self.enter()?;
         let (cell, until) = (self.cell(space), clock::deadline(PATIENCE));
         let guard = self.guard(&cell, until).await?;
-        let guard = self.settled(&cell, guard, Reach::Head).await?;
+        let guard = self.with_known(&cell, guard, LookupDepth::Head).await?;
         let (own, snapshot) = (Arc::clone(&cell), snapshot.clone());
-        let work = move |shared: &Shared| {
+        let work = move |shared: &DiskShared| {
             let saved = shared.save_snapshot(&own, &snapshot);
             drop((guard, pass));
             saved
@@ -87,8 +88,8 @@ impl Journal for Disk {
     async fn load_snapshot(&self, space: &Space) -> Result<Option<Snapshot>> {
         self.shared.check()?;
         let cell = self.cell(space);
-        self.look(&cell, Reach::Head).await?;
-        if !matches!(lock(&cell.seen).state, State::Live(_)) {
+        self.look(&cell, LookupDepth::Head).await?;
+        if !matches!(lock(&cell.seen).state, SpaceState::Live(_)) {
             return Ok(None);
         }
         let shared = Arc::clone(&self.shared);
@@ -134,11 +135,11 @@ impl Journal for Disk {
             let listener = self.shared.notifier.listen(space);
             self.shared.check()?;
             let cell = self.cell(space);
-            self.look(&cell, Reach::Head).await?;
+            self.look(&cell, LookupDepth::Head).await?;
             let is_past = match &lock(&cell.seen).state {
-                State::Live(tail) => tail.position.version > after,
-                State::Dropped => true,
-                State::Absent | State::Unknown => false,
+                SpaceState::Live(tail) => tail.position.version > after,
+                SpaceState::Dropped => true,
+                SpaceState::Absent | SpaceState::Unknown => false,
             };
             drop(cell);
             if is_past {
@@ -148,7 +149,7 @@ impl Journal for Disk {
             if left.is_zero() {
                 return Ok(false);
             }
-            // Who only reads hears no notifier: it looks.
+            // The writer may be another process, which notifies nobody here: look again after a nap.
             let nap = if self.shared.epoch.is_some() { left } else { left.min(pause) };
             notifier::notified(listener, nap).await;
             pause = (pause * 2).min(Duration::from_millis(16));
@@ -160,15 +161,15 @@ impl Journal for Disk {
         let pass = self.enter()?;
         let (cell, until) = (self.cell(space), clock::deadline(PATIENCE));
         let guard = self.guard(&cell, until).await?;
-        let guard = self.settled(&cell, guard, Reach::Head).await?;
-        if lock(&cell.seen).state == State::Dropped {
+        let guard = self.with_known(&cell, guard, LookupDepth::Head).await?;
+        if lock(&cell.seen).state == SpaceState::Dropped {
             return Ok(Commit::Done);
         }
         let Some(before) = Self::expected(&cell, expected) else {
             return self.refuse(cell, guard, expected).await;
         };
         let own = Arc::clone(&cell);
-        let work = move |shared: &Shared| {
+        let work = move |shared: &DiskShared| {
             let done = shared.drop_now(&own, guard, before);
             drop(pass);
             done
@@ -181,9 +182,9 @@ impl Journal for Disk {
         let pass = self.enter()?;
         let (cell, until) = (self.cell(space), clock::deadline(PATIENCE));
         let guard = self.guard(&cell, until).await?;
-        let guard = self.settled(&cell, guard, Reach::All).await?;
+        let guard = self.with_known(&cell, guard, LookupDepth::All).await?;
         let (own, versions) = (Arc::clone(&cell), versions.to_vec());
-        let work = move |shared: &Shared| {
+        let work = move |shared: &DiskShared| {
             let done = shared.erase(&own, guard, &versions);
             drop(pass);
             done

@@ -1,4 +1,4 @@
-//! Which spaces there are. The folders say so; one look at all of a tenant's is kept in memory, and kept up by commits.
+//! Lists of spaces. The first list of a tenant reads its folders; the result stays in memory, and commits update it.
 
 use std::{
     collections::HashMap,
@@ -16,10 +16,11 @@ use sessile_core::{
 };
 
 use super::{
-    Shared,
-    cell::State,
-    failed, path,
-    settle::{Reach, is_damage},
+    DiskShared,
+    cell::SpaceState,
+    failed,
+    lookup::{LookupDepth, is_damage},
+    path,
     tail::Tail,
 };
 use sessile_driver::{index::Index, lock};
@@ -45,7 +46,7 @@ struct Row {
 }
 
 /// One row of a page: the space, its place in the order of updates, what is known of it.
-pub(super) type Found = (Space, Timestamp, Shown);
+pub(super) type FoundName = (Space, Timestamp, Shown);
 
 #[derive(Debug, Default)]
 struct Scope {
@@ -156,7 +157,7 @@ impl Lists {
     }
 
     /// The next rows of a list that was built.
-    pub(super) fn page(&self, query: &ListQuery) -> Result<Vec<Found>> {
+    pub(super) fn page(&self, query: &ListQuery) -> Result<Vec<FoundName>> {
         let scopes = lock(&self.scopes);
         let key = (query.tenant.clone(), query.kind);
         let Some(scope) = scopes.get(&key) else { return Ok(Vec::new()) };
@@ -170,7 +171,7 @@ impl Lists {
     }
 }
 
-impl Shared {
+impl DiskShared {
     /// Looks at every space of a tenant and kind. Commits that go on meanwhile keep what is found up to date.
     pub(super) fn build(&self, query: &ListQuery) -> Result<()> {
         let key = (query.tenant.clone(), query.kind);
@@ -212,10 +213,10 @@ impl Shared {
     fn look_at(&self, space: &Space) -> Result<()> {
         let cell = self.cells.get(&self.root, space);
         let guard = cell.work.lock_arc_blocking();
-        match self.settle(&cell, Reach::Head) {
+        match self.ensure_known(&cell, LookupDepth::Head) {
             Ok(()) => {
                 let state = lock(&cell.seen).state.clone();
-                if let State::Live(tail) = &state {
+                if let SpaceState::Live(tail) = &state {
                     self.lists.put(space, tail);
                 }
             }

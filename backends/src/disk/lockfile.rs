@@ -1,4 +1,4 @@
-//! One process writes: the lock, and who holds it.
+//! The lock that lets one process write, and the name of its holder.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -11,21 +11,21 @@ use super::{
     path::LOCK,
 };
 
-/// What stands in the file while somebody has the lock.
+/// The content of the lock file while a process has the lock.
 #[derive(Serialize, Deserialize)]
 struct Holder {
     pid: u32,
     host: String,
 }
 
-/// The lock on a store; it ends with the process, whatever happens.
+/// The lock on a store. The operating system ends it with the process.
 #[derive(Debug)]
 pub(super) struct Lock {
     file: Arc<dyn File>,
 }
 
 impl Lock {
-    /// Takes the lock, or says who has it.
+    /// Takes the lock; `Unavailable` names the process that has it.
     pub(super) fn take(medium: &dyn Medium, root: &Path) -> Result<Self> {
         let path = root.join(LOCK);
         let file = medium.open(&path, Mode::Create).map_err(|e| failed("open", &path, e))?;
@@ -51,14 +51,14 @@ impl Lock {
 
     /// Gives the lock up.
     pub(super) fn release(&self) {
-        // Both are courtesies: the lock ends with the handle, and who takes it next says so.
+        // Failures do not matter: the lock ends with the handle, and its next holder writes its own name.
         let _told = self.file.truncate(0);
         let _free = self.file.unlock();
     }
 }
 
 impl Drop for Lock {
-    /// A child that was just forked may hold the same open file for a moment: without this it would hold the lock, too.
+    /// Unlocks explicitly: a child process that was just forked may have the same open file, and with it the lock.
     fn drop(&mut self) {
         let _free = self.file.unlock();
     }
@@ -69,6 +69,6 @@ fn who(file: &dyn File) -> String {
     let read = file.read_at(&mut bytes, 0).unwrap_or_default();
     match serde_json::from_slice(bytes.get(..read).unwrap_or_default()) {
         Ok(Holder { pid, host }) => format!("in process {pid} on host {host}"),
-        Err(_) => "elsewhere, by someone who has not said yet who it is".to_owned(),
+        Err(_) => "in a process that has not written its name yet".to_owned(),
     }
 }

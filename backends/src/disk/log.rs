@@ -74,7 +74,7 @@ impl Hole {
 
 /// The last good line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Last {
+pub(super) enum LastLine {
     #[default]
     Nothing,
     Batch {
@@ -100,7 +100,7 @@ pub(super) struct Log {
     /// Up to where the file was gone through.
     pub(super) upto: u64,
     pub(super) version: Version,
-    pub(super) last: Last,
+    pub(super) last: LastLine,
 }
 
 impl Log {
@@ -179,7 +179,7 @@ impl Log {
     /// Takes the line that stands before those that are known; `false` if it does not fit.
     fn precede(&mut self, said: ParsedLine, at: u64, len: u32) -> bool {
         let last = match said {
-            ParsedLine::Seal(seal) if seal.version == self.floor => Last::Seal(seal),
+            ParsedLine::Seal(seal) if seal.version == self.floor => LastLine::Seal(seal),
             ParsedLine::Batch(head)
                 if head.last == self.floor
                     && head.first > 0
@@ -194,12 +194,12 @@ impl Log {
                 }
                 self.records += head.streams.len();
                 self.floor = head.first - 1;
-                Last::Batch { line, head }
+                LastLine::Batch { line, head }
             }
             _ => return false,
         };
         self.from = at;
-        if self.last == Last::Nothing {
+        if self.last == LastLine::Nothing {
             self.last = last;
         }
         true
@@ -302,7 +302,7 @@ impl Log {
                     self.streams.entry(*stream).or_default().push_back(version);
                 }
                 self.version = last;
-                self.last = Last::Batch { line, head };
+                self.last = LastLine::Batch { line, head };
             }
             ParsedLine::Seal(seal) => {
                 let version = seal.version;
@@ -316,7 +316,7 @@ impl Log {
                     self.hole(Hole { first: version, last: version, why });
                 }
                 self.version = version.max(before);
-                self.last = Last::Seal(seal);
+                self.last = LastLine::Seal(seal);
             }
         }
     }
@@ -373,14 +373,14 @@ impl Log {
         };
         // What lies in a hole may be of any stream: nothing beyond it is known to be next.
         let is_full = selected.len() == range.limit;
-        let reach = match (range.direction, selected.last()) {
+        let depth = match (range.direction, selected.last()) {
             (Direction::Forward, Some(last)) if is_full => (first, *last),
             (Direction::Backward, Some(last)) if is_full => (*last, upto),
             _ => (first, upto),
         };
-        let inside = |hole: &&Hole| hole.first <= reach.1 && hole.last >= reach.0;
+        let inside = |hole: &&Hole| hole.first <= depth.1 && hole.last >= depth.0;
         if let Some(hole) = self.holes.iter().find(inside) {
-            return Err(hole.error(space, reach.0));
+            return Err(hole.error(space, depth.0));
         }
         let mut found = Vec::with_capacity(selected.len());
         let mut near: Option<Line> = None;

@@ -1,4 +1,5 @@
-//! The few file operations the journal is made of, so that a test can put a medium of its own under it.
+//! The file operations that the journal uses, as a trait: a program may keep the files elsewhere than in the file system,
+//! and a test may simulate a medium that loses power.
 //!
 //! # What the journal relies on
 //!

@@ -24,7 +24,7 @@
 //!   Handles that [only read](Options::read_only) may stand beside it, in any process.
 //! - Commits to different spaces are flushed in parallel, at most [`Options::flushes`] at once; those of one space follow
 //!   each other.
-//! - What a crash left unfinished at the end of a file is cut when its space is first asked for, and told by
+//! - An unfinished line that a crash left at the end of a file is cut when its space is first used, and reported by
 //!   [`Disk::repairs`]; it was never acknowledged. Nothing else is ever cut: a bad line before a good one, and any damage to
 //!   the end of a file whose last opening ended in a clean close, is `Corrupt` with its space and version. Damage stops its
 //!   space; to the store's own file, the store.
@@ -36,9 +36,9 @@
 //!
 //! # What it costs
 //!
-//! - Opening reads one file. A space costs one look at the end of its file; what is read of it, its lines from there to the
-//!   end, once: about 32 bytes of memory for each batch and 20 for each record, given back by [`Options::memory`]. A record
-//!   that was found once is read alone, and checked by a CRC-32 of its own. At most [`Options::files`] files stay open.
+//! - Opening reads one file. The first use of a space reads the end of its file; the first read of records reads the lines from
+//!   there to the end: about 32 bytes of memory for each batch and 20 for each record, given back by [`Options::memory`]. A record
+//!   that was read once is then read alone, and checked by a CRC-32 of its own. At most [`Options::files`] files stay open.
 //! - Making a thread costs two flushes: its file's, and its folder's. Only a blob or a snapshot makes a folder for it.
 //! - The first list of a tenant's threads looks at the end of each of their files, on up to eight threads; from then on about
 //!   300 bytes a thread stay in memory, and its card as long as all cards together fit into [`Options::memory`]. With 100,000
@@ -58,6 +58,7 @@
 
 mod blobs;
 mod cell;
+mod cleanup;
 mod commit;
 mod erase;
 mod files;
@@ -66,6 +67,7 @@ mod journal;
 mod lists;
 mod lockfile;
 mod log;
+mod lookup;
 #[doc(hidden)]
 pub mod medium;
 mod meta;
@@ -73,12 +75,9 @@ mod options;
 mod path;
 mod read;
 mod scan;
-mod settle;
 mod shared;
-mod side;
-mod sweep;
+mod snapshot;
 mod tail;
-mod tamper;
 
 use std::{io, path::Path, sync::Arc};
 
@@ -90,10 +89,9 @@ use sessile_core::{
 
 pub use self::options::Options;
 #[doc(hidden)]
-pub use self::tamper::{set_format, tamper};
 use self::{
     medium::{Medium, Os},
-    shared::Shared,
+    shared::DiskShared,
 };
 use sessile_driver::{
     blocking,
@@ -101,13 +99,13 @@ use sessile_driver::{
     lock,
 };
 
-/// What a crash left unfinished at the end of a space's file, and the first look at it cut.
+/// An unfinished batch that a crash left at the end of a file, and that was cut when the space was first read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Repair {
-    /// Whose file it is.
+    /// The space of the file.
     pub space: Space,
-    /// Bytes that were cut: of one batch that was never acknowledged.
+    /// Bytes that were cut, of one batch that was never acknowledged.
     pub bytes: u64,
 }
 
@@ -122,7 +120,7 @@ pub struct Repair {
 /// Dropping it without [`close`](sessile_core::journal::Journal::close) loses nothing that was acknowledged, and counts as a crash.
 #[derive(Debug)]
 pub struct Disk {
-    shared: Arc<Shared>,
+    shared: Arc<DiskShared>,
     /// Writes hold it; close takes it.
     gate: Arc<RwLock<()>>,
     /// Bounds the threads that flush.
@@ -134,14 +132,14 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// `Unavailable` if another holds it open for writing, and says who; `Invalid` if the path is no folder, lies in none,
-    /// or is opened only to read and has no store; `CorruptFile` if the store's own file is damaged, or the folder holds
+    /// `Unavailable` if another process has it open for writing, which the error names; `Invalid` if the path is not a folder, its parent
+    /// does not exist, or it is opened only to read and has no store; `CorruptFile` if the store's own file is damaged, or the folder holds
     /// other things; `NewerFormat` if a newer release wrote it.
     pub async fn open(root: impl AsRef<Path>, options: Options) -> Result<Self> {
         Self::open_on(Arc::new(Os), root, options).await
     }
 
-    /// Opens a store on another medium than the file system, for tests.
+    /// Opens a store on another medium than the file system, such as a simulated one.
     #[doc(hidden)]
     pub async fn open_on(
         medium: Arc<dyn Medium>,
@@ -150,19 +148,19 @@ impl Disk {
     ) -> Result<Self> {
         let root = root.as_ref().to_owned();
         let flushes = Arc::new(Semaphore::new(options.flushes.max(1)));
-        let open = move || Shared::open(medium, &root, &options);
+        let open = move || DiskShared::open(medium, &root, &options);
         let shared = Arc::new(blocking::run(open).await??);
         Ok(Self { shared, gate: Arc::default(), flushes })
     }
 
-    /// What this handle has cut so far from files that a crash left unfinished. A space is looked at when it is first asked
-    /// for, so the list grows; it is complete for a tenant once its threads and projects were listed.
+    /// What this handle has cut so far from files that a crash left unfinished. A file is read when its space is first used,
+    /// so the list grows; it is complete for a tenant once its threads and projects were listed.
     pub fn repairs(&self) -> Vec<Repair> {
         lock(&self.shared.repairs).clone()
     }
 }
 
-/// What the medium's error means here: not applied.
+/// The error of a failed file operation that changed nothing.
 fn failed(what: &str, path: &Path, e: io::Error) -> Error {
     Error::unavailable(format!("cannot {what} {}", path.display()), e)
 }

@@ -1,17 +1,17 @@
-//! What a caller chooses.
+//! Options of [`Disk`](super::Disk).
 
 /// How to open a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
-    /// Only to read: beside a writer, or of a store that nobody writes. Nothing is written or repaired, no lock is taken,
-    /// and every write is `Unsupported`.
+    /// Opens only to read, beside a writer or alone. Nothing is written or repaired, no lock is taken, and every write is
+    /// `Unsupported`.
     pub read_only: bool,
-    /// Files kept open between calls. Calls under way have theirs besides.
+    /// Files kept open between calls. Calls under way have files open besides.
     pub files: usize,
-    /// Bytes of memory for what is known of threads: heads, and where their records stand.
+    /// Bytes of memory for heads, and for the places of records.
     pub memory: usize,
-    /// Commits, blobs and other writes that are flushed at the same time, each on a thread that blocks.
+    /// Writes that are flushed at the same time, each on a thread that blocks.
     pub flushes: usize,
 }
 
@@ -22,28 +22,28 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Only to read.
+    /// Opens only to read.
     #[must_use]
     pub const fn read_only(mut self) -> Self {
         self.read_only = true;
         self
     }
 
-    /// With another bound on files kept open; at least one is.
+    /// Sets how many files are kept open between calls; at least 1.
     #[must_use]
     pub const fn with_files(mut self, files: usize) -> Self {
         self.files = files;
         self
     }
 
-    /// With another bound on memory.
+    /// Sets how many bytes of memory hold heads and places of records.
     #[must_use]
     pub const fn with_memory(mut self, bytes: usize) -> Self {
         self.memory = bytes;
         self
     }
 
-    /// With another bound on flushes at the same time; at least one is.
+    /// Sets how many writes are flushed at the same time; at least 1.
     #[must_use]
     pub const fn with_flushes(mut self, flushes: usize) -> Self {
         self.flushes = flushes;

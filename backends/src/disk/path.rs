@@ -1,4 +1,4 @@
-//! Where things lie below the root. Every name is made here; no id becomes a path without passing through.
+//! Names of files and folders below the root. All paths are made here.
 
 use std::path::{Path, PathBuf};
 
@@ -10,18 +10,18 @@ pub(super) use sessile_driver::lines::name::{folder, text};
 pub(super) const META: &str = "_sessile.json";
 /// The file whose lock the writer holds.
 pub(super) const LOCK: &str = "_lock";
-/// Files whose name begins so are on their way to another name, or left over.
+/// Temporary files begin with it: they are renamed when they are complete, or a crash left them.
 pub(super) const TEMPORARY: &str = "_tmp-";
-/// What the file with the records of a space ends in.
+/// The ending of the file with the records of a space.
 const RECORDS: &str = ".jsonl";
-/// What the mark of a dropped space ends in.
+/// The ending of the tombstone of a dropped space.
 const DROPPED: &str = ".dropped";
 /// The snapshot of a space.
 pub(super) const SNAPSHOT: &str = "snapshot";
 /// The folder of the blobs of a space.
 pub(super) const BLOBS: &str = "blobs";
 
-/// Where the files of one space lie.
+/// The paths of the files of one space.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     /// `<tenant>/threads/<first four>` or `<tenant>/projects`, with every folder above it, outermost first.
@@ -72,7 +72,7 @@ impl Place {
         self.named(DROPPED)
     }
 
-    /// The space's own folder: there is one when something lies in it.
+    /// The folder of the space, which exists if it has a blob or a snapshot.
     pub(super) fn folder(&self) -> PathBuf {
         self.named("")
     }
@@ -85,7 +85,7 @@ impl Place {
         self.folder().join(BLOBS)
     }
 
-    /// A name beside the space's file that was never used.
+    /// A new temporary name beside the file of the space.
     pub(super) fn temporary(&self) -> PathBuf {
         let begin = format!("{TEMPORARY}{}-", self.name);
         self.parent().join(format!("{begin}{:032x}", rand::random::<u128>()))
@@ -105,7 +105,7 @@ pub(super) enum Role {
     Records,
     Dropped,
     Folder,
-    /// On its way to another name, or left over.
+    /// A temporary file.
     Temporary,
 }
 
@@ -127,7 +127,7 @@ pub(super) fn role(kind: SpaceKind, name: &str) -> Option<(u128, Role)> {
     Some((bits, role))
 }
 
-/// A name in a folder that was never used.
+/// A new temporary name in a folder.
 pub(super) fn temporary(folder: &Path) -> PathBuf {
     folder.join(format!("{TEMPORARY}{:032x}", rand::random::<u128>()))
 }

@@ -1,4 +1,4 @@
-//! Reading records: where they stand is known, what stands there is checked again.
+//! Reading records at known places; what is read there is checked.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use sessile_core::{
 };
 
 use super::{
-    Shared,
-    cell::{Cell, State},
+    DiskShared,
+    cell::{SpaceCell, SpaceState},
     failed, frame, line,
     log::Place,
     medium::File,
@@ -22,8 +22,8 @@ const RUN: u64 = 1 << 20;
 /// Lines this near are neighbours.
 const NEAR: u64 = 16 << 10;
 
-/// What has to be done for a read.
-pub(super) enum Plan {
+/// The next step of a read.
+pub(super) enum ReadPlan {
     /// Nothing: there are no such records.
     Nothing,
     /// Look the space up first, with the lines of the range.
@@ -41,30 +41,30 @@ pub(super) struct Fetch {
     pub(super) generation: u64,
 }
 
-impl Shared {
+impl DiskShared {
     /// What a range asks for, by what is acknowledged now.
-    pub(super) fn plan(&self, cell: &Cell, range: &ReadRange) -> Result<Plan> {
+    pub(super) fn plan(&self, cell: &SpaceCell, range: &ReadRange) -> Result<ReadPlan> {
         let seen = lock(&cell.seen);
         let tail = match &seen.state {
-            State::Unknown => return Ok(Plan::LookUp),
-            State::Absent | State::Dropped => return Ok(Plan::Nothing),
-            State::Live(tail) => tail,
+            SpaceState::Unknown => return Ok(ReadPlan::LookUp),
+            SpaceState::Absent | SpaceState::Dropped => return Ok(ReadPlan::Nothing),
+            SpaceState::Live(tail) => tail,
         };
         if range.limit == 0 || range.after >= range.upto.min(tail.position.version) {
-            return Ok(Plan::Nothing);
+            return Ok(ReadPlan::Nothing);
         }
         let range = ReadRange { upto: range.upto.min(tail.position.version), ..*range };
         let log = seen.log.as_ref();
         let Some(log) = log.filter(|log| log.upto >= tail.end && log.reaches(Some(&range))) else {
-            return Ok(Plan::LookUp);
+            return Ok(ReadPlan::LookUp);
         };
         let records = log.select(&cell.space, &range)?;
         if records.is_empty() {
-            return Ok(Plan::Nothing);
+            return Ok(ReadPlan::Nothing);
         }
         // Opened under the lock: an erasure puts another file there, with other places.
         let file = self.file(&cell.space, cell)?;
-        Ok(Plan::Fetch(Fetch {
+        Ok(ReadPlan::Fetch(Fetch {
             space: cell.space.clone(),
             file,
             stream: range.stream,

@@ -8,10 +8,10 @@ use super::{
     medium::File,
 };
 
-/// Bytes read at once when a file is gone through.
+/// Bytes of one read.
 const CHUNK: usize = 256 << 10;
 
-/// A part of a file, kept while the next lines are looked for.
+/// A part of a file in memory, from which lines are read.
 pub(super) struct Window<'a> {
     pub(super) file: &'a dyn File,
     pub(super) bytes: Vec<u8>,

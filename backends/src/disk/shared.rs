@@ -1,4 +1,4 @@
-//! What all calls of a handle share, how it is opened and how it ends.
+//! The state that all calls of a handle share; opening and closing it.
 
 use std::{
     collections::HashSet,
@@ -18,15 +18,15 @@ use sessile_core::{
 
 use super::{
     Options, Repair,
-    cell::{Cell, Cells, State},
+    cell::{SpaceCell, SpaceCells, SpaceState},
     failed,
     files::Files,
     line::{self, Seal},
     lists::Lists,
     lockfile::Lock,
+    lookup::{LookupDepth, is_damage},
     medium::{File, Medium, Mode},
     meta::{self, Meta},
-    settle::{Reach, is_damage},
     tail::Tail,
 };
 use sessile_driver::{check, lock, notifier::Notifier};
@@ -34,18 +34,18 @@ use sessile_driver::{check, lock, notifier::Notifier};
 /// Files sealed at the same time by a close.
 const SEALERS: usize = 16;
 
-/// See the module.
+/// The state that all calls of a handle share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct DiskShared {
     pub(super) medium: Arc<dyn Medium>,
     pub(super) root: PathBuf,
     pub(super) info: JournalInfo,
-    /// Which openings ended cleanly, as far as this handle may know; the writer's own counts as clean.
+    /// The content of the store's file; the opening of this handle counts as closed cleanly.
     pub(super) meta: Mutex<Meta>,
     /// The number of this opening, if it writes.
     pub(super) epoch: Option<u64>,
     lock: Option<Lock>,
-    pub(super) cells: Cells,
+    pub(super) cells: SpaceCells,
     pub(super) files: Files,
     pub(super) lists: Lists,
     pub(super) notifier: Notifier,
@@ -58,7 +58,7 @@ pub(super) struct Shared {
     pub(super) is_closed: AtomicBool,
 }
 
-impl Shared {
+impl DiskShared {
     /// Opens or makes a store.
     pub(super) fn open(medium: Arc<dyn Medium>, root: &Path, options: &Options) -> Result<Self> {
         let root = std::path::absolute(root)
@@ -105,7 +105,7 @@ impl Shared {
             meta: Mutex::new(meta),
             epoch,
             lock,
-            cells: Cells::new(options.memory),
+            cells: SpaceCells::new(options.memory),
             files: Files::new(options.files, mode),
             lists: Lists::new(options.memory),
             notifier: Notifier::new(),
@@ -129,7 +129,7 @@ impl Shared {
         })
     }
 
-    /// Seals what was written, and says in the store's file that all is well. Nobody writes any more.
+    /// Seals the files that were written, and marks the opening as closed cleanly. No write is under way.
     pub(super) fn finish(&self) -> Result<()> {
         let sealed = match self.epoch {
             Some(epoch) => self.seal_all(epoch),
@@ -179,18 +179,18 @@ impl Shared {
         written.map_err(|e| failed("seal", &cell.place.records(), e))
     }
 
-    /// The file and its end. What is damaged gets no seal: without one its end is as damaged as the rest.
-    fn to_seal(&self, cell: &Cell) -> Result<Option<(Arc<dyn File>, Tail)>> {
+    /// The file of a space to seal, and its end; `None` for a damaged one, which gets no seal.
+    fn to_seal(&self, cell: &SpaceCell) -> Result<Option<(Arc<dyn File>, Tail)>> {
         for _ in 0..2 {
-            match self.settle(cell, Reach::Head) {
+            match self.ensure_known(cell, LookupDepth::Head) {
                 Err(error) if is_damage(&error) => return Ok(None),
-                settled => settled?,
+                with_known => with_known?,
             }
             let (state, generation) = {
                 let seen = lock(&cell.seen);
                 (seen.state.clone(), seen.generation)
             };
-            let State::Live(tail) = state else { return Ok(None) };
+            let SpaceState::Live(tail) = state else { return Ok(None) };
             let file = self.file(&cell.space, cell)?;
             let len = file.stat().map_err(|e| failed("look at", &cell.place.records(), e))?.len;
             if len == tail.end {
@@ -225,7 +225,7 @@ fn make_root(medium: &dyn Medium, root: &Path) -> Result<()> {
     }
 }
 
-/// A folder becomes a store only if nothing of anyone lies in it.
+/// Checks that a folder without a store is empty, before a store is made in it.
 fn check_new(medium: &dyn Medium, root: &Path) -> Result<()> {
     let entries = medium.list(root).map_err(|e| failed("list", root, e))?;
     match entries.iter().find(|entry| !entry.name.starts_with('_')) {

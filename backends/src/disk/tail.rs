@@ -1,4 +1,4 @@
-//! How a file ends: the head of its space, and what to do about an end that was not written to its end.
+//! The end of a file: the head of its space, and whether its last line is unfinished.
 
 use std::io;
 
@@ -11,16 +11,16 @@ use sessile_core::{
 use super::{
     frame,
     line::{self, BatchHeader, ParsedLine},
-    log::{Last, Log},
+    log::{LastLine, Log},
     medium::File,
     meta::Meta,
     scan,
 };
 
-/// The last line is first looked for in so many bytes.
+/// Bytes of the first read of the end of a file.
 const GLANCE: u64 = 8 << 10;
 
-/// The end of a file whose acknowledged content is known.
+/// The acknowledged end of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tail {
     pub(super) position: Position,
@@ -38,39 +38,39 @@ impl Tail {
     }
 }
 
-/// What is wrong with a file, or with reading it.
+/// Why the end of a file could not be read.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum TailFault {
     Engine(io::Error),
     Damage(Error),
 }
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for TailFault {
     fn from(e: io::Error) -> Self {
         Self::Engine(e)
     }
 }
 
-/// What a file says of its end.
+/// How a file ends.
 #[derive(Debug)]
 pub(super) struct Ending {
-    /// None if it has no record.
+    /// `None` if it has no record.
     pub(super) tail: Option<Tail>,
-    /// The file goes on behind the tail with a line that was never finished.
+    /// An unfinished line follows the tail.
     pub(super) is_torn: bool,
-    /// It was written by an opening that did not end cleanly: what it says may not be on the medium yet.
+    /// The last line was written by an opening that was not closed cleanly: it may not be flushed.
     pub(super) is_unclean: bool,
 }
 
-/// Who asks, and what is known of the openings so far.
+/// What is needed to check the end of a file: the openings of the store, and the one that reads.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Judge<'a> {
+pub(super) struct TailCheck<'a> {
     pub(super) meta: &'a Meta,
-    /// The opening that asks, if it writes: its own files need no seal.
+    /// The opening that reads, if it writes: its own files need no seal.
     pub(super) epoch: Option<u64>,
 }
 
-impl Judge<'_> {
+impl TailCheck<'_> {
     /// Whether a file may end with a batch of this opening.
     fn takes(&self, epoch: u64) -> bool {
         self.epoch == Some(epoch) || self.meta.is_unclean(epoch)
@@ -90,14 +90,14 @@ fn newest(line: &[u8], head: &BatchHeader) -> Option<Record> {
     record.filter(|record| record.version == head.last)
 }
 
-/// Looks at the last line only: the end, and whether an opening wrote it that did not end cleanly. `None` if that does not
-/// settle it.
+/// Looks at the last line only: the end, and whether an opening wrote it that did not end cleanly. `None` if the
+/// whole file must be read to tell.
 fn glance(
-    judge: Judge<'_>,
+    check: TailCheck<'_>,
     space: &Space,
     file: &dyn File,
     len: u64,
-) -> Result<Option<(Tail, bool)>, Trouble> {
+) -> Result<Option<(Tail, bool)>, TailFault> {
     let mut size = GLANCE.min(len);
     loop {
         let from = len - size;
@@ -125,7 +125,7 @@ fn glance(
                 let tail = Tail { position, card, card_at, project, end: len };
                 Ok(Some((tail, false)))
             }
-            Some(ParsedLine::Batch(head)) if judge.takes(head.epoch) => {
+            Some(ParsedLine::Batch(head)) if check.takes(head.epoch) => {
                 let Some(record) = newest(line, &head) else { return Ok(None) };
                 let position = Position { version: record.version, hash: record.link };
                 let card = match head.card_at {
@@ -133,7 +133,7 @@ fn glance(
                     card_at => card(space, file, card_at, len, head.last)?,
                 };
                 let (project, card_at) = (head.project, head.card_at);
-                let is_unclean = judge.epoch != Some(head.epoch);
+                let is_unclean = check.epoch != Some(head.epoch);
                 let tail = Tail { position, card, card_at, project, end: len };
                 Ok(Some((tail, is_unclean)))
             }
@@ -149,45 +149,45 @@ fn card(
     at: Option<u64>,
     end: u64,
     version: u64,
-) -> Result<Option<Card>, Trouble> {
+) -> Result<Option<Card>, TailFault> {
     let Some(at) = at else { return Ok(None) };
     let line = scan::read_line(file, at, end)?;
     let card = line.as_deref().and_then(line::card);
-    let damage = || Trouble::Damage(Error::corrupt(space, version, "the card is damaged"));
+    let damage = || TailFault::Damage(Error::corrupt(space, version, "the card is damaged"));
     card.map(Some).ok_or_else(damage)
 }
 
 /// How a file ends. `log` is filled if the whole file had to be read.
 pub(super) fn ending(
-    judge: Judge<'_>,
+    check: TailCheck<'_>,
     space: &Space,
     file: &dyn File,
     log: &mut Log,
-) -> Result<Ending, Trouble> {
+) -> Result<Ending, TailFault> {
     let len = file.stat()?.len;
     if len > 0
-        && let Some((tail, is_unclean)) = glance(judge, space, file, len)?
+        && let Some((tail, is_unclean)) = glance(check, space, file, len)?
     {
         return Ok(Ending { tail: Some(tail), is_torn: false, is_unclean });
     }
     let bad = log.extend(space, file, len)?;
     let end = bad.unwrap_or(len);
-    let corrupt = |version, why: &str| Err(Trouble::Damage(Error::corrupt(space, version, why)));
+    let corrupt = |version, why: &str| Err(TailFault::Damage(Error::corrupt(space, version, why)));
     let is_unclean = match &log.last {
-        Last::Nothing => judge.meta.is_unclean_after(0),
-        Last::Batch { head, .. } => judge.meta.is_unclean(head.epoch),
-        Last::Seal(seal) => judge.meta.is_unclean_after(seal.epoch),
+        LastLine::Nothing => check.meta.is_unclean_after(0),
+        LastLine::Batch { head, .. } => check.meta.is_unclean(head.epoch),
+        LastLine::Seal(seal) => check.meta.is_unclean_after(seal.epoch),
     };
     if bad.is_some() && !(is_unclean && is_one_line(file, end, len)?) {
         return corrupt(log.version + 1, "the line is damaged");
     }
     let (position, project, card_at) = match &log.last {
-        Last::Nothing if is_unclean => {
+        LastLine::Nothing if is_unclean => {
             return Ok(Ending { tail: None, is_torn: bad.is_some(), is_unclean });
         }
-        Last::Nothing => return corrupt(1, "the file is empty"),
-        Last::Batch { line, head } => {
-            if !is_unclean && judge.epoch != Some(head.epoch) {
+        LastLine::Nothing => return corrupt(1, "the file is empty"),
+        LastLine::Batch { line, head } => {
+            if !is_unclean && check.epoch != Some(head.epoch) {
                 return corrupt(head.last + 1, "the end of the file is missing");
             }
             let line = scan::read_line(file, line.at, len)?;
@@ -197,10 +197,10 @@ pub(super) fn ending(
             let position = Position { version: record.version, hash: record.link };
             (position, head.project, head.card_at)
         }
-        Last::Seal(seal) => (seal.position(), seal.project, seal.card_at),
+        LastLine::Seal(seal) => (seal.position(), seal.project, seal.card_at),
     };
     let card = card(space, file, card_at, end, position.version)?;
-    let is_unclean = is_unclean && !matches!(log.last, Last::Seal(_));
+    let is_unclean = is_unclean && !matches!(log.last, LastLine::Seal(_));
     let tail = Tail { position, card, card_at, project, end };
     Ok(Ending { tail: Some(tail), is_torn: bad.is_some(), is_unclean })
 }

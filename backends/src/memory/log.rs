@@ -1,4 +1,4 @@
-//! One space: its records, and what lies beside them.
+//! One space: its records, snapshot and blobs.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,7 +9,7 @@ use std::{
 
 use sessile_core::{
     clock::Timestamp,
-    error::{Error, Result},
+    error::Result,
     id::{ProjectId, Space, Version},
     journal::{
         Batch, BlobName, Commit, Direction, Head, Position, ReadRange, Record, RecordBody,
@@ -19,9 +19,9 @@ use sessile_core::{
 
 use sessile_driver::{check, clock, index::Index, lock};
 
-/// A space. Locks are taken in the order log, index, head; so a commit and a list never wait for each other in a ring.
+/// A space. Locks are taken in the order log, index, head; so that a commit and a list do not deadlock.
 #[derive(Default)]
-pub(super) struct Cell {
+pub(super) struct SpaceCell {
     pub(super) log: Mutex<Log>,
     /// The newest acknowledged state; set after the records are there.
     pub(super) head: Mutex<Option<Head>>,
@@ -33,14 +33,14 @@ pub(super) struct Log {
     position: Option<Position>,
     updated: Timestamp,
     project: Option<ProjectId>,
-    /// Version 1 first. A hole is damage.
-    pub(super) records: Vec<Option<Record>>,
+    /// Version 1 first.
+    records: Vec<Record>,
     streams: HashMap<Stream, Vec<Version>>,
     snapshot: Option<Snapshot>,
-    pub(super) blobs: HashMap<BlobName, (Instant, Arc<[u8]>)>,
+    blobs: HashMap<BlobName, (Instant, Arc<[u8]>)>,
 }
 
-impl Cell {
+impl SpaceCell {
     pub(super) fn is_past(&self, after: Version) -> bool {
         let log = lock(&self.log);
         log.dropped || log.version() > after
@@ -54,7 +54,7 @@ impl Cell {
         index: &Mutex<Index<Arc<Self>>>,
     ) -> Result<Commit> {
         let mut log = lock(&self.log);
-        if let Some(refusal) = self.refusal(space, &log, expected) {
+        if let Some(refusal) = self.refusal(&log, expected) {
             return Ok(refusal);
         }
         let Some(end) = batch.end() else { return Ok(Commit::Done) };
@@ -62,7 +62,7 @@ impl Cell {
         log.records.reserve(batch.records.len());
         for record in &batch.records {
             log.streams.entry(record.stream).or_default().push(record.version);
-            log.records.push(Some(record.clone()));
+            log.records.push(record.clone());
         }
         log.position = Some(end);
         let updated = batch.card.as_ref().map_or(log.updated, |card| card.updated_at);
@@ -89,26 +89,21 @@ impl Cell {
         Ok(Commit::Done)
     }
 
-    /// What to answer if the head is not as expected.
-    fn refusal(&self, space: &Space, log: &Log, expected: Option<Position>) -> Option<Commit> {
+    /// The answer if the head is not as expected.
+    fn refusal(&self, log: &Log, expected: Option<Position>) -> Option<Commit> {
         let refusal: Result<Option<Commit>, Infallible> = check::refusal(
             log.dropped,
             log.position,
             expected,
             || Ok(lock(&self.head).clone()),
-            |range| Ok(log.read(space, range, check::SINCE_BYTES).unwrap_or_default()),
+            |range| Ok(log.read(range, check::SINCE_BYTES)),
         );
         let Ok(refusal) = refusal;
         refusal
     }
 
-    pub(super) fn read(
-        &self,
-        space: &Space,
-        range: &ReadRange,
-        bytes: usize,
-    ) -> Result<Vec<Record>> {
-        lock(&self.log).read(space, range, bytes)
+    pub(super) fn read(&self, range: &ReadRange, bytes: usize) -> Vec<Record> {
+        lock(&self.log).read(range, bytes)
     }
 
     pub(super) fn drop_all(
@@ -121,7 +116,7 @@ impl Cell {
         if log.dropped {
             return Ok(Commit::Done);
         }
-        if let Some(refusal) = self.refusal(space, &log, expected) {
+        if let Some(refusal) = self.refusal(&log, expected) {
             return Ok(refusal);
         }
         let gone = std::mem::replace(&mut *log, Log { dropped: true, ..Log::default() });
@@ -131,7 +126,7 @@ impl Cell {
         Ok(Commit::Done)
     }
 
-    /// Keeps it unless a newer one, of a version that exists, is there; a space without commit keeps none.
+    /// Keeps a snapshot, unless there is a newer one of a version that exists. A space without a commit keeps none.
     pub(super) fn save_snapshot(&self, snapshot: &Snapshot) {
         let mut log = lock(&self.log);
         let head = log.version();
@@ -147,7 +142,7 @@ impl Cell {
         lock(&self.log).snapshot.clone()
     }
 
-    /// A dropped space keeps no blob: no record can ever name one.
+    /// Keeps a blob. A dropped space keeps none: it gets no more records, so none can name it.
     pub(super) fn put_blob(&self, name: &BlobName, bytes: &[u8]) {
         let bytes = bytes.into();
         let mut log = lock(&self.log);
@@ -164,7 +159,7 @@ impl Cell {
         let mut log = lock(&self.log);
         log.snapshot = None;
         for version in versions {
-            let Some(Some(record)) = log.slot(*version) else { continue };
+            let Some(record) = log.record_mut(*version) else { continue };
             record.salt = [0; 16];
             if let RecordBody::Blob(name) = std::mem::replace(&mut record.body, RecordBody::None) {
                 log.blobs.remove(&name);
@@ -188,30 +183,27 @@ impl Log {
         self.position.map_or(0, |position| position.version)
     }
 
-    /// The slot of a version; there is one for each version up to the head.
-    pub(super) fn slot(&mut self, version: Version) -> Option<&mut Option<Record>> {
+    fn record_mut(&mut self, version: Version) -> Option<&mut Record> {
         self.records.get_mut(usize::try_from(version.checked_sub(1)?).ok()?)
     }
 
-    fn read(&self, space: &Space, range: &ReadRange, bytes: usize) -> Result<Vec<Record>> {
+    fn read(&self, range: &ReadRange, bytes: usize) -> Vec<Record> {
         let (after, upto) = (range.after, range.upto.min(self.version()));
         if after >= upto {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let first = after.saturating_add(1);
         match (range.stream, range.direction) {
-            (None, Direction::Forward) => self.take(space, first..=upto, range.limit, bytes),
-            (None, Direction::Backward) => {
-                self.take(space, (first..=upto).rev(), range.limit, bytes)
-            }
+            (None, Direction::Forward) => self.take(first..=upto, range.limit, bytes),
+            (None, Direction::Backward) => self.take((first..=upto).rev(), range.limit, bytes),
             (Some(stream), direction) => {
                 let versions = self.streams.get(&stream).map(Vec::as_slice).unwrap_or_default();
                 let from = versions.partition_point(|version| *version < first);
                 let to = versions.partition_point(|version| *version <= upto);
                 let versions = versions.get(from..to).unwrap_or_default().iter().copied();
                 match direction {
-                    Direction::Forward => self.take(space, versions, range.limit, bytes),
-                    Direction::Backward => self.take(space, versions.rev(), range.limit, bytes),
+                    Direction::Forward => self.take(versions, range.limit, bytes),
+                    Direction::Backward => self.take(versions.rev(), range.limit, bytes),
                 }
             }
         }
@@ -219,28 +211,21 @@ impl Log {
 
     fn take(
         &self,
-        space: &Space,
         versions: impl Iterator<Item = Version>,
         limit: usize,
         bytes: usize,
-    ) -> Result<Vec<Record>> {
+    ) -> Vec<Record> {
         let mut taken = Vec::new();
         let mut weight = 0;
         for version in versions.take(limit) {
             let record = usize::try_from(version - 1).ok().and_then(|at| self.records.get(at));
-            let record = record.and_then(Option::as_ref);
-            let missing = || Error::corrupt(space, version, "the record is missing");
-            let record = record.ok_or_else(missing)?;
-            if record.version != version {
-                let reason = format!("record {} stands in its place", record.version);
-                return Err(Error::corrupt(space, version, reason));
-            }
+            let Some(record) = record else { break };
             weight += record.weight();
             if weight > bytes && !taken.is_empty() {
                 break;
             }
             taken.push(record.clone());
         }
-        Ok(taken)
+        taken
     }
 }

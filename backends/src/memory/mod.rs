@@ -1,7 +1,6 @@
 //! A journal in memory.
 
 mod log;
-mod tamper;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,10 +23,10 @@ use sessile_core::{
     },
 };
 
-use self::log::Cell;
+use self::log::SpaceCell;
 use sessile_driver::{check, coop, index::Index, lock, notifier::Notifier};
 
-/// The format number of this journal; nothing outlives it, so there is only one.
+/// The format number of this journal.
 const FORMAT: u32 = 1;
 
 /// A journal in the memory of this process: for tests, and for work that need not outlive it.
@@ -38,14 +37,14 @@ const FORMAT: u32 = 1;
 /// Not promised: any bound on memory. A dropped space leaves its name behind for as long as the journal lives.
 pub struct Memory {
     info: JournalInfo,
-    spaces: RwLock<HashMap<Space, Arc<Cell>>>,
-    index: Mutex<Index<Arc<Cell>>>,
+    spaces: RwLock<HashMap<Space, Arc<SpaceCell>>>,
+    index: Mutex<Index<Arc<SpaceCell>>>,
     notifier: Notifier,
     closed: AtomicBool,
 }
 
 impl Memory {
-    /// An empty journal with this store id; `rand::random()` is a good one.
+    /// An empty journal with this store id; take a random one.
     pub fn new(store: u128) -> Self {
         Self {
             info: JournalInfo::new("memory", store, Durability::None, Sharing::OneProcess, FORMAT),
@@ -60,11 +59,11 @@ impl Memory {
         if self.closed.load(Ordering::Acquire) { Err(check::closed()) } else { Ok(()) }
     }
 
-    fn find(&self, space: &Space) -> Option<Arc<Cell>> {
+    fn find(&self, space: &Space) -> Option<Arc<SpaceCell>> {
         self.spaces.read().unwrap_or_else(PoisonError::into_inner).get(space).cloned()
     }
 
-    fn find_or_create(&self, space: &Space) -> Arc<Cell> {
+    fn find_or_create(&self, space: &Space) -> Arc<SpaceCell> {
         self.find(space).unwrap_or_else(|| {
             let mut spaces = self.spaces.write().unwrap_or_else(PoisonError::into_inner);
             spaces.entry(space.clone()).or_default().clone()
@@ -114,10 +113,8 @@ impl Journal for Memory {
     async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
         coop::yield_budget().await;
         self.check_open()?;
-        match self.find(space) {
-            Some(cell) => cell.read(space, range, self.info.limits.batch_bytes),
-            None => Ok(Vec::new()),
-        }
+        let cell = self.find(space);
+        Ok(cell.map_or_else(Vec::new, |cell| cell.read(range, self.info.limits.batch_bytes)))
     }
 
     async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
@@ -141,7 +138,7 @@ impl Journal for Memory {
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<ListRow>> {
         self.check_open()?;
-        let row = |space, cell: &Arc<Cell>| {
+        let row = |space, cell: &Arc<SpaceCell>| {
             let head = lock(&cell.head).clone()?;
             Some(ListRow { space, head })
         };
@@ -176,7 +173,7 @@ impl Journal for Memory {
         Ok(())
     }
 
-    /// Nothing to do: what is erased has no copy. (Freed memory is not overwritten.)
+    /// Does nothing: erased content has no copy. Freed memory is not overwritten.
     async fn scrub(&self) -> Result<Scrub> {
         self.check_open()?;
         Ok(Scrub::Done)

@@ -1,13 +1,9 @@
 use std::{sync::Arc, time::Duration};
 
-use sessile_core::{
-    error::ErrorKind,
-    journal::{Journal, ReadRange, Stream},
-};
+use sessile_core::{error::ErrorKind, journal::Journal};
 
 use super::Memory;
-use crate::tamper::Damage;
-use sessile_testkit::journals::{self, all, append, block_on, kind, record, space};
+use sessile_testkit::journals::{self, append, block_on, kind, space};
 
 #[test]
 fn a_stale_writer_gets_what_it_missed() {
@@ -27,21 +23,6 @@ fn lists_page_in_both_orders() {
 #[test]
 fn a_dropped_space_stays_dropped() {
     block_on(journals::a_dropped_space_stays_dropped(&Memory::new(1)));
-}
-
-#[test]
-fn damage_is_never_skipped() {
-    block_on(async {
-        let journal = Memory::new(1);
-        let one = append(&journal, &space(1), None, "one").await;
-        append(&journal, &space(1), Some(one), "two").await;
-        journal.tamper(&space(1), 2, Damage::FlipBody).unwrap();
-        assert_ne!(journal.read(&space(1), &all()).await.unwrap()[1], record(2, 4, "two"));
-        journal.tamper(&space(1), 1, Damage::Drop).unwrap();
-        assert_eq!(kind(journal.read(&space(1), &all()).await), ErrorKind::Corrupt);
-        let stream = ReadRange { stream: Some(Stream(4)), ..all() };
-        assert_eq!(kind(journal.read(&space(1), &stream).await), ErrorKind::Corrupt);
-    });
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use super::{Objects, Options};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cloud {
-    /// Amazon S3, or a server that speaks like it.
+    /// Amazon S3, or a server with its protocol.
     #[cfg(feature = "s3")]
     S3,
     /// Google Cloud Storage.
@@ -25,7 +25,7 @@ pub enum Cloud {
 /// One attempt of a request takes no longer than this.
 const ATTEMPT: Duration = Duration::from_secs(30);
 
-/// Few attempts by the client: it repeats conditional requests too, and whoever asked knows better what to do.
+/// Attempts of the client. Few, because it repeats conditional requests too, and the journal knows better when to.
 fn retry() -> RetryConfig {
     RetryConfig { max_retries: 3, retry_timeout: 2 * ATTEMPT, ..RetryConfig::default() }
 }
@@ -50,7 +50,7 @@ pub async fn connect(
     Objects::open(client(cloud, bucket)?, prefix, options).await
 }
 
-/// The bucket or container itself, as [`connect`] reaches it: for tests that put something between.
+/// The bucket or container itself, as [`connect`] opens it: for a program that wraps it before [`Objects::open`].
 #[doc(hidden)]
 pub fn client(cloud: Cloud, bucket: &str) -> Result<Arc<dyn ObjectStore>> {
     // The process may have one already; then that one is used.

@@ -1,4 +1,4 @@
-//! Committing: one object, created if it is absent. Whoever creates `log/<h+1>` has committed.
+//! Committing: creating the object `log/<head + 1>` if it is absent.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,12 +13,12 @@ use sessile_core::{
 use super::{Inner, format::Logged, look, site::Site, view::View};
 use sessile_driver::check;
 
-/// What became of an attempt to create an object.
+/// The result of creating an object if it is absent.
 #[derive(Debug)]
 pub(super) enum Created {
-    /// The store says that it is there now and was not before.
+    /// The store says that this request created it.
     Fresh,
-    /// The store says something else: it may be there, ours or another's.
+    /// The store says something else: there may be an object, from this request or another.
     Doubt(Source),
 }
 
@@ -39,7 +39,7 @@ impl Inner {
         }
     }
 
-    /// What to answer if the head is not as expected.
+    /// The answer if the head is not as expected.
     pub(super) fn refusal(view: &View, expected: Option<Position>) -> Option<Commit> {
         let refusal = check::refusal(
             view.dropped(),
@@ -128,7 +128,7 @@ impl Inner {
     ) -> Result<Commit> {
         let keys = &site.keys;
         let encoded = logged.encode();
-        let bytes = encoded.ok_or_else(|| Error::invalid("batch", "is larger than 4 GiB"))?;
+        let bytes = encoded.ok_or_else(|| Error::invalid("batch", "it is larger than 4 GiB"))?;
         let sent = self.options.clock.elapsed();
         let created = self.create(&keys.log(logged.first), bytes.into()).await?;
         if let Created::Doubt(source) = created {

@@ -19,7 +19,7 @@ use super::{
     Inner,
     commit::Created,
     format::{Logged, Manifest, Segment},
-    keys::{Part, SpaceKeys, part},
+    keys::{JournalKey, SpaceKeys, part},
     site::Site,
     view::View,
 };
@@ -30,7 +30,7 @@ const SEGMENT_BYTES: u64 = 8 << 20;
 const ATTEMPTS: usize = 8;
 
 impl Inner {
-    /// Folds after a commit, if there is enough. That it fails harms nobody.
+    /// Folds after a commit, if the log is long enough. A failure is ignored: a later commit folds again.
     pub(super) async fn fold_when_due(&self, site: &Site) {
         let is_due = |view: &View| view.tail.len() >= self.options.fold_after;
         if site.cell.view().is_some_and(|view| is_due(&view))
@@ -117,7 +117,7 @@ impl Inner {
         let mut bytes = Vec::new();
         for batch in batches {
             let line = batch.encode();
-            bytes.extend(line.ok_or_else(|| Error::invalid("batch", "is larger than 4 GiB"))?);
+            bytes.extend(line.ok_or_else(|| Error::invalid("batch", "it is larger than 4 GiB"))?);
         }
         let segment = Segment {
             name: SpaceKeys::new_segment(view.manifest.n + 1),
@@ -173,11 +173,11 @@ impl Inner {
         let (manifest, mut dead, mut is_left) = (&view.manifest, Vec::new(), false);
         for key in listed {
             let is_dead = match part(&key) {
-                Some(Part::Manifest(n)) => n < manifest.n,
-                Some(Part::Segment(n, name)) => {
+                Some(JournalKey::Manifest(n)) => n < manifest.n,
+                Some(JournalKey::Segment(n, name)) => {
                     n <= manifest.n && !manifest.segments.iter().any(|s| s.name == name)
                 }
-                Some(Part::Log(first)) => {
+                Some(JournalKey::Log(first)) => {
                     let is_below = first <= manifest.boundary || manifest.dropped;
                     let may_go = first <= settled;
                     is_left |= is_below && !may_go;

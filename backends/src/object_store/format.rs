@@ -1,4 +1,4 @@
-//! What the objects hold: lines of JSON with length and checksum, in UTF-8.
+//! The content of objects: lines of JSON with length and checksum, in UTF-8.
 
 use serde::{Deserialize, Serialize};
 use sessile_core::{
@@ -20,7 +20,7 @@ const MANIFEST: &[u8] = b"\"manifest\":";
 struct Heading {
     first: Version,
     last: Version,
-    /// Whose attempt to commit this was: 128 random bits.
+    /// The attempt that wrote it: 128 random bits.
     nonce: String,
     /// The link of the last record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,7 +74,7 @@ impl Logged {
         }
     }
 
-    /// Where the journal ends with it.
+    /// The head of the space after it.
     pub(super) fn end(&self) -> Option<Position> {
         self.link.map(|hash| Position { version: self.last, hash })
     }
@@ -148,13 +148,13 @@ pub(super) struct Segment {
     pub(super) bytes: u64,
 }
 
-/// What a space was when its log was folded into segments. The greatest number counts; what it does not name is nothing.
+/// The segments of a space. The manifest with the greatest number counts; segments it does not name do not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Manifest {
     pub(super) n: u64,
-    /// Whose attempt it was.
+    /// The attempt that wrote it.
     pub(super) nonce: String,
-    /// Log objects that begin at or below it are in segments, and are nothing themselves.
+    /// Log objects that begin at or below this version are in segments, and do not count.
     pub(super) boundary: Version,
     /// The link of the record at the boundary.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! Where objects lie below the prefix. Every key is made here; no id becomes one without passing through.
+//! Keys of objects below the prefix. All keys are made here.
 //!
 //! ```text
 //! _sessile.json                                  the store's id and format
@@ -58,7 +58,7 @@ impl Keys {
         self.root.clone().join("_sessile.json")
     }
 
-    /// A key that nobody has used: for trying the store out.
+    /// A new key for a trial object.
     pub(super) fn trial(&self) -> Path {
         self.root.clone().join("_trial").join(format!("{:032x}", rand::random::<u128>()))
     }
@@ -109,7 +109,7 @@ impl SpaceKeys {
         Some(Space::new(TenantId::new(tenant).ok()?, kind, bits))
     }
 
-    /// Whether it lies where spaces do: a snapshot's name may be anything's.
+    /// Whether these are keys of a space.
     fn is_space(&self) -> bool {
         let parts: Vec<_> = self.folder.parts().collect();
         let [.., kind, characters] = parts.as_slice() else { return false };
@@ -117,7 +117,7 @@ impl SpaceKeys {
             && super::lists::bits_of(characters.as_ref()).is_some()
     }
 
-    /// What tells the space from others of the store.
+    /// The name of the space within the store.
     pub(super) fn name(&self) -> &str {
         self.folder.as_ref()
     }
@@ -185,24 +185,24 @@ impl SpaceKeys {
 
 /// What a key below a journal's folder is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum JournalKey {
     Log(Version),
     Manifest(u64),
     /// With the number of the manifest it was made for.
     Segment(u64, String),
 }
 
-/// Reads the last two parts of a key; what this crate did not write is nothing.
-pub(super) fn part(key: &Path) -> Option<Part> {
+/// Parses the last two parts of a key; `None` if this crate writes no such key.
+pub(super) fn part(key: &Path) -> Option<JournalKey> {
     let parts: Vec<_> = key.parts().collect();
     let [.., folder, name] = parts.as_slice() else { return None };
     let name = name.as_ref();
     match folder.as_ref() {
-        "log" => name.parse().ok().map(Part::Log),
-        "manifest" => name.parse().ok().map(Part::Manifest),
+        "log" => name.parse().ok().map(JournalKey::Log),
+        "manifest" => name.parse().ok().map(JournalKey::Manifest),
         "segment" => {
             let n = name.split_once('-')?.0.parse().ok()?;
-            Some(Part::Segment(n, name.to_owned()))
+            Some(JournalKey::Segment(n, name.to_owned()))
         }
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! Looking: what is in the store now.
+//! Reading the current state of a space from the store: a look.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -14,7 +14,7 @@ use sessile_core::{
 use super::{
     Inner,
     format::{Logged, Manifest, Segment},
-    keys::{Part, part},
+    keys::{JournalKey, part},
     site::Site,
     view::{Moment, View},
 };
@@ -25,13 +25,13 @@ const PARALLEL: usize = 16;
 /// Looks that are begun anew because objects went while they were read. Each has seen a manifest that is gone since.
 const LOOKS: usize = 16;
 
-/// What a store said that is no answer about an object.
+/// The error of a request that failed.
 pub(super) fn unavailable(what: &str, error: StoreError) -> Error {
-    Error::unavailable(format!("the object store could not {what}"), error)
+    Error::unavailable(format!("cannot {what}: the object store fails"), error)
 }
 
 impl Inner {
-    /// The bytes of an object, if there is one.
+    /// The bytes of an object; `None` if there is none.
     pub(super) async fn get(&self, key: &Path) -> Result<Option<Bytes>> {
         let got = match self.store.get(key).await {
             Ok(got) => got.bytes().await,
@@ -110,9 +110,9 @@ impl Inner {
         let (mut newest, mut firsts) = (0, Vec::new());
         for key in listed {
             match part(key) {
-                Some(Part::Manifest(n)) => newest = newest.max(n),
-                Some(Part::Log(first)) => firsts.push(first),
-                Some(Part::Segment(..)) | None => {}
+                Some(JournalKey::Manifest(n)) => newest = newest.max(n),
+                Some(JournalKey::Log(first)) => firsts.push(first),
+                Some(JournalKey::Segment(..)) | None => {}
             }
         }
         let manifest = match &known {

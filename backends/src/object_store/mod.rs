@@ -1,6 +1,6 @@
 //! A journal in a store of objects: S3, Google Cloud Storage, Azure Blob Storage, a folder, memory.
 //!
-//! # What it promises, and to whom
+//! # What it promises
 //!
 //! - A batch is one object, created only if it is absent; whoever creates `log/<head + 1>` has committed. Nothing is ever
 //!   changed in place, so it needs no more of a store than that, and strongly consistent reads and lists. [`Objects::open`]
@@ -52,8 +52,6 @@
 #[cfg(feature = "cloud")]
 mod cloud;
 mod commit;
-#[doc(hidden)]
-pub mod faults;
 mod fold;
 mod format;
 mod keys;
@@ -65,7 +63,6 @@ mod probe;
 mod scrub;
 mod site;
 mod snapshot;
-mod tamper;
 mod view;
 
 use std::{
@@ -166,12 +163,6 @@ impl Objects {
         self.inner.check()?;
         self.inner.fold(&self.inner.site(space)).await.map(|_| ())
     }
-
-    /// Forgets what was read, as a new handle would: for tests that change objects behind the journal's back.
-    #[doc(hidden)]
-    pub fn forget(&self) {
-        self.inner.kept.forget();
-    }
 }
 
 impl Inner {
@@ -182,7 +173,7 @@ impl Inner {
     /// Puts a trial object and asks when that was: milliseconds of the store's time, not of this host's.
     async fn store_time(&self) -> Result<u64> {
         let key = self.keys.trial();
-        let unavailable = |e| look::unavailable("tell its time", e);
+        let unavailable = |e| look::unavailable("read the time of the store", e);
         let put = PutOptions::default();
         self.store
             .put_opts(&key, Bytes::from_static(b"now").into(), put)

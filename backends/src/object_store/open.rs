@@ -1,14 +1,14 @@
-//! Opening a store of objects: does it keep its word, and is it ours?
+//! Opening a store of objects: trying out that it creates an object only once, and checking its format.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use object_store::{ObjectStore as _, path::Path};
+use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use sessile_core::error::{Error, Result};
 
-use super::{Inner, Options, commit::Created, look};
+use super::{Inner, Options, commit::Created};
 
 /// The format number, in `sessile.json`.
 pub(super) const FORMAT: u32 = 1;
@@ -35,11 +35,11 @@ fn millis(time: Duration) -> u64 {
 }
 
 impl Inner {
-    /// Refuses a store in which two can create one object: everything rests on that.
+    /// Refuses a store in which two requests can create the same object: commits rely on that.
     pub(super) async fn try_out(&self) -> Result<()> {
         let key = self.keys.trial();
         let tried = self.race(&key).await;
-        // What is left of a trial harms nobody.
+        // A trial object that stays does no harm.
         let _ = self.delete(vec![key]).await;
         tried
     }
@@ -112,18 +112,5 @@ impl Inner {
         Err(Error::failed(
             "the object store does not show what was written to it; check bucket and prefix",
         ))
-    }
-}
-
-impl super::Objects {
-    /// Changes the format number of the store.
-    #[doc(hidden)]
-    pub async fn set_format(&self, format: u32) -> Result<()> {
-        let inner = &self.inner;
-        let meta = Meta { sessile: format, store: "0".repeat(32), grace: default_grace() };
-        let bytes = serde_json::to_vec(&meta).map_err(|e| Error::invalid("meta", e.to_string()))?;
-        let options = object_store::PutOptions::default();
-        let put = inner.store.put_opts(&inner.keys.meta(), bytes.into(), options).await;
-        put.map(|_| ()).map_err(|e| look::unavailable("write an object", e))
     }
 }

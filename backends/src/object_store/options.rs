@@ -1,4 +1,4 @@
-//! How a store of objects is used.
+//! Options of [`Objects`](super::Objects).
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -13,9 +13,9 @@ use sessile_driver::clock::SystemClock;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// What an acknowledged write survives. [`Durability::PowerLoss`] for a cloud's store.
+    /// What an acknowledged write survives. Default: [`Durability::PowerLoss`], as a cloud's store promises.
     pub durability: Durability,
-    /// Who may open the store. [`Sharing::ManyHosts`] for a cloud's store.
+    /// Who may open the store. Default: [`Sharing::ManyHosts`].
     pub sharing: Sharing,
     /// How long after a log object was folded into a segment it may be deleted; at least twice as long as a request may
     /// take from sending it to hearing its answer, with all attempts of the client. 10 minutes. Whoever makes the store
@@ -51,35 +51,35 @@ impl fmt::Debug for Options {
 }
 
 impl Options {
-    /// With another durability.
+    /// Sets what an acknowledged write survives.
     #[must_use]
     pub const fn with_durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// With another sharing.
+    /// Sets who may open the store.
     #[must_use]
     pub const fn with_sharing(mut self, sharing: Sharing) -> Self {
         self.sharing = sharing;
         self
     }
 
-    /// With another grace.
+    /// Sets the grace of a store that this open makes.
     #[must_use]
     pub const fn with_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// With this many log objects before they are folded; at least 1.
+    /// Sets how many log objects are folded at once; at least 1.
     #[must_use]
     pub const fn with_fold_after(mut self, objects: usize) -> Self {
         self.fold_after = if objects == 0 { 1 } else { objects };
         self
     }
 
-    /// With another clock.
+    /// Sets the clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;

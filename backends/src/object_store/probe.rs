@@ -1,4 +1,4 @@
-//! Asking for what comes next instead of listing, as long as a proof holds.
+//! Reading the object after the head instead of listing, while a proof holds that this is enough.
 //!
 //! A view is *proved* for a time at which no boundary was above its head. A log object is deleted only a grace after the
 //! boundary passed it, so within half a grace of the proof the object after the head cannot have been deleted: a reply that

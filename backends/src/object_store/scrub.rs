@@ -1,4 +1,4 @@
-//! Scrubbing: what counts for nothing leaves the store, in every space of it.
+//! Scrubbing: deleting the objects of every space that do not count.
 //!
 //! A process that slept may still put a segment or a snapshot with what was erased: it looked before the erasure, and what
 //! it sends arrives within a grace of its look. So a scrub is not done before a grace has passed since the erasure, by the
@@ -12,11 +12,11 @@ use sessile_core::error::Result;
 
 use super::{
     Inner,
-    keys::{Part, SpaceKeys, part},
+    keys::{JournalKey, SpaceKeys, part},
     look, millis,
 };
 
-/// Spaces that are swept at a time.
+/// Spaces that are cleaned at the same time.
 const PARALLEL: usize = 16;
 
 /// A space as a listing of the whole store shows it.
@@ -46,7 +46,7 @@ impl Inner {
             let found = spaces.entry(name).or_insert_with(new);
             if let Some(erasure) = snapshot {
                 found.snapshots.push((erasure, key.clone()));
-            } else if let Some(Part::Manifest(n)) = part(key) {
+            } else if let Some(JournalKey::Manifest(n)) = part(key) {
                 found.manifest = found.manifest.max((n, millis(&meta)));
             }
         }

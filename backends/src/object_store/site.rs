@@ -1,4 +1,4 @@
-//! A space as the journal works on it: its keys, what is known of it, and its name for people.
+//! A space as a call of the journal uses it: its keys, its cache, and its name in errors.
 
 use std::sync::Arc;
 
@@ -7,19 +7,19 @@ use sessile_core::{
     id::{Space, Version},
 };
 
-use super::{Inner, keys::SpaceKeys, view::Cell};
+use super::{Inner, keys::SpaceKeys, view::SpaceCell};
 
 /// One space of the store.
 #[derive(Clone, Debug)]
 pub(super) struct Site {
     pub(super) keys: SpaceKeys,
-    pub(super) cell: Arc<Cell>,
+    pub(super) cell: Arc<SpaceCell>,
     /// `None` where its keys are all there is, and its tenant's name is too long to be spelled out in them.
     space: Option<Space>,
 }
 
 impl Site {
-    /// What is wrong with a record of it.
+    /// The error for a damaged record.
     pub(super) fn damaged(&self, version: Version, reason: &str) -> Error {
         match &self.space {
             Some(space) => Error::corrupt(space, version, reason),
@@ -30,7 +30,7 @@ impl Site {
         }
     }
 
-    /// Others were faster too often.
+    /// The error when other processes were faster too often.
     pub(super) fn contended(&self) -> Error {
         match &self.space {
             Some(space) => Error::contended(space),

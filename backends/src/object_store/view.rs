@@ -1,4 +1,4 @@
-//! What a handle knows of a space, and when it was true.
+//! The cache of a handle: the state of spaces, and when it was current.
 
 use std::{
     collections::BTreeMap,
@@ -114,7 +114,7 @@ impl View {
 
 /// A space in use.
 #[derive(Debug, Default)]
-pub(super) struct Cell {
+pub(super) struct SpaceCell {
     view: Mutex<Option<Arc<View>>>,
     /// When this handle first saw each boundary, the newest last: what lies below one may be deleted a grace later.
     seen: Mutex<Vec<(Version, Duration)>>,
@@ -123,7 +123,7 @@ pub(super) struct Cell {
 /// Boundaries whose age is remembered.
 const BOUNDARIES: usize = 16;
 
-impl Cell {
+impl SpaceCell {
     /// What is known, if anything is.
     pub(super) fn view(&self) -> Option<Arc<View>> {
         lock(&self.view).clone()
@@ -196,12 +196,12 @@ impl Cell {
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     looks: AtomicU64,
-    cells: Mutex<LinkedHashMap<String, Arc<Cell>>>,
+    cells: Mutex<LinkedHashMap<String, Arc<SpaceCell>>>,
     segments: Mutex<LinkedHashMap<String, Arc<Vec<Logged>>>>,
 }
 
 impl Kept {
-    pub(super) fn cell(&self, keys: &SpaceKeys) -> Arc<Cell> {
+    pub(super) fn cell(&self, keys: &SpaceKeys) -> Arc<SpaceCell> {
         let mut cells = lock(&self.cells);
         let cell = cells.remove(keys.name()).unwrap_or_default();
         cells.insert(keys.name().to_owned(), cell.clone());
@@ -217,7 +217,7 @@ impl Kept {
         while cells.len() > CELLS {
             cells.pop_front();
         }
-        let weigh = |cell: &Arc<Cell>| cell.view().map_or(0, |view| view.weight());
+        let weigh = |cell: &Arc<SpaceCell>| cell.view().map_or(0, |view| view.weight());
         let mut weight: usize = cells.values().map(weigh).sum();
         for cell in cells.values() {
             if weight <= KEPT {
@@ -250,11 +250,5 @@ impl Kept {
 
     pub(super) fn drop_segment(&self, name: &str) {
         lock(&self.segments).remove(name);
-    }
-
-    /// Forgets all that was read: for tests that change objects behind the journal's back.
-    pub(super) fn forget(&self) {
-        lock(&self.segments).clear();
-        lock(&self.cells).values().for_each(|cell| cell.forget());
     }
 }

@@ -13,7 +13,7 @@ pub(super) struct Address<'a> {
 }
 
 /// An option of a scheme: its name, and its values in words.
-pub(super) type Known = (&'static str, &'static str);
+pub(super) type KnownOption = (&'static str, &'static str);
 
 impl<'a> Address<'a> {
     /// Takes an address apart; a plain path may hold a `?`, and a single letter before a colon is a drive.
@@ -37,7 +37,7 @@ impl<'a> Address<'a> {
     }
 
     /// The options, each known and given once.
-    pub(super) fn options(&self, known: &[Known]) -> Result<Vec<(&'static str, &'a str)>> {
+    pub(super) fn options(&self, known: &[KnownOption]) -> Result<Vec<(&'static str, &'a str)>> {
         let mut options: Vec<(&'static str, &'a str)> = Vec::new();
         for option in self.query.split('&').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
@@ -55,7 +55,7 @@ impl<'a> Address<'a> {
         Ok(options)
     }
 
-    fn unknown(&self, name: &str, known: &[Known]) -> Error {
+    fn unknown(&self, name: &str, known: &[KnownOption]) -> Error {
         let scheme = self.scheme.unwrap_or_default();
         let lower = name.to_ascii_lowercase();
         let secrets = ["key", "secret", "token", "pass", "credential", "sas", "sig"];
@@ -78,7 +78,7 @@ impl<'a> Address<'a> {
 
 /// What to say of a value that an option does not take.
 #[cfg(any(feature = "disk", feature = "object_store", feature = "redb", feature = "sqlite"))]
-pub(super) fn not_a_value(name: &str, known: &[Known]) -> Error {
+pub(super) fn not_a_value(name: &str, known: &[KnownOption]) -> Error {
     let values = known.iter().find(|(known, _)| *known == name).map_or("", |(_, values)| values);
     Error::invalid(
         "store",
@@ -88,13 +88,13 @@ pub(super) fn not_a_value(name: &str, known: &[Known]) -> Error {
 
 /// `true` or `false`.
 #[cfg(any(feature = "disk", feature = "redb"))]
-pub(super) fn flag(name: &str, value: &str, known: &[Known]) -> Result<bool> {
+pub(super) fn flag(name: &str, value: &str, known: &[KnownOption]) -> Result<bool> {
     value.parse().map_err(|_| not_a_value(name, known))
 }
 
 /// 1 to 65,536.
 #[cfg(any(feature = "disk", feature = "object_store", feature = "redb"))]
-pub(super) fn number(name: &str, value: &str, known: &[Known]) -> Result<usize> {
+pub(super) fn number(name: &str, value: &str, known: &[KnownOption]) -> Result<usize> {
     let number = value.parse().ok().filter(|number| (1..=65_536).contains(number));
     number.ok_or_else(|| not_a_value(name, known))
 }

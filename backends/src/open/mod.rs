@@ -126,7 +126,7 @@ fn memory(address: Address<'_>) -> Result<Arc<dyn Journal>> {
 #[cfg(feature = "sqlite")]
 async fn sqlite(address: Address<'_>) -> Result<Arc<dyn Journal>> {
     use crate::sqlite::{Options, Sqlite, Synchronous};
-    const KNOWN: &[address::Known] = &[("synchronous", "full|normal")];
+    const KNOWN: &[address::KnownOption] = &[("synchronous", "full|normal")];
     let mut options = Options::default();
     for (name, value) in address.options(KNOWN)? {
         options = options.with_synchronous(match value {
@@ -141,7 +141,7 @@ async fn sqlite(address: Address<'_>) -> Result<Arc<dyn Journal>> {
 #[cfg(feature = "disk")]
 async fn disk(address: Address<'_>) -> Result<Arc<dyn Journal>> {
     use crate::disk::{Disk, Options};
-    const KNOWN: &[address::Known] = &[
+    const KNOWN: &[address::KnownOption] = &[
         ("read_only", "true|false"),
         ("files", "1..65536"),
         ("memory_mib", "1..65536"),
@@ -163,7 +163,8 @@ async fn disk(address: Address<'_>) -> Result<Arc<dyn Journal>> {
 #[cfg(feature = "redb")]
 async fn redb(address: Address<'_>) -> Result<Arc<dyn Journal>> {
     use crate::redb::{Options, Redb};
-    const KNOWN: &[address::Known] = &[("quick_repair", "true|false"), ("cache_mib", "1..65536")];
+    const KNOWN: &[address::KnownOption] =
+        &[("quick_repair", "true|false"), ("cache_mib", "1..65536")];
     let mut options = Options::default();
     for (name, value) in address.options(KNOWN)? {
         options = match name {

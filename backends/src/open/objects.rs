@@ -7,10 +7,10 @@ use sessile_core::{
     journal::{Journal, Sharing},
 };
 
-use super::address::{self, Address, Known};
+use super::address::{self, Address, KnownOption};
 use crate::object_store::{Objects, Options};
 
-const KNOWN: &[Known] = &[("grace_seconds", "1..86400"), ("fold_after", "1..65536")];
+const KNOWN: &[KnownOption] = &[("grace_seconds", "1..86400"), ("fold_after", "1..65536")];
 
 fn options(address: Address<'_>) -> Result<Options> {
     let mut options = Options::default();

@@ -12,7 +12,7 @@ use sessile_core::{
 };
 
 use super::{
-    error::Found,
+    error::EngineResult,
     index,
     read::{self, Reading, damaged},
     schema::{self, Linked, Row, Tables},
@@ -24,32 +24,32 @@ use sessile_driver::{
 };
 
 /// What a space is.
-enum State {
+enum SpaceState {
     Live(Row),
     /// No commit yet; blobs may wait for one under this number.
     Unborn(Option<u64>),
     Dropped,
 }
 
-fn state(tables: &mut Tables<'_>, space: &Space) -> Found<State> {
+fn state(tables: &mut Tables<'_>, space: &Space) -> EngineResult<SpaceState> {
     if let Some(id) = read::number(tables.space()?, space)? {
-        return read::row(tables.record()?, space, id).map(State::Live);
+        return read::row(tables.record()?, space, id).map(SpaceState::Live);
     }
     let other = tables.other()?.get(schema::space_key(space))?.map(|number| number.value());
     Ok(match other {
-        Some(schema::DROPPED) => State::Dropped,
-        number => State::Unborn(number),
+        Some(schema::DROPPED) => SpaceState::Dropped,
+        number => SpaceState::Unborn(number),
     })
 }
 
 /// Applies a job; `None`: it wrote, and is done once the transaction is durable. An error may leave a part of it written:
 /// the transaction must be given up.
-pub(super) fn apply(tables: &mut Tables<'_>, job: &Job) -> Found<Option<Commit>> {
+pub(super) fn apply(tables: &mut Tables<'_>, job: &Job) -> EngineResult<Option<Commit>> {
     let space = &job.space;
     let state = state(tables, space)?;
     let done = || Ok(Some(Commit::Done));
     match (&job.write, state) {
-        (Write::Drop { .. }, State::Dropped) => done(),
+        (Write::Drop { .. }, SpaceState::Dropped) => done(),
         (Write::Batch { expected, .. } | Write::Drop { expected }, state) => {
             if let Some(refusal) = refusal(tables, space, &state, *expected)? {
                 return Ok(Some(refusal));
@@ -60,23 +60,23 @@ pub(super) fn apply(tables: &mut Tables<'_>, job: &Job) -> Found<Option<Commit>>
             }
             Ok(None)
         }
-        (Write::Snapshot(snapshot), State::Live(row)) => save_snapshot(tables, &row, snapshot),
+        (Write::Snapshot(snapshot), SpaceState::Live(row)) => save_snapshot(tables, &row, snapshot),
         // No record can ever name a blob of a dropped space: it is collected before it is kept.
-        (Write::Snapshot(_), _) | (_, State::Dropped) => done(),
+        (Write::Snapshot(_), _) | (_, SpaceState::Dropped) => done(),
         (Write::Blob { name, bytes, at }, state) => {
             put_blob(tables, space, state, name, bytes, *at)?;
             Ok(None)
         }
-        (Write::Erase { versions }, State::Live(row)) => {
+        (Write::Erase { versions }, SpaceState::Live(row)) => {
             let changed = erase(tables, space, &row, versions)?;
             if changed { Ok(None) } else { done() }
         }
-        (Write::Erase { .. }, State::Unborn(_)) => done(),
+        (Write::Erase { .. }, SpaceState::Unborn(_)) => done(),
         (Write::Collect { in_use, upto, count }, state) => {
             let id = match state {
-                State::Live(row) => Some(row.id),
-                State::Unborn(id) => id,
-                State::Dropped => None,
+                SpaceState::Live(row) => Some(row.id),
+                SpaceState::Unborn(id) => id,
+                SpaceState::Dropped => None,
             };
             let collected = id.map_or(Ok(0), |id| collect(tables, id, in_use, *upto))?;
             count.store(collected, Ordering::Relaxed);
@@ -88,15 +88,15 @@ pub(super) fn apply(tables: &mut Tables<'_>, job: &Job) -> Found<Option<Commit>>
 fn refusal(
     tables: &mut Tables<'_>,
     space: &Space,
-    state: &State,
+    state: &SpaceState,
     expected: Option<Position>,
-) -> Found<Option<Commit>> {
+) -> EngineResult<Option<Commit>> {
     let row = match state {
-        State::Live(row) => Some(row),
-        State::Unborn(_) | State::Dropped => None,
+        SpaceState::Live(row) => Some(row),
+        SpaceState::Unborn(_) | SpaceState::Dropped => None,
     };
     check::refusal(
-        matches!(state, State::Dropped),
+        matches!(state, SpaceState::Dropped),
         row.map(|row| row.head.position),
         expected,
         || Ok(row.map(|row| row.head.clone())),
@@ -109,13 +109,13 @@ fn since(
     space: &Space,
     row: &Row,
     range: &ReadRange,
-) -> Found<Vec<Record>> {
+) -> EngineResult<Vec<Record>> {
     let (records, streams) = tables.both()?;
     let (id, head, bytes) = (row.id, row.head.position.version, check::SINCE_BYTES);
     Reading { space, id, head, records, streams, bytes }.read(range)
 }
 
-fn next_number(tables: &mut Tables<'_>) -> Found<u64> {
+fn next_number(tables: &mut Tables<'_>) -> EngineResult<u64> {
     let meta = tables.meta()?;
     let next =
         meta.get("next")?.and_then(|next| Some(u64::from_be_bytes(next.value().try_into().ok()?)));
@@ -124,11 +124,16 @@ fn next_number(tables: &mut Tables<'_>) -> Found<u64> {
     Ok(next)
 }
 
-fn append(tables: &mut Tables<'_>, space: &Space, state: State, batch: &Batch) -> Found<()> {
+fn append(
+    tables: &mut Tables<'_>,
+    space: &Space,
+    state: SpaceState,
+    batch: &Batch,
+) -> EngineResult<()> {
     let Some(end) = batch.end() else { return Ok(()) };
     let now = batch.card.as_ref().map(|card| card.updated_at.millis());
     let (before, row) = match state {
-        State::Live(row) => {
+        SpaceState::Live(row) => {
             let now = now.unwrap_or(row.updated);
             if row.listed == row.updated && now != row.listed {
                 index::mark(tables, space)?;
@@ -139,8 +144,8 @@ fn append(tables: &mut Tables<'_>, space: &Space, state: State, batch: &Batch) -
                 Row { head: Head { position: end, card }, updated: now, ..row },
             )
         }
-        State::Unborn(number) => (0, create(tables, space, number, end, batch)?),
-        State::Dropped => return Ok(()),
+        SpaceState::Unborn(number) => (0, create(tables, space, number, end, batch)?),
+        SpaceState::Dropped => return Ok(()),
     };
     let mut newest: Vec<(Stream, Version)> = Vec::new();
     for record in &batch.records {
@@ -174,7 +179,7 @@ fn create(
     number: Option<u64>,
     end: Position,
     batch: &Batch,
-) -> Found<Row> {
+) -> EngineResult<Row> {
     let id = match number {
         Some(id) => {
             tables.other()?.remove(schema::space_key(space))?;
@@ -199,7 +204,7 @@ fn newest_of(
     id: u64,
     head: Version,
     stream: Stream,
-) -> Found<Version> {
+) -> EngineResult<Version> {
     let (records, streams) = tables.both()?;
     Index { space, id, head, records }.newest(streams, stream)
 }
@@ -209,12 +214,12 @@ fn project_key(space: &Space, project: ProjectId) -> (&[u8], u8, u128, u128) {
     (space.tenant().as_str().as_bytes(), scope, project, space.bits())
 }
 
-fn drop_all(tables: &mut Tables<'_>, space: &Space, state: State) -> Found<()> {
+fn drop_all(tables: &mut Tables<'_>, space: &Space, state: SpaceState) -> EngineResult<()> {
     tables.other()?.insert(schema::space_key(space), schema::DROPPED)?;
     let id = match state {
-        State::Unborn(None) | State::Dropped => return Ok(()),
-        State::Unborn(Some(id)) => id,
-        State::Live(row) => {
+        SpaceState::Unborn(None) | SpaceState::Dropped => return Ok(()),
+        SpaceState::Unborn(Some(id)) => id,
+        SpaceState::Live(row) => {
             tables.space()?.remove(schema::space_key(space))?;
             index::remove(tables, space, &row)?;
             if let Some(project) = row.project {
@@ -233,7 +238,11 @@ fn drop_all(tables: &mut Tables<'_>, space: &Space, state: State) -> Found<()> {
 }
 
 /// Keeps it unless a newer one, of a version that exists, is there.
-fn save_snapshot(tables: &mut Tables<'_>, row: &Row, snapshot: &Snapshot) -> Found<Option<Commit>> {
+fn save_snapshot(
+    tables: &mut Tables<'_>,
+    row: &Row,
+    snapshot: &Snapshot,
+) -> EngineResult<Option<Commit>> {
     let table = tables.snapshot()?;
     let kept = table.get(row.id)?.and_then(|kept| schema::decode_snapshot(kept.value()));
     let newer = |kept: &Snapshot| {
@@ -250,15 +259,15 @@ fn save_snapshot(tables: &mut Tables<'_>, row: &Row, snapshot: &Snapshot) -> Fou
 fn put_blob(
     tables: &mut Tables<'_>,
     space: &Space,
-    state: State,
+    state: SpaceState,
     name: &BlobName,
     bytes: &[u8],
     at: Timestamp,
-) -> Found<()> {
+) -> EngineResult<()> {
     let id = match state {
-        State::Live(row) => row.id,
-        State::Unborn(Some(id)) => id,
-        State::Unborn(None) | State::Dropped => {
+        SpaceState::Live(row) => row.id,
+        SpaceState::Unborn(Some(id)) => id,
+        SpaceState::Unborn(None) | SpaceState::Dropped => {
             let id = next_number(tables)?;
             tables.other()?.insert(schema::space_key(space), id)?;
             id
@@ -270,7 +279,12 @@ fn put_blob(
     Ok(())
 }
 
-fn erase(tables: &mut Tables<'_>, space: &Space, row: &Row, versions: &[Version]) -> Found<bool> {
+fn erase(
+    tables: &mut Tables<'_>,
+    space: &Space,
+    row: &Row,
+    versions: &[Version],
+) -> EngineResult<bool> {
     let mut changed = tables.snapshot()?.remove(row.id)?.is_some();
     for version in versions.iter().filter(|version| **version <= row.head.position.version) {
         let key = (row.id, *version);
@@ -302,7 +316,7 @@ fn collect(
     id: u64,
     in_use: &HashSet<BlobName>,
     upto: Timestamp,
-) -> Found<u64> {
+) -> EngineResult<u64> {
     let mut unused: Vec<Vec<u8>> = Vec::new();
     for row in tables.put()?.range((id, b"".as_slice())..(id + 1, b"".as_slice()))? {
         let (key, put) = row?;

@@ -5,22 +5,24 @@ use std::{io, path::Path};
 use redb::Error as Engine;
 use sessile_core::error::Error;
 
-/// What can go wrong in one transaction: the engine, or what it found.
+/// Why a transaction failed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum RedbFailure {
+    /// The engine fails.
     Engine(Engine),
-    Found(Error),
+    /// The journal states an error of its own, such as damage.
+    Stated(Error),
 }
 
-impl From<Error> for Failure {
+impl From<Error> for RedbFailure {
     fn from(error: Error) -> Self {
-        Self::Found(error)
+        Self::Stated(error)
     }
 }
 
 macro_rules! engine_errors {
     ($($error:ident),*) => {
-        $(impl From<redb::$error> for Failure {
+        $(impl From<redb::$error> for RedbFailure {
             fn from(error: redb::$error) -> Self {
                 Self::Engine(error.into())
             }
@@ -30,7 +32,8 @@ macro_rules! engine_errors {
 
 engine_errors!(StorageError, TableError, TransactionError, CommitError, DatabaseError);
 
-pub(super) type Found<T> = Result<T, Failure>;
+/// The result of a query.
+pub(super) type EngineResult<T> = Result<T, RedbFailure>;
 
 /// After this one the engine does nothing more until the file is opened again: it keeps no state that a read or write
 /// that failed might have left half done.
@@ -84,12 +87,12 @@ pub(super) fn engine(file: &Path, error: Engine) -> Error {
 }
 
 /// Damaged pages can make the engine panic; no caller sees that as such.
-pub(super) fn guarded<T>(work: impl FnOnce() -> Found<T>) -> Found<T> {
+pub(super) fn guarded<T>(work: impl FnOnce() -> EngineResult<T>) -> EngineResult<T> {
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
     done.unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().map(String::as_str);
         let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason");
-        Err(Failure::Engine(Engine::Corrupted(format!("the engine gave up: {said}"))))
+        Err(RedbFailure::Engine(Engine::Corrupted(format!("the engine gave up: {said}"))))
     })
 }
 
@@ -112,8 +115,8 @@ mod tests {
 
     #[test]
     fn a_panic_is_damage() {
-        let done: Found<()> = guarded(|| panic!("a page without a type"));
-        let Err(Failure::Engine(error)) = done else { panic!("{done:?}") };
+        let done: EngineResult<()> = guarded(|| panic!("a page without a type"));
+        let Err(RedbFailure::Engine(error)) = done else { panic!("{done:?}") };
         assert!(error.to_string().contains("a page without a type"));
     }
 }

@@ -16,7 +16,7 @@ use sessile_core::{
 };
 
 use super::{
-    error::Found,
+    error::EngineResult,
     read::{self, damaged},
     schema::{self, Row, Tables},
 };
@@ -31,7 +31,7 @@ pub(super) fn place(
     project: Option<ProjectId>,
     from: Option<u64>,
     to: Option<u64>,
-) -> Found<()> {
+) -> EngineResult<()> {
     let tenant = space.tenant().as_str().as_bytes();
     let table = tables.updated()?;
     for of in std::iter::once(None).chain(project.map(Some)) {
@@ -47,7 +47,7 @@ pub(super) fn place(
 }
 
 /// Says of a space that it is no longer where it belongs.
-pub(super) fn mark(tables: &mut Tables<'_>, space: &Space) -> Found<()> {
+pub(super) fn mark(tables: &mut Tables<'_>, space: &Space) -> EngineResult<()> {
     if tables.moved()?.len()? >= MOST {
         settle(tables)?;
     }
@@ -56,7 +56,7 @@ pub(super) fn mark(tables: &mut Tables<'_>, space: &Space) -> Found<()> {
 }
 
 /// Moves all that are not where they belong.
-fn settle(tables: &mut Tables<'_>) -> Found<()> {
+fn settle(tables: &mut Tables<'_>) -> EngineResult<()> {
     let mut moved = Vec::new();
     for row in tables.moved()?.iter()? {
         moved.push(space(row?.0.value())?);
@@ -73,7 +73,7 @@ fn settle(tables: &mut Tables<'_>) -> Found<()> {
     Ok(())
 }
 
-fn space((tenant, kind, bits): (&[u8], u8, u128)) -> Found<Space> {
+fn space((tenant, kind, bits): (&[u8], u8, u128)) -> EngineResult<Space> {
     let tenant = std::str::from_utf8(tenant).unwrap_or_default();
     let kind = if kind == schema::kind(SpaceKind::Thread) {
         SpaceKind::Thread
@@ -84,14 +84,14 @@ fn space((tenant, kind, bits): (&[u8], u8, u128)) -> Found<Space> {
 }
 
 /// Takes a space out of the order.
-pub(super) fn remove(tables: &mut Tables<'_>, space: &Space, row: &Row) -> Found<()> {
+pub(super) fn remove(tables: &mut Tables<'_>, space: &Space, row: &Row) -> EngineResult<()> {
     place(tables, space, row.project, Some(row.listed), None)?;
     tables.moved()?.remove(schema::space_key(space))?;
     Ok(())
 }
 
 /// The spaces of a list by id bits, newest first: those where they belong, and those that are not, in one order.
-pub(super) fn newest(txn: &ReadTransaction, query: &ListQuery) -> Found<Vec<u128>> {
+pub(super) fn newest(txn: &ReadTransaction, query: &ListQuery) -> EngineResult<Vec<u128>> {
     let tenant = query.tenant.as_str().as_bytes();
     let kind = schema::kind(query.kind);
     let last = query.after.map(|(updated, bits)| (updated.millis(), bits));
@@ -120,7 +120,7 @@ pub(super) fn newest(txn: &ReadTransaction, query: &ListQuery) -> Found<Vec<u128
         last.map_or(Bound::Included(key((u64::MAX, u128::MAX))), |last| Bound::Excluded(key(last)));
     let table = txn.open_table(schema::UPDATED)?;
     let mut placed = table.range((Bound::Included(key((0, 0))), before))?.rev();
-    let mut next_placed = || -> Found<Option<(u64, u128)>> {
+    let mut next_placed = || -> EngineResult<Option<(u64, u128)>> {
         for row in placed.by_ref() {
             let (_, _, _, updated, bits) = row?.0.value();
             if !elsewhere.contains(&bits) {

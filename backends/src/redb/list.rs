@@ -10,19 +10,20 @@ use sessile_core::{
 };
 
 use super::{
-    error::{Failure, Found},
+    error::{EngineResult, RedbFailure},
     index, read, schema,
 };
 
-pub(super) fn list(txn: &ReadTransaction, query: &ListQuery) -> Found<Vec<ListRow>> {
+pub(super) fn list(txn: &ReadTransaction, query: &ListQuery) -> EngineResult<Vec<ListRow>> {
     let (spaces, records) = (txn.open_table(schema::SPACE)?, txn.open_table(schema::RECORD)?);
     let tenant = query.tenant.as_str().as_bytes();
     let (scope, project) = schema::scope(query.kind, query.project);
     let space = |bits| Space::new(query.tenant.clone(), query.kind, bits);
     let mut list = Vec::new();
-    let listed = |bits: u128| -> Found<ListRow> {
+    let listed = |bits: u128| -> EngineResult<ListRow> {
         let space = space(bits);
-        let damage = || Failure::Found(Error::corrupt(&space, 0, "it is listed and not there"));
+        let damage =
+            || RedbFailure::Stated(Error::corrupt(&space, 0, "it is listed and not there"));
         let id = read::number(&spaces, &space)?.ok_or_else(damage)?;
         let row = read::row(&records, &space, id)?;
         Ok(ListRow { head: row.head, space })

@@ -10,7 +10,7 @@ use redb::{BackendError, StorageBackend};
 
 use sessile_driver::lock;
 
-/// Whether a flush has failed, and what was said. It never becomes true again.
+/// Whether a flush has failed, and with which error. It stays so.
 #[derive(Debug, Default)]
 pub(super) struct Flush(OnceLock<String>);
 
@@ -24,7 +24,7 @@ impl Flush {
     }
 }
 
-/// Who hears of a failed flush: one watch, until another takes its place.
+/// The watch that records a failed flush.
 #[derive(Debug)]
 pub(super) struct Watch(Mutex<Arc<Flush>>);
 
@@ -42,7 +42,7 @@ impl Watch {
 #[derive(Debug)]
 pub(super) struct Medium {
     pub(super) inner: Arc<dyn StorageBackend>,
-    /// Locks and the close go through to a file; a medium that a caller gave is his, and is closed with its last owner.
+    /// A file is locked and closed; a medium of a caller is not, and is closed with its last owner.
     pub(super) is_file: bool,
     pub(super) watch: Arc<Watch>,
 }

@@ -12,7 +12,6 @@ mod read;
 mod schema;
 mod scrub;
 mod streams;
-mod tamper;
 mod write;
 
 use std::{
@@ -39,9 +38,8 @@ use sessile_core::{
 
 pub use self::options::Options;
 #[doc(hidden)]
-pub use self::tamper::set_format;
 use self::{
-    error::{Failure, Found},
+    error::{EngineResult, RedbFailure},
     medium::Flush,
     open::Place,
     read::Reading,
@@ -56,7 +54,7 @@ use sessile_driver::{
     notifier::Notifier,
 };
 
-/// A read of at most this many records runs on the caller's thread; a longer one where it may block.
+/// A read of up to this many records runs on the caller's thread; a longer one through [`blocking::run`].
 const SHORT_READ: usize = 64;
 
 /// A journal in a redb file, which one process has open at a time.
@@ -98,32 +96,32 @@ const SHORT_READ: usize = 64;
 /// - That the file ever shrinks, but by a scrub.
 #[derive(Debug)]
 pub struct Redb {
-    shared: Arc<Shared>,
+    shared: Arc<RedbShared>,
     group: Arc<GroupCommit>,
 }
 
-/// What readers and the writer share.
+/// The state that readers and the writer share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct RedbShared {
     place: Place,
     options: Options,
     info: JournalInfo,
-    slot: RwLock<Slot>,
+    slot: RwLock<DatabaseSlot>,
     notifier: Notifier,
     closed: AtomicBool,
-    /// Once it failed, the handle is of no use.
+    /// Whether a flush failed: the handle then refuses every call.
     flush: Arc<Flush>,
 }
 
-/// The engine, as it was opened the last time. Transactions run under the read lock: who has the write lock is alone.
+/// The open database. Transactions run under the read lock; opening it again takes the write lock.
 #[derive(Debug)]
-struct Slot {
+struct DatabaseSlot {
     db: Option<Database>,
     generation: u64,
 }
 
-impl Shared {
-    /// Refuses what comes after a close or a failed flush.
+impl RedbShared {
+    /// Checks that the handle was not closed, and that no flush failed.
     fn check(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(check::closed());
@@ -142,8 +140,11 @@ impl Shared {
         error::engine(self.place.name(), error)
     }
 
-    /// Runs what needs the engine; says which opening of it that was.
-    fn with<T>(&self, work: impl FnOnce(&Database) -> Found<T>) -> Result<(u64, Found<T>)> {
+    /// Runs work on the open database; returns the number of its opening too.
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&Database) -> EngineResult<T>,
+    ) -> Result<(u64, EngineResult<T>)> {
         self.check()?;
         let mut slot = self.slot.read().unwrap_or_else(PoisonError::into_inner);
         if slot.db.is_none() {
@@ -172,29 +173,29 @@ impl Shared {
                 );
                 return Err(Error::failed(reason));
             }
-            *slot = Slot { db: Some(db), generation: generation + 1 };
+            *slot = DatabaseSlot { db: Some(db), generation: generation + 1 };
         }
         Ok(())
     }
 
     /// Runs one query; after a failure once more, with the file opened again.
-    fn read<T>(&self, query: impl Fn(&ReadTransaction) -> Found<T>) -> Result<T> {
+    fn read<T>(&self, query: impl Fn(&ReadTransaction) -> EngineResult<T>) -> Result<T> {
         let mut is_first = true;
         loop {
             let (generation, found) = self.with(|db| query(&db.begin_read()?))?;
             match found {
                 Ok(value) => return Ok(value),
-                Err(Failure::Found(error)) => return Err(error),
-                Err(Failure::Engine(e)) if is_first && error::is_final(&e) => {
+                Err(RedbFailure::Stated(error)) => return Err(error),
+                Err(RedbFailure::Engine(e)) if is_first && error::is_final(&e) => {
                     is_first = false;
                     self.revive(generation)?;
                 }
-                Err(Failure::Engine(e)) => return Err(self.engine_error(e)),
+                Err(RedbFailure::Engine(e)) => return Err(self.engine_error(e)),
             }
         }
     }
 
-    /// Ends the engine, after what is under way.
+    /// Closes the database after the transactions under way.
     fn shut(&self) -> Result<()> {
         let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
         let db = slot.db.take();
@@ -226,7 +227,8 @@ impl Redb {
         blocking::run(move || Self::over(place, options)).await?
     }
 
-    /// Opens a store on a medium of the caller's, who sees to it that nobody else uses it. It cannot be scrubbed.
+    /// Opens a store on a medium other than a file, such as a simulated one. The caller ensures that nobody else uses it. It
+    /// cannot be scrubbed.
     #[doc(hidden)]
     pub fn open_on(medium: impl StorageBackend, options: Options) -> Result<Self> {
         Self::over(Place::Medium(Arc::new(medium)), options)
@@ -237,11 +239,11 @@ impl Redb {
         let (db, store) = place.open(&options, &flush)?;
         let durability = Durability::PowerLoss;
         let info = JournalInfo::new("redb", store, durability, Sharing::OneProcess, schema::FORMAT);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(RedbShared {
             place,
             options,
             info,
-            slot: RwLock::new(Slot { db: Some(db), generation: 0 }),
+            slot: RwLock::new(DatabaseSlot { db: Some(db), generation: 0 }),
             notifier: Notifier::new(),
             closed: AtomicBool::new(false),
             flush,
@@ -254,7 +256,7 @@ impl Redb {
     async fn query<T: Send + 'static>(
         &self,
         is_short: bool,
-        query: impl Fn(&ReadTransaction) -> Found<T> + Send + 'static,
+        query: impl Fn(&ReadTransaction) -> EngineResult<T> + Send + 'static,
     ) -> Result<T> {
         coop::yield_budget().await;
         if is_short && self.shared.slot.try_read().is_ok() {
@@ -264,7 +266,7 @@ impl Redb {
         blocking::run(move || shared.read(query)).await?
     }
 
-    /// Nobody waits for another process here: a write has all the time it needs.
+    /// The deadline of a write: a year, because no other process has the file.
     async fn submit(&self, space: &Space, write: Write) -> Result<Commit> {
         coop::yield_budget().await;
         self.shared.check()?;
@@ -272,7 +274,7 @@ impl Redb {
         self.group.submit(Job { space: space.clone(), write, until }).await
     }
 
-    /// A write that no head can refuse.
+    /// A write that has no expected head.
     async fn keep(&self, space: &Space, write: Write) -> Result<()> {
         self.submit(space, write).await.and_then(check::require_known)
     }
@@ -396,7 +398,7 @@ impl Blobs for Redb {
     ) -> Result<Vec<u8>> {
         let (space, name) = (space.clone(), name.clone());
         let query = move |txn: &ReadTransaction| {
-            let missing = || Failure::Found(Error::not_found(Subject::blob(&space, &name)));
+            let missing = || RedbFailure::Stated(Error::not_found(Subject::blob(&space, &name)));
             let id = match read::number(&txn.open_table(schema::SPACE)?, &space)? {
                 Some(id) => Some(id),
                 None => {

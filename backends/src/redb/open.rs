@@ -1,4 +1,4 @@
-//! Opening a file or a medium: is it a store, a new one, or something else?
+//! Opening a file or a medium: a store, a new one, or one to refuse.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -15,7 +15,7 @@ use sessile_core::error::{Error, Result};
 
 use super::{
     Options,
-    error::{self, Failure, Found},
+    error::{self, EngineResult, RedbFailure},
     medium::{Flush, Medium, Watch},
     owner, schema,
 };
@@ -29,7 +29,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// What people call it.
+    /// Its name in errors.
     pub(super) fn name(&self) -> &Path {
         match self {
             Self::File(path) => path,
@@ -37,7 +37,7 @@ impl Place {
         }
     }
 
-    /// Opens the database, and makes it a store if it is new; answers the store's id.
+    /// Opens the database, and makes it a store if it is new; returns the id of the store too.
     pub(super) fn open(&self, options: &Options, flush: &Arc<Flush>) -> Result<(Database, u128)> {
         let (inner, is_file): (Arc<dyn StorageBackend>, bool) = match self {
             Self::File(path) => (Arc::new(file(path)?), true),
@@ -62,14 +62,14 @@ impl Place {
                 }
                 Ok(opened)
             }
-            Err(Failure::Found(error)) => Err(error),
-            Err(Failure::Engine(redb::Error::DatabaseAlreadyOpen)) => Err(in_use(name)),
-            Err(Failure::Engine(e)) => Err(error::engine(name, e)),
+            Err(RedbFailure::Stated(error)) => Err(error),
+            Err(RedbFailure::Engine(redb::Error::DatabaseAlreadyOpen)) => Err(in_use(name)),
+            Err(RedbFailure::Engine(e)) => Err(error::engine(name, e)),
         }
     }
 }
 
-pub(super) fn database(medium: Medium, options: &Options) -> Found<Database> {
+pub(super) fn database(medium: Medium, options: &Options) -> EngineResult<Database> {
     let mut builder = Builder::new();
     builder.set_cache_size(options.cache_bytes);
     Ok(builder.create_with_backend(medium)?)
@@ -84,7 +84,7 @@ fn in_use(path: &Path) -> Error {
     Error::failed(reason)
 }
 
-/// The file, locked: of two who open it, one is refused.
+/// The file, locked: a second open is refused.
 fn file(path: &Path) -> Result<FileBackend> {
     let fails = |e: io::Error| error::engine(path, redb::Error::Io(e));
     loop {
@@ -152,7 +152,7 @@ fn settle(path: &Path) -> io::Result<()> {
     check::flush_directory_of(path)
 }
 
-/// Where a scrub writes the new file.
+/// The path of the new file of a scrub.
 pub(super) fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".scrub");
@@ -166,10 +166,10 @@ pub(super) fn place(path: &Path) -> Result<PathBuf> {
 }
 
 /// Makes a new database a store, and refuses one that is another's or newer.
-fn adopt(db: &Database, name: &Path) -> Found<u128> {
+fn adopt(db: &Database, name: &Path) -> EngineResult<u128> {
     let foreign = |reason: &str| {
         let (file, reason) = (name.display().to_string(), reason.to_owned());
-        Failure::Found(Error::CorruptFile { file, reason })
+        RedbFailure::Stated(Error::CorruptFile { file, reason })
     };
     let txn = db.begin_read()?;
     let tables: Vec<String> = txn.list_tables()?.map(|table| table.name().to_owned()).collect();
@@ -181,7 +181,7 @@ fn adopt(db: &Database, name: &Path) -> Found<u128> {
         return Err(foreign("it is the database of another application"));
     }
     let meta = txn.open_table(schema::META)?;
-    let number = |key: &str| -> Found<Option<Vec<u8>>> {
+    let number = |key: &str| -> EngineResult<Option<Vec<u8>>> {
         Ok(redb::ReadableTable::get(&meta, key)?.map(|value| value.value().to_vec()))
     };
     let format =
@@ -189,7 +189,7 @@ fn adopt(db: &Database, name: &Path) -> Found<u128> {
     match format {
         Some(schema::FORMAT) => {}
         Some(newer) if newer > schema::FORMAT => {
-            return Err(Failure::Found(Error::NewerFormat {
+            return Err(RedbFailure::Stated(Error::NewerFormat {
                 what: name.display().to_string(),
                 needs: newer.into(),
                 has: schema::FORMAT.into(),
@@ -203,7 +203,7 @@ fn adopt(db: &Database, name: &Path) -> Found<u128> {
 }
 
 /// Creates everything in one transaction.
-fn create(db: &Database) -> Found<u128> {
+fn create(db: &Database) -> EngineResult<u128> {
     let store: u128 = rand::random();
     let txn = db.begin_write()?;
     macro_rules! open {

@@ -1,4 +1,4 @@
-//! What a caller chooses.
+//! Options of [`Redb`](super::Redb).
 
 /// How to open a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,14 +19,14 @@ impl Default for Options {
 }
 
 impl Options {
-    /// With or without quick repair.
+    /// Sets whether an open after a crash is quick.
     #[must_use]
     pub const fn with_quick_repair(mut self, quick_repair: bool) -> Self {
         self.quick_repair = quick_repair;
         self
     }
 
-    /// With another bound on the pages in memory.
+    /// Sets how many bytes of pages are kept in memory.
     #[must_use]
     pub const fn with_cache_bytes(mut self, cache_bytes: usize) -> Self {
         self.cache_bytes = cache_bytes;

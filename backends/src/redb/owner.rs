@@ -1,8 +1,8 @@
-//! Who holds a file, where the operating system says so.
+//! The process that has a file locked, where the operating system tells.
 
 use std::path::Path;
 
-/// The process that has locked a file, in words. Linux lists locks; elsewhere nobody is named.
+/// The process that has locked a file, in words; `None` outside Linux.
 #[cfg(target_os = "linux")]
 pub(super) fn of(path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;

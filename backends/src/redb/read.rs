@@ -8,20 +8,20 @@ use sessile_core::{
 };
 
 use super::{
-    error::{Failure, Found},
+    error::{EngineResult, RedbFailure},
     schema::{self, Linked, RecordKey, Row, SpaceKey, StreamKey},
     streams::Index,
 };
 
-pub(super) fn damaged(space: &Space, version: Version, reason: &str) -> Failure {
-    Failure::Found(Error::corrupt(space, version, reason))
+pub(super) fn damaged(space: &Space, version: Version, reason: &str) -> RedbFailure {
+    RedbFailure::Stated(Error::corrupt(space, version, reason))
 }
 
 /// The number of a living space.
 pub(super) fn number(
     spaces: &impl ReadableTable<SpaceKey, u64>,
     space: &Space,
-) -> Found<Option<u64>> {
+) -> EngineResult<Option<u64>> {
     Ok(spaces.get(schema::space_key(space))?.map(|number| number.value()))
 }
 
@@ -30,14 +30,14 @@ pub(super) fn row(
     records: &impl ReadableTable<RecordKey, &'static [u8]>,
     space: &Space,
     id: u64,
-) -> Found<Row> {
+) -> EngineResult<Row> {
     let value = records.get((id, schema::HEAD))?;
     let row = value.and_then(|value| Row::decode(space, id, value.value()));
     row.ok_or_else(|| damaged(space, 0, "the head is damaged"))
 }
 
 /// The row of a space, if it lives.
-pub(super) fn find(txn: &ReadTransaction, space: &Space) -> Found<Option<Row>> {
+pub(super) fn find(txn: &ReadTransaction, space: &Space) -> EngineResult<Option<Row>> {
     match number(&txn.open_table(schema::SPACE)?, space)? {
         Some(id) => row(&txn.open_table(schema::RECORD)?, space, id).map(Some),
         None => Ok(None),
@@ -60,7 +60,7 @@ where
     R: ReadableTable<RecordKey, &'static [u8]>,
     S: ReadableTable<StreamKey, u64>,
 {
-    pub(super) fn read(&self, range: &ReadRange) -> Found<Vec<Record>> {
+    pub(super) fn read(&self, range: &ReadRange) -> EngineResult<Vec<Record>> {
         let range = ReadRange { upto: range.upto.min(self.head), ..*range };
         if range.after >= range.upto || range.limit == 0 {
             return Ok(Vec::new());
@@ -71,22 +71,22 @@ where
         }
     }
 
-    fn missing(&self, version: Version) -> Failure {
+    fn missing(&self, version: Version) -> RedbFailure {
         damaged(self.space, version, "the record is missing")
     }
 
-    fn decode(&self, version: Version, value: &[u8]) -> Found<Linked> {
+    fn decode(&self, version: Version, value: &[u8]) -> EngineResult<Linked> {
         let record = schema::decode_record(version, value);
         record.ok_or_else(|| damaged(self.space, version, "the record is damaged"))
     }
 
     /// Every version of the range must be there.
-    fn all(&self, range: &ReadRange) -> Found<Vec<Record>> {
+    fn all(&self, range: &ReadRange) -> EngineResult<Vec<Record>> {
         let first = range.after.saturating_add(1);
         let mut rows = self.records.range((self.id, first)..=(self.id, range.upto))?;
         let count =
             range.limit.min(usize::try_from(range.upto - range.after).unwrap_or(usize::MAX));
-        let mut taken = Taken::new(self.bytes);
+        let mut taken = ReadSoFar::new(self.bytes);
         for step in 0..count as u64 {
             let (row, due) = match range.direction {
                 Direction::Forward => (rows.next(), first + step),
@@ -104,10 +104,10 @@ where
     }
 
     /// Each record names the one before it in its stream: what it names must be there.
-    fn stream(&self, stream: Stream, range: &ReadRange) -> Found<Vec<Record>> {
+    fn stream(&self, stream: Stream, range: &ReadRange) -> EngineResult<Vec<Record>> {
         let index =
             Index { space: self.space, id: self.id, head: self.head, records: self.records };
-        let mut taken = Taken::new(self.bytes);
+        let mut taken = ReadSoFar::new(self.bytes);
         // What the first record of the stream after the range names: the newest that must be in it.
         let newest = match index.after(self.streams, stream, range.upto)? {
             Some(next) => Some(self.of_stream(stream, next)?.prev),
@@ -152,7 +152,7 @@ where
         Ok(taken.records)
     }
 
-    fn of_stream(&self, stream: Stream, version: Version) -> Found<Linked> {
+    fn of_stream(&self, stream: Stream, version: Version) -> EngineResult<Linked> {
         let value = self.records.get((self.id, version))?.ok_or_else(|| self.missing(version))?;
         let linked = self.decode(version, value.value())?;
         if linked.record.stream == stream {
@@ -164,12 +164,12 @@ where
 }
 
 /// Records up to a number of bytes.
-struct Taken {
+struct ReadSoFar {
     records: Vec<Record>,
     left: usize,
 }
 
-impl Taken {
+impl ReadSoFar {
     const fn new(bytes: usize) -> Self {
         Self { records: Vec::new(), left: bytes }
     }

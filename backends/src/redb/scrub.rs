@@ -1,4 +1,4 @@
-//! Getting the bytes of what was erased out of the file.
+//! Scrubbing: removing erased bytes from the file.
 //!
 //! The engine never overwrites what it frees, and its own compaction only moves pages to the front: old bytes stay between
 //! them until a page is used again. So everything that is left is written to a new file.
@@ -20,15 +20,15 @@ use sessile_core::{
 };
 
 use super::{
-    Options, Shared, Slot,
-    error::{self, Failure, Found},
+    DatabaseSlot, Options, RedbShared,
+    error::{self, EngineResult, RedbFailure},
     medium::{Flush, Medium, Watch},
     open::{self, Place},
     schema,
 };
 use sessile_driver::check;
 
-pub(super) fn scrub(shared: &Shared) -> Result<Scrub> {
+pub(super) fn scrub(shared: &RedbShared) -> Result<Scrub> {
     let Place::File(path) = &shared.place else {
         return Err(Error::Unsupported {
             what: "only a store in a file can be scrubbed, and this one is on another medium"
@@ -49,8 +49,8 @@ pub(super) fn scrub(shared: &Shared) -> Result<Scrub> {
         Err(failure) => {
             let _ = std::fs::remove_file(&beside);
             return Err(match failure {
-                Failure::Engine(e) => shared.engine_error(e),
-                Failure::Found(e) => e,
+                RedbFailure::Engine(e) => shared.engine_error(e),
+                RedbFailure::Stated(e) => e,
             });
         }
     };
@@ -61,7 +61,7 @@ pub(super) fn scrub(shared: &Shared) -> Result<Scrub> {
     }
     let generation = slot.generation + 1;
     // The old file has no name any more; it goes with its last owner.
-    *slot = Slot { db: Some(new), generation };
+    *slot = DatabaseSlot { db: Some(new), generation };
     if let Err(e) = check::flush_directory_of(path) {
         // After a loss of power the old file might be back, without what is written from now on.
         shared.flush.fail(&e);
@@ -77,7 +77,7 @@ fn rewrite(
     beside: &Path,
     options: &Options,
     flush: &Arc<Flush>,
-) -> Found<Database> {
+) -> EngineResult<Database> {
     let file = make(path, beside).map_err(redb::StorageError::Io)?;
     let inner = Arc::new(FileBackend::new(file)?);
     // A flush that fails before the copy is whole does no harm to the old file.
@@ -115,7 +115,7 @@ fn copy<K: Key + 'static, V: Value + 'static>(
     from: &ReadTransaction,
     to: &WriteTransaction,
     table: TableDefinition<'_, K, V>,
-) -> Found<()> {
+) -> EngineResult<()> {
     let mut new = to.open_table(table)?;
     for row in from.open_table(table)?.iter()? {
         let (key, value) = row?;

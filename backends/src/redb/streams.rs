@@ -11,7 +11,7 @@ use sessile_core::{
 };
 
 use super::{
-    error::{Failure, Found},
+    error::{EngineResult, RedbFailure},
     read::damaged,
     schema::{self, RecordKey, StreamKey, Tables},
 };
@@ -42,17 +42,17 @@ impl<R: ReadableTable<RecordKey, &'static [u8]>> Index<'_, R> {
         self.head / SPAN * SPAN + 1
     }
 
-    fn missing(&self, version: Version) -> Failure {
+    fn missing(&self, version: Version) -> RedbFailure {
         damaged(self.space, version, "the record is missing")
     }
 
-    fn stream_of(&self, version: Version, value: &[u8]) -> Found<Stream> {
+    fn stream_of(&self, version: Version, value: &[u8]) -> EngineResult<Stream> {
         let stream = schema::stream_of(value);
         stream.ok_or_else(|| damaged(self.space, version, "the record is damaged"))
     }
 
     /// What a row would say for each stream of the span that is not full.
-    fn tail(&self) -> Found<Vec<(Stream, u64)>> {
+    fn tail(&self) -> EngineResult<Vec<(Stream, u64)>> {
         let (mut streams, mut due) = (Vec::new(), self.open());
         if due <= self.head {
             for row in self.records.range((self.id, due)..=(self.id, self.head))? {
@@ -72,7 +72,7 @@ impl<R: ReadableTable<RecordKey, &'static [u8]>> Index<'_, R> {
         &self,
         streams: &impl ReadableTable<StreamKey, u64>,
         stream: Stream,
-    ) -> Found<Version> {
+    ) -> EngineResult<Version> {
         let open = self.open();
         if open <= self.head {
             for row in self.records.range((self.id, open)..=(self.id, self.head))?.rev() {
@@ -95,7 +95,7 @@ impl<R: ReadableTable<RecordKey, &'static [u8]>> Index<'_, R> {
         streams: &impl ReadableTable<StreamKey, u64>,
         stream: Stream,
         version: Version,
-    ) -> Found<Option<Version>> {
+    ) -> EngineResult<Option<Version>> {
         if version >= self.head {
             return Ok(None);
         }
@@ -111,7 +111,7 @@ impl<R: ReadableTable<RecordKey, &'static [u8]>> Index<'_, R> {
         streams: &impl ReadableTable<StreamKey, u64>,
         stream: Stream,
         range: &ReadRange,
-    ) -> Found<impl Iterator<Item = Found<Version>>> {
+    ) -> EngineResult<impl Iterator<Item = EngineResult<Version>>> {
         let (first, last, direction) = (range.after + 1, range.upto, range.direction);
         let full = self.head / SPAN;
         let spans = if span(first) < full {
@@ -137,7 +137,7 @@ impl<R: ReadableTable<RecordKey, &'static [u8]>> Index<'_, R> {
             Ok((full, bits))
         });
         let spans = forward.chain(tail).chain(backward);
-        Ok(spans.flat_map(move |said: Found<(u64, u64)>| match said {
+        Ok(spans.flat_map(move |said: EngineResult<(u64, u64)>| match said {
             Ok((span, bits)) => of_span(span, bits, (first, last), direction),
             Err(failure) => vec![Err(failure)],
         }))
@@ -150,7 +150,7 @@ fn of_span(
     bits: u64,
     (first, last): (Version, Version),
     direction: Direction,
-) -> Vec<Found<Version>> {
+) -> Vec<EngineResult<Version>> {
     let versions = (span * SPAN + 1..=span * SPAN + SPAN)
         .filter(|version| (first..=last).contains(version) && bits & bit(*version) != 0)
         .map(Ok);
@@ -174,7 +174,7 @@ pub(super) fn fill(
     id: u64,
     head: Version,
     batch: &[Record],
-) -> Found<()> {
+) -> EngineResult<()> {
     let end = batch.last().map_or(head, |record| record.version);
     if head / SPAN == end / SPAN {
         return Ok(());

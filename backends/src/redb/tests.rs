@@ -13,7 +13,7 @@ use sessile_core::{
 };
 use tempfile::TempDir;
 
-use super::{Options, Redb, open, set_format};
+use super::{Options, Redb, open};
 use sessile_testkit::journals::{self, all, append, batch, block_on, carded, kind, record, space};
 
 fn folder() -> TempDir {
@@ -323,7 +323,7 @@ fn what_is_no_store_is_refused() {
     assert!(error.to_string().contains("another application"), "{error}");
     std::fs::remove_file(&path).unwrap();
     drop(opened().unwrap());
-    set_format(&path, 7).unwrap();
+    sessile_testkit::redb::set_format(&path, 7);
     assert!(matches!(opened(), Err(Error::NewerFormat { needs: 7, has: 1, .. })));
     assert_eq!(
         block_on(Redb::open(folder.path(), Options::default())).unwrap_err().kind(),

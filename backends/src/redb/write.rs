@@ -9,14 +9,14 @@ use sessile_core::{
 };
 
 use super::{
-    Shared, apply,
-    error::{self, Failure, Found},
+    RedbShared, apply,
+    error::{self, EngineResult, RedbFailure},
     schema::{self, Tables},
 };
 use sessile_driver::engine::{Committed, Engine, Job, Write};
 
 #[derive(Debug)]
-pub(super) struct Writer(pub(super) Arc<Shared>);
+pub(super) struct Writer(pub(super) Arc<RedbShared>);
 
 /// What one transaction made of its jobs: `None` for what it wrote.
 type Answers = Vec<Option<Commit>>;
@@ -29,7 +29,7 @@ impl Writer {
         jobs: &[&Job],
         answers: &mut Answers,
         ending: &Cell<bool>,
-    ) -> Found<()> {
+    ) -> EngineResult<()> {
         let mut txn = db.begin_write()?;
         txn.set_quick_repair(self.0.options.quick_repair);
         {
@@ -100,11 +100,11 @@ impl Engine for Writer {
         let written: Vec<&Job> = written.map(|(job, _)| *job).collect();
         let doubt = match done {
             Ok(()) => None,
-            Err(Failure::Found(error)) => return Err(error),
-            Err(Failure::Engine(error)) if ending.get() => {
+            Err(RedbFailure::Stated(error)) => return Err(error),
+            Err(RedbFailure::Engine(error)) if ending.get() => {
                 self.settle(generation, &written, error)?
             }
-            Err(Failure::Engine(error)) => {
+            Err(RedbFailure::Engine(error)) => {
                 if error::is_final(&error) {
                     // If it fails, whoever comes next tries again.
                     let _ = self.0.revive(generation);

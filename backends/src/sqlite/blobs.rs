@@ -10,7 +10,7 @@ use sessile_core::{
     journal::{BlobName, Position, Snapshot},
 };
 
-use super::read::{self, Found};
+use super::read::{self, EngineResult};
 use sessile_driver::check;
 
 /// The bytes of a range; only the pages of the range are kept in memory.
@@ -19,7 +19,7 @@ pub(super) fn get(
     space: &Space,
     name: &BlobName,
     range: Option<Range<u64>>,
-) -> Found<Vec<u8>> {
+) -> EngineResult<Vec<u8>> {
     let txn = conn.unchecked_transaction()?;
     let row: Option<i64> = match read::find(&txn, space)? {
         Some(row) => txn
@@ -38,8 +38,8 @@ pub(super) fn get(
     Ok(bytes)
 }
 
-/// What does not look like a snapshot is none: it is a cache.
-pub(super) fn load_snapshot(conn: &Connection, space: &Space) -> Found<Option<Snapshot>> {
+/// The snapshot of a space; a damaged one is none, because a snapshot is a cache.
+pub(super) fn load_snapshot(conn: &Connection, space: &Space) -> EngineResult<Option<Snapshot>> {
     let mut statement = conn.prepare_cached(
         "SELECT version, hash, bytes FROM snapshot WHERE space = \
          (SELECT id FROM space WHERE tenant = ?1 AND kind = ?2 AND name = ?3 AND live = 1)",

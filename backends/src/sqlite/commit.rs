@@ -10,8 +10,8 @@ use sessile_core::{
 };
 
 use super::{
-    known::{Known, Memo, Newest, Prepared},
-    read::{self, Found, SpaceRow},
+    known::{KnownSpace, KnownSpaces, Prepared, StreamEnd},
+    read::{self, EngineResult, SpaceRow},
     schema,
 };
 use sessile_driver::{
@@ -19,7 +19,7 @@ use sessile_driver::{
     engine::{Job, Write},
 };
 
-/// What became of a job.
+/// The result of a job.
 #[derive(Debug)]
 pub(super) enum Applied {
     /// Rows were written: the answer is `Done` once the transaction is durable.
@@ -29,7 +29,11 @@ pub(super) enum Applied {
 }
 
 /// Applies a job. An error may leave some of its rows written: the transaction must be rolled back.
-pub(super) fn apply(on: &mut Prepared<'_>, known: &mut Known, job: &Job) -> Found<Applied> {
+pub(super) fn apply(
+    on: &mut Prepared<'_>,
+    known: &mut KnownSpaces,
+    job: &Job,
+) -> EngineResult<Applied> {
     let (conn, space) = (on.conn, &job.space);
     if let Write::Batch { expected: Some(expected), batch } = &job.write
         && let Some((space, mut memo)) = known.take(space, *expected)
@@ -51,7 +55,7 @@ pub(super) fn apply(on: &mut Prepared<'_>, known: &mut Known, job: &Job) -> Foun
             None => drop_all(conn, space, row),
         },
         Write::Snapshot(snapshot) => save_snapshot(conn, row, snapshot),
-        // No record can ever name a blob of a dropped space: it is collected before it is kept.
+        // A dropped space gets no more records, so none can name the blob: it is not kept.
         Write::Blob { .. } if is_dropped => Ok(Applied::Answer(Commit::Done)),
         Write::Blob { name, bytes, at } => put_blob(conn, space, row, name, bytes, *at),
         Write::Erase { versions } => erase(conn, row, versions),
@@ -63,13 +67,13 @@ pub(super) fn apply(on: &mut Prepared<'_>, known: &mut Known, job: &Job) -> Foun
     }
 }
 
-/// What to answer if the head is not as expected.
+/// The answer if the head is not as expected.
 fn refusal(
     conn: &Connection,
     space: &Space,
     row: Option<SpaceRow>,
     expected: Option<Position>,
-) -> Found<Option<Commit>> {
+) -> EngineResult<Option<Commit>> {
     check::refusal(
         row.is_some_and(|row| row.live == schema::DROPPED),
         row.and_then(|row| row.position),
@@ -82,16 +86,16 @@ fn refusal(
 /// Appends to a space whose row was found, and is as expected.
 fn append(
     on: &mut Prepared<'_>,
-    known: &mut Known,
+    known: &mut KnownSpaces,
     space: &Space,
     row: Option<SpaceRow>,
     batch: &Batch,
-) -> Found<Applied> {
+) -> EngineResult<Applied> {
     let memo = match row {
         Some(SpaceRow { id, position: Some(position), updated, .. }) => {
-            let mut memo = Memo { id, position, updated, streams: Vec::new() };
+            let mut memo = KnownSpace { id, position, updated, streams: Vec::new() };
             if !advance(on, &mut memo, batch)? {
-                let reason = "the row of its space changed under a lock";
+                let reason = "the row of its space changed within a transaction";
                 return Err(read::damaged(space, position.version, reason));
             }
             memo
@@ -111,7 +115,7 @@ fn begin(
     space: &Space,
     row: Option<SpaceRow>,
     batch: &Batch,
-) -> Found<Option<Memo>> {
+) -> EngineResult<Option<KnownSpace>> {
     let Some(end) = batch.end() else { return Ok(None) };
     let id = match row {
         Some(row) => row.id,
@@ -133,13 +137,13 @@ fn begin(
             time,
             project
         ])?;
-    let mut memo = Memo { id, position: end, updated: time, streams: Vec::new() };
+    let mut memo = KnownSpace { id, position: end, updated: time, streams: Vec::new() };
     insert(on, id, &mut memo.streams, true, &batch.records)?;
     Ok(Some(memo))
 }
 
 /// Appends to a space that is as it was left; `false`, and nothing was written, if it is not.
-fn advance(on: &mut Prepared<'_>, memo: &mut Memo, batch: &Batch) -> Found<bool> {
+fn advance(on: &mut Prepared<'_>, memo: &mut KnownSpace, batch: &Batch) -> EngineResult<bool> {
     let Some(end) = batch.end() else { return Ok(false) };
     let json = batch.card.as_ref().map(|card| card.json.as_str());
     let time = batch.card.as_ref().map_or(memo.updated, |card| read::order(card.updated_at));
@@ -164,7 +168,7 @@ fn advance(on: &mut Prepared<'_>, memo: &mut Memo, batch: &Batch) -> Found<bool>
 pub(super) fn insert(
     on: &mut Prepared<'_>,
     space: i64,
-    streams: &mut Vec<Newest>,
+    streams: &mut Vec<StreamEnd>,
     is_first: bool,
     records: &[Record],
 ) -> rusqlite::Result<()> {
@@ -176,7 +180,7 @@ pub(super) fn insert(
             Some(at) => at,
             None => {
                 let known = if is_first { None } else { newest(on, space, stream)? };
-                streams.push(known.unwrap_or(Newest { stream, nth: 0, version: 0 }));
+                streams.push(known.unwrap_or(StreamEnd { stream, nth: 0, version: 0 }));
                 streams.len() - 1
             }
         };
@@ -207,22 +211,22 @@ pub(super) fn insert(
             written.push(at);
         }
     }
-    for Newest { stream, nth, version } in written.iter().filter_map(|at| streams.get(*at)) {
+    for StreamEnd { stream, nth, version } in written.iter().filter_map(|at| streams.get(*at)) {
         on.stream.on(conn)?.execute([&space, stream, nth, version])?;
     }
     Ok(())
 }
 
-fn newest(on: &mut Prepared<'_>, space: i64, stream: i64) -> rusqlite::Result<Option<Newest>> {
+fn newest(on: &mut Prepared<'_>, space: i64, stream: i64) -> rusqlite::Result<Option<StreamEnd>> {
     on.newest
         .on(on.conn)?
         .query_row([space, stream], |row| {
-            Ok(Newest { stream, nth: row.get(0)?, version: row.get(1)? })
+            Ok(StreamEnd { stream, nth: row.get(0)?, version: row.get(1)? })
         })
         .optional()
 }
 
-fn create(conn: &Connection, space: &Space, live: i64) -> Found<i64> {
+fn create(conn: &Connection, space: &Space, live: i64) -> EngineResult<i64> {
     conn.prepare_cached(
         "INSERT INTO space(tenant, kind, name, live, head, updated) VALUES (?1, ?2, ?3, ?4, 0, ?5)",
     )?
@@ -236,7 +240,7 @@ fn create(conn: &Connection, space: &Space, live: i64) -> Found<i64> {
     Ok(conn.last_insert_rowid())
 }
 
-fn drop_all(conn: &Connection, space: &Space, row: Option<SpaceRow>) -> Found<Applied> {
+fn drop_all(conn: &Connection, space: &Space, row: Option<SpaceRow>) -> EngineResult<Applied> {
     let Some(SpaceRow { id, .. }) = row else {
         create(conn, space, schema::DROPPED)?;
         return Ok(Applied::Wrote);
@@ -254,7 +258,11 @@ fn drop_all(conn: &Connection, space: &Space, row: Option<SpaceRow>) -> Found<Ap
 }
 
 /// Keeps it unless a newer one, of a version that exists, is there; a space without commit keeps none.
-fn save_snapshot(conn: &Connection, row: Option<SpaceRow>, snapshot: &Snapshot) -> Found<Applied> {
+fn save_snapshot(
+    conn: &Connection,
+    row: Option<SpaceRow>,
+    snapshot: &Snapshot,
+) -> EngineResult<Applied> {
     let Some((id, head)) = row.and_then(|row| Some((row.id, row.position?.version))) else {
         return Ok(Applied::Answer(Commit::Done));
     };
@@ -280,7 +288,7 @@ fn put_blob(
     name: &BlobName,
     bytes: &[u8],
     at: Timestamp,
-) -> Found<Applied> {
+) -> EngineResult<Applied> {
     let id = match row {
         Some(row) => row.id,
         None => create(conn, space, schema::PROSPECT)?,
@@ -294,7 +302,7 @@ fn wrote(is_changed: bool) -> Applied {
     if is_changed { Applied::Wrote } else { Applied::Answer(Commit::Done) }
 }
 
-fn erase(conn: &Connection, row: Option<SpaceRow>, versions: &[Version]) -> Found<Applied> {
+fn erase(conn: &Connection, row: Option<SpaceRow>, versions: &[Version]) -> EngineResult<Applied> {
     let Some(SpaceRow { id, .. }) = row else { return Ok(wrote(false)) };
     let mut changed =
         conn.prepare_cached("DELETE FROM snapshot WHERE space = ?1")?.execute([id])?;
@@ -319,7 +327,7 @@ fn collect(
     row: Option<SpaceRow>,
     in_use: &HashSet<BlobName>,
     upto: Timestamp,
-) -> Found<u64> {
+) -> EngineResult<u64> {
     let Some(SpaceRow { id, .. }) = row else { return Ok(0) };
     let mut old =
         conn.prepare_cached("SELECT id, name FROM blob WHERE space = ?1 AND put <= ?2")?;

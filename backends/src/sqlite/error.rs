@@ -1,11 +1,11 @@
-//! What the engine's errors mean here.
+//! Errors of the engine as errors of a journal.
 
 use std::path::Path;
 
 use rusqlite::{Error as Engine, ErrorCode, ffi};
 use sessile_core::error::Error;
 
-/// Another process or connection has what this one needs, for now.
+/// Whether another process or connection has the lock this one needs.
 pub(super) fn is_busy(error: &Engine) -> bool {
     matches!(
         error.sqlite_error_code(),
@@ -17,7 +17,7 @@ pub(super) fn is_busy(error: &Engine) -> bool {
     )
 }
 
-/// A flush failed: what the medium holds is unknown until the file is opened again.
+/// Whether a flush failed: the content of the medium is unknown until the file is opened again.
 pub(super) fn is_flush(error: &Engine) -> bool {
     extended(error)
         .is_some_and(|code| matches!(code, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC))

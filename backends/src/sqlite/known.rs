@@ -1,4 +1,4 @@
-//! What the writer remembers of the spaces it wrote, and the statements it writes them with.
+//! A cache of the spaces that the writer wrote last, and its prepared statements.
 
 use hashlink::LruCache;
 use rusqlite::{CachedStatement, Connection};
@@ -9,42 +9,42 @@ const SPACES: usize = 1024;
 /// Streams remembered of each.
 const STREAMS: usize = 8;
 
-/// Spaces as the writer left them. Nothing here is trusted: a commit asks the row for the same head and hash, and all that
-/// is remembered follows from them.
+/// Spaces as the writer left them. A commit updates the row only if it has the same head and hash; the rest of an entry follows
+/// from these.
 #[derive(Debug)]
-pub(super) struct Known(LruCache<Space, Memo>);
+pub(super) struct KnownSpaces(LruCache<Space, KnownSpace>);
 
-/// A space at a head.
+/// What is known of a space at a head.
 #[derive(Debug)]
-pub(super) struct Memo {
-    /// The row. A space keeps its own for ever.
+pub(super) struct KnownSpace {
+    /// The number of its row, which never changes.
     pub(super) id: i64,
     pub(super) position: Position,
     /// The card's time, as the row has it.
     pub(super) updated: i64,
     /// The last of the streams that were written to.
-    pub(super) streams: Vec<Newest>,
+    pub(super) streams: Vec<StreamEnd>,
 }
 
 /// The newest record of a stream.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Newest {
+pub(super) struct StreamEnd {
     pub(super) stream: i64,
     pub(super) nth: i64,
     pub(super) version: i64,
 }
 
-impl Known {
+impl KnownSpaces {
     pub(super) fn new() -> Self {
         Self(LruCache::new(SPACES))
     }
 
     /// Takes out a space, if it is remembered at this head. What fails halfway is not put back.
-    pub(super) fn take(&mut self, space: &Space, head: Position) -> Option<(Space, Memo)> {
+    pub(super) fn take(&mut self, space: &Space, head: Position) -> Option<(Space, KnownSpace)> {
         self.0.remove_entry(space).filter(|(_, memo)| memo.position == head)
     }
 
-    pub(super) fn keep(&mut self, space: Space, mut memo: Memo) {
+    pub(super) fn keep(&mut self, space: Space, mut memo: KnownSpace) {
         let surplus = memo.streams.len().saturating_sub(STREAMS);
         memo.streams.drain(..surplus);
         self.0.insert(space, memo);
@@ -55,32 +55,34 @@ impl Known {
 pub(super) struct Prepared<'c> {
     pub(super) conn: &'c Connection,
     /// Moves a head on that is as expected: space, head, hash, card, expected head, expected hash.
-    pub(super) advance: Held<'c>,
+    pub(super) advance: HeldStatement<'c>,
     /// The same with a new time: the last parameter. A column that is not named costs no index.
-    pub(super) advance_time: Held<'c>,
-    pub(super) newest: Held<'c>,
-    pub(super) record: Held<'c>,
-    pub(super) stream: Held<'c>,
+    pub(super) advance_time: HeldStatement<'c>,
+    pub(super) newest: HeldStatement<'c>,
+    pub(super) record: HeldStatement<'c>,
+    pub(super) stream: HeldStatement<'c>,
 }
 
 impl<'c> Prepared<'c> {
     pub(super) const fn new(conn: &'c Connection) -> Self {
         Self {
             conn,
-            advance: Held::new(
+            advance: HeldStatement::new(
                 "UPDATE space SET head = ?2, hash = ?3, card = coalesce(?4, card) \
                  WHERE id = ?1 AND live = 1 AND head = ?5 AND hash = ?6",
             ),
-            advance_time: Held::new(
+            advance_time: HeldStatement::new(
                 "UPDATE space SET head = ?2, hash = ?3, card = coalesce(?4, card), updated = ?7 \
                  WHERE id = ?1 AND live = 1 AND head = ?5 AND hash = ?6",
             ),
-            newest: Held::new("SELECT nth, version FROM stream WHERE space = ?1 AND stream = ?2"),
-            record: Held::new(
+            newest: HeldStatement::new(
+                "SELECT nth, version FROM stream WHERE space = ?1 AND stream = ?2",
+            ),
+            record: HeldStatement::new(
                 "INSERT INTO record(space, version, stream, nth, prev, kind, head, body, blob, sum, link, salt) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             ),
-            stream: Held::new(
+            stream: HeldStatement::new(
                 "INSERT INTO stream(space, stream, nth, version) VALUES (?1, ?2, ?3, ?4) \
                  ON CONFLICT(space, stream) DO UPDATE SET nth = ?3, version = ?4",
             ),
@@ -89,12 +91,12 @@ impl<'c> Prepared<'c> {
 }
 
 /// A statement, prepared at its first use.
-pub(super) struct Held<'c> {
+pub(super) struct HeldStatement<'c> {
     sql: &'static str,
     statement: Option<CachedStatement<'c>>,
 }
 
-impl<'c> Held<'c> {
+impl<'c> HeldStatement<'c> {
     const fn new(sql: &'static str) -> Self {
         Self { sql, statement: None }
     }

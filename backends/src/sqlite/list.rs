@@ -6,9 +6,9 @@ use sessile_core::{
     journal::{ListOrder, ListQuery, ListRow},
 };
 
-use super::read::{self, Found};
+use super::read::{self, EngineResult};
 
-pub(super) fn list(conn: &Connection, query: &ListQuery) -> Found<Vec<ListRow>> {
+pub(super) fn list(conn: &Connection, query: &ListQuery) -> EngineResult<Vec<ListRow>> {
     let (tenant, kind) = (query.tenant.as_str(), read::kind(query.kind));
     let limit = read::at_most(query.limit);
     let characters = |bits| Space::new(query.tenant.clone(), query.kind, bits).characters();

@@ -12,7 +12,6 @@ mod range;
 mod read;
 mod schema;
 mod scrub;
-mod tamper;
 mod watch;
 mod write;
 
@@ -40,11 +39,10 @@ use sessile_core::{
 
 pub use self::options::{Options, Synchronous};
 #[doc(hidden)]
-pub use self::tamper::{set_format, tamper};
 use self::{
     error::is_busy,
     pool::Pool,
-    read::{Failure, Found},
+    read::{EngineResult, SqliteFailure},
     watch::Watch,
     write::Writer,
 };
@@ -58,10 +56,10 @@ use sessile_driver::{
     reservation,
 };
 
-/// A read of at most this many records runs on the caller's thread, whatever it is; a longer one where it may block.
+/// A read of up to this many records runs on the caller's thread; a longer one through [`blocking::run`].
 const SHORT_READ: usize = 64;
 
-/// How long a write that brings no patience of its own waits for other processes.
+/// How long a write without a patience of its own waits for other processes.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A journal in an SQLite file, which any processes of one host may share.
@@ -82,9 +80,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// # After a failure
 ///
-/// A failed write rolls back, is `Unavailable`, and the next may succeed: a full disk is no end. A failed flush is: what
-/// the kernel holds is unknown, so the group is `Indeterminate` and every later call `Unavailable` until the file is
-/// opened again.
+/// A failed write rolls back and is `Unavailable`; the next may succeed, for instance once there is space on a full disk. After a
+/// failed flush the content of the file is unknown: the commits of the group are `Indeterminate`, and every later call is
+/// `Unavailable` until the file is opened again.
 ///
 /// # Not promised
 ///
@@ -94,13 +92,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///   process is in the middle of a read. Copies that the file system or the device keeps are out of reach.
 #[derive(Debug)]
 pub struct Sqlite {
-    shared: Arc<Shared>,
+    shared: Arc<SqliteShared>,
     group: Arc<GroupCommit>,
 }
 
-/// What readers and the writer share.
+/// The state that readers and the writer share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct SqliteShared {
     path: PathBuf,
     options: Options,
     info: JournalInfo,
@@ -112,8 +110,8 @@ pub(crate) struct Shared {
     poisoned: OnceLock<String>,
 }
 
-impl Shared {
-    /// Refuses what comes after a close or a failed flush.
+impl SqliteShared {
+    /// Checks that the handle was not closed, and that no flush failed.
     fn check(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(check::closed());
@@ -137,28 +135,29 @@ impl Shared {
     }
 
     /// Runs one query on a connection of the pool; waits while other processes recover or close the file.
-    fn read<T>(&self, query: impl Fn(&Connection) -> Found<T>) -> Result<T> {
+    fn read<T>(&self, query: impl Fn(&Connection) -> EngineResult<T>) -> Result<T> {
         self.check()?;
         let until = clock::deadline(open::PATIENCE);
         let mut attempt = 0;
         loop {
-            let asked = self.pool.get(&self.path, &self.options).map_err(Failure::Engine).and_then(
-                |reader| {
-                    let found = reader.conn().map_err(Failure::Engine).and_then(&query);
-                    if matches!(found, Err(Failure::Engine(_))) {
-                        reader.discard();
-                    }
-                    found
-                },
-            );
+            let asked =
+                self.pool.get(&self.path, &self.options).map_err(SqliteFailure::Engine).and_then(
+                    |reader| {
+                        let found = reader.conn().map_err(SqliteFailure::Engine).and_then(&query);
+                        if matches!(found, Err(SqliteFailure::Engine(_))) {
+                            reader.discard();
+                        }
+                        found
+                    },
+                );
             match asked {
                 Ok(value) => return Ok(value),
-                Err(Failure::Found(error)) => return Err(error),
-                Err(Failure::Engine(e)) if is_busy(&e) && clock::instant() < until => {
+                Err(SqliteFailure::Stated(error)) => return Err(error),
+                Err(SqliteFailure::Engine(e)) if is_busy(&e) && clock::instant() < until => {
                     reservation::pause(attempt);
                     attempt += 1;
                 }
-                Err(Failure::Engine(e)) => return Err(self.engine_error(e)),
+                Err(SqliteFailure::Engine(e)) => return Err(self.engine_error(e)),
             }
         }
     }
@@ -185,7 +184,7 @@ impl Sqlite {
             Synchronous::Full => Durability::PowerLoss,
             Synchronous::Normal => Durability::ProcessKill,
         };
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SqliteShared {
             path,
             options,
             info: JournalInfo::new(
@@ -209,7 +208,7 @@ impl Sqlite {
     async fn query<T: Send + 'static>(
         &self,
         is_short: bool,
-        query: impl Fn(&Connection) -> Found<T> + Send + 'static,
+        query: impl Fn(&Connection) -> EngineResult<T> + Send + 'static,
     ) -> Result<T> {
         coop::yield_budget().await;
         if is_short && !self.shared.pool.is_exhausted() {
@@ -226,7 +225,7 @@ impl Sqlite {
         self.group.submit(Job { space: space.clone(), write, until }).await
     }
 
-    /// A write that no head can refuse.
+    /// A write that has no expected head.
     async fn keep(&self, space: &Space, write: Write) -> Result<()> {
         self.submit(space, write, PATIENCE).await.and_then(check::require_known)
     }

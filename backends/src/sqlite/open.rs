@@ -1,4 +1,4 @@
-//! Opening a file: is it a store, a new one, or something else?
+//! Opening a file: a store, a new one, or one to refuse.
 
 use std::path::Path;
 
@@ -14,23 +14,22 @@ use super::{
 };
 use sessile_driver::{check, clock, reservation};
 
-/// How long an open, or a read, waits for what other processes hold for a moment: recovery, the last checkpoint.
+/// How long an open or a read waits for locks that other processes hold briefly: for recovery, or the last checkpoint.
 pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// Opens the file, or makes it a store if it is new or empty; answers a writing connection and the store's id.
-///
-/// Any number of processes may do so at once: whoever finds another at it waits.
+/// Opens the file, and makes it a store if it is new or empty; returns a connection to write with, and the id of the store. Any
+/// number of processes may do so at once; one makes the store, and the others wait.
 pub(super) fn open(path: &Path, options: &Options) -> Result<(Connection, u128)> {
     let until = clock::deadline(PATIENCE);
     let mut attempt = 0;
     loop {
         match try_open(path, options) {
-            Err(Failure::Engine(e)) if is_busy(&e) && clock::instant() < until => {
+            Err(OpenFailure::Engine(e)) if is_busy(&e) && clock::instant() < until => {
                 reservation::pause(attempt);
                 attempt += 1;
             }
-            Err(Failure::Engine(e)) => return Err(error::engine(path, e)),
-            Err(Failure::Refused(e)) => return Err(e),
+            Err(OpenFailure::Engine(e)) => return Err(error::engine(path, e)),
+            Err(OpenFailure::Refused(e)) => return Err(e),
             Ok(opened) => {
                 return match check::flush_directory_of(path) {
                     Ok(()) => Ok(opened),
@@ -44,25 +43,25 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<(Connection, u128)>
     }
 }
 
-enum Failure {
+enum OpenFailure {
     Engine(rusqlite::Error),
     Refused(Error),
 }
 
-impl From<rusqlite::Error> for Failure {
+impl From<rusqlite::Error> for OpenFailure {
     fn from(error: rusqlite::Error) -> Self {
         Self::Engine(error)
     }
 }
 
-fn try_open(path: &Path, options: &Options) -> Result<(Connection, u128), Failure> {
+fn try_open(path: &Path, options: &Options) -> Result<(Connection, u128), OpenFailure> {
     let mut conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE, options)?;
     if conn.is_readonly("main")? {
         let reason = format!(
             "cannot write to {}: it is read-only; give this user the right to write",
             path.display()
         );
-        return Err(Failure::Refused(Error::failed(reason)));
+        return Err(OpenFailure::Refused(Error::failed(reason)));
     }
     let created = is_new(&conn, path)?;
     let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
@@ -73,7 +72,7 @@ fn try_open(path: &Path, options: &Options) -> Result<(Connection, u128), Failur
                 "cannot open {}: its file system cannot share memory, which SQLite's log needs; put it on a local disk",
                 path.display()
             );
-            return Err(Failure::Refused(Error::failed(reason)));
+            return Err(OpenFailure::Refused(Error::failed(reason)));
         }
     }
     set_up_writer(&conn, options)?;
@@ -89,13 +88,13 @@ fn try_open(path: &Path, options: &Options) -> Result<(Connection, u128), Failur
     }
 }
 
-fn foreign(path: &Path, reason: &str) -> Failure {
+fn foreign(path: &Path, reason: &str) -> OpenFailure {
     let file = path.display().to_string();
-    Failure::Refused(Error::CorruptFile { file, reason: reason.into() })
+    OpenFailure::Refused(Error::CorruptFile { file, reason: reason.into() })
 }
 
-/// Whether the file is new; refuses what is no store of ours, before anything is written to it.
-fn is_new(conn: &Connection, path: &Path) -> Result<bool, Failure> {
+/// Whether the file is new. Refuses a file that is no store, before anything is written to it.
+fn is_new(conn: &Connection, path: &Path) -> Result<bool, OpenFailure> {
     let (application, format, tables): (i32, i64, i64) = conn.query_row(
         "SELECT (SELECT application_id FROM pragma_application_id), \
          (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)",
@@ -106,7 +105,7 @@ fn is_new(conn: &Connection, path: &Path) -> Result<bool, Failure> {
     match (application, format, tables) {
         (0, 0, 0) => Ok(true),
         (schema::APPLICATION_ID, format, _) if format > ours => {
-            Err(Failure::Refused(Error::NewerFormat {
+            Err(OpenFailure::Refused(Error::NewerFormat {
                 what: path.display().to_string(),
                 needs: format.unsigned_abs(),
                 has: u64::from(schema::FORMAT),
@@ -119,7 +118,7 @@ fn is_new(conn: &Connection, path: &Path) -> Result<bool, Failure> {
 }
 
 /// Creates everything in one transaction, unless another process did meanwhile.
-fn create(conn: &mut Connection, path: &Path) -> Result<(), Failure> {
+fn create(conn: &mut Connection, path: &Path) -> Result<(), OpenFailure> {
     let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if is_new(&txn, path)? {
         txn.execute_batch(schema::TABLES)?;

@@ -1,4 +1,4 @@
-//! What a caller chooses.
+//! Options of [`Sqlite`](super::Sqlite).
 
 /// When a commit is flushed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,21 +25,21 @@ impl Synchronous {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
-    /// When a commit is flushed. The weakest choice of all who have the file open is what holds.
+    /// When a commit is flushed. If processes choose differently, the weakest choice holds for all.
     pub synchronous: Synchronous,
     /// The name of a registered VFS to reach the file through; `None`: the system's.
     pub vfs: Option<&'static str>,
 }
 
 impl Options {
-    /// With another moment to flush.
+    /// Sets when a commit is flushed.
     #[must_use]
     pub const fn with_synchronous(mut self, synchronous: Synchronous) -> Self {
         self.synchronous = synchronous;
         self
     }
 
-    /// Through another VFS. It must be able to share memory between connections, as WAL needs it.
+    /// Reaches the file through a registered VFS, which must support shared memory, as WAL needs it.
     #[must_use]
     pub const fn with_vfs(mut self, name: &'static str) -> Self {
         self.vfs = Some(name);

@@ -6,7 +6,7 @@ use sessile_core::{
     journal::{Direction, Record, Stream},
 };
 
-use super::read::{COLUMNS, Failure, Found, at_most, damaged, record, version};
+use super::read::{COLUMNS, EngineResult, SqliteFailure, at_most, damaged, record, version};
 
 /// What is read: records of a space with `after < version <= upto`, within a prefix that ends at `head`.
 pub(super) struct Reading<'a> {
@@ -19,7 +19,7 @@ pub(super) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn missing(&self, version: Version) -> Failure {
+    fn missing(&self, version: Version) -> SqliteFailure {
         damaged(self.space, version, "the record is missing")
     }
 
@@ -29,7 +29,7 @@ impl Reading<'_> {
         conn: &Connection,
         direction: Direction,
         limit: usize,
-    ) -> Found<Vec<Record>> {
+    ) -> EngineResult<Vec<Record>> {
         let order = order_by(direction);
         let mut statement = conn.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM record WHERE space = ?1 AND version > ?2 AND version <= ?3 \
@@ -45,7 +45,7 @@ impl Reading<'_> {
             version(self.upto),
             at_most(limit)
         ])?;
-        let mut taken = Taken::of(self.bytes, limit);
+        let mut taken = ReadSoFar::of(self.bytes, limit);
         while let Some(row) = rows.next()? {
             let record = record(self.space, row)?;
             if record.version != next {
@@ -72,9 +72,9 @@ impl Reading<'_> {
         stream: Stream,
         direction: Direction,
         limit: usize,
-    ) -> Found<Vec<Record>> {
+    ) -> EngineResult<Vec<Record>> {
         let chain = Chain { reading: self, conn, stream: stream.0.cast_signed() };
-        let mut taken = Taken::of(self.bytes, limit);
+        let mut taken = ReadSoFar::of(self.bytes, limit);
         let mut width = (2 * limit as u64).clamp(4, WIDEST);
         match direction {
             Direction::Backward => {
@@ -133,7 +133,7 @@ struct Chain<'a> {
 impl Chain<'_> {
     /// A version of the stream that is at least this one, with at most 16 of the stream between them; or else its
     /// newest, or 0 if it has none.
-    fn at_or_past(&self, version: Version) -> Found<Version> {
+    fn at_or_past(&self, version: Version) -> EngineResult<Version> {
         if version < self.reading.head {
             let mark: Option<i64> = self
                 .conn
@@ -163,7 +163,7 @@ impl Chain<'_> {
         after: Version,
         width: &mut u64,
         mut take: impl FnMut(Record) -> bool,
-    ) -> Found<()> {
+    ) -> EngineResult<()> {
         let mut named = from;
         while named > after {
             let floor = after.max(named.saturating_sub(*width));
@@ -190,8 +190,8 @@ impl Chain<'_> {
         after: Version,
         upto: Version,
         direction: Direction,
-        mut each: impl FnMut(Record, Version) -> Found<bool>,
-    ) -> Found<(u64, bool)> {
+        mut each: impl FnMut(Record, Version) -> EngineResult<bool>,
+    ) -> EngineResult<(u64, bool)> {
         let order = order_by(direction);
         let mut statement = self.conn.prepare_cached(&format!(
             "SELECT {COLUMNS}, prev FROM record \
@@ -212,13 +212,13 @@ impl Chain<'_> {
 }
 
 /// Records of one answer, within its bounds.
-struct Taken {
+struct ReadSoFar {
     records: Vec<Record>,
     bytes: usize,
     limit: usize,
 }
 
-impl Taken {
+impl ReadSoFar {
     fn of(bytes: usize, limit: usize) -> Self {
         Self { records: Vec::with_capacity(limit.min(64)), bytes, limit }
     }

@@ -11,26 +11,29 @@ use sessile_core::{
 
 use super::{range::Reading, schema};
 
-/// What can go wrong with one query: the engine, or what it found.
+/// Why a query failed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum SqliteFailure {
+    /// The engine fails.
     Engine(rusqlite::Error),
-    Found(Error),
+    /// The journal states an error of its own, such as damage.
+    Stated(Error),
 }
 
-impl From<rusqlite::Error> for Failure {
+impl From<rusqlite::Error> for SqliteFailure {
     fn from(error: rusqlite::Error) -> Self {
         Self::Engine(error)
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for SqliteFailure {
     fn from(error: Error) -> Self {
-        Self::Found(error)
+        Self::Stated(error)
     }
 }
 
-pub(super) type Found<T> = Result<T, Failure>;
+/// The result of a query.
+pub(super) type EngineResult<T> = Result<T, SqliteFailure>;
 
 /// A row of `space`, without its card.
 #[derive(Clone, Copy, Debug)]
@@ -62,16 +65,16 @@ pub(super) fn version(version: Version) -> i64 {
     i64::try_from(version).unwrap_or(i64::MAX)
 }
 
-pub(super) fn damaged(space: &Space, version: Version, reason: impl Into<String>) -> Failure {
-    Failure::Found(Error::corrupt(space, version, reason))
+pub(super) fn damaged(space: &Space, version: Version, reason: impl Into<String>) -> SqliteFailure {
+    SqliteFailure::Stated(Error::corrupt(space, version, reason))
 }
 
-fn hash(space: &Space, version: Version, value: ValueRef<'_>) -> Found<Hash> {
+fn hash(space: &Space, version: Version, value: ValueRef<'_>) -> EngineResult<Hash> {
     let bytes = value.as_blob().ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     bytes.map(Hash::from_bytes).ok_or_else(|| damaged(space, version, "a hash is damaged"))
 }
 
-pub(super) fn find(conn: &Connection, space: &Space) -> Found<Option<SpaceRow>> {
+pub(super) fn find(conn: &Connection, space: &Space) -> EngineResult<Option<SpaceRow>> {
     let mut statement = conn.prepare_cached(
         "SELECT id, live, head, hash, updated FROM space WHERE tenant = ?1 AND kind = ?2 AND name = ?3",
     )?;
@@ -92,7 +95,7 @@ pub(super) fn find(conn: &Connection, space: &Space) -> Found<Option<SpaceRow>> 
 }
 
 /// One indexed lookup.
-pub(super) fn head(conn: &Connection, space: &Space) -> Found<Option<Head>> {
+pub(super) fn head(conn: &Connection, space: &Space) -> EngineResult<Option<Head>> {
     let mut statement = conn.prepare_cached(
         "SELECT head, hash, updated, card FROM space \
          WHERE tenant = ?1 AND kind = ?2 AND name = ?3 AND live = 1",
@@ -106,7 +109,7 @@ pub(super) fn head(conn: &Connection, space: &Space) -> Found<Option<Head>> {
 }
 
 /// The head in the columns head, hash, updated, card, from `at` on.
-pub(super) fn head_of(space: &Space, row: &Row<'_>, at: usize) -> Found<Head> {
+pub(super) fn head_of(space: &Space, row: &Row<'_>, at: usize) -> EngineResult<Head> {
     let version = row.get::<_, i64>(at)?.cast_unsigned();
     let position = Position { version, hash: hash(space, version, row.get_ref(at + 1)?)? };
     let updated_at = time(row.get(at + 2)?);
@@ -117,12 +120,12 @@ pub(super) fn head_of(space: &Space, row: &Row<'_>, at: usize) -> Found<Head> {
     Ok(Head { position, card })
 }
 
-fn text<'a>(space: &Space, version: Version, value: ValueRef<'a>) -> Found<&'a str> {
+fn text<'a>(space: &Space, version: Version, value: ValueRef<'a>) -> EngineResult<&'a str> {
     value.as_str().map_err(|_| damaged(space, version, "a text is no UTF-8"))
 }
 
 /// Whether the head is past a version, or the space was dropped.
-pub(super) fn is_past(conn: &Connection, space: &Space, after: Version) -> Found<bool> {
+pub(super) fn is_past(conn: &Connection, space: &Space, after: Version) -> EngineResult<bool> {
     let row = find(conn, space)?;
     Ok(row.is_some_and(|row| {
         row.live == schema::DROPPED || row.position.is_some_and(|p| p.version > after)
@@ -132,9 +135,9 @@ pub(super) fn is_past(conn: &Connection, space: &Space, after: Version) -> Found
 pub(super) const COLUMNS: &str = "version, stream, kind, head, body, blob, sum, link, salt";
 
 /// The record in [`COLUMNS`].
-pub(super) fn record(space: &Space, row: &Row<'_>) -> Found<Record> {
+pub(super) fn record(space: &Space, row: &Row<'_>) -> EngineResult<Record> {
     let version = row.get::<_, i64>(0)?.cast_unsigned();
-    let text = |at: usize| -> Found<Option<&str>> {
+    let text = |at: usize| -> EngineResult<Option<&str>> {
         match row.get_ref(at)? {
             ValueRef::Null => Ok(None),
             value => text(space, version, value).map(Some),
@@ -165,7 +168,7 @@ pub(super) fn read(
     space: &Space,
     range: &ReadRange,
     bytes: usize,
-) -> Found<Vec<Record>> {
+) -> EngineResult<Vec<Record>> {
     let txn = conn.unchecked_transaction()?;
     let records = read_within(&txn, space, range, bytes);
     txn.rollback()?;
@@ -178,7 +181,7 @@ pub(super) fn read_within(
     space: &Space,
     range: &ReadRange,
     bytes: usize,
-) -> Found<Vec<Record>> {
+) -> EngineResult<Vec<Record>> {
     let Some(row) = find(conn, space)? else { return Ok(Vec::new()) };
     let Some(head) = row.position else { return Ok(Vec::new()) };
     let upto = range.upto.min(head.version);

@@ -1,18 +1,18 @@
-//! Getting the bytes of what was erased out of the files.
+//! Scrubbing: removing erased bytes from the write-ahead log.
 
 use std::time::Duration;
 
 use sessile_core::{error::Result, journal::Scrub};
 
-use super::{Shared, error::is_busy, open};
+use super::{SqliteShared, error::is_busy, open};
 use sessile_driver::{clock, reservation};
 
-/// How long it waits for reads and writes that are under way.
+/// How long a scrub waits for reads and writes under way.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Freed bytes are zeros already (`secure_delete`); copies are in the write-ahead log only. It is moved into the file and
 /// cut to nothing, which needs a moment in which nobody reads from it.
-pub(super) fn scrub(shared: &Shared) -> Result<Scrub> {
+pub(super) fn scrub(shared: &SqliteShared) -> Result<Scrub> {
     let engine = |e| shared.engine_error(e);
     let conn = open::reopen_writer(&shared.path, &shared.options).map_err(engine)?;
     let until = clock::deadline(PATIENCE);
@@ -27,7 +27,9 @@ pub(super) fn scrub(shared: &Shared) -> Result<Scrub> {
             Err(e) => return Err(engine(e)),
         }
         if clock::instant() >= until {
-            let why = "someone reads from or writes to the write-ahead log".to_owned();
+            let why =
+                "another connection reads from or writes to the write-ahead log: scrub again later"
+                    .to_owned();
             return Ok(Scrub::Pending { why });
         }
         reservation::pause(attempt);

@@ -15,11 +15,11 @@ const OFTEN: Duration = Duration::from_millis(1);
 /// The `data_version` of one connection: it changes when any other connection has committed.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    state: Mutex<State>,
+    state: Mutex<WatchState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct WatchState {
     conn: Option<Connection>,
     seen: i64,
     asked: Option<Instant>,

@@ -9,28 +9,28 @@ use sessile_core::{
 };
 
 use super::{
-    Shared,
+    SqliteShared,
     commit::{self, Applied},
     error::{self, is_busy},
-    known::{Known, Prepared},
+    known::{KnownSpaces, Prepared},
     open,
-    read::{self, Failure},
+    read::{self, SqliteFailure},
 };
 use sessile_driver::engine::{Committed, Engine, Job, Write};
 
 #[derive(Debug)]
 pub(super) struct Writer {
-    shared: Arc<Shared>,
+    shared: Arc<SqliteShared>,
     /// None after an error left it in doubt; the next writer opens another.
     conn: Option<Connection>,
     /// It holds the file's write lock.
     begun: bool,
-    known: Known,
+    known: KnownSpaces,
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, conn: Connection) -> Self {
-        Self { shared, conn: Some(conn), begun: false, known: Known::new() }
+    pub(super) fn new(shared: Arc<SqliteShared>, conn: Connection) -> Self {
+        Self { shared, conn: Some(conn), begun: false, known: KnownSpaces::new() }
     }
 
     fn try_begin(&mut self) -> rusqlite::Result<()> {
@@ -53,16 +53,16 @@ impl Writer {
         let mut on = Prepared::new(conn);
         let apply = |job: &&Job| {
             commit::apply(&mut on, known, job).map_err(|failure| match failure {
-                Failure::Found(error) => error,
+                SqliteFailure::Stated(error) => error,
                 // The only constraint a batch can meet is the version it was to have: a record that nobody acknowledged.
-                Failure::Engine(e)
+                SqliteFailure::Engine(e)
                     if e.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
                         && matches!(job.write, Write::Batch { .. }) =>
                 {
                     let version = first_version(job);
                     Error::corrupt(&job.space, version, format!("it cannot be written: {e}"))
                 }
-                Failure::Engine(e) => shared.engine_error(e),
+                SqliteFailure::Engine(e) => shared.engine_error(e),
             })
         };
         jobs.iter().map(apply).collect()

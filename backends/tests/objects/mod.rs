@@ -6,16 +6,16 @@ use std::{
 };
 
 use async_trait::async_trait;
-use object_store::{ObjectStore, memory::InMemory};
+use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 use sessile::{
-    Result,
+    ErrorKind, Result,
     id::{Space, Version},
-    journal::{Durability, Sharing},
-    object_store::{Cloud, Objects, Options, connect, faults::Faults},
+    journal::{Durability, Journal as _, Sharing},
+    object_store::{Cloud, Objects, Options, client, connect},
 };
 use sessile_conformance::{Damage, Dir, Tamper};
 
-use super::ours;
+use sessile_testkit::{self as testkit, WrappedJournal, faults::Faults};
 
 /// Where objects are.
 enum Place {
@@ -27,7 +27,7 @@ enum Place {
 /// What a location has: its objects, and the handles that were opened.
 struct Location {
     place: Place,
-    opened: Mutex<Vec<Arc<Objects>>>,
+    opened: Mutex<Vec<Arc<WrappedJournal>>>,
 }
 
 impl Location {
@@ -40,27 +40,49 @@ impl Location {
         })
     }
 
-    async fn open(&self) -> Result<Arc<Objects>> {
-        let options = Options::default();
-        let journal = match &self.place {
-            Place::Memory(store) => {
-                let options =
-                    options.with_durability(Durability::None).with_sharing(Sharing::OneProcess);
-                Objects::open(Arc::clone(store), "", options).await?
-            }
-            Place::Folder(folder) => {
-                let options = options.with_sharing(Sharing::ManyProcesses);
-                Objects::open_folder(folder, options).await?
-            }
-            Place::Cloud(cloud, prefix) => connect(*cloud, BUCKET, prefix, options).await?,
-        };
-        let journal = Arc::new(journal);
+    async fn open(&self) -> Result<Arc<WrappedJournal>> {
+        let journal = Arc::new(WrappedJournal::new(Arc::new(self.handle().await?)));
         self.opened.lock().expect("no panic inside").push(Arc::clone(&journal));
         Ok(journal)
     }
 
-    fn handles(&self) -> Vec<Arc<Objects>> {
-        self.opened.lock().expect("no panic inside").clone()
+    /// A handle with empty caches.
+    async fn handle(&self) -> Result<Objects> {
+        let options = Options::default();
+        match &self.place {
+            Place::Memory(store) => {
+                let options =
+                    options.with_durability(Durability::None).with_sharing(Sharing::OneProcess);
+                Objects::open(Arc::clone(store), "", options).await
+            }
+            Place::Folder(folder) => {
+                let options = options.with_sharing(Sharing::ManyProcesses);
+                Objects::open_folder(folder, options).await
+            }
+            Place::Cloud(cloud, prefix) => connect(*cloud, BUCKET, prefix, options).await,
+        }
+    }
+
+    /// The objects, past any handle, and the prefix of the store.
+    fn objects(&self) -> (Arc<dyn ObjectStore>, &str) {
+        match &self.place {
+            Place::Memory(store) => (Arc::clone(store), ""),
+            Place::Folder(folder) => {
+                let files = LocalFileSystem::new_with_prefix(folder).expect("a folder");
+                (Arc::new(files), "")
+            }
+            Place::Cloud(cloud, prefix) => (client(*cloud, BUCKET).expect("a server"), prefix),
+        }
+    }
+
+    /// Gives every handle that is open empty caches.
+    async fn forget(&self, space: &Space) {
+        let opened = self.opened.lock().expect("no panic inside").clone();
+        for journal in opened {
+            if journal.head(space).await.map_err(|e| e.kind()) != Err(ErrorKind::Closed) {
+                journal.replace(Arc::new(self.handle().await.expect("a handle more")));
+            }
+        }
     }
 }
 
@@ -68,19 +90,19 @@ impl Location {
 const BUCKET: &str = "sessile";
 
 /// In memory, where every call gives way to others first.
-pub(super) async fn in_memory(dir: &Dir) -> Result<Arc<Objects>> {
+pub(super) async fn in_memory(dir: &Dir) -> Result<Arc<WrappedJournal>> {
     // The crate's own store never gives way, so nothing would ever happen at the same time.
     let yielding = || Place::Memory(Arc::new(Faults::new(Arc::new(InMemory::new()))));
     Location::of(dir, yielding).open().await
 }
 
 /// In files, each flushed.
-pub(super) async fn in_folder(dir: &Dir) -> Result<Arc<Objects>> {
+pub(super) async fn in_folder(dir: &Dir) -> Result<Arc<WrappedJournal>> {
     Location::of(dir, || Place::Folder(dir.path().join("objects"))).open().await
 }
 
 /// On a server, below a prefix that the directory's name tells from others; each process tells the same.
-pub(super) async fn in_cloud(cloud: Cloud, dir: &Dir) -> Result<Arc<Objects>> {
+pub(super) async fn in_cloud(cloud: Cloud, dir: &Dir) -> Result<Arc<WrappedJournal>> {
     let name = dir.path().file_name().expect("a directory of its own").to_string_lossy();
     Location::of(dir, || Place::Cloud(cloud, format!("suite/{name}"))).open().await
 }
@@ -91,29 +113,29 @@ pub(super) fn without(variable: &str) -> Option<String> {
     std::env::var_os(variable).is_none().then(why)
 }
 
-/// Damages objects, then lets every handle forget what it read.
+/// Damages objects, then gives every handle empty caches.
 pub(super) struct InObjects(pub(super) Dir);
 
 impl InObjects {
-    async fn hand(&self) -> (Arc<Location>, Arc<Objects>) {
-        let location = self.0.kept::<Location>().expect("a location that was opened");
-        let hand = location.open().await.expect("a handle more");
-        (location, hand)
+    fn location(&self) -> Arc<Location> {
+        self.0.kept::<Location>().expect("a location that was opened")
     }
 }
 
 #[async_trait]
 impl Tamper for InObjects {
     async fn damage(&self, space: &Space, version: Version, damage: Damage) {
-        let (location, hand) = self.hand().await;
-        let (version, damage) = ours(version, damage);
-        hand.tamper(space, version, damage).await.expect("a record to damage");
-        location.handles().iter().for_each(|handle| handle.forget());
+        let location = self.location();
+        let (store, prefix) = location.objects();
+        let done = testkit::objects::damage(&*store, prefix, space, version, damage).await;
+        assert!(done, "a record to damage");
+        location.forget(space).await;
     }
 
     async fn newer_format(&self) -> bool {
-        let (_, hand) = self.hand().await;
-        hand.set_format(1000).await.expect("an object to change");
+        let location = self.location();
+        let (store, prefix) = location.objects();
+        testkit::objects::set_format(&*store, prefix, 1000).await;
         true
     }
 }

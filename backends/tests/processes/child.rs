@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use sessile::{
     id::SessionId,
     model::{NewEntry, Role},
-    object_store::faults::{Faults, Put},
     store::Store,
 };
 use sessile_conformance::internal::process;
+use sessile_testkit::faults::{Faults, Put};
 
 use super::place::{Place, caller, entries};
 

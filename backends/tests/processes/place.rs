@@ -9,10 +9,11 @@ use sessile::{
     id::{SessionId, TenantId, UserId},
     journal::Sharing,
     model::Actor,
-    object_store::{Cloud, Objects, Options, client, faults::Faults},
+    object_store::{Cloud, Objects, Options, client},
     store::Store,
 };
 use sessile_conformance::internal::shorthand;
+use sessile_testkit::faults::Faults;
 
 /// The bucket that the script beside the tests makes in each server.
 const BUCKET: &str = "sessile";

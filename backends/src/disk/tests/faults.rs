@@ -15,9 +15,9 @@ use crate::disk::medium::{Entry, File, Medium, Mode, Os, Stat};
 
 /// What fails from now on, by name; a write that fails has written half. How often something failed, and bytes read.
 #[derive(Debug, Default)]
-struct Plan(Mutex<Vec<&'static str>>, AtomicUsize, AtomicUsize);
+struct ReadPlan(Mutex<Vec<&'static str>>, AtomicUsize, AtomicUsize);
 
-impl Plan {
+impl ReadPlan {
     fn set(&self, failing: &[&'static str]) {
         *self.0.lock().unwrap() = failing.to_vec();
     }
@@ -32,10 +32,10 @@ impl Plan {
 }
 
 #[derive(Debug)]
-struct Failing(Arc<Plan>);
+struct Failing(Arc<ReadPlan>);
 
 #[derive(Debug)]
-struct FailingFile(Arc<dyn File>, Arc<Plan>);
+struct FailingFile(Arc<dyn File>, Arc<ReadPlan>);
 
 impl Medium for Failing {
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>> {
@@ -102,8 +102,8 @@ impl File for FailingFile {
     }
 }
 
-async fn failing(folder: &TempDir) -> (Disk, Arc<Plan>) {
-    let plan = Arc::new(Plan::default());
+async fn failing(folder: &TempDir) -> (Disk, Arc<ReadPlan>) {
+    let plan = Arc::new(ReadPlan::default());
     let medium = Arc::new(Failing(Arc::clone(&plan)));
     (Disk::open_on(medium, root(folder), Options::default()).await.unwrap(), plan)
 }

@@ -19,7 +19,7 @@ use sessile_core::{
 };
 use tempfile::TempDir;
 
-use super::{Disk, Options, set_format};
+use super::{Disk, Options};
 use sessile_testkit::journals::{
     self, all, append, batch, block_on, carded, kind, pages, query, record, space,
 };
@@ -196,7 +196,7 @@ fn a_folder_that_is_no_store_is_refused() {
         assert!(!folder.path().join("none").exists());
         open_in(&folder).await.close().await.unwrap();
         let meta = fs::read(root(&folder).join("_sessile.json")).unwrap();
-        set_format(root(&folder), 2).unwrap();
+        sessile_testkit::disk::set_format(&root(&folder), 2);
         for options in [Options::default(), Options::default().read_only()] {
             assert_eq!(kind(Disk::open(root(&folder), options).await), ErrorKind::NewerFormat);
         }

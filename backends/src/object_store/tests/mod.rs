@@ -19,11 +19,9 @@ use sessile_core::{
     journal::{Blobs as _, Commit, Head, Journal, Position, ReadRange, RecordBody, Snapshot},
 };
 
-use super::{
-    Objects, Options,
-    faults::{Faults, Put},
-};
+use super::{Objects, Options};
 use sessile_driver::lock;
+use sessile_testkit::faults::{Faults, Put};
 use sessile_testkit::journals::{all, append, batch, carded, kind, record, space};
 
 const GRACE: Duration = Duration::from_secs(600);

@@ -3,7 +3,7 @@
 use sessile_core::journal::ListOrder;
 
 use super::*;
-use crate::object_store::faults::Counts;
+use sessile_testkit::faults::Counts;
 use sessile_testkit::journals::query;
 
 /// A store, a handle on it, and a journal of so many entries after the first.

@@ -7,7 +7,7 @@ use sessile_core::{
 };
 
 use super::*;
-use crate::object_store::faults::Counts;
+use sessile_testkit::faults::Counts;
 
 /// The keys that have this part.
 async fn keys(store: &Faults, part: &str) -> Vec<Path> {

@@ -15,10 +15,11 @@ use sessile_core::{
 };
 use tempfile::TempDir;
 
-use super::{Options, Sqlite, Synchronous, open, set_format, tamper};
-use crate::tamper::Damage;
+use super::{Options, Sqlite, Synchronous, open};
+use sessile_conformance::Damage;
 use sessile_driver::clock;
 use sessile_testkit::journals::{self, all, append, batch, block_on, carded, kind, record, space};
+use sessile_testkit::sqlite::{damage, need_reader, set_format};
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -103,7 +104,7 @@ fn what_is_no_store_is_refused() {
         assert_eq!(mode, "delete", "a foreign file is left as it is");
         std::fs::write(path("empty"), "").unwrap();
         Sqlite::open(path("empty"), Options::default()).await.unwrap();
-        set_format(path("empty"), 7).unwrap();
+        set_format(&path("empty"), 7);
         match Sqlite::open(path("empty"), Options::default()).await.unwrap_err() {
             Error::NewerFormat { needs: 7, has: 1, .. } => {}
             other => panic!("{other:?}"),
@@ -156,7 +157,7 @@ fn a_gap_is_found_from_every_side() {
         let records = (1..=9).map(|v| record(v, 4 * (v % 3), "x")).collect();
         assert!(is_done(&journal.commit(&space(1), None, &batch(records)).await.unwrap()));
         let path = folder.path().join("a.db");
-        tamper(&path, &space(1), 5, Damage::Drop).unwrap();
+        assert!(damage(&path, &space(1), 5, Damage::Drop));
         let stream = ReadRange { stream: Some(Stream(8)), ..all() };
         let back = ReadRange { direction: Direction::Backward, ..all() };
         let stream_back = ReadRange { direction: Direction::Backward, ..stream };
@@ -180,7 +181,7 @@ fn a_gap_is_found_from_every_side() {
         let other = ReadRange { stream: Some(Stream(4)), ..all() };
         assert_eq!(journal.read(&space(1), &other).await.unwrap().len(), 3);
         // The end is known from the head.
-        tamper(&path, &space(1), 9, Damage::Drop).unwrap();
+        assert!(damage(&path, &space(1), 9, Damage::Drop));
         let end = ReadRange { after: 6, ..all() };
         assert!(matches!(
             journal.read(&space(1), &end).await,
@@ -252,17 +253,17 @@ fn damage_is_as_described() {
             append(&journal, &space(bits), Some(one), "two").await;
         }
         let whole = read(&space(0)).await;
-        for (bits, damage) in [
-            (0, Damage::FlipHead),
-            (1, Damage::FlipBody),
-            (2, Damage::Swap(1)),
-            (3, Damage::Insert),
-            (4, Damage::Reader(9)),
+        for (bits, at, what) in [
+            (0, 2, Damage::FlipHeader),
+            (1, 2, Damage::FlipBody),
+            (2, 2, Damage::Swap(1)),
+            (3, 1, Damage::Insert),
         ] {
-            tamper(&path, &space(bits), 2, damage).unwrap();
-            assert_ne!(read(&space(bits)).await[1], whole[1], "{damage:?}");
+            assert!(damage(&path, &space(bits), at, what));
+            assert_ne!(read(&space(bits)).await[1], whole[1], "{what:?}");
         }
-        assert_eq!(kind(tamper(&path, &space(0), 3, Damage::Drop)), ErrorKind::NotFound);
+        assert!(need_reader(&path, &space(4), 2, 9));
+        assert!(!damage(&path, &space(0), 3, Damage::Drop));
         let newer = &journal.read(&space(4), &all()).await.unwrap()[1];
         assert!(newer.header.contains("\"r\":9"));
         assert_eq!(newer.sum, newer.fitting_sum());

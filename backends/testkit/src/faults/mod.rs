@@ -1,4 +1,4 @@
-//! An object store that fails as real ones do, by script: for tests.
+//! An object store that fails by script, as real ones do.
 //!
 //! Every call yields once, so that callers meet. Requests are counted by kind, pages of a listing as one.
 

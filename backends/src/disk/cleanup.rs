@@ -1,4 +1,4 @@
-//! Which spaces have files, and removing what was left over.
+//! Listing the files of spaces, and removing files that a crash left.
 
 use std::{
     collections::BTreeSet,
@@ -13,19 +13,19 @@ use sessile_core::{
 };
 
 use super::{
-    Shared, failed,
+    DiskShared, failed,
+    lookup::{list, remove},
     path::{self, Place, Role, TEMPORARY},
-    settle::{list, remove},
 };
 
-/// A name of a space in a folder.
-type Found = (Space, Role);
+/// A space that has a name in a folder, and what the name is for.
+type FoundName = (Space, Role);
 
-impl Shared {
-    /// Removes what crashes left: temporary files, and what lies beside a tombstone. All else that was erased, replaced or
-    /// dropped is gone already.
+impl DiskShared {
+    /// Removes what crashes left: temporary files, and files of dropped spaces. Other erased, replaced or dropped content was
+    /// removed when the call returned.
     pub(super) fn scrub(&self) -> Result<Scrub> {
-        let swept = self.sweep_folder(&self.root).and_then(|()| {
+        let swept = self.remove_temporary_in(&self.root).and_then(|()| {
             for tenant in list(self, &self.root)?.into_iter().filter(|entry| entry.is_dir) {
                 let Some(id) = path::text(&tenant.name).and_then(|id| TenantId::new(id).ok())
                 else {
@@ -59,12 +59,12 @@ impl Shared {
                 Role::Temporary => true,
             };
             if is_left {
-                // What is on its way to another name belongs to one who has the guard.
+                // A temporary file may be in use by the holder of the guard.
                 let guard = cell.work.lock_arc_blocking();
                 if is_dropped {
                     self.try_clear(&cell)?;
                 }
-                self.sweep_folder(&cell.place.folder())?;
+                self.remove_temporary_in(&cell.place.folder())?;
                 for entry in list(self, parent)? {
                     if path::role(kind, &entry.name) == Some((space.bits(), Role::Temporary)) {
                         remove(self, &parent.join(entry.name))?;
@@ -80,7 +80,7 @@ impl Shared {
         Ok(list(self, folder)?.iter().any(|entry| entry.name.starts_with(TEMPORARY)))
     }
 
-    fn sweep_folder(&self, folder: &Path) -> io::Result<()> {
+    fn remove_temporary_in(&self, folder: &Path) -> io::Result<()> {
         let mut swept = false;
         for entry in list(self, folder)? {
             if !entry.is_dir && entry.name.starts_with(TEMPORARY) {
@@ -117,12 +117,17 @@ impl Shared {
         })
     }
 
-    /// What a folder holds of spaces.
-    fn found(&self, parent: &Path, tenant: &TenantId, kind: SpaceKind) -> io::Result<Vec<Found>> {
+    /// The spaces with names in a folder.
+    fn found(
+        &self,
+        parent: &Path,
+        tenant: &TenantId,
+        kind: SpaceKind,
+    ) -> io::Result<Vec<FoundName>> {
         let entries = list(self, parent)?.into_iter().filter_map(|entry| {
             let (bits, role) = path::role(kind, &entry.name)?;
             let space = Space::new(tenant.clone(), kind, bits);
-            // A copy in the wrong folder is none of ours.
+            // A file that was copied to another folder is ignored.
             let is_here = Place::new(&self.root, &space).parent() == parent;
             (is_here && entry.is_dir == (role == Role::Folder)).then_some((space, role))
         });
