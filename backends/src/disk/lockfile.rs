@@ -38,8 +38,7 @@ impl Lock {
             );
             return Err(Error::failed(reason));
         }
-        let host = gethostname::gethostname().to_string_lossy().into_owned();
-        let holder = Holder { pid: std::process::id(), host };
+        let holder = Holder { pid: std::process::id(), host: host_name() };
         let told = serde_json::to_vec(&holder).map_err(io::Error::from);
         let told = told.and_then(|json| {
             file.truncate(0)?;
@@ -62,6 +61,16 @@ impl Drop for Lock {
     fn drop(&mut self) {
         let _free = self.file.unlock();
     }
+}
+
+#[cfg(unix)]
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(not(unix))]
+fn host_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
 }
 
 fn who(file: &dyn File) -> String {

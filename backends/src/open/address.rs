@@ -70,9 +70,7 @@ impl<'a> Address<'a> {
             [] => format!("`{scheme}:` has none"),
             _ => format!("`{scheme}:` has {}", all.join(", ")),
         };
-        let names = known.iter().map(|(name, _)| *name);
-        let meant = nearest(name, names).map_or(String::new(), |name| format!(", `{name}` maybe"));
-        Error::invalid("store", format!("there is no such option{meant}: {possible}"))
+        Error::invalid("store", format!("there is no such option: {possible}"))
     }
 }
 
@@ -97,12 +95,4 @@ pub(super) fn flag(name: &str, value: &str, known: &[KnownOption]) -> Result<boo
 pub(super) fn number(name: &str, value: &str, known: &[KnownOption]) -> Result<usize> {
     let number = value.parse().ok().filter(|number| (1..=65_536).contains(number));
     number.ok_or_else(|| not_a_value(name, known))
-}
-
-/// The name that was meant, if one is near enough.
-pub(super) fn nearest<'n>(given: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let given = given.to_ascii_lowercase();
-    let far = |name: &str| strsim::damerau_levenshtein(&given, name);
-    let near = names.min_by_key(|name| far(name))?;
-    (far(near) <= 2 && far(near) < near.len()).then_some(near)
 }
