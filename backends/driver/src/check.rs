@@ -177,16 +177,17 @@ pub fn time_before(now: Timestamp, time: Duration) -> Timestamp {
 /// has no effect.
 ///
 /// # Errors
-/// `InvalidArgument` if the path is a directory, or its directory does not exist.
+/// `Invalid` if the path is a directory, or its directory does not exist.
 pub fn absolute_file(path: &std::path::Path) -> Result<std::path::PathBuf> {
     let invalid = |reason: String| Error::invalid("path", reason);
     let place = std::path::absolute(path).map_err(|e| invalid(format!("{path:?}: {e}")))?;
     if place.is_dir() {
-        return Err(invalid(format!("{} is a directory", place.display())));
+        return Err(invalid(format!("{} is a directory; name a file", place.display())));
     }
     match place.parent() {
         Some(folder) if !folder.is_dir() => {
-            Err(invalid(format!("there is no directory {}", folder.display())))
+            let folder = folder.display();
+            Err(invalid(format!("there is no directory {folder}; make it first")))
         }
         _ => Ok(place),
     }

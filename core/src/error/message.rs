@@ -26,7 +26,7 @@ impl Display for Error {
             Self::TenantIsolation { what, tenant } => {
                 write!(
                     f,
-                    "{what} belongs to another tenant, not to {tenant}; ask as a caller of its own tenant"
+                    "{what} belongs to another tenant, not to `{tenant}`; ask as a caller of its own tenant"
                 )
             }
             Self::NotFound { what } => {

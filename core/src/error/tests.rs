@@ -71,11 +71,11 @@ fn table() -> Vec<(Error, &'static str)> {
         ),
         (
             Error::TenantIsolation { what: SESSION.into(), tenant: tenant() },
-            "session ses_T_13 belongs to another tenant, not to acme; ask as a caller of its own tenant",
+            "session ses_T_13 belongs to another tenant, not to `acme`; ask as a caller of its own tenant",
         ),
         (
             Error::TenantIsolation { what: Subject::Actor { field: "entries" }, tenant: tenant() },
-            "the actor in `entries` belongs to another tenant, not to acme; ask as a caller of its own tenant",
+            "the actor in `entries` belongs to another tenant, not to `acme`; ask as a caller of its own tenant",
         ),
         (
             Error::not_found(PROJECT),
