@@ -14,7 +14,7 @@ use sessile_core::{
 
 use crate::internal::shorthand::the_thread;
 
-/// The error of a refusal of this kind; anything else fails the clause.
+/// Asserts that a call was refused with an error of this kind; the error.
 #[track_caller]
 pub fn refused<T: fmt::Debug>(result: Result<T>, kind: ErrorKind) -> Error {
     match result {
@@ -60,7 +60,7 @@ pub async fn heads(journal: &dyn Journal, tenant: &TenantId) -> Vec<ListRow> {
     all
 }
 
-/// Runs something that must write nothing for these tenants: heads, cards and spaces are the same before and after.
+/// Asserts that what runs writes nothing for these tenants: heads, cards and spaces are the same before and after.
 /// `journal` is any handle to the same store.
 pub async fn unchanged<T>(
     journal: &dyn Journal,
@@ -79,7 +79,7 @@ pub async fn unchanged<T>(
     result
 }
 
-/// A refusal of this kind that wrote nothing to the thread and left it fit for the next write.
+/// Asserts that a call is refused with an error of this kind, wrote nothing to the thread, and that the next write succeeds.
 pub async fn harmless<T: fmt::Debug>(
     store: &dyn AnyStore,
     caller: &Caller,

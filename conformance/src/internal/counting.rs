@@ -1,4 +1,4 @@
-//! A journal that counts what is asked of the one below.
+//! A journal that counts the calls to another.
 
 use std::{
     collections::HashSet,

@@ -1,4 +1,4 @@
-//! Names and texts chosen to break whoever puts them into a path, a key, a pattern, an option or a query.
+//! Names and texts that break code which puts them into a path, a key, a pattern, an option or a query unescaped.
 
 /// Tenants that the alphabet `[a-z0-9][a-z0-9._-]*` allows: prefixes of one another, path steps, reserved names, options,
 /// the shortest and the longest.

@@ -1,4 +1,4 @@
-//! Every method of a store that takes an id, at every place it takes one.
+//! A call of every method of a store that takes an id, for each place where it takes one.
 
 use std::time::Duration;
 

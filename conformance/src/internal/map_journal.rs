@@ -1,4 +1,4 @@
-//! The smallest right journal: maps under one lock. What the wrong ones start from.
+//! The smallest correct journal: maps under one lock.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

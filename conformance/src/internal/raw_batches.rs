@@ -36,7 +36,7 @@ pub fn of_records(records: Vec<Record>) -> Batch {
     Batch { records, card: None, project: None, patience: Duration::from_secs(2) }
 }
 
-/// A batch of `n` small records after a position; `tag` stands in each head, with its place and `n`.
+/// A batch of `n` small records after a position; `tag` is in each header, with the place in the batch and `n`.
 pub fn batch(after: Option<Position>, n: usize, tag: &str) -> Batch {
     let mut at = after;
     let mut records = Vec::with_capacity(n);
@@ -72,13 +72,13 @@ pub fn at(head: &Option<Head>) -> Option<Position> {
     head.as_ref().map(|head| head.position)
 }
 
-/// Commits and insists that it is done; the new position.
+/// Asserts that a commit was done.
 #[track_caller]
 pub fn done(commit: sessile_core::Result<Commit>) {
     assert!(matches!(commit, Ok(Commit::Done)), "should be done, but was {commit:?}");
 }
 
-/// Commits `n` small records after `after` and insists; the new position.
+/// Commits `n` small records after `after` and asserts that it was done; the new position.
 pub async fn append(
     journal: &dyn Journal,
     space: &Space,
@@ -91,8 +91,8 @@ pub async fn append(
     batch.end()
 }
 
-/// Appends `n` small records wherever the head is, trying again when it moved; the position reached. An answer in doubt
-/// is settled by looking.
+/// Appends `n` small records wherever the head is, trying again when it moved; the position reached. Fails on any
+/// answer that leaves the outcome open.
 pub async fn append_anywhere(
     journal: &dyn Journal,
     space: &Space,
@@ -146,7 +146,7 @@ pub const fn range(after: Version, upto: Version) -> ReadRange {
     ReadRange { stream: None, after, upto, direction: Direction::Forward, limit: 500 }
 }
 
-/// Insists that records are versions 1, 2, 3 ... and an unbroken chain; where it ends.
+/// Asserts that records are versions 1, 2, 3 ... and an unbroken chain; the position where it ends.
 #[track_caller]
 pub fn chained(records: &[Record]) -> Option<Position> {
     let mut at: Option<Position> = None;
@@ -163,7 +163,7 @@ pub fn chained(records: &[Record]) -> Option<Position> {
     at
 }
 
-/// Insists that records come in whole batches of [`batch`]; the tags in their order.
+/// Asserts that records are whole batches of [`batch`]; the tags in their order.
 #[track_caller]
 pub fn whole_batches(records: &[Record]) -> Vec<String> {
     let mut tags = Vec::new();

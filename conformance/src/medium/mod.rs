@@ -1,4 +1,7 @@
-//! A medium in memory that can be switched off, filled, write-protected, and made to fail at flushing.
+//! A simulated medium in memory, for the `crash` hook of [`suite!`](crate::suite).
+//!
+//! A [`SimDisk`] can be switched off after any operation, filled, write-protected, and made to fail at flushing. It knows
+//! what of it is written and what is flushed, so that the suite can look at it as it would be after a stop of the machine.
 
 mod file;
 mod paths;
@@ -35,14 +38,14 @@ pub enum Open {
     CreateNew,
 }
 
-/// What of a medium is there when the machine runs again.
+/// What is on a medium when the machine runs again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Survives {
-    /// All that was written: the process died, the machine did not. What was not flushed is still not.
+    /// All that was written: the process died, the machine ran on. What was not flushed is still not flushed.
     Written,
     /// Only what was flushed: power was lost.
     Flushed,
-    /// What was flushed, and of the rest what chance decides, sector by sector and name by name: power was lost.
+    /// What was flushed, and a random part of the rest, sector by sector and name by name: power was lost.
     Some(u64),
 }
 
@@ -83,7 +86,7 @@ struct Inner {
     kept: Mutex<BTreeMap<&'static str, Arc<dyn Any + Send + Sync>>>,
 }
 
-/// A medium as long as somebody else keeps it.
+/// A reference to a medium that does not keep it.
 #[derive(Clone)]
 pub struct WeakDisk(Weak<Inner>);
 
@@ -141,7 +144,7 @@ impl SimDisk {
         self.inner.state.lock().expect("no panic inside")
     }
 
-    /// A working machine, to look around.
+    /// The state, if the machine runs.
     fn running(&self) -> io::Result<MutexGuard<'_, State>> {
         if self.is_off() { Err(off()) } else { Ok(self.state()) }
     }
@@ -151,7 +154,7 @@ impl SimDisk {
         WeakDisk(Arc::downgrade(&self.inner))
     }
 
-    /// Keeps a value as long as the medium exists: what its adapter needs beside it.
+    /// Keeps a value for as long as the medium exists: what an adapter needs beside it.
     pub fn keep<T: Any + Send + Sync>(&self, value: Arc<T>) {
         let mut kept = self.inner.kept.lock().expect("no panic inside");
         kept.insert(std::any::type_name::<T>(), value);
@@ -254,7 +257,7 @@ impl SimDisk {
         }
     }
 
-    /// Does an operation, unless something is in its way.
+    /// Performs an operation, or fails as the medium is set to.
     fn perform(&self, op: Op) -> io::Result<()> {
         let mut state = self.running()?;
         if state.stop_after.is_some_and(|last| state.tree.count >= last) {

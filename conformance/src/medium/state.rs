@@ -1,4 +1,4 @@
-//! The tree as it is, what is in the way of an operation, and what outlives a stop.
+//! The state of the medium: what an operation meets, and what is left after a stop.
 
 use std::{
     io,
@@ -69,7 +69,7 @@ impl State {
         Stat { len, is_dir, modified: Duration::from_millis(start + touched) }
     }
 
-    /// What really happens of an operation, and what is said of it.
+    /// What an operation does where the medium is full, read-only or fails to flush, and its answer.
     pub(super) fn restricted(&mut self, op: Op) -> (Op, io::Result<()>) {
         let flush = match &op {
             Op::Sync { ino } | Op::SyncDir { ino } => Some(*ino),

@@ -31,7 +31,7 @@ crate::clauses! { J10 => j10 }
 /// More awaits than any call of a journal should have.
 const MOST: usize = 40;
 
-/// Polls a future at most so often, then drops it where it stands.
+/// Polls a future at most so many times, then drops it.
 struct Cut<'a, T> {
     inner: Option<BoxFuture<'a, T>>,
     polls: usize,
@@ -69,7 +69,7 @@ async fn soon<T>(what: &str, doing: impl Future<Output = T>) -> T {
         .unwrap_or_else(|_| panic!("{what} waits for a future that was dropped"))
 }
 
-/// Futures are dropped at every await, alone and with others queued behind them: nothing breaks and nobody waits.
+/// Futures are dropped at every await, alone and with others queued behind them: J1 to J9 hold and no call waits for ever.
 pub async fn j10(cx: ClauseContext) -> Verdict {
     commits(&cx).await;
     leaders(&cx).await;
@@ -100,7 +100,7 @@ async fn commits(cx: &ClauseContext) {
     panic!("a commit has more than {MOST} awaits");
 }
 
-/// What stands in a space is a chain of whole batches, and the head is its end.
+/// A space holds a chain of whole batches, and the head is its end.
 async fn sound(journal: &dyn Journal, space: &Space) -> Vec<String> {
     let head = journal.head(space).await.expect("a head");
     let upto = head.as_ref().map_or(0, |h| h.position.version);
@@ -243,7 +243,7 @@ async fn aborts(cx: &ClauseContext) {
     }
 }
 
-/// Who holds a place in line and does nothing holds up nobody for long.
+/// A reservation that is not used delays others for a bounded time only.
 async fn turns(cx: &ClauseContext) {
     let space = raw_batches::space(40);
     let (journal, other) = (cx.journal().await, cx.journal().await);
@@ -262,7 +262,7 @@ async fn turns(cx: &ClauseContext) {
     drop(held);
 }
 
-/// The same one level up: appends to one thread are dropped at every await, before and after their commit, with others
+/// The same for a store: appends to one thread are dropped at every await, before and after their commit, with others
 /// queued behind them.
 async fn stores(cx: &ClauseContext) {
     let journal = Arc::new(AlteringJournal::over(cx.journal().await, Alteration::Yields));

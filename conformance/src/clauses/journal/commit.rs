@@ -27,7 +27,7 @@ crate::internal::child_programs! { "j2_append" => append }
 
 const OF: usize = 7;
 
-/// Whoever looks while batches land sees whole batches.
+/// Readers see whole batches only, while batches land.
 pub async fn j1(cx: ClauseContext) -> Verdict {
     let space = raw_batches::space(1);
     let over = Arc::new(AtomicBool::new(false));
@@ -240,7 +240,7 @@ pub async fn j3(cx: ClauseContext) -> Verdict {
     Verdict::Passed
 }
 
-/// What was said not to be applied never is; what was said to be done is there once.
+/// A commit that was answered as not applied is never applied; one that was answered as done is there once.
 pub async fn j7(cx: ClauseContext) -> Verdict {
     let space = raw_batches::space(1);
     let mut writers = Vec::new();

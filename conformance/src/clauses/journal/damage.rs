@@ -1,4 +1,4 @@
-//! J12, J17: what is damaged, or newer than its reader, is said so.
+//! J12, J17: damaged records, and what is newer than its reader.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! J11, J20: what is dropped stays gone, whoever slept meanwhile.
+//! J11, J20: what is dropped stays dropped, also for stale writers.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
 crate::clauses! { J11 => j11, J20 => j20 }
 crate::internal::child_programs! { "j11_wake" => wake }
 
-/// No writer that slept through a drop is told that its commit landed, in any process, before or after a restart.
+/// The commit of a writer that is stale since before a drop is never acknowledged, in any process, before or after a restart.
 pub async fn j11(cx: ClauseContext) -> Verdict {
     let journal = cx.journal().await;
     let space = raw_batches::space(1);
@@ -60,7 +60,7 @@ async fn stale(journal: &dyn Journal, space: &Space, one: Option<Position>, two:
     }
 }
 
-/// Committers race a drop: what was acknowledged was before it.
+/// Commits race with a drop: every acknowledged one was before the drop.
 async fn race(cx: &ClauseContext, space: &Space) {
     const WRITERS: usize = 3;
     let start = Arc::new(Barrier::new(WRITERS + 1));

@@ -1,4 +1,4 @@
-//! J13, J19: what is removed for ever, and what must never be.
+//! J13, J19: what is erased and collected, and what must not be.
 
 use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
 
 crate::clauses! { J13 => j13, J19 => j19 }
 
-/// Stands in everything that will be erased; in no head, and in nothing else.
+/// Is in every body that will be erased, and nowhere else.
 const SECRET: &str = "a-secret-that-has-to-go";
 
 /// A record of a stream whose body, inline or a blob, has these words.
@@ -170,7 +170,7 @@ fn nowhere(folder: &Path) {
     }
 }
 
-/// Erasing while others write takes nothing from them.
+/// Erasing while others write loses none of their writes.
 async fn racing(cx: &ClauseContext) {
     let (writer, eraser) = (cx.journal().await, cx.journal().await);
     let space = raw_batches::space(3);
@@ -201,7 +201,7 @@ async fn racing(cx: &ClauseContext) {
     }
 }
 
-/// A name that a record has, or may get, stays; what is left over goes.
+/// A blob that a record names, or may name, stays; others are collected.
 pub async fn j19(cx: ClauseContext) -> Verdict {
     let journal = cx.journal().await;
     let space = raw_batches::space(1);

@@ -1,4 +1,4 @@
-//! J6, J16: a handle's life and death.
+//! J6, J16: opening and closing, and what outlives both.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -71,7 +71,7 @@ pub async fn j6(cx: ClauseContext) -> Verdict {
     Verdict::Passed
 }
 
-/// All that was said is there, and what was not is there whole or not at all.
+/// All that was acknowledged is there, and the rest is there whole or not at all.
 async fn survived(cx: &ClauseContext, said: &[String], writers: usize) {
     let journal = cx.journal().await;
     let mut acknowledged: Vec<Acknowledged> = Vec::new();
@@ -252,14 +252,14 @@ async fn open(cx: ClauseContext, _index: usize, _args: serde_json::Value) -> Str
     journal.info().store.to_string()
 }
 
-/// What became of an attempt to open what only one may open.
+/// How an attempt to open ended, where only one process may have the store open.
 #[derive(Debug, Serialize, Deserialize)]
 enum Claim {
     Opened,
     Refused(String),
 }
 
-/// Opens, and says how that went; who has it keeps it until it is killed.
+/// Opens the store and reports how that ended. Where it opened, keeps it open until the process is killed.
 async fn claim(cx: ClauseContext, _index: usize, _args: serde_json::Value) -> String {
     let opened = cx.try_journal().await;
     let claim = match &opened {
@@ -272,7 +272,7 @@ async fn claim(cx: ClauseContext, _index: usize, _args: serde_json::Value) -> St
     String::new()
 }
 
-/// The text of a refusal, which is clear if nothing else is its kind.
+/// The text of a refusal.
 fn refusal(error: &sessile_core::Error) -> String {
     assert_eq!(error.kind(), ErrorKind::Unavailable, "what another has open: {error}");
     error.to_string()

@@ -76,7 +76,7 @@ async fn sees(journal: &dyn Journal, space: &Space, batch: &Batch) {
     assert_eq!(rows.iter().map(|row| &row.head).collect::<Vec<_>>(), [&head], "the list knows");
 }
 
-/// Looks for the head it is told of, and adds to it.
+/// Checks that it sees the head it is told of, and appends after it.
 async fn look(cx: ClauseContext, _index: usize, args: serde_json::Value) -> String {
     let expected: Option<Position> = serde_json::from_value(args).expect("a position");
     let journal = cx.journal().await;

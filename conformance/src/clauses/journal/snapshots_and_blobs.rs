@@ -1,4 +1,4 @@
-//! J14, J18: what lies beside the records.
+//! J14, J18: snapshots and blobs.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -25,7 +25,7 @@ use crate::{
 crate::clauses! { J14 => j14, J18 => j18 }
 crate::internal::child_programs! { "j18_put" => put }
 
-/// A snapshot changes no answer, whatever became of it.
+/// No snapshot changes an answer: absent, stale, cut or forged.
 pub async fn j14(cx: ClauseContext) -> Verdict {
     let keeps = kept(&cx).await;
     let caller = cx.caller();

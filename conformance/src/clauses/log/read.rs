@@ -184,7 +184,7 @@ pub async fn msg7(cx: ClauseContext) -> Verdict {
     Verdict::Passed
 }
 
-/// Run and answered entry are checked, and can be filtered by.
+/// The run and the answered entry are checked, and entries can be filtered by them.
 pub async fn msg15(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
     let caller = cx.caller();

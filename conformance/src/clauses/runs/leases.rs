@@ -195,7 +195,7 @@ pub async fn lea2(cx: ClauseContext) -> Verdict {
     Verdict::Passed
 }
 
-/// Past its end and the skew a lease may be claimed; until someone does, its holder may write.
+/// Others may claim a lease that expired by more than the skew; until one does, its holder may write.
 pub async fn lea3(cx: ClauseContext) -> Verdict {
     const SKEW: Duration = Duration::from_secs(5);
     let clocks: [Arc<TestClock>; 2] = [Arc::default(), Arc::default()];

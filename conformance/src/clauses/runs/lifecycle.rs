@@ -241,7 +241,7 @@ async fn is_final(store: &dyn AnyStore, caller: &Caller, run: &Run) {
     assert_eq!(the_run(store, caller, run.id).await, *run);
 }
 
-/// The session's status is the fan-in of its runs, and its edge follows.
+/// The session's status follows from its runs, and the edge's from the session's.
 pub async fn run3(cx: ClauseContext) -> Verdict {
     use SessionStatus::{Active, AwaitingHitl, Failed, Idle};
     let store = cx.store().await;

@@ -1,4 +1,4 @@
-//! USE: what work cost.
+//! USE: usage.
 
 use std::sync::Arc;
 

@@ -29,7 +29,7 @@ crate::clauses! { SUB6 => sub6, SUB7 => sub7, SUB9 => sub9, SUB10 => sub10 }
 
 crate::internal::child_programs! { "sub widen" => widen }
 
-/// Delete removes the edge and nothing else; no edge outlives an end.
+/// Delete removes the edge and nothing else; no edge outlives one of its sessions.
 pub async fn sub6(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
     let caller = cx.caller();

@@ -125,7 +125,7 @@ pub async fn ses2(cx: ClauseContext) -> Verdict {
     Verdict::Passed
 }
 
-/// What never changes cannot be said in an update, and is the same after all of them.
+/// An update has no field for what never changes, and after all updates it is the same.
 pub async fn ses3(cx: ClauseContext) -> Verdict {
     let clock = Arc::new(TestClock::default());
     let store = cx.store_with(clock.clone(), |options| options).await;

@@ -1,4 +1,4 @@
-//! SES: lists of sessions, and what they show no more.
+//! SES7, SES8: deletion and lists of sessions.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ use crate::{
 
 crate::clauses! { SES7 => ses7, SES8 => ses8 }
 
-/// Delete is idempotent, refused while an edge names the session, and takes everything of it from sight.
+/// Delete may be repeated, is refused while an edge names the session, and hides everything of it.
 pub async fn ses7(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
     let caller = cx.caller();

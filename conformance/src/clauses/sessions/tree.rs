@@ -1,4 +1,4 @@
-//! SUB: sessions under sessions are a forest, and are read as one.
+//! SUB1 to SUB5: the forest of sessions, and how it is read.
 
 use std::sync::Arc;
 

@@ -138,7 +138,7 @@ pub async fn ten3(cx: ClauseContext) -> Verdict {
     Verdict::Passed
 }
 
-/// Agents one under the other, so many in all, with something at the end.
+/// A chain of so many actors: agents, and `end` at its end.
 fn chain(caller: &Caller, end: Option<Actor>, levels: usize) -> Actor {
     let agent = |parent: Option<Actor>| Actor::Agent {
         tenant: caller.tenant.clone(),
@@ -174,7 +174,7 @@ pub async fn ten4(cx: ClauseContext) -> Verdict {
     Verdict::Passed
 }
 
-/// The damage was real: the damaged tenant sees it.
+/// The damaged tenant sees the damage.
 async fn damaged(store: &dyn AnyStore, caller: &Caller, ids: &Ids, damage: Damage) {
     let found = match store.verify(caller, ids.thread, None).await {
         Ok(verified) => !verified.problems.is_empty(),

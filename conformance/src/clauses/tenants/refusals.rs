@@ -68,7 +68,7 @@ pub async fn ten7(cx: ClauseContext) -> Verdict {
     Verdict::Passed
 }
 
-/// Of several reasons to refuse, the first in the stated order is told.
+/// Where several refusals apply, the first in the stated order is given.
 pub async fn ten8(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
     let (caller, theirs) = (cx.caller(), cx.caller_of("evil-corp", "eve"));

@@ -131,7 +131,7 @@ pub async fn thd6(cx: ClauseContext) -> Verdict {
     Verdict::Passed
 }
 
-/// Takes sessions to work and back until the thread is archived.
+/// Makes sessions active and idle again until the thread is archived.
 async fn work_role(cx: ClauseContext, index: usize, args: Value) -> String {
     let store = cx.store().await;
     let caller = cx.caller();

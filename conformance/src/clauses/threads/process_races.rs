@@ -1,4 +1,4 @@
-//! Two processes, round after round: one closes what the other fills. What THD7, PRJ3 and PRJ4 add to their own cases.
+//! Races of two processes, round after round: one archives or deletes what the other creates in. Parts of THD7, PRJ3, PRJ4.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -27,7 +27,8 @@ fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970")
 }
 
-/// The closer (index 0) or the filler (index 1): one act a round; the result is one word a round.
+/// The process that archives or deletes (index 0), or the one that creates (index 1). One call a round; answers one word for
+/// each round.
 async fn play(cx: ClauseContext, index: usize, args: Value) -> String {
     let store = cx.store().await;
     let caller = cx.caller();
@@ -90,7 +91,7 @@ async fn run(cx: &ClauseContext, act: &str, ids: Vec<String>) -> Vec<(String, St
     rounds
 }
 
-/// THD7: whoever wins, no archived thread holds a session at work, and none can be made to.
+/// THD7: whichever call comes first, no archived thread holds a session at work, and none can become active in it.
 pub(super) async fn archive_against_create_session(cx: &ClauseContext, rounds: usize) {
     let (store, caller) = (cx.store().await, cx.caller());
     let project = cx.project(&store, &caller).await;

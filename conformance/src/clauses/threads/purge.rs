@@ -1,4 +1,4 @@
-//! THD13, and J13 as a store has it: what goes for ever by a command.
+//! THD13, and J13 through a store: purging and erasing.
 
 use std::{sync::Arc, time::Duration};
 
@@ -42,7 +42,7 @@ fn not_empty(error: Error, of: ThreadId) -> (Vec<SessionId>, u64) {
     }
 }
 
-/// A whole thread goes by one command, unless something in it is at work.
+/// One command purges a whole thread, unless a session is at work.
 pub async fn thd13(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
     let caller = cx.caller();
@@ -96,7 +96,7 @@ pub async fn thd13(cx: ClauseContext) -> Verdict {
     Verdict::Passed
 }
 
-/// What the erased entries look like, to everyone and for ever.
+/// What every reader sees of erased entries.
 pub(crate) async fn erased_entries(cx: &ClauseContext) {
     let store = cx.store().await;
     let caller = cx.caller();
@@ -179,7 +179,7 @@ async fn sound(store: &Store, caller: &Caller, thread: ThreadId) {
     assert_eq!(verified.problems, [], "erased entries verify");
 }
 
-/// Between the record that says so and the payload that goes, nobody is shown the payload.
+/// From the record of the erasure on no reader sees the payload, also while it is still stored.
 async fn cut_off(cx: &ClauseContext) {
     let journal = Arc::new(WrongJournal::with(Mistake::KeepsErased));
     let store = cx.store_over(journal.clone(), Arc::default(), |options| options);

@@ -1,4 +1,4 @@
-//! CLK1: clocks that are wrong, each in its own way.
+//! CLK1: wrong clocks.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -102,7 +102,7 @@ struct Wrote {
     text: String,
 }
 
-/// What a process has to tell.
+/// The result of a process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Told {
     wrote: Vec<Wrote>,
@@ -112,7 +112,7 @@ struct Told {
     latest: u64,
 }
 
-/// Three clocks: one stands hours ahead, one goes back with every step from years ago, one leaps to and fro.
+/// Three clocks: one is hours ahead and stands still, one is years behind and goes back with every step, one jumps to and fro.
 fn clock_of(index: usize) -> TestClock {
     TestClock::at(match index {
         0 => TestClock::START.plus(5 * HOUR),
@@ -189,7 +189,7 @@ async fn play(cx: ClauseContext, index: usize, args: Value) -> String {
     serde_json::to_string(&told).expect("what there is to tell")
 }
 
-/// The same between processes hours apart: nothing but expiry goes by a clock.
+/// The same between processes whose clocks are hours apart: only expiry depends on a clock.
 async fn by_processes(cx: &ClauseContext) {
     let (store, caller) = (cx.store().await, cx.caller());
     let thread = cx.thread(&store, &caller).await;

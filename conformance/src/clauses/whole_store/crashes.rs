@@ -31,7 +31,7 @@ fn memory_only(cx: &ClauseContext) -> Option<Verdict> {
     })
 }
 
-/// Appends turns of three to one session and says each acknowledgement, until it is killed.
+/// Appends turns of three entries to one session and reports each acknowledgement, until it is killed.
 async fn turns(cx: ClauseContext, index: usize, args: Value) -> String {
     let store = cx.store().await;
     let caller = cx.caller();
@@ -48,7 +48,7 @@ async fn turns(cx: ClauseContext, index: usize, args: Value) -> String {
     unreachable!("it is killed")
 }
 
-/// Does a little of everything and says each step that was acknowledged, until it is killed.
+/// Runs commands of each kind and reports each acknowledgement, until it is killed.
 async fn work(cx: ClauseContext, index: usize, args: Value) -> String {
     let store = cx.store().await;
     let caller = cx.caller();
@@ -72,7 +72,7 @@ async fn work(cx: ClauseContext, index: usize, args: Value) -> String {
     unreachable!("it is killed")
 }
 
-/// Starts children in a role and kills them at a random moment after the first of them has begun.
+/// Starts a child program in several processes and kills them at a random moment after the first has begun.
 async fn killed(
     cx: &ClauseContext,
     role: &str,

@@ -24,7 +24,7 @@ use crate::{
 
 crate::clauses! { LIN1 => lin1, LIN2 => lin2, CLK2 => clk2 }
 
-/// An engine that errs in every tenth commit: what was decided behind it was decided on nothing.
+/// An engine that fails in every tenth commit: what was decided after such a commit was decided on a state that is not there.
 const ERRS: Faults = Faults { engine_error: 100, yields: 6, ..Faults::NONE };
 
 /// Histories of one clause: `normal`, 2,000 in the proof profile, more in the nightly one.

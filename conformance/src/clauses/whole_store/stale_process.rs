@@ -1,4 +1,4 @@
-//! CRS4: a process that slept while the store went on without it.
+//! CRS4: a stale process, which did not run while others used the store.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::{
 
 crate::clauses! { CRS4 => crs4 }
 
-/// Compaction, deletion and a restored backup go by while a process sleeps; it reads and writes nothing wrong.
+/// A process that does not run during a compaction, a deletion or the restore of a backup reads and writes nothing wrong.
 pub async fn crs4(cx: ClauseContext) -> Verdict {
     deleted(&cx).await;
     grown(&cx).await;
@@ -38,7 +38,7 @@ async fn log(store: &Store, cx: &ClauseContext, session: SessionId) -> Vec<Strin
     page.expect("a page").items.iter().map(|entry| text(entry).to_owned()).collect()
 }
 
-/// A session, then its whole thread, goes.
+/// A session and then its whole thread are deleted.
 async fn deleted(cx: &ClauseContext) {
     let (awake, asleep, caller) = (cx.store().await, cx.store().await, cx.caller());
     let thread = cx.thread(&awake, &caller).await;
@@ -84,7 +84,7 @@ async fn grown(cx: &ClauseContext) {
 }
 
 /// The store is replaced by an older copy of itself, which others have continued to the very same version: with as many
-/// records, but others. `first` is what a process that slept does when it wakes.
+/// records, but others. `first` is what the stale process does first.
 async fn restored(cx: &ClauseContext, first: First) {
     let elsewhere = cx.another().await;
     let (now, backup) = (cx.journal().await, elsewhere.journal().await);
@@ -152,7 +152,7 @@ async fn restored(cx: &ClauseContext, first: First) {
     }
 }
 
-/// What a process does first when it wakes on another history.
+/// What the stale process does first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum First {
     Reads,

@@ -1,4 +1,4 @@
-//! A medium that is full, or takes no writes, or fails at flushing: what is answered then, and what is there afterwards.
+//! A medium that is full, is read-only or fails to flush: what is answered then, and what is there afterwards.
 
 use std::{sync::Arc, time::Duration};
 

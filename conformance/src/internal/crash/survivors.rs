@@ -123,7 +123,7 @@ impl Harness {
         stops
     }
 
-    /// At most about so many stops, evenly spread over the run, each in so many ways: other ones from stop to stop. Every
+    /// About `most` stops, evenly spread over the run, each in `ways` ways, which change from stop to stop. Every
     /// tenth is also judged with the journal open, which takes a run of its own.
     pub fn spread(&self, ways: usize, most: u64) -> Vec<Stop> {
         let step = self.operations().div_ceil(most.max(1)).max(1) as usize;
@@ -141,10 +141,10 @@ impl Harness {
         stops
     }
 
-    /// Stops, starts again, and judges.
+    /// Stops the machine, starts it again, and judges what is there.
     ///
     /// # Errors
-    /// What was promised and is not so.
+    /// What was promised and does not hold.
     pub async fn judge(self: &Arc<Self>, stop: Stop) -> std::result::Result<(), String> {
         let this = Arc::clone(self);
         // In a task of its own, so that a panic is a finding like any other.

@@ -1,4 +1,4 @@
-//! What a store is doing when the machine stops: a little of everything, the same each time.
+//! The workload during which the machine stops: some commands of each kind, the same in each run.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use sessile_core::{
 use crate::internal::{SeededIds, TestClock, concurrent::together};
 use crate::medium::SimDisk;
 
-/// A command through either door.
+/// A command to threads or to sessions.
 #[derive(Clone, Debug)]
 pub enum Command {
     /// To projects and threads.
@@ -287,7 +287,7 @@ pub fn store(journal: Arc<dyn Journal>, clock: &Arc<TestClock>, seed: u64) -> St
     Store::new(journal, options.with_deadline(Duration::from_secs(20)))
 }
 
-/// After the machine went off, callers hear what they hear within this time; what is not answered then never is.
+/// How long callers wait for answers after the machine went off. What is not answered by then counts as not answered.
 const ANSWER_GRACE: Duration = Duration::from_millis(3);
 
 /// Runs the workload until it ends or the machine is off, and says what was sent and answered.

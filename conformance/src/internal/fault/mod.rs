@@ -1,7 +1,7 @@
-//! A journal that fails, on purpose and repeatably.
+//! A journal that fails on purpose, in the same way each time.
 //!
 //! [`FaultyJournal`] stands over any journal and does to each call what networks and machines do: the request is lost, the reply
-//! is lost, the write lands long after everybody was told it is absent, the engine errs, everything takes its time. What
+//! is lost, the write lands long after reads found it absent, the engine fails, calls take their time. What
 //! happens follows from a seed and the order of calls: one seed, one order, one [trace](FaultyJournal::trace).
 
 mod interrupted;
@@ -28,20 +28,20 @@ use sessile_core::{
 pub use interrupted::{Call, InterruptedJournal};
 pub use switch::ReplaceableJournal;
 
-/// How often each fault strikes, in thousandths of the calls it can strike.
+/// How often each fault strikes, in thousandths of the calls that it can happen to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Faults {
-    /// A commit never reaches the journal; the caller hears `Indeterminate`.
+    /// A commit never reaches the journal; the caller is answered `Indeterminate`.
     pub lost_request: u16,
-    /// A commit is applied; the caller hears `Indeterminate`.
+    /// A commit is applied; the caller is answered `Indeterminate`.
     pub lost_reply: u16,
-    /// A commit is not there yet when the caller hears `Indeterminate`, and lands some calls later.
+    /// A commit is not applied yet when the caller is answered `Indeterminate`, and lands some calls later.
     pub late: u16,
     /// A commit fails for certain: `Unavailable`, not applied.
     pub engine_error: u16,
-    /// A drop never reaches the journal; the caller hears `Indeterminate`.
+    /// A drop never reaches the journal; the caller is answered `Indeterminate`.
     pub lost_drop: u16,
-    /// A drop is applied; the caller hears `Indeterminate`.
+    /// A drop is applied; the caller is answered `Indeterminate`.
     pub lost_drop_reply: u16,
     /// A read fails: `Unavailable`.
     pub read_error: u16,
@@ -79,7 +79,7 @@ impl Faults {
     };
 }
 
-/// A commit under way that nobody waits for.
+/// A commit that is applied after its caller was answered.
 #[derive(Debug)]
 struct DelayedCommit {
     /// Calls until it lands.
@@ -104,7 +104,7 @@ pub struct FaultyJournal {
     state: Mutex<FaultState>,
 }
 
-/// What strikes a commit.
+/// What happens to a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     None,
@@ -131,12 +131,12 @@ impl FaultyJournal {
         *self.faults.lock().unwrap()
     }
 
-    /// What struck, call by call.
+    /// What happened, call by call.
     pub fn trace(&self) -> Vec<String> {
         self.state.lock().unwrap().trace.clone()
     }
 
-    /// Lets everything land that is still under way.
+    /// Applies every delayed commit now.
     pub async fn flush(&self) {
         let late = std::mem::take(&mut self.state.lock().unwrap().late);
         for late in late {
@@ -150,7 +150,7 @@ impl FaultyJournal {
         self.state.lock().unwrap().trace.push(how.to_owned());
     }
 
-    /// Counts a call: lets late commits land whose time has come, and takes its own time.
+    /// Counts a call: applies the delayed commits that are due, and yields a few times.
     async fn tick(&self) {
         let (due, yields) = {
             let mut state = self.state.lock().unwrap();
@@ -173,14 +173,14 @@ impl FaultyJournal {
 
     fn draw_fault(&self) -> Fault {
         let mut state = self.state.lock().unwrap();
-        let (happens, calls) = (state.rng.random_range(0..1000_u16), state.rng.random_range(1..6));
+        let (roll, calls) = (state.rng.random_range(0..1000_u16), state.rng.random_range(1..6));
         let faults = self.faults();
         let mut below = 0;
         let mut in_range = |width: u16| {
             below += width;
-            happens < below
+            roll < below
         };
-        let draw_fault = if in_range(faults.lost_request) {
+        let fault = if in_range(faults.lost_request) {
             Fault::LostRequest
         } else if in_range(faults.lost_reply) {
             Fault::LostReply
@@ -191,8 +191,8 @@ impl FaultyJournal {
         } else {
             Fault::None
         };
-        state.trace.push(format!("commit: {draw_fault:?}"));
-        draw_fault
+        state.trace.push(format!("commit: {fault:?}"));
+        fault
     }
 
     async fn read_call(&self, what: &'static str) -> Result<()> {

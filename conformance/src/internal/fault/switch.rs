@@ -1,4 +1,4 @@
-//! A journal that becomes another under the hands of its users.
+//! A journal that can be replaced by another while stores use it.
 
 use std::{
     collections::HashSet,
@@ -30,7 +30,7 @@ impl ReplaceableJournal {
         Self { info: journal.info().clone(), now: Mutex::new(journal) }
     }
 
-    /// Puts another in its place: a backup, restored.
+    /// Replaces it by another, as the restore of a backup does.
     pub fn to(&self, journal: Arc<dyn Journal>) {
         *self.now.lock().unwrap() = journal;
     }

@@ -1,4 +1,4 @@
-//! Is there an order? Wing and Gong's search with memoisation, as in Lowe, "Testing for linearizability" (2017).
+//! Whether there is an order: Wing and Gong's search with memoisation, as in Lowe, "Testing for linearizability" (2017).
 
 use std::collections::HashSet;
 

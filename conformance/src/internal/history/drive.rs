@@ -1,4 +1,4 @@
-//! Clients that call a store at once and write down what they parse_call.
+//! Clients that call a store at once and record the answers.
 
 use std::{
     future::Future,
@@ -33,16 +33,16 @@ pub struct Plan {
     pub clients: usize,
     /// Calls of each.
     pub calls: usize,
-    /// What they ask follows from it.
+    /// Decides what they call.
     pub seed: u64,
-    /// Thousandths of the calls that are dropped at one of their first awaits, the leader's with followers queued among
-    /// them.
+    /// Thousandths of the calls that are dropped at one of their first awaits, also while they carry
+    /// out the calls of others.
     pub dropped: u16,
     /// Thousandths of the calls before which a client pauses for a millisecond or two, so that others come between.
     pub pauses: u16,
 }
 
-/// Lets clients loose on one thread, as tasks, each with the store it is given, and returns what they recorded.
+/// Runs the clients on one thread, as tasks, each with its store, and returns what they recorded.
 pub async fn record(
     stores: &[Arc<dyn AnyStore>],
     caller: &Caller,
@@ -85,7 +85,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Calls, one call after the other. Each is noted twice: open when it begins, and as it ended.
+    /// Makes its calls one after the other. Notes each twice: as open when it begins, and with its answer when it ends.
     pub(super) async fn play(
         self,
         tick: impl Fn() -> u64 + Send,
@@ -131,7 +131,7 @@ impl Client {
     }
 }
 
-/// Polls a future so often and then drops it; `None` if it was not ready by then.
+/// Polls a future so many times and then drops it; `None` if it was not ready by then.
 pub async fn polled<T>(mut polls: u32, future: impl Future<Output = T>) -> Option<T> {
     let mut future = Box::pin(future);
     std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
@@ -163,8 +163,8 @@ fn choose(rng: &mut StdRng, client: usize, n: u64, session: u64, tail: u64) -> C
     }
 }
 
-/// One call, and its answer in the words of the spec; `None` when the outcome is unknown. A refusal that the spec does
-/// not know means the call never happened as far as anyone can see, and is unknown to it too.
+/// One call, and its answer in the words of the spec; `None` when the outcome is unknown. A refusal that the spec
+/// does not know counts as unknown too.
 async fn carry_out(
     store: &dyn AnyStore,
     caller: &Caller,

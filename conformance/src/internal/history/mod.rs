@@ -1,4 +1,4 @@
-//! Histories of concurrent clients, and whether they could have happened one after another.
+//! Histories of concurrent clients: whether some order of their calls explains all answers.
 //!
 //! Clients - [tasks](drive::record) of one process or [processes] - record when each call began and ended and what it
 //! answered; refusals count as answers, and a call whose outcome is unknown stays open for ever.
@@ -28,7 +28,7 @@ pub struct Invocation {
     pub client: usize,
     /// What it asked.
     pub call: spec::Call,
-    /// What it parse_call; `None` when that is unknown: it may have happened at any time after it began, or never.
+    /// What it was answered; `None` when that is unknown: it may have happened at any time after it began, or never.
     pub answer: Option<spec::Answer>,
     /// When it began, on a counter or clock that all clients share.
     pub began: u64,

@@ -1,8 +1,8 @@
 //! Histories whose clients are processes of their own, each with its own handle and caches.
 //!
-//! All read one clock: that of the machine, which runs for every process alike. A process says each call when it begins,
-//! before it is sent, and again when it is answered; so the calls of one that is killed stay open, as those that are
-//! dropped and those whose outcome is unknown.
+//! All read the clock of the machine, which is the same for every process. A process reports each call before it sends it, and
+//! again with its answer; so the calls under way in a process that is killed stay open, like calls that are dropped and
+//! calls whose outcome is unknown.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ crate::internal::child_programs! { "histories" => play }
 const PROCESSES: usize = 3;
 const CLIENTS: usize = 2;
 
-/// How long a process waits for the others to be where it is.
+/// How long a process waits for the others to begin a history.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a process does: histories, one after the other, each begun by all processes together.
@@ -38,7 +38,7 @@ struct Work {
     histories: Vec<(HistoryThread, Plan)>,
 }
 
-/// One call as it stands: history, number at its client, call.
+/// One call: its history, its number at its client, and what is known of it.
 type ReportedCall = (usize, u64, Invocation);
 
 /// Records `n` histories by the same processes, the last process killed in the middle of the last history, and judges
@@ -90,7 +90,7 @@ async fn kill_in_last_history(child: Child, n: usize, rng: &mut StdRng) -> Vec<R
     child.kill().await.iter().map(|line| parse_call(line)).collect()
 }
 
-/// One process: its clients in each history, over a journal that fails in every other.
+/// One process: runs its clients in each history; in every second one its journal fails now and then.
 async fn play(cx: ClauseContext, index: usize, args: Value) -> String {
     let work: Work = serde_json::from_value(args).expect("work");
     let journal = cx.journal().await;
@@ -129,7 +129,7 @@ fn meeting_folder(cx: &ClauseContext, work: &Work) -> PathBuf {
     cx.dir().path().join("histories").join(work.name.to_string())
 }
 
-/// Waits until every process is about to begin this history, and then a moment, so that all begin it at once.
+/// Waits until every process is ready to begin this history and 3 ms have passed, so that all begin it at once.
 async fn wait_for_all(cx: &ClauseContext, work: &Work, history: usize, index: usize) {
     let at = |index: usize| meeting_folder(cx, work).join(format!("{history} {index}"));
     let come = |index| std::fs::read_to_string(at(index)).ok()?.strip_suffix('.')?.parse().ok();

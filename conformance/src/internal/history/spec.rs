@@ -36,7 +36,7 @@ pub enum Call {
     Count,
 }
 
-/// What they hear.
+/// What they are answered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Answer {
     /// Written; the first record has this version.
@@ -49,7 +49,7 @@ pub enum Answer {
     Closed,
     /// The session is leased.
     Fenced,
-    /// Something stands in the way of archiving.
+    /// The thread cannot be archived: a session is at work.
     NotEmpty,
     /// The tail is another.
     Stale(u64),
@@ -67,7 +67,7 @@ struct Session {
 }
 
 impl Answer {
-    /// Whether it says that nothing was done because something stood in the way.
+    /// Whether it is a refusal.
     pub const fn is_refusal(&self) -> bool {
         matches!(self, Self::Closed | Self::Fenced | Self::NotEmpty | Self::Stale(_))
     }

@@ -91,7 +91,7 @@ async fn threads(
     same(format!("labelled threads of {scope:?}"), &value(&got), &value(&want))
 }
 
-/// Who surely wrote in a thread is listed, and nobody who never touched it.
+/// A thread is listed for each user who is known to have written in it, and for none who never did.
 async fn users(
     store: &dyn AnyStore,
     caller: &Caller,

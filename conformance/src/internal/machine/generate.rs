@@ -1,4 +1,4 @@
-//! How cases are generated: enough of a shape to have something to act on, then everything.
+//! How cases are generated: first a project, a thread and sessions to act on, then any command.
 
 use proptest::{prelude::*, strategy::Union};
 use proptest_state_machine::ReferenceStateMachine;

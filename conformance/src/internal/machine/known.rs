@@ -1,4 +1,4 @@
-//! From numbers to the things they name.
+//! The things that the numbers of a case stand for.
 
 use sessile_core::{
     Caller,

@@ -1,4 +1,4 @@
-//! From a step to the command it means, given what exists.
+//! The command that a step stands for, given what exists.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::internal::{hostile, model::external_id};
 
-/// A command to one side of the waist, and the session whose lease it needs.
+/// A command to threads or to a session, and the session whose lease it needs.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Command {
     Thread(ThreadCommand),

@@ -1,4 +1,4 @@
-//! What a case is made of: steps that name things by number, so that any subsequence is a case too.
+//! The steps of a case. They name things by number, so that any subsequence is a case too.
 
 use sessile_core::model::{RunOutcome, RunStatus, SessionStatus};
 

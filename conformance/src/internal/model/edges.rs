@@ -89,7 +89,7 @@ impl Thread {
         version
     }
 
-    /// What an edge names must exist, where it is this thread's.
+    /// What an edge names in this thread must exist.
     pub(super) fn parent_exists(&self, id: ThreadId, edge: &NewSubSession) -> Predicted<()> {
         if edge.parent.thread() == id {
             self.present(edge.parent)?;
@@ -100,7 +100,7 @@ impl Thread {
         }
     }
 
-    /// And must be this thread's, and the run the parent's.
+    /// The parent must be of this thread, and the run of the parent.
     pub(super) fn parent_fits(&self, id: ThreadId, edge: &NewSubSession) -> Predicted<()> {
         let theirs = edge.spawned_by_run.is_some_and(|run| {
             run.thread() != id || self.runs[&run.version()].session != edge.parent.version()
@@ -138,7 +138,7 @@ impl Thread {
         }
     }
 
-    /// The edge above takes a step, if it stands where the step begins; the record is already counted.
+    /// Changes the status of the edge above, if it has the status it is to change from. The record is already counted.
     pub(super) fn step_edge(
         &mut self,
         child: Version,

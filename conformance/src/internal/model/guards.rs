@@ -28,7 +28,7 @@ impl Thread {
         }
     }
 
-    /// The lease rule of every write: with a lease its token, without one none.
+    /// The rule of leases for every write: the caller brings the token of the current lease, and none where there is no lease.
     pub(super) fn fence(&self, session: SessionId, caller: &Caller) -> Predicted<()> {
         let current = self.sessions[&session.version()].lease.as_ref().map(|l| l.token);
         if current == caller.lease { Ok(()) } else { Err(fenced(session, current, caller.lease)) }

@@ -1,4 +1,4 @@
-//! The reference: what a store must answer, written from the contract with plain maps and no thought of speed.
+//! The model: what a store must answer, written from the contract with plain maps and without care for speed.
 //!
 //! It shares no code with the core's state machine. It takes the same commands, the caller and the time, and predicts the
 //! outcome or the refusal; ids inside a thread follow from versions, so it predicts them too. Only the minted ids of

@@ -1,4 +1,4 @@
-//! Runs, what follows from their steps, and what they cost.
+//! Runs: their status, what follows for their session, and what they used.
 
 use sessile_core::{
     Error,

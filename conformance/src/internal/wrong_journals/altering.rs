@@ -1,4 +1,4 @@
-//! A journal over another that bends what passes through.
+//! A journal that alters the calls to another, or their answers.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -18,16 +18,16 @@ use sessile_core::{
     },
 };
 
-/// What happens to what passes through.
+/// How calls and answers are altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alteration {
     /// The middle byte of each blob read is wrong, as from a bad disk.
     FlipsBlobs,
     /// A letter in the middle of each inline body read is another one, as from a bad disk.
     FlipsTexts,
-    /// The head is answered from what this process has heard and written, whatever others have written since.
+    /// The head is answered from what this process has read and written, whatever others have written since.
     CachesHeads,
-    /// Nothing, but every call gives way once before and once after it is passed on: there is something to be dropped at.
+    /// Not at all, but every call yields once before and once after it is passed on, so that it can be dropped there.
     Yields,
 }
 

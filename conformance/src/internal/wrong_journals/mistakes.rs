@@ -24,7 +24,7 @@ use crate::internal::MapJournal;
 
 macro_rules! mistakes {
     ($($(#[$doc:meta])* $name:ident => $($id:literal)|+,)*) => {
-        /// What is wrong with a journal.
+        /// A mistake that a journal can have.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Mistake { $($(#[$doc])* $name,)* }
 
@@ -49,7 +49,7 @@ mistakes! {
     MatchesNumbers => "J2",
     /// Says that a stale write diverged.
     ConfusesDiverged => "J2",
-    /// Answers before it applies.
+    /// Answers a commit before it is applied.
     AcknowledgesEarly => "J4",
     /// Answers for the head from a cache.
     RemembersHeads => "J4",
@@ -57,15 +57,15 @@ mistakes! {
     ReadsForwardOnly => "J3",
     /// Reads stream by stream.
     ReadsInPieces => "J5",
-    /// Says that nothing was applied when it was.
+    /// Answers that a commit was not applied, although it was.
     DeniesCommits => "J7",
     /// Cuts bodies at 64 KiB.
     CutsBodies => "J8",
     /// Takes batches above its limits, piece by piece.
     TakesTooMuch => "J8",
-    /// Knows a tenant by its first character.
+    /// Tells tenants apart by their first character only.
     LeaksPrefixes => "J9",
-    /// Strands everybody when a commit is dropped half way.
+    /// Lets every later commit wait for ever after a commit was dropped half way.
     StrandsWaiters => "J10",
     /// Forgets what was dropped.
     ForgetsTombstones => "J11" | "J20",
@@ -73,13 +73,13 @@ mistakes! {
     ListsTwice => "J15",
     /// Leaves one row out between two pages.
     SkipsRows => "J15",
-    /// Goes on after it was closed.
+    /// Answers after it was closed.
     StaysOpen => "J16",
     /// Reads one byte too few of a blob's range.
     ShortensRanges => "J18",
     /// Gives two blobs one name.
     ReusesNames => "J18",
-    /// Says that it erased.
+    /// Answers an erasure as done and erases nothing.
     KeepsErased => "J13",
     /// Collects blobs that records name.
     CollectsNamed => "J19",
@@ -97,7 +97,7 @@ pub struct WrongJournal {
 }
 
 impl WrongJournal {
-    /// A journal that is right but for this.
+    /// A journal with this mistake only.
     pub fn with(mistake: Mistake) -> Self {
         Self {
             inner: Arc::default(),

@@ -1,4 +1,4 @@
-//! WrongJournal journals, to test the tests: the suite must fail each and name the clause.
+//! Journals that test the suite: it must fail each, in the clause that the mistake breaks.
 
 mod altering;
 mod mistakes;
