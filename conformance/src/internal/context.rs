@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 use crate::{
     Backend, Dir, Tamper,
-    internal::{SeededIds, TestClock, process::ParentPipe},
+    internal::{SeededIds, TestClock, parent_pipe::ParentPipe},
 };
 
 /// The context of one clause on one backend: a fresh store location. Clones share it.

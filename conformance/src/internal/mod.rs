@@ -16,6 +16,7 @@ pub mod id_arguments;
 pub mod machine;
 mod map_journal;
 pub mod model;
+mod parent_pipe;
 pub mod process;
 pub mod raw_batches;
 pub mod shorthand;

@@ -1,7 +1,7 @@
 //! Child processes, and tasks in their place where a store may be open in one process only.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Read},
     process::{Command, Stdio},
     sync::{Arc, Mutex},
 };
@@ -10,8 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Backend, Dir,
-    internal::{ClauseContext, child_programs},
+    internal::{
+        ClauseContext, child_programs,
+        parent_pipe::{Line, ParentPipe},
+    },
 };
+
+pub use crate::internal::parent_pipe::{finish, report};
 
 /// The hidden first argument of a child.
 const CHILD: &str = "--sessile-child";
@@ -25,35 +30,6 @@ struct Order {
     index: usize,
     seed: u64,
     args: serde_json::Value,
-}
-
-/// One line of a child's output.
-#[derive(Debug, Serialize, Deserialize)]
-enum Line {
-    Report(String),
-    Result(String),
-}
-
-/// Where the reports of a child program go.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum ParentPipe {
-    /// Nowhere: this is the parent.
-    #[default]
-    None,
-    /// To the parent process.
-    Stdout,
-    /// To the parent task.
-    Buffer(Arc<Mutex<Vec<String>>>),
-}
-
-impl ParentPipe {
-    pub(crate) fn report(&self, line: String) {
-        match self {
-            Self::None => {}
-            Self::Stdout => report(line),
-            Self::Buffer(reports) => reports.lock().expect("no panic inside").push(line),
-        }
-    }
 }
 
 /// A process, or a task in its place, that runs a child program.
@@ -245,22 +221,6 @@ pub fn child_order(arguments: &[String]) -> Option<&str> {
         [_, flag, order] if flag == CHILD => Some(order),
         _ => None,
     }
-}
-
-/// In a child: sends its parent a line now.
-pub fn report(line: impl Into<String>) {
-    print(&Line::Report(line.into()));
-}
-
-/// In a child: its result, for [`Child::wait`].
-pub fn finish(result: impl Into<String>) {
-    print(&Line::Result(result.into()));
-}
-
-fn print(line: &Line) {
-    let line = serde_json::to_string(line).expect("a line is JSON");
-    let mut out = std::io::stdout().lock();
-    let _parent_gone = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
 /// Where a clause has started this process: runs what the clause wants done, and answers `true`.

@@ -10,7 +10,7 @@ use sessile_core::{
     model::SubSessionStatus,
 };
 
-use super::{Predicted, Refusal, session::Facts, state::*};
+use super::{Predicted, Refusal, facts::Facts, state::*};
 
 impl Thread {
     pub(super) fn link(

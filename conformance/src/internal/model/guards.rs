@@ -8,7 +8,7 @@ use sessile_core::{
     model::{SessionStatus, ThreadStatus},
 };
 
-use super::{Predicted, Refusal, project::closed, session::Facts, state::*};
+use super::{Predicted, Refusal, facts::Facts, project::closed, state::*};
 
 impl Thread {
     pub(super) fn session(&mut self, version: Version) -> &mut Session {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sessile_core::{Timestamp, command::SessionOutcome, id::SessionId};
 
-use super::{Predicted, guards::fenced, session::Facts, state::*};
+use super::{Predicted, facts::Facts, guards::fenced, state::*};
 
 impl Thread {
     pub(super) fn claim(

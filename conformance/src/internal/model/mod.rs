@@ -5,6 +5,7 @@
 //! projects and threads are learnt from the store's answer.
 
 mod edges;
+mod facts;
 mod guards;
 mod keys;
 mod leases;

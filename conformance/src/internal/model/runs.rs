@@ -9,7 +9,7 @@ use sessile_core::{
     model::{RollUp, RunOutcome, RunStatus, SessionStatus, SubSessionStatus, Totals, Usage},
 };
 
-use super::{Predicted, Refusal, session::Facts, state::*};
+use super::{Predicted, Refusal, facts::Facts, state::*};
 
 impl Thread {
     pub(super) fn run_exists(&self, run: RunId) -> Predicted<()> {

@@ -1,36 +1,23 @@
 //! Sessions and entries: what each command does.
 
-use std::time::Duration;
-
 use sessile_core::{
     Caller, Error,
     ErrorKind::{Closed, Fenced, NotFound, Precondition},
     Timestamp,
     command::{Append, Appended, Expect, NewSession, SessionCommand, SessionOutcome},
     error::{Closure, Counter},
-    id::{EntryId, ProjectId, RunId, SessionId, ThreadId, Version},
-    model::{ProjectConfig, ProjectStatus, SessionStatus, SubSessionStatus, ThreadStatus},
+    id::{EntryId, RunId, SessionId, ThreadId, Version},
+    model::{ProjectStatus, SessionStatus, SubSessionStatus, ThreadStatus},
 };
 
 use super::{
     Model, Predicted, Refusal,
+    facts::Facts,
     guards::{fenced, illegal},
     project::{closed, stale},
     state::*,
     valid,
 };
-
-/// What a command needs to know besides the thread.
-pub(super) struct Facts<'a> {
-    pub(super) caller: &'a Caller,
-    /// The command's name.
-    pub(super) command: &'static str,
-    pub(super) now: Timestamp,
-    pub(super) caps: ProjectConfig,
-    pub(super) project: ProjectId,
-    pub(super) project_archived: bool,
-    pub(super) max_skew: Duration,
-}
 
 /// The thread a command is about.
 pub(super) fn thread_of(command: &SessionCommand) -> ThreadId {
