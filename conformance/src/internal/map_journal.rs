@@ -1,5 +1,7 @@
 //! The smallest correct journal: maps under one lock.
 
+mod damage;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     ops::Range,
@@ -21,12 +23,14 @@ use sessile_core::{
         Snapshot,
     },
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::{sync::Notify, task::coop::consume_budget, time::Instant};
 
 /// One space: its records, and what stands beside them.
 #[derive(Debug, Default)]
 struct SpaceContent {
     records: Vec<Record>,
+    /// Where the last record stands, or stood before it was damaged.
+    end: Option<Position>,
     card: Option<Card>,
     project: Option<ProjectId>,
     snapshot: Option<Snapshot>,
@@ -39,9 +43,7 @@ struct SpaceContent {
 
 impl SpaceContent {
     fn head(&self) -> Option<Head> {
-        let last = self.records.last()?;
-        let position = Position { version: last.version, hash: last.link };
-        Some(Head { position, card: self.card.clone() })
+        Some(Head { position: self.end?, card: self.card.clone() })
     }
 
     /// The refusal of a write that expects this position, if it is one (J2, J20).
@@ -122,6 +124,7 @@ impl Journal for MapJournal {
     }
 
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
+        consume_budget().await;
         Ok(self.contents()?.get(space).and_then(SpaceContent::head))
     }
 
@@ -131,6 +134,8 @@ impl Journal for MapJournal {
         expected: Option<Position>,
         batch: &Batch,
     ) -> Result<Commit> {
+        // Nothing here waits, and a writer that never waits would keep others from their turn.
+        consume_budget().await;
         self.check(space, batch)?;
         let mut contents = self.contents()?;
         let content = contents.entry(space.clone()).or_default();
@@ -138,6 +143,7 @@ impl Journal for MapJournal {
             return Ok(refusal);
         }
         content.records.extend(batch.records.iter().cloned());
+        content.end = batch.end().or(content.end);
         content.card = batch.card.clone().or(content.card.take());
         content.project = content.project.or(batch.project);
         drop(contents);
@@ -146,6 +152,7 @@ impl Journal for MapJournal {
     }
 
     async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
+        consume_budget().await;
         let contents = self.contents()?;
         let Some(content) = contents.get(space) else { return Ok(Vec::new()) };
         let mut room = self.info.limits.batch_bytes;
