@@ -2,6 +2,7 @@
 
 pub mod leases;
 pub mod lifecycle;
+mod run_pages;
 pub mod usage;
 
 use crate::{Clause, internal::child_programs::ChildProgram};

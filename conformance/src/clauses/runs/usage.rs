@@ -16,9 +16,7 @@ use crate::{
     internal::{
         ClauseContext,
         assertions::{harmless, refused},
-        concurrent,
         shorthand::{named, pages},
-        wrong_journals::{Alteration, AlteringJournal},
     },
 };
 
@@ -30,7 +28,7 @@ fn usd() -> Currency {
     Currency::new("USD").expect("a currency")
 }
 
-fn call(input: u64, output: u64) -> Usage {
+pub(super) fn call(input: u64, output: u64) -> Usage {
     Usage::new(Tokens::new(input, output), 1)
 }
 
@@ -51,7 +49,7 @@ fn sum<'a>(rows: impl IntoIterator<Item = &'a LedgerRow>) -> Totals {
     totals
 }
 
-async fn of(store: &dyn AnyStore, caller: &Caller, scope: UsageScope) -> RollUp {
+pub(super) async fn of(store: &dyn AnyStore, caller: &Caller, scope: UsageScope) -> RollUp {
     store.usage(caller, scope).await.expect("a roll-up")
 }
 
@@ -356,45 +354,8 @@ pub async fn use6(cx: ClauseContext) -> Verdict {
         let dollars = totals.cost.get(&usd()).copied().expect("dollars");
         assert_eq!(it.cost_per_attempt(&usd()), Average { sum: dollars, count: 5 * n });
     }
-    many_sessions(&cx).await;
+    super::run_pages::many_sessions(&cx).await;
     Verdict::Passed
-}
-
-/// The pages of a thread's runs go on over any number of sessions.
-async fn many_sessions(cx: &ClauseContext) {
-    const SESSIONS: usize = 300;
-    let caller = cx.caller();
-    // Where every call gives way, many calls make one batch.
-    let journal = Arc::new(AlteringJournal::over(cx.journal().await, Alteration::Yields));
-    let store = cx.store_over(journal, Arc::default(), |options| options);
-    let thread = cx.thread(&store, &caller).await;
-    let new = |_| store.create_session(&caller, thread, NewSession::named("s"));
-    let sessions = concurrent::together((0..SESSIONS).map(new)).await;
-    let runs = concurrent::together(sessions.into_iter().map(|session| {
-        let (session, _) = session.expect("a session");
-        store.start_run(&caller, session, NewRun::default())
-    }));
-    let mut runs: Vec<RunId> = runs.await.into_iter().map(|run| run.expect("a run")).collect();
-    let ends = runs.iter().enumerate().map(async |(n, run)| {
-        store.book_usage(&caller, *run, "call", call(n as u64, 1)).await.expect("usage");
-        if n % 2 == 0 {
-            store.end_run(&caller, *run, RunOutcome::Succeeded).await.expect("it ends");
-        }
-    });
-    concurrent::together(ends).await;
-    runs.sort_unstable();
-    for limit in [100, 1000] {
-        let listed = pages(limit, |page| store.runs(&caller, RunScope::Thread(thread), page)).await;
-        assert!(listed.is_sorted_by_key(|run| run.session), "session by session");
-        let mut ids: Vec<RunId> = listed.iter().map(|run| run.id).collect();
-        ids.sort_unstable();
-        assert_eq!(ids, runs, "every run once, {limit} at a time");
-        let mut totals = Totals::default();
-        listed.iter().for_each(|run| totals.add(&run.usage));
-        let it = of(&store, &caller, UsageScope::Thread(thread)).await;
-        assert_eq!(it.totals, Some(totals), "the runs sum to the roll-up");
-        assert_eq!((it.attempts, it.succeeded, it.live), (300, 150, 150));
-    }
 }
 
 /// The ledger is paged, with running totals.
