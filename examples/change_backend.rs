@@ -21,7 +21,7 @@ pub(crate) async fn visit(store: &Store) -> Result<usize> {
     let ann = store.caller("acme", Actor::user("ann"))?;
 
     // Under one key it is created once, however often this runs.
-    let project = ann.with_key(Key::new("change_backend", 1)).create_project("visits").await?;
+    let project = ann.with_key(Key::rising("change_backend", 1)).create_project("visits").await?;
     let thread = ann.create_thread(project, "a visit").await?;
     let visitor = ann.create_session(thread, "visitor").await?;
     ann.append(visitor, user("I was here")).await?;

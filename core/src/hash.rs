@@ -54,6 +54,28 @@ impl Hash {
     }
 }
 
+/// The first 128 bits of a BLAKE3 digest; text is 32 lower-case hexadecimal characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ShortHash(#[serde(with = "hex128")] u128);
+
+impl ShortHash {
+    /// The digest of a text.
+    pub fn of(text: &str) -> Self {
+        Self(Hash::of(&[text.as_bytes()]).prefix_128())
+    }
+
+    /// Its two halves.
+    pub(crate) const fn words(self) -> [u64; 2] {
+        [(self.0 >> 64) as u64, self.0 as u64]
+    }
+
+    /// From its two halves.
+    pub(crate) const fn from_words([high, low]: [u64; 2]) -> Self {
+        Self((high as u128) << 64 | low as u128)
+    }
+}
+
 /// The value of a lower-case hexadecimal character; above 15 for any other.
 const fn hex_digit(byte: u8) -> u8 {
     match byte {

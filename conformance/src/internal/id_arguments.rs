@@ -17,7 +17,7 @@ use sessile_core::{
     store::{AnyStore, SessionStoreExt, ThreadStoreExt},
 };
 
-use crate::internal::{model::external_id, shorthand};
+use crate::internal::shorthand;
 
 /// One of each.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,9 @@ pub struct Ids {
     pub run: RunId,
     pub entry: EntryId,
 }
+
+/// What the run of [`Ids`] is known by.
+pub const EXTERNAL_ID: &str = "the id of the agent program";
 
 impl Ids {
     /// Makes one of each; the edge's child is another session.
@@ -45,7 +48,8 @@ impl Ids {
         let session = shorthand::named(store, caller, thread, "session").await;
         let child = NewSession::named("child").under(NewSubSession::under(session));
         let (_, edge) = store.create_session(caller, thread, child).await.expect("a child");
-        let run = store.start_run(caller, session, NewRun::default()).await.expect("a run");
+        let run = NewRun { external_id: Some(EXTERNAL_ID.into()), ..NewRun::default() };
+        let run = store.start_run(caller, session, run).await.expect("a run");
         let said = store.append(caller, session, shorthand::says("entry")).await.expect("an entry");
         let edge = edge.expect("an edge");
         Self { project, thread, session, edge, run, entry: said.first }
@@ -157,7 +161,7 @@ pub fn calls_with_ids(own: &Ids, it: &Ids) -> Vec<IdCall> {
     let mut all = commands_to_threads(own, it);
     all.extend(thread_queries(it));
     all.extend(commands(own, it));
-    all.extend(queries(own, it));
+    all.extend(queries(it));
     all
 }
 
@@ -304,7 +308,7 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
     ]
 }
 
-fn queries(own: &Ids, it: &Ids) -> Vec<IdCall> {
+fn queries(it: &Ids) -> Vec<IdCall> {
     use IfMissing::{None, NotFound};
     use SessionQuery as Q;
     let query = |name, query, if_missing| call(name, Request::Query(query), if_missing);
@@ -317,7 +321,6 @@ fn queries(own: &Ids, it: &Ids) -> Vec<IdCall> {
         page,
     };
     let (no_run, no_entry) = (Option::None, Option::None);
-    let own_external = external_id(own.run);
     let feed = Feed { thread: it.thread, after: 0, limit: 10, wait: Duration::ZERO };
     vec![
         query("session", Q::Session(it.session), None),
@@ -333,7 +336,7 @@ fn queries(own: &Ids, it: &Ids) -> Vec<IdCall> {
         ),
         query("entry", Q::Entry(it.entry), None),
         query("run", Q::Run(it.run), None),
-        query("run_by_external_id", Q::RunByExternalId(it.thread, own_external), NotFound),
+        query("run_by_external_id", Q::RunByExternalId(it.thread, EXTERNAL_ID.into()), NotFound),
         query("runs of a session", Q::Runs(RunScope::Session(it.session), page), NotFound),
         query("runs of a thread", Q::Runs(RunScope::Thread(it.thread), page), NotFound),
         query("usage of a session", Q::Usage(UsageScope::Session(it.session)), NotFound),

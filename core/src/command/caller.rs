@@ -1,4 +1,4 @@
-//! Who asks.
+//! Who calls, and how.
 
 use std::{fmt, time::Duration};
 
@@ -10,39 +10,92 @@ use crate::{
     record::KeyMark,
 };
 
-/// An idempotency key: the `n`-th command of a producer, n rising.
+/// An idempotency key: it names one command. The same command sent again with the same key writes nothing and gets the
+/// first answer, through crash, reopen and a lost reply.
 ///
-/// A store keeps, for each producer and thread, the greatest n and the last 1,024 answers that wrote something: the same
-/// key gets the same answer, whatever happened since; an n at or below the greatest that is not remembered is
-/// `KeyExpired` and never applied; another command under one key is `KeyReused`. A thread remembers the 4,096 producers
-/// that wrote last; the number of one that gave way counts as new, and is applied. One producer sends one command at a
-/// time.
+/// Keys are remembered per thread, and per project for commands on it; only commands that wrote something count. Another
+/// command under a known key is `KeyReused`. The key of a command whose first entry was erased is `KeyExpired`. The two
+/// forms never collide, and differ in how long they are exact:
+///
+/// - **[`Text`](Self::text)**: any text, such as a UUID or the id of a message. A thread remembers the last 4,096 of
+///   them. What is older is forgotten: no order tells an old text from a new one, so the command is then carried out
+///   again. Use it for retries that come soon.
+/// - **[`Rising`](Self::rising)**: the `n`-th command of a producer, n rising, one command at a time. A thread remembers
+///   the 4,096 producers that wrote last, and for each the greatest n and the last 1,024 answers. A lower n that is not
+///   remembered is `KeyExpired` and never carried out. The number of a producer that gave way counts as new.
+///
+/// ```
+/// # use sessile_core::Key;
+/// assert_eq!(Key::from("7c9e6679-7425-40de-944b-e07fc1f90ae7"), Key::text("7c9e6679-7425-40de-944b-e07fc1f90ae7"));
+/// let third_line = Key::rising("import of transcript.jsonl", 3);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    /// 1 to 128 bytes, no control characters; a process, a file, a queue.
-    pub producer: String,
-    /// Rising.
-    pub n: u64,
+#[non_exhaustive]
+pub enum Key {
+    /// A text; 1 to 128 bytes, no control characters.
+    Text(String),
+    /// A place in a producer's order.
+    Rising {
+        /// 1 to 128 bytes, no control characters; a process, a file, a queue.
+        producer: String,
+        /// Rising.
+        n: u64,
+    },
 }
 
 impl Key {
-    /// Names a command.
-    pub fn new(producer: impl Into<String>, n: u64) -> Self {
-        Self { producer: producer.into(), n }
+    /// A text, remembered among the last 4,096 of its thread.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
     }
 
-    pub(crate) fn producer_hash(&self) -> u128 {
-        Hash::of(&[self.producer.as_bytes()]).prefix_128()
+    /// The `n`-th command of a producer.
+    pub fn rising(producer: impl Into<String>, n: u64) -> Self {
+        Self::Rising { producer: producer.into(), n }
+    }
+
+    /// The text, or the producer's name.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Text(name) | Self::Rising { producer: name, .. } => name,
+        }
+    }
+
+    /// The number of a rising key.
+    pub(crate) const fn n(&self) -> Option<u64> {
+        match self {
+            Self::Text(_) => None,
+            Self::Rising { n, .. } => Some(*n),
+        }
+    }
+
+    pub(crate) fn name_hash(&self) -> u128 {
+        Hash::of(&[self.name().as_bytes()]).prefix_128()
     }
 
     pub(crate) fn mark(&self, command: u128) -> KeyMark {
-        KeyMark { producer: self.producer_hash(), n: self.n, command }
+        KeyMark { name: self.name_hash(), n: self.n(), command }
+    }
+}
+
+impl From<&str> for Key {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<String> for Key {
+    fn from(text: String) -> Self {
+        Self::Text(text)
     }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "key {} of producer {:?}", self.n, self.producer)
+        match self {
+            Self::Text(text) => write!(f, "key {text:?}"),
+            Self::Rising { producer, n } => write!(f, "key {n} of producer {producer:?}"),
+        }
     }
 }
 
@@ -107,7 +160,7 @@ impl Caller {
 
     pub(crate) fn check(&self) -> Result<()> {
         if let Some(key) = &self.key {
-            check_outside("key", &key.producer)?;
+            check_outside("key", key.name())?;
         }
         self.actor.check("actor", &self.tenant)
     }

@@ -18,11 +18,13 @@ impl Display for Error {
             Self::KeyReused { key } => {
                 write!(f, "{key} was used for another command; take a new key for a new command")
             }
-            Self::KeyExpired { key, greatest } => write!(
-                f,
-                "{key} is no longer remembered, the greatest of its producer is {greatest}; nothing was written now, \
-                 read to see what the key wrote before"
-            ),
+            Self::KeyExpired { key, greatest } => {
+                write!(f, "{key} is no longer remembered")?;
+                if let Some(greatest) = greatest {
+                    write!(f, ", the greatest of its producer is {greatest}")?;
+                }
+                f.write_str("; nothing was written now, read to see what the key wrote before")
+            }
             Self::TenantIsolation { what, tenant } => {
                 write!(
                     f,
@@ -39,6 +41,14 @@ impl Display for Error {
             Self::RunEnded { run } => {
                 write!(f, "run {run} has ended and takes nothing more; start another run")
             }
+            Self::WrongExternalId { run, given } => write!(
+                f,
+                "{given:?} is not the external id of run {run}; name the run that it belongs to"
+            ),
+            Self::ExternalIdTaken { thread, external_id } => write!(
+                f,
+                "cannot start a run: thread {thread} has or had one with the external id {external_id:?}; give another"
+            ),
             Self::RunLive { run, status } => {
                 write!(f, "cannot retry run {run}: it is {status}; end it first")
             }

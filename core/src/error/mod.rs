@@ -29,11 +29,11 @@ pub type Source = Arc<dyn std::error::Error + Send + Sync>;
 ///
 /// | kind | errors | what a program does |
 /// | --- | --- | --- |
-/// | `Invalid` | `Invalid`, `KeyReused`, `KeyExpired` | Corrects the request. After `KeyExpired` it reads whether the key was applied before. |
+/// | `Invalid` | `Invalid`, `KeyReused`, `KeyExpired`, `WrongExternalId` | Corrects the request. After `KeyExpired` it reads whether the key was applied before. |
 /// | `TenantIsolation` | `TenantIsolation` | Corrects the request: the id is not of the caller's tenant. |
 /// | `NotFound` | `NotFound` | Takes it as deleted, or corrects the id. |
 /// | `Closed` | `Closed` | Reopens the thread or project if that is meant; opens the store again. |
-/// | `Precondition` | `WrongThread`, `RunEnded`, `RunLive`, `SessionOwned`, `SessionLinked`, `IllegalTransition`, `NotAForest`, `ThreadNotEmpty`, `ProjectNotEmpty` | Reads, and does first what the error names. |
+/// | `Precondition` | `WrongThread`, `RunEnded`, `RunLive`, `ExternalIdTaken`, `SessionOwned`, `SessionLinked`, `IllegalTransition`, `NotAForest`, `ThreadNotEmpty`, `ProjectNotEmpty` | Reads, and does first what the error names. |
 /// | `Stale` | `Stale` | Reads again, decides again, and retries with the actual counter. |
 /// | `Fenced` | `Fenced` | Stops writing: another holds the lease. Claims it if the work shall go on. |
 /// | `Capacity` | `Capacity` | Makes the request smaller, or raises the project's cap. |
@@ -58,12 +58,12 @@ pub enum Error {
         /// The key.
         key: Box<Key>,
     },
-    /// The key is older than what is remembered; nothing was written now.
+    /// The key is older than what is remembered, or its entry was erased; nothing was written now.
     KeyExpired {
         /// The key.
         key: Box<Key>,
-        /// The greatest number seen from this producer.
-        greatest: u64,
+        /// The greatest number seen from this producer; `None` for a text.
+        greatest: Option<u64>,
     },
     /// The id or actor belongs to another tenant.
     TenantIsolation {
@@ -95,6 +95,20 @@ pub enum Error {
     RunEnded {
         /// The run.
         run: RunId,
+    },
+    /// The external id, as the agent program gave it back, is not the run's (RUN1).
+    WrongExternalId {
+        /// The run.
+        run: RunId,
+        /// What was given back.
+        given: Box<str>,
+    },
+    /// Another run of the thread has or had this external id (RUN1).
+    ExternalIdTaken {
+        /// The thread.
+        thread: ThreadId,
+        /// The external id.
+        external_id: Box<str>,
     },
     /// The run lives: it cannot be retried.
     RunLive {
@@ -331,9 +345,10 @@ impl Error {
     /// What a program can do about it.
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Invalid { .. } | Self::KeyReused { .. } | Self::KeyExpired { .. } => {
-                ErrorKind::Invalid
-            }
+            Self::Invalid { .. }
+            | Self::KeyReused { .. }
+            | Self::KeyExpired { .. }
+            | Self::WrongExternalId { .. } => ErrorKind::Invalid,
             Self::TenantIsolation { .. } => ErrorKind::TenantIsolation,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Closed { .. } => ErrorKind::Closed,
@@ -341,6 +356,7 @@ impl Error {
             Self::WrongThread { .. }
             | Self::RunEnded { .. }
             | Self::RunLive { .. }
+            | Self::ExternalIdTaken { .. }
             | Self::SessionOwned { .. }
             | Self::IllegalTransition { .. }
             | Self::ThreadNotEmpty { .. }

@@ -26,7 +26,7 @@ fn space() -> Space {
 }
 
 fn key() -> Box<Key> {
-    Box::new(Key::new("worker", 3))
+    Box::new(Key::rising("worker", 3))
 }
 
 fn not_empty(action: ThreadAction, samples: &[SessionStatus], total: u64) -> Error {
@@ -65,9 +65,21 @@ fn table() -> Vec<(Error, &'static str)> {
             "key 3 of producer \"worker\" was used for another command; take a new key for a new command",
         ),
         (
-            Error::KeyExpired { key: key(), greatest: 9 },
+            Error::KeyExpired { key: key(), greatest: Some(9) },
             "key 3 of producer \"worker\" is no longer remembered, the greatest of its producer is 9; \
              nothing was written now, read to see what the key wrote before",
+        ),
+        (
+            Error::KeyExpired { key: Box::new("a\"b".into()), greatest: None },
+            "key \"a\\\"b\" is no longer remembered; nothing was written now, read to see what the key wrote before",
+        ),
+        (
+            Error::WrongExternalId { run: RunId::new(THREAD, 42), given: "a\nb".into() },
+            "\"a\\nb\" is not the external id of run run_T_21a; name the run that it belongs to",
+        ),
+        (
+            Error::ExternalIdTaken { thread: THREAD, external_id: "a\nb".into() },
+            "cannot start a run: thread thd_T has or had one with the external id \"a\\nb\"; give another",
         ),
         (
             Error::TenantIsolation { what: SESSION.into(), tenant: tenant() },

@@ -8,7 +8,7 @@
 //! # use sessile_core::{prelude::*, store::Store};
 //! # async fn example(store: Store) -> Result<()> {
 //! let ann = store.caller("acme", Actor::user("ann"))?;
-//! let once = ann.with_key(Key::new("import 2026-11-27", 1)).within(Duration::from_secs(5));
+//! let once = ann.with_key(Key::rising("import 2026-11-27", 1)).within(Duration::from_secs(5));
 //! let project = once.create_project("website").await?; // asked again, it answers the same project
 //! # Ok(())
 //! # }

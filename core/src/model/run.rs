@@ -59,9 +59,9 @@ impl fmt::Display for RunStatus {
 pub enum RunOutcome {
     /// It did what it was for.
     Succeeded,
-    /// It did not; why, in at most 256 bytes.
+    /// It did not.
     Failed {
-        /// Why.
+        /// Why: any text of at most 32 MiB.
         reason: String,
     },
     /// It was stopped.
@@ -95,7 +95,8 @@ pub struct Run {
     pub task: Option<String>,
     /// Its labels.
     pub labels: Labels,
-    /// The id handed to the agent program; fresh for every run, minted by the store.
+    /// What the agent program knows it by: given when it was started, or a UUID that the store minted. Unique in the
+    /// thread. A run that an older release started has `ext_` and its own id.
     pub external_id: String,
     /// Where it stands.
     pub status: RunStatus,

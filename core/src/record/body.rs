@@ -62,6 +62,8 @@ pub(crate) struct EntryBody<M = serde::de::IgnoredAny> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RunBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) external_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) task: Option<String>,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub(crate) labels: Labels,
@@ -71,6 +73,8 @@ pub(crate) struct RunBody {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RunEndBody {
     pub(crate) outcome: RunOutcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) external_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) task: Option<String>,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
@@ -153,6 +157,7 @@ impl Body {
             | Event::RunStatusSet { .. }
             | Event::LeaseGranted { .. }
             | Event::LeaseRenewed { .. }
+            | Event::LeasesExpired { .. }
             | Event::LeaseReleased { .. } => Self::Actor(of(text)?),
         })
     }

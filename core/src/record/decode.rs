@@ -98,13 +98,16 @@ pub(super) fn header(text: &str) -> Option<RecordHeader> {
     let key = match scan.past("key\":{\"p\":\"") {
         None => None,
         Some(()) => {
-            let producer = scan.hex128()?;
-            scan.past("\",\"n\":")?;
-            let n = scan.number()?;
+            let name = scan.hex128()?;
+            scan.past("\"")?;
+            let n = match scan.past(",\"n\":") {
+                None => None,
+                Some(()) => Some(scan.number()?),
+            };
             scan.past(",\"h\":\"")?;
             let command = scan.hex128()?;
             scan.past("\"},\"")?;
-            Some(KeyMark { producer, n, command })
+            Some(KeyMark { name, n, command })
         }
     };
     let count = match scan.past("k\":") {

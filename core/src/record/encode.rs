@@ -26,9 +26,10 @@ pub(super) fn header(head: &RecordHeader) -> Result<String, serde_json::Error> {
     out.push_str(",\"d\":\"");
     out.push_str(&head.digest.hex());
     out.push('"');
-    if let Some(KeyMark { producer, n, command }) = head.key {
-        hex128(&mut out, ",\"key\":{\"p\":\"", producer);
-        number(&mut out, "\",\"n\":", n);
+    if let Some(KeyMark { name, n, command }) = head.key {
+        hex128(&mut out, ",\"key\":{\"p\":\"", name);
+        out.push('"');
+        n.into_iter().for_each(|n| number(&mut out, ",\"n\":", n));
         hex128(&mut out, ",\"h\":\"", command);
         out.push_str("\"}");
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
-    hash::hex128,
+    hash::{ShortHash, hex128},
     id::{ProjectId, ThreadId, Version},
     journal::Stream,
     model::{
@@ -197,6 +197,8 @@ kinds! {
         iteration: u32,
         /// The run it tries again.
         @serde(default, skip_serializing_if = "Option::is_none"); retry_of: Option<Version>,
+        /// The digest of its external id. Absent in records of level 1, whose runs are known by their own id.
+        @serde(default, skip_serializing_if = "Option::is_none"); external_id: Option<ShortHash>,
         /// Queued or running.
         status: RunStatus,
         /// What follows.
@@ -258,6 +260,11 @@ kinds! {
         session: Version,
         /// Time to live from here on.
         ttl_millis: u64,
+    }
+    /// The leases of these sessions had expired, and the thread is archived by the next record.
+    LeasesExpired = "leases_expired" {
+        /// The sessions, ascending.
+        sessions: Vec<Version>,
     }
     /// The holder gives it back.
     LeaseReleased = "lease_released" {

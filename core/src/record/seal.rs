@@ -2,26 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Event, body::digest, decode, encode, sum::sum};
+use super::{Body, Event, RunEndBody, body::digest, decode, encode, sum::sum};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
     hash::{Hash, hex128},
     id::{Space, Version},
     journal::{Position, Record, RecordBody, Stream},
+    model::RunOutcome,
 };
 
-/// The newest reader level this release understands.
-pub const READER_LEVEL: u16 = 1;
+/// The newest reader level this release understands. A record has the lowest level that reads it right, so that an older
+/// release goes on reading what it understands: 2 has external ids of runs, keys that are texts, and expired leases.
+pub const READER_LEVEL: u16 = 2;
 
 /// An idempotency key as records keep it: no text of the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyMark {
-    /// First 128 bits of BLAKE3 over the producer's name.
+    /// First 128 bits of BLAKE3 over the name of the producer, or over the text of a key without number.
     #[serde(with = "hex128", rename = "p")]
-    pub producer: u128,
-    /// Its number.
-    pub n: u64,
+    pub name: u128,
+    /// The number of a rising key; a key that is a text has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<u64>,
     /// First 128 bits of BLAKE3 over the batch's first salt and the command: tells the same command from another.
     #[serde(with = "hex128", rename = "h")]
     pub command: u128,
@@ -81,7 +84,7 @@ impl SealedBody {
         matches!(self.body, RecordBody::Blob(_))
     }
 
-    /// Bytes it adds to a batch.
+    /// Bytes of text it adds to a batch.
     pub(crate) fn weight(&self) -> usize {
         if let RecordBody::Inline(text) = &self.body { text.len() } else { 0 }
     }
@@ -115,6 +118,29 @@ pub(crate) struct Draft {
     pub(crate) at: Timestamp,
 }
 
+/// The lowest level that reads this record right.
+const fn reader_level(draft: &Draft) -> u16 {
+    match (&draft.event, &draft.key) {
+        (_, Some(KeyMark { n: None, .. }))
+        | (Event::RunStarted { external_id: Some(_), .. } | Event::LeasesExpired { .. }, _) => 2,
+        _ => 1,
+    }
+}
+
+impl Draft {
+    /// Bytes of text it adds to a batch, about, where that may be many.
+    pub(crate) fn weight(&self) -> usize {
+        match (&self.sealed, &self.body) {
+            (Some(sealed), _) => sealed.weight(),
+            // A character is at most six of JSON.
+            (None, Body::RunEnd(RunEndBody { outcome: RunOutcome::Failed { reason }, .. })) => {
+                6 * reason.len()
+            }
+            (None, _) => 0,
+        }
+    }
+}
+
 /// Makes the records of one batch, to follow `after`.
 pub(crate) fn seal(after: Option<Position>, nonce: u128, drafts: &[Draft]) -> Result<Vec<Record>> {
     let start = after.map_or(0, |p| p.version) + 1;
@@ -134,7 +160,7 @@ pub(crate) fn seal(after: Option<Position>, nonce: u128, drafts: &[Draft]) -> Re
         let head = RecordHeader {
             version,
             stream: draft.stream,
-            reader: READER_LEVEL,
+            reader: reader_level(draft),
             at: draft.at,
             nonce,
             index,

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     error::ErrorKind,
-    hash::Hash,
+    hash::{Hash, ShortHash},
     id::{AgentId, ProjectId, TenantId, ThreadId, UserId},
     journal::{BlobName, Position, Record, RecordBody, Stream},
     json::Json,
@@ -70,6 +70,7 @@ fn samples() -> Vec<Event> {
             session: 2,
             iteration: 1,
             retry_of: Some(3),
+            external_id: Some(ShortHash::of("7c9e6679")),
             status: RunStatus::Queued,
             then,
         },
@@ -88,6 +89,7 @@ fn samples() -> Vec<Event> {
         Event::LeaseGranted { session: 2, ttl_millis: 1000 },
         Event::LeaseRenewed { session: 2, ttl_millis: 1000 },
         Event::LeaseReleased { session: 2 },
+        Event::LeasesExpired { sessions: vec![2, 9] },
     ]
 }
 
@@ -126,7 +128,7 @@ fn the_samples_are_complete() {
 
 #[test]
 fn every_kind_comes_back_equal() {
-    let key = Some(KeyMark { producer: 1, n: 2, command: u128::MAX });
+    let key = Some(KeyMark { name: 1, n: Some(2), command: u128::MAX });
     for kind in samples() {
         for (key, lease) in [(None, None), (key, Some(40))] {
             let records =
@@ -164,7 +166,7 @@ fn a_newer_record_is_named_and_an_unknown_one_is_damage() {
         let record = Record { header: head.into(), ..record.clone() };
         Record { sum: record.fitting_sum(), ..record }
     };
-    let newer = rewrite("\"r\":1", "\"r\":2").clone();
+    let newer = rewrite("\"r\":1", "\"r\":3");
     assert_eq!(open(&space(), &newer).unwrap_err().kind(), ErrorKind::NewerFormat);
     let newer = Record { kind: "dreamt".into(), ..rewrite("\"r\":1", "\"r\":9") };
     assert_eq!(open(&space(), &newer).unwrap_err().kind(), ErrorKind::NewerFormat);
@@ -336,7 +338,7 @@ proptest! {
         numbers: [u64; 6], small: [u16; 4], wide: [u128; 3], shift in 0_u32..64, keyed: bool, run: bool,
     ) {
         let [version, stream, at, n, lease, session] = numbers.map(|n| n >> shift);
-        let key = keyed.then_some(KeyMark { producer: wide[0], n, command: wide[1] >> shift });
+        let key = keyed.then_some(KeyMark { name: wide[0], n: run.then_some(n), command: wide[1] >> shift });
         let head = RecordHeader {
             version,
             stream: Stream(stream),
@@ -382,7 +384,7 @@ proptest! {
     fn the_short_cut_reads_what_the_decoder_reads(
         kind in 0_usize..27, entry: bool, keyed: bool, at in 0_usize..500, with in "[0-9a-f\"{},: kl\\\\é-]{0,2}", cut in 0_usize..3,
     ) {
-        let key = keyed.then_some(KeyMark { producer: 1, n: 2, command: u128::MAX });
+        let key = keyed.then_some(KeyMark { name: 1, n: Some(2), command: u128::MAX });
         let kind = samples().remove(if entry { 19 } else { kind });
         let head = seal(None, 5, &[draft(kind, "", key, keyed.then_some(7))]).unwrap().remove(0).header;
         let at = at % head.len();

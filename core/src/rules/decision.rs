@@ -80,7 +80,7 @@ pub(crate) struct CallKey {
     pub(crate) command: String,
 }
 
-/// Bytes of one entry, before encoding.
+/// Bytes of one entry, or of the reason of a failure, before encoding.
 pub(crate) const ENTRY_BYTES: usize = 32 << 20;
 
 /// One call, prepared: checked as far as it can be without state, its bodies sealed.
@@ -91,9 +91,11 @@ pub(crate) struct Call {
     pub(crate) key: Option<CallKey>,
     /// Versions of records whose immutable headers the decision may look at.
     pub(crate) facts: Vec<Version>,
-    /// The entries of an append, sealed; none of them when one is too large.
+    /// The entries of an append, or the end of a run whose reason is long, sealed; none when one is too large.
     pub(crate) bodies: Vec<SealedBody>,
-    /// The bytes of the first entry that has more than [`ENTRY_BYTES`].
+    /// For the run that it starts, where the caller gives none.
+    pub(crate) minted_external_id: Option<String>,
+    /// The bytes of the first entry, or of the reason, that has more than [`ENTRY_BYTES`].
     pub(crate) oversize: Option<u64>,
     /// When its blobs are too old to be named in a record, on the store's elapsed clock.
     pub(crate) until: Option<Duration>,

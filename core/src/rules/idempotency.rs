@@ -1,6 +1,6 @@
 //! What a journal remembers of idempotency keys.
 
-use rpds::RedBlackTreeMapSync;
+use rpds::{QueueSync, RedBlackTreeMapSync};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
@@ -15,6 +15,8 @@ use crate::{
 const ANSWERS: usize = 1024;
 /// Producers kept per journal.
 const PRODUCERS: usize = 4096;
+/// Keys that are texts, kept per journal.
+const TEXTS: usize = 4096;
 
 /// What a keyed command wrote: enough to give its answer again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,27 +69,48 @@ fn read_answers<'de, D: Deserializer<'de>>(from: D) -> Result<Answers, D::Error>
     Ok(answers.into_iter().map(|answer| (answer.n, answer)).collect())
 }
 
-/// The producers of one journal.
+/// The keys of one journal.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(from = "Producers", into = "Producers")]
+#[serde(from = "Image", into = "Image")]
 pub(crate) struct IdempotencyLog {
     producers: Producers,
     /// Answers of all of them.
     answers: usize,
+    texts: Texts,
 }
 
 type Producers = RedBlackTreeMapSync<u128, Producer>;
 
-impl From<Producers> for IdempotencyLog {
-    fn from(producers: Producers) -> Self {
+/// Keys that are texts, by their digest. `None` is the key of an erased entry.
+#[derive(Clone, Debug, Default)]
+struct Texts {
+    answers: RedBlackTreeMapSync<u128, Option<Answer>>,
+    /// The same keys, oldest first.
+    order: QueueSync<u128>,
+}
+
+/// What snapshots keep: the texts oldest first.
+#[derive(Serialize, Deserialize)]
+struct Image {
+    producers: Producers,
+    texts: Vec<(Bits, Option<Answer>)>,
+}
+
+impl From<Image> for IdempotencyLog {
+    fn from(Image { producers, texts }: Image) -> Self {
         let answers = producers.values().map(|producer| producer.answers.size()).sum();
-        Self { producers, answers }
+        let order = texts.iter().map(|(name, _)| name.0).collect();
+        let texts = texts.into_iter().map(|(name, answer)| (name.0, answer)).collect();
+        Self { producers, answers, texts: Texts { answers: texts, order } }
     }
 }
 
-impl From<IdempotencyLog> for Producers {
-    fn from(keys: IdempotencyLog) -> Self {
-        keys.producers
+impl From<IdempotencyLog> for Image {
+    fn from(log: IdempotencyLog) -> Self {
+        let Texts { answers, order } = log.texts;
+        let answer = |name: &u128| answers.get(name).copied().flatten();
+        let texts = order.iter().map(|name| (Bits(*name), answer(name))).collect();
+        Self { producers: log.producers, texts }
     }
 }
 
@@ -99,25 +122,30 @@ pub(crate) fn command_hash(salt: &[u8; 16], command: &str) -> u128 {
 impl IdempotencyLog {
     /// The remembered answer of a key, `None` for a new one, or why it cannot be used.
     pub(crate) fn known(&self, key: &Key, command: &str) -> Result<Option<Answer>> {
-        let Some(producer) = self.producers.get(&key.producer_hash()) else { return Ok(None) };
-        let n = key.n;
+        let reused = || Error::KeyReused { key: Box::new(key.clone()) };
+        let expired = |greatest| Error::KeyExpired { key: Box::new(key.clone()), greatest };
+        let is_same = |answer: &Answer| command_hash(&answer.salt, command) == answer.command;
+        let Some(n) = key.n() else {
+            return match self.texts.answers.get(&key.name_hash()) {
+                None => Ok(None),
+                Some(None) => Err(expired(None)),
+                Some(Some(answer)) if is_same(answer) => Ok(Some(*answer)),
+                Some(Some(_)) => Err(reused()),
+            };
+        };
+        let Some(producer) = self.producers.get(&key.name_hash()) else { return Ok(None) };
         if n > producer.greatest {
             return Ok(None);
         }
         match producer.answers.get(&n) {
-            Some(answer) if command_hash(&answer.salt, command) == answer.command => {
-                Ok(Some(*answer))
-            }
-            Some(_) => Err(Error::KeyReused { key: Box::new(key.clone()) }),
-            None => {
-                let (key, greatest) = (Box::new(key.clone()), producer.greatest);
-                Err(Error::KeyExpired { key, greatest })
-            }
+            Some(answer) if is_same(answer) => Ok(Some(*answer)),
+            Some(_) => Err(reused()),
+            None => Err(expired(Some(producer.greatest))),
         }
     }
 
-    /// Takes note of a command that wrote `count` records from `first` on. A number that is not greater than all before
-    /// changes nothing: no decision writes one.
+    /// Takes note of a command that wrote `count` records from `first` on. A known key, and a number that is not greater
+    /// than all before, change nothing: no decision writes one.
     pub(crate) fn remember(
         &mut self,
         mark: KeyMark,
@@ -126,14 +154,16 @@ impl IdempotencyLog {
         minted: u128,
         salt: [u8; 16],
     ) {
-        let mut producer = self.producers.get(&mark.producer).cloned().unwrap_or_default();
-        if !producer.answers.is_empty() && mark.n <= producer.greatest {
+        let KeyMark { name, n, command } = mark;
+        let answer = Answer { n: n.unwrap_or_default(), first, count, minted, salt, command };
+        let Some(n) = n else { return self.texts.remember(name, answer) };
+        let mut producer = self.producers.get(&name).cloned().unwrap_or_default();
+        if !producer.answers.is_empty() && n <= producer.greatest {
             return;
         }
-        producer.greatest = mark.n;
+        producer.greatest = n;
         producer.touched = first;
-        let (n, command) = (mark.n, mark.command);
-        producer.answers.insert_mut(n, Answer { n, first, count, minted, salt, command });
+        producer.answers.insert_mut(n, answer);
         self.answers += 1;
         if producer.answers.size() > ANSWERS
             && let Some(oldest) = producer.answers.first().map(|(n, _)| *n)
@@ -141,7 +171,7 @@ impl IdempotencyLog {
             producer.answers.remove_mut(&oldest);
             self.answers -= 1;
         }
-        self.producers.insert_mut(mark.producer, producer);
+        self.producers.insert_mut(name, producer);
         if self.producers.size() > PRODUCERS {
             let oldest = self.producers.iter().min_by_key(|(_, p)| p.touched).map(|(k, _)| *k);
             if let Some(oldest) = oldest {
@@ -155,6 +185,14 @@ impl IdempotencyLog {
     /// Forgets the answers whose first record was erased: with it went the salt that told one command from another.
     /// Their keys are expired from then on.
     pub(crate) fn erase(&mut self, is_erased: impl Fn(Version) -> bool) {
+        let texts = self.texts.answers.iter();
+        let hits: Vec<u128> = texts
+            .filter(|(_, answer)| answer.is_some_and(|answer| is_erased(answer.first)))
+            .map(|(name, _)| *name)
+            .collect();
+        for name in hits {
+            self.texts.answers.insert_mut(name, None);
+        }
         let hit = |answers: &Answers| -> Vec<u64> {
             answers.values().filter(|answer| is_erased(answer.first)).map(|a| a.n).collect()
         };
@@ -175,6 +213,22 @@ impl IdempotencyLog {
 
     /// Bytes it takes in memory, about.
     pub(crate) fn weight(&self) -> usize {
-        self.producers.size() * 256 + self.answers * 160
+        self.producers.size() * 256 + self.answers * 160 + self.texts.answers.size() * 320
+    }
+}
+
+impl Texts {
+    /// Takes a key, and forgets the oldest where there are too many.
+    fn remember(&mut self, name: u128, answer: Answer) {
+        if self.answers.contains_key(&name) {
+            return;
+        }
+        self.answers.insert_mut(name, Some(answer));
+        self.order.enqueue_mut(name);
+        while self.answers.size() > TEXTS {
+            let Some(oldest) = self.order.peek().copied() else { return };
+            self.order.dequeue_mut();
+            self.answers.remove_mut(&oldest);
+        }
     }
 }

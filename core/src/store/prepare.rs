@@ -4,13 +4,14 @@ use super::{environment::BLOB_NAMED_WITHIN, inner::StoreInner};
 use crate::{
     command::{Caller, Needs, SessionCommand},
     error::{Error, Result},
-    id::{Space, SpaceKind},
+    id::{Space, SpaceKind, Version},
     journal::RecordBody,
-    model::{NewEntry, Part},
+    model::{NewEntry, Part, RunOutcome},
     record::{Body, SealedBody, seal_body},
     rules::{
         decision::{Call, CallKey, ENTRY_BYTES, Request},
         idempotency::command_hash,
+        thread::{LONG_REASON, uuid_v4},
     },
 };
 
@@ -51,7 +52,24 @@ impl StoreInner {
                     None => (self.seal_entries(caller, space, &append.entries).await?, None),
                 }
             }
+            Request::Session(SessionCommand::EndRun {
+                run,
+                outcome: outcome @ RunOutcome::Failed { reason },
+                ..
+            }) if reason.len() > LONG_REASON => {
+                if reason.len() > ENTRY_BYTES {
+                    (Vec::new(), Some(reason.len() as u64))
+                } else {
+                    (self.seal_end(caller, space, run.version(), outcome).await?, None)
+                }
+            }
             _ => (Vec::new(), None),
+        };
+        let minted_external_id = match &request {
+            Request::Session(SessionCommand::StartRun { run, .. }) if run.external_id.is_none() => {
+                Some(uuid_v4(ids.random()))
+            }
+            _ => None,
         };
         let key = match &caller.key {
             Some(key) if needs.key => {
@@ -77,11 +95,46 @@ impl StoreInner {
             key,
             facts: needs.facts,
             bodies,
+            minted_external_id,
             oversize,
             until: has_blobs.then(|| began.saturating_add(BLOB_NAMED_WITHIN)),
             caps: None,
             max_skew: self.options().max_skew,
         })
+    }
+
+    /// The end of a run, as its record will tell it; nothing where the run does not live.
+    async fn seal_end(
+        &self,
+        caller: &Caller,
+        space: &Space,
+        run: Version,
+        outcome: &RunOutcome,
+    ) -> Result<Vec<SealedBody>> {
+        let state = async {
+            let cached = self.state(space, &caller.cached()).await?;
+            if cached.as_thread()?.run(run).is_some() {
+                return Ok(cached);
+            }
+            self.fresh(space).await
+        };
+        let state = self.within(self.patience(caller), state).await?;
+        let Some(end) = state.as_thread()?.end_of_run(run, outcome, &caller.actor) else {
+            return Ok(Vec::new());
+        };
+        let text = Body::RunEnd(end).encode();
+        let text = text.map_err(|e| Error::invalid("reason", e.to_string()))?;
+        Ok(vec![self.seal_text(space, &text, BLOB_FROM).await?])
+    }
+
+    /// Seals a body; one of more than `blob_from` bytes goes to a blob.
+    async fn seal_text(&self, space: &Space, text: &str, blob_from: usize) -> Result<SealedBody> {
+        let mut sealed = seal_body(self.options().ids.random(), text);
+        if text.len() > blob_from {
+            debug_assert_eq!(space.kind(), SpaceKind::Thread);
+            sealed.body = RecordBody::Blob(self.journal().put_blob(space, text.as_bytes()).await?);
+        }
+        Ok(sealed)
     }
 
     async fn seal_entries(
@@ -99,13 +152,7 @@ impl StoreInner {
         let blob_from = if inline > TURN_BYTES { BLOB_FROM_TIGHT } else { BLOB_FROM };
         let mut bodies = Vec::with_capacity(texts.len());
         for text in texts {
-            let mut sealed = seal_body(self.options().ids.random(), &text);
-            if text.len() > blob_from {
-                debug_assert_eq!(space.kind(), SpaceKind::Thread);
-                sealed.body =
-                    RecordBody::Blob(self.journal().put_blob(space, text.as_bytes()).await?);
-            }
-            bodies.push(sealed);
+            bodies.push(self.seal_text(space, &text, blob_from).await?);
         }
         Ok(bodies)
     }

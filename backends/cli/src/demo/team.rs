@@ -52,7 +52,7 @@ pub(super) async fn work(
     acknowledged: &Acknowledged<'_>,
 ) -> Result<ThreadId> {
     let team = handle(store, "team")?;
-    let once = |n| team.with_key(Key::new("team", n));
+    let once = |n| team.with_key(Key::rising("team", n));
     let project = once(1).create_project("demo").await?;
     let thread = once(2).create_thread(project, "Login fails every 31st").await?;
     let hire = |name, parent| Agent::begin(store, thread, name, parent, pace, acknowledged);
@@ -90,7 +90,7 @@ impl<'a> Agent<'a> {
         let owner = handle.caller().actor.clone();
         let mut session = NewSession::named(name).for_task("login-31st").owned_by(owner);
         session.parent = parent;
-        let once = |n| handle.with_key(Key::new(name, n));
+        let once = |n| handle.with_key(Key::rising(name, n));
         let session = once(1).create_session(thread, session).await?;
         let run = once(2).start_run(session, NewRun::default()).await?;
         Ok(Self { handle, name, n: 2, session, run, pace, acknowledged })
@@ -99,7 +99,7 @@ impl<'a> Agent<'a> {
     /// A handle with the next key; the same keys each time the script runs.
     fn once(&mut self) -> Handle {
         self.n += 1;
-        self.handle.with_key(Key::new(self.name, self.n))
+        self.handle.with_key(Key::rising(self.name, self.n))
     }
 
     async fn turns(&mut self, turns: &[Turn]) -> Result<()> {

@@ -39,7 +39,8 @@ impl Target {
         let project = match open.or(named.first()) {
             Some(project) => project.id,
             None => {
-                let key = Key::new(Hash::of(&[b"import project ", name.as_bytes()]).to_string(), 1);
+                let key =
+                    Key::rising(Hash::of(&[b"import project ", name.as_bytes()]).to_string(), 1);
                 importer.with_key(key).create_project(name).await?
             }
         };
@@ -59,7 +60,7 @@ impl Target {
             let sessions = rows.iter().filter_map(|row| Some((label(row)?, row.id))).collect();
             return Ok(Thread { id, sessions });
         }
-        let once = self.importer.with_key(Key::new(digest.clone(), 1));
+        let once = self.importer.with_key(Key::rising(digest.clone(), 1));
         let thread = NewThread::titled(folder.title.clone()).with_label(LABEL, digest);
         let id = once.create_thread(self.project, thread).await?;
         Ok(Thread { id, sessions: BTreeMap::new() })

@@ -23,7 +23,7 @@ pub(super) async fn book(
     let Some(usage) = usage else { return Ok(()) };
     let booked = booked(target, session).await?;
     let times = booked.len() as u64;
-    let once = |n| target.importer.with_key(Key::new(format!("{producer}/usage"), n));
+    let once = |n| target.importer.with_key(Key::rising(format!("{producer}/usage"), n));
     if let Some(last) = booked.last() {
         // A crash may have come between the booking and the end of its run.
         let run = target.importer.run(last.run).await?;

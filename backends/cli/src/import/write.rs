@@ -78,7 +78,10 @@ async fn bring_up(
         Some(&session) => session,
         None => {
             let new = NewSession::named(file.title.clone()).with_label(LABEL, producer.clone());
-            importer.with_key(Key::new(producer.clone(), 1)).create_session(thread.id, new).await?
+            importer
+                .with_key(Key::rising(producer.clone(), 1))
+                .create_session(thread.id, new)
+                .await?
         }
     };
     let stored = stored(target, session, &transcript.items).await?;
@@ -86,7 +89,7 @@ async fn bring_up(
     let mut at = stored;
     for turn in turns(transcript.items.get(stored..).unwrap_or_default()) {
         at += turn.len();
-        let key = Key::new(producer.clone(), 1 + at as u64);
+        let key = Key::rising(producer.clone(), 1 + at as u64);
         let entries: Vec<NewEntry> = turn.iter().map(|item| item.entry.clone()).collect();
         match importer.with_key(key).append(session, entries).await {
             Ok(appended) => added += u64::from(appended.count),

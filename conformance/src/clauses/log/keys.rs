@@ -36,16 +36,16 @@ pub async fn msg4(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
     let caller = cx.caller();
     let config = ProjectConfig::default();
-    let keyed = |n| caller.with_key(Key::new("a worker", n));
+    let keyed = |n| caller.with_key(Key::rising("a worker", n));
     // A project's id follows from tenant and key.
     let project = store.create_project(&keyed(1), "p", config.clone()).await.expect("a project");
     for store in [&store, &cx.store().await] {
         let again = store.create_project(&keyed(1), "p", config.clone()).await;
         assert_eq!(again.ok(), Some(project));
         let other = store.create_project(&keyed(1), "q", config.clone()).await;
-        reused(refused(other, ErrorKind::Invalid), &Key::new("a worker", 1));
+        reused(refused(other, ErrorKind::Invalid), &Key::rising("a worker", 1));
     }
-    let theirs = cx.caller_of("evil-corp", "ada").with_key(Key::new("a worker", 1));
+    let theirs = cx.caller_of("evil-corp", "ada").with_key(Key::rising("a worker", 1));
     let foreign = store.create_project(&theirs, "p", config.clone()).await.expect("a project");
     assert_ne!(foreign, project, "another tenant's key is another key");
     let new = NewThread::titled("t");
@@ -68,13 +68,13 @@ pub async fn msg4(cx: ClauseContext) -> Verdict {
             assert_eq!(again.ok(), Some(*answer), "{command:?} again");
             let other = SessionCommand::Append { session, append: says("another command").into() };
             let error = refused(store.apply(&keyed(n), other).await, ErrorKind::Invalid);
-            reused(error, &Key::new("a worker", n));
+            reused(error, &Key::rising("a worker", n));
         }
         let lost = keyed(9);
         let expired = refused(store.append(&lost, session, says("late")).await, ErrorKind::Invalid);
         let greatest = 9 + commands.len() as u64;
         let Error::KeyExpired { key, greatest: told } = expired else { panic!("{expired:?}") };
-        assert_eq!((*key, told), (Key::new("a worker", 9), greatest));
+        assert_eq!((*key, told), (Key::rising("a worker", 9), Some(greatest)));
         assert_eq!(
             the_thread(store, &caller, thread).await,
             at,
@@ -85,13 +85,14 @@ pub async fn msg4(cx: ClauseContext) -> Verdict {
     archived(&store, &caller, project).await;
     remembered(&cx, &store, &caller, project).await;
     producers(&cx).await;
+    text_keys(&cx, &caller, project).await;
     // Racing twins of one key: one effect.
     let session = named(&store, &caller, thread, "raced").await;
     let store = Arc::new(store);
     for n in 1..=10 {
         let twins: Vec<_> = (0..2)
             .map(|_| {
-                let (store, caller) = (store.clone(), caller.with_key(Key::new("racer", n)));
+                let (store, caller) = (store.clone(), caller.with_key(Key::rising("racer", n)));
                 tokio::spawn(
                     async move { store.append(&caller, session, says(n.to_string())).await },
                 )
@@ -138,7 +139,7 @@ async fn creating(
 
 /// The first answer outlives the archive of the thread, and the deletion of what it made.
 async fn archived(store: &dyn AnyStore, caller: &Caller, project: sessile_core::id::ProjectId) {
-    let keyed = |n| caller.with_key(Key::new("archivist", n));
+    let keyed = |n| caller.with_key(Key::rising("archivist", n));
     let thread = store
         .create_thread(caller, project, NewThread::titled("to archive"))
         .await
@@ -160,6 +161,71 @@ async fn archived(store: &dyn AnyStore, caller: &Caller, project: sessile_core::
     assert_eq!(the_thread(store, caller, thread).await.sessions, 0, "a replay brings nothing back");
 }
 
+/// Keys that are texts: each command once, the last 4,096 of a thread remembered.
+async fn text_keys(cx: &ClauseContext, caller: &Caller, project: sessile_core::id::ProjectId) {
+    const REMEMBERED: usize = 4096;
+    let store = cx.store().await;
+    let new = NewThread::titled("texts");
+    let keyed = |text: &str| caller.with_key(Key::text(text));
+    let config = ProjectConfig::default();
+    let other = store.create_project(&keyed("once"), "p", config.clone()).await.expect("a project");
+    assert_eq!(store.create_project(&keyed("once"), "p", config).await.ok(), Some(other));
+    let thread = store.create_thread(&keyed("once"), project, new.clone()).await.expect("a thread");
+    assert_eq!(store.create_thread(&keyed("once"), project, new).await.ok(), Some(thread));
+    let (session, commands) = creating(&store, caller, thread).await;
+    let uuid = |n: usize| format!("7c9e6679-7425-40de-944b-{n:012x}");
+    let mut answers = Vec::new();
+    for (n, command) in commands.iter().enumerate() {
+        answers.push(store.apply(&keyed(&uuid(n)), command.clone()).await.expect("it is done"));
+    }
+    // A producer of the same name is another key.
+    let rising = caller.with_key(Key::rising(uuid(0), 1));
+    store.append(&rising, session, says("rising")).await.expect("an entry");
+    let erased = store.append(&keyed("erased"), session, says("x")).await.expect("an entry");
+    let entries = vec![erased.first];
+    store.erase_entries(caller, thread, entries).await.expect("it is erased");
+    let stores = [cx.reopen(store).await, cx.store().await];
+    for store in &stores {
+        let at = the_thread(store, caller, thread).await;
+        for ((n, command), answer) in commands.iter().enumerate().zip(&answers) {
+            let again = store.apply(&keyed(&uuid(n)), command.clone()).await;
+            assert_eq!(again.ok(), Some(*answer), "{command:?} again");
+            let other = store.append(&keyed(&uuid(n)), session, says("another command")).await;
+            reused(refused(other, ErrorKind::Invalid), &Key::text(uuid(n)));
+        }
+        let gone = store.append(&keyed("erased"), session, says("x")).await;
+        let gone = refused(gone, ErrorKind::Invalid);
+        assert!(matches!(gone, Error::KeyExpired { greatest: None, .. }), "{gone:?}");
+        let now = the_thread(store, caller, thread).await;
+        assert_eq!(now, at, "replays and refusals write nothing");
+    }
+    let [store, _] = stores;
+    // So many later keys leave all before them out; the oldest of them is remembered, and rising ones are not touched.
+    let later = REMEMBERED - 1;
+    let appends = (0..later).map(|n| {
+        let (store, caller) = (&store, keyed(&format!("later {n}")));
+        async move { store.append(&caller, session, says("later")).await }
+    });
+    let mut first = None;
+    for said in concurrent::together(appends).await {
+        first = first.or(said.ok());
+    }
+    let last = keyed("the last");
+    store.append(&last, session, says("last")).await.expect("an entry");
+    let stores = [cx.reopen(store).await, cx.store().await];
+    for store in &stores {
+        let head = shorthand::head(store, caller, thread).await;
+        let again = store.append(&keyed("later 0"), session, says("later")).await;
+        assert_eq!(again.ok(), first, "the oldest of {REMEMBERED}");
+        let again = store.append(&rising, session, says("rising")).await;
+        assert!(again.is_ok(), "{again:?}");
+        assert_eq!(shorthand::head(store, caller, thread).await, head);
+    }
+    // What is forgotten is carried out again: no order tells it from a new one.
+    let again = stores[0].append(&keyed(&uuid(0)), session, says("new")).await;
+    assert_eq!(again.map(|said| said.count).ok(), Some(1), "a forgotten key is a new one");
+}
+
 /// The last 1,024 answers are remembered; older ones are expired, never applied.
 async fn remembered(
     cx: &ClauseContext,
@@ -170,9 +236,9 @@ async fn remembered(
     let thread =
         store.create_thread(caller, project, NewThread::titled("many")).await.expect("a thread");
     let session = named(store, caller, thread, "s").await;
-    let keyed = |n| caller.with_key(Key::new("counter", n));
+    let keyed = |n| caller.with_key(Key::rising("counter", n));
     let appends = (1..=1030_u64).map(|n| async move {
-        let caller = caller.with_key(Key::new("counter", n));
+        let caller = caller.with_key(Key::rising("counter", n));
         store.append(&caller, session, says(n.to_string())).await
     });
     for said in concurrent::together(appends).await {
@@ -189,7 +255,10 @@ async fn remembered(
                 store.append(&keyed(n), session, says(n.to_string())).await,
                 ErrorKind::Invalid,
             );
-            assert!(matches!(late, Error::KeyExpired { greatest: 1030, .. }), "key {n}: {late:?}");
+            assert!(
+                matches!(late, Error::KeyExpired { greatest: Some(1030), .. }),
+                "key {n}: {late:?}"
+            );
         }
         assert_eq!(shorthand::head(store, caller, thread).await, head);
     }
@@ -204,7 +273,7 @@ async fn producers(cx: &ClauseContext) {
     let store = cx.store_over(journal, Arc::default(), |options| options);
     let session = cx.session(&store, &caller).await;
     let append = async |producer: usize| {
-        let caller = caller.with_key(Key::new(format!("producer {producer}"), 1));
+        let caller = caller.with_key(Key::rising(format!("producer {producer}"), 1));
         store.append(&caller, session, says("once")).await.expect("an entry")
     };
     let first = concurrent::together((0..PRODUCERS).map(append)).await;

@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use sessile_core::{
-    Caller, Clock, ErrorKind,
+    Caller, Clock, ErrorKind, Key,
     command::{NewRun, NewSession, NewSubSession, RunScope, SessionCommand},
     error::{Error, State},
     id::{RunId, SessionId},
     model::{Labels, Run, RunOutcome, RunStatus, SessionStatus, SubSessionStatus, Tokens, Usage},
-    store::{AnyStore, SessionStore, SessionStoreExt},
+    store::{AnyStore, SessionStore, SessionStoreExt, ThreadStoreExt},
 };
 
 use crate::{
@@ -16,11 +16,13 @@ use crate::{
     internal::{
         ClauseContext, TestClock,
         assertions::{harmless, refused},
+        hostile,
+        machine::is_uuid,
         shorthand::{named, pages},
     },
 };
 
-crate::clauses! { RUN1 => run1, RUN2 => run2, RUN3 => run3, RUN5 => run5 }
+crate::clauses! { RUN1 => run1, RUN2 => run2, RUN3 => run3, RUN5 => run5, RUN6 => run6 }
 
 async fn the_run(store: &dyn AnyStore, caller: &Caller, run: RunId) -> Run {
     store.run(caller, run).await.expect("an answer").expect("the run exists")
@@ -48,6 +50,7 @@ pub async fn run1(cx: ClauseContext) -> Verdict {
             retry_of,
             task: Some(format!("task {n}")),
             labels: Labels::new().with("n", "v"),
+            external_id: None,
             queued: n % 3 == 0,
         };
         let id = store.start_run(&caller, session, new.clone()).await.expect("a run");
@@ -57,6 +60,7 @@ pub async fn run1(cx: ClauseContext) -> Verdict {
         let status = if new.queued { RunStatus::Queued } else { RunStatus::Running };
         assert_eq!((run.status, run.version, run.outcome), (status, id.version(), None));
         assert!(!externals.contains(&run.external_id), "{} is not fresh", run.external_id);
+        assert!(is_uuid(&run.external_id), "{} is no UUID", run.external_id);
         externals.push(run.external_id.clone());
         for echo in [externals[0].clone() + "x", String::new(), format!("{}\0", run.external_id)] {
             let end = SessionCommand::EndRun {
@@ -92,6 +96,125 @@ pub async fn run1(cx: ClauseContext) -> Verdict {
     numbers.sort_unstable();
     assert_eq!(numbers, (7..15).collect::<Vec<_>>());
     retries(&*store, &caller, session).await;
+    given(&cx, &*store, &caller, session, &externals).await;
+    Verdict::Passed
+}
+
+/// An external id may be given; it is taken once in a thread and for ever.
+async fn given(
+    cx: &ClauseContext,
+    store: &dyn AnyStore,
+    caller: &Caller,
+    session: SessionId,
+    minted: &[String],
+) {
+    let thread = session.thread();
+    let start = |session, id: &str| {
+        let new = NewRun { external_id: Some(id.to_owned()), ..NewRun::default() };
+        store.start_run(caller, session, new)
+    };
+    let other = named(store, caller, thread, "of the same thread").await;
+    let longest = "\u{e9}".repeat(64);
+    let mut taken = minted.to_vec();
+    for id in ["7c9e6679-7425-40de-944b-e07fc1f90ae7", "7C9E6679", "' or 1=1 --", &longest] {
+        let run = start(session, id).await.expect("a run");
+        assert_eq!(the_run(store, caller, run).await.external_id, id);
+        let end = |echo: &str| SessionCommand::EndRun {
+            run,
+            outcome: failed(),
+            echo: Some(echo.to_owned()),
+        };
+        let wrong = store.apply(caller, end(&minted[0]));
+        let error = harmless(store, caller, thread, ErrorKind::Invalid, wrong).await;
+        assert!(matches!(error, Error::WrongExternalId { run: told, .. } if told == run));
+        // Live or ended, it is taken.
+        for round in 0..2 {
+            let again = start(other, id);
+            let error = harmless(store, caller, thread, ErrorKind::Precondition, again).await;
+            let Error::ExternalIdTaken { thread: of, external_id } = error else {
+                panic!("round {round}: {error:?}")
+            };
+            assert_eq!((of, &*external_id), (thread, id));
+            if round == 0 {
+                store.apply(caller, end(id)).await.expect("the right echo");
+            }
+        }
+        taken.push(id.to_owned());
+    }
+    // A second handle knows them too, the minted ones among them; and a deleted session gives none back.
+    store.delete_session(caller, session).await.expect("it goes");
+    for id in &taken {
+        let new = NewRun { external_id: Some(id.clone()), ..NewRun::default() };
+        let again = cx.store().await.start_run(caller, other, new).await;
+        refused(again, ErrorKind::Precondition);
+    }
+    let derived = RunId::new(thread, 77).to_string().replacen("run_", "ext_", 1);
+    for id in [String::new(), "x".repeat(129), "a\nb".into(), derived] {
+        harmless(store, caller, thread, ErrorKind::Invalid, start(other, &id)).await;
+    }
+    // Another thread is another matter.
+    let elsewhere = cx.session(store, caller).await;
+    for id in &taken {
+        start(elsewhere, id).await.expect("a run");
+    }
+}
+
+/// A failure's reason may be any text that an entry may hold.
+pub async fn run6(cx: ClauseContext) -> Verdict {
+    let store = cx.store().await;
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
+    let thread = session.thread();
+    let mut reasons = hostile::contents();
+    // In the record, at the limits of what is sealed ahead and of what goes to a blob, and at the limit of all.
+    reasons.extend([256, 257, 8 << 10, (8 << 10) + 1].map(|n| "x".repeat(n)));
+    reasons.extend([10_000, 12_000, 70_000].map(|n| "\u{1}".repeat(n)));
+    let mut ended = Vec::new();
+    for (i, reason) in reasons.into_iter().enumerate() {
+        let new = NewRun {
+            task: Some(format!("task {i}")),
+            labels: Labels::new().with("i", i.to_string()),
+            ..NewRun::default()
+        };
+        let run = store.start_run(&caller, session, new).await.expect("a run");
+        let outcome = RunOutcome::Failed { reason };
+        let live = the_run(&store, &caller, run).await;
+        store.end_run(&caller, run, outcome.clone()).await.expect("it ends");
+        let shown = the_run(&store, &caller, run).await;
+        assert_eq!(shown.outcome.as_ref(), Some(&outcome));
+        assert_eq!((&shown.task, &shown.labels), (&live.task, &live.labels));
+        assert_eq!(shown.external_id, live.external_id);
+        ended.push(shown);
+        // All its runs have failed.
+        store.reopen_session(&caller, session).await.expect("it goes on");
+    }
+    let run = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
+    let largest = RunOutcome::Failed { reason: "\u{e9}".repeat(16 << 20) };
+    let apart = named(&store, &caller, thread, "apart").await;
+    let huge = store.start_run(&caller, apart, NewRun::default()).await.expect("a run");
+    store.end_run(&caller, huge, largest.clone()).await.expect("it ends");
+    assert!(the_run(&store, &caller, huge).await.outcome == Some(largest), "32 MiB come back");
+    let reason = "x".repeat((32 << 20) + 1);
+    let over = store.end_run(&caller, run, RunOutcome::Failed { reason });
+    harmless(&store, &caller, thread, ErrorKind::Capacity, over).await;
+    let keyed = caller.with_key(Key::text("the end"));
+    let long = RunOutcome::Failed { reason: "late ".repeat(20_000) };
+    let version = store.end_run(&keyed, run, long.clone()).await.expect("it ends");
+    assert_eq!(store.end_run(&keyed, run, long.clone()).await.ok(), Some(version), "a replay");
+    let again = store.end_run(&caller, run, long);
+    harmless(&store, &caller, thread, ErrorKind::Precondition, again).await;
+    ended.push(the_run(&store, &caller, run).await);
+    let store = cx.reopen(store).await;
+    // A blob that a record names is in use, whatever the record tells of.
+    store.vacuum_thread(&caller, thread).await.expect("a vacuum");
+    let all = pages(7, |page| store.runs(&caller, RunScope::Session(session), page)).await;
+    assert!(all == ended, "the runs as they ended");
+    for run in &ended {
+        let found = store.run_by_external_id(&caller, thread, run.external_id.clone()).await;
+        assert!(found.expect("an answer").as_ref() == Some(run));
+    }
+    let verified = store.verify(&caller, thread, None).await.expect("an answer");
+    assert!(verified.problems.is_empty(), "{:?}", verified.problems);
     Verdict::Passed
 }
 
@@ -192,18 +315,7 @@ pub async fn run2(cx: ClauseContext) -> Verdict {
             is_final(&store, &caller, &ended).await;
         }
     }
-    let session = named(&store, &caller, thread, "s").await;
-    let run = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
-    let long = RunOutcome::Failed { reason: "x".repeat(257) };
-    harmless(&store, &caller, thread, ErrorKind::Invalid, store.end_run(&caller, run, long)).await;
-    let reason = "x".repeat(256);
-    store
-        .end_run(&caller, run, RunOutcome::Failed { reason: reason.clone() })
-        .await
-        .expect("it ends");
     let store = cx.reopen(store).await;
-    let ended = the_run(&store, &caller, run).await;
-    assert_eq!(ended.outcome, Some(RunOutcome::Failed { reason }));
     let all = pages(10, |page| store.runs(&caller, RunScope::Thread(thread), page)).await;
     for run in all {
         assert_eq!(run.status.is_terminal(), run.ended_at.is_some(), "{run:?}");
@@ -339,7 +451,9 @@ pub async fn run5(cx: ClauseContext) -> Verdict {
     let mut runs = Vec::new();
     for i in 0..6 {
         let session = named(&store, &caller, thread, "s").await;
-        let id = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
+        let external_id = (i < 3).then(|| format!("given {i}"));
+        let new = NewRun { external_id, ..NewRun::default() };
+        let id = store.start_run(&caller, session, new).await.expect("a run");
         if i % 2 == 0 {
             store
                 .book_usage(&caller, id, "c", Usage::new(Tokens::new(i, i), 1))

@@ -20,7 +20,7 @@ use crate::{
     internal::{
         ClauseContext,
         assertions::{harmless, refused},
-        id_arguments::Ids,
+        id_arguments::{EXTERNAL_ID, Ids},
         shorthand::{self, named, pages, says, the_thread},
     },
 };
@@ -88,9 +88,8 @@ async fn unreadable(store: &dyn AnyStore, caller: &Caller, gone: &Ids) {
     none(store.drill(caller, gone.session).await.expect("an answer").is_some(), "drill");
     none(store.entry(caller, gone.entry).await.expect("an answer").is_some(), "an entry");
     none(store.run(caller, gone.run).await.expect("an answer").is_some(), "a run");
-    let external = crate::internal::model::external_id(gone.run);
     let kind = ErrorKind::NotFound;
-    refused(store.run_by_external_id(caller, gone.thread, external).await, kind);
+    refused(store.run_by_external_id(caller, gone.thread, EXTERNAL_ID).await, kind);
     refused(store.entries(caller, gone.session, Direction::Forward, page).await, kind);
     refused(store.children(caller, gone.session, page).await, kind);
     refused(store.runs(caller, RunScope::Session(gone.session), page).await, kind);

@@ -123,7 +123,7 @@ async fn hostile_texts(cx: ClauseContext, store: Store, caller: Caller, text: St
         [text],
         "an entry comes back verbatim"
     );
-    let keyed = caller.with_key(Key::new(text, 1));
+    let keyed = caller.with_key(Key::rising(text, 1));
     let again = store.append(&keyed, session, says("keyed")).await;
     assert_eq!(again.is_ok(), text_limits::is_name(text), "{text:?} as a producer");
     let run = store.start_run(caller, session, NewRun::default()).await.expect("a run");

@@ -2,7 +2,7 @@
 
 use sessile_core::{
     Caller, ErrorKind,
-    command::{NewSession, NewThread, Paging, ThreadFilter, ThreadScope, UpdateSession},
+    command::{NewRun, NewSession, NewThread, Paging, ThreadFilter, ThreadScope, UpdateSession},
     error::Error,
     id::AgentId,
     model::Actor,
@@ -29,6 +29,9 @@ pub async fn ten1(cx: ClauseContext) -> Verdict {
     let store = cx.store_over(watched.clone(), Default::default(), |options| options);
     let (ours, theirs) = (cx.caller(), cx.caller_of("evil-corp", "ada"));
     let (own, foreign) = (Ids::make(&store, &ours).await, Ids::make(&store, &theirs).await);
+    let external = "only theirs";
+    let run = NewRun { external_id: Some(external.into()), ..NewRun::default() };
+    store.start_run(&theirs, foreign.session, run).await.expect("a run");
     let tenants = [&ours.tenant, &theirs.tenant];
     unchanged(&*journal, &tenants, async {
         let before = watched.calls();
@@ -48,7 +51,6 @@ pub async fn ten1(cx: ClauseContext) -> Verdict {
         for request in entry_filters(&own, &foreign) {
             refused(request.send(&store, &ours).await, ErrorKind::TenantIsolation);
         }
-        let external = crate::internal::model::external_id(foreign.run);
         // No id of its own: in one's own thread it is simply unknown.
         refused(store.run_by_external_id(&ours, own.thread, external).await, ErrorKind::NotFound);
     })

@@ -3,10 +3,11 @@
 use sessile_core::{
     ErrorKind, Key,
     command::{
-        Append, Expect, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, UpdateSession,
-        UpdateThread,
+        Append, Expect, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, UpdateEdge,
+        UpdateSession, UpdateThread,
     },
     error::Error,
+    id::SessionId,
     model::{ProjectConfig, RunOutcome, SessionStatus},
     store::{SessionStoreExt, ThreadStoreExt},
 };
@@ -79,12 +80,12 @@ pub async fn ten8(cx: ClauseContext) -> Verdict {
     // Invalid, TenantIsolation.
     refused(store.update_thread(&caller, foreign.thread, 1, long).await, ErrorKind::Invalid);
     // TenantIsolation, replay: the key is known, the id is foreign.
-    let keyed = caller.with_key(Key::new("worker", 1));
+    let keyed = caller.with_key(Key::rising("worker", 1));
     let first = store.append(&keyed, own.session, says("once")).await.expect("an entry");
     refused(store.append(&keyed, foreign.session, says("once")).await, ErrorKind::TenantIsolation);
     // Replay, NotFound and Closed: the answer outlives the session, and the thread's archive.
     let gone = named(&store, &caller, own.thread, "gone").await;
-    let second = caller.with_key(Key::new("worker", 2));
+    let second = caller.with_key(Key::rising("worker", 2));
     let told = store.append(&second, gone, says("twice")).await.expect("an entry");
     store.delete_session(&caller, gone).await.expect("it goes");
     assert_eq!(
@@ -167,22 +168,35 @@ pub async fn ten8(cx: ClauseContext) -> Verdict {
     harmless(&store, &caller, thread, ErrorKind::NotFound, refusal).await;
     let refusal = store.append(&wrong, held, huge());
     harmless(&store, &caller, thread, ErrorKind::Fenced, refusal).await;
-    // NotFound, Closed; Closed, WrongThread; Closed, Fenced; replay, Closed.
+    // Closed, NotFound of what is inside; Closed, WrongThread; Closed, Fenced; replay, Closed.
     let quiet = Ids::make(&store, &caller).await;
     store.end_run(&caller, quiet.run, RunOutcome::Succeeded).await.expect("it ends");
-    let third = caller.with_key(Key::new("worker", 1));
+    let third = caller.with_key(Key::rising("worker", 1));
     let kept = store.append(&third, quiet.session, says("kept")).await.expect("an entry");
     store.archive_thread(&caller, quiet.thread).await.expect("it is archived");
     let thread = quiet.thread;
     let nothing = quiet.missing().session;
-    harmless(
-        &store,
-        &caller,
-        thread,
-        ErrorKind::NotFound,
-        store.append(&caller, nothing, says("x")),
-    )
-    .await;
+    harmless(&store, &caller, thread, ErrorKind::Closed, store.append(&caller, nothing, says("x")))
+        .await;
+    let unknown = says("x").in_reply_to(quiet.missing().entry);
+    let refusal = store.append(&caller, quiet.session, unknown);
+    harmless(&store, &caller, thread, ErrorKind::Closed, refusal).await;
+    let missing = quiet.missing();
+    let new = NewSession::named("n").under(NewSubSession::under(missing.session));
+    let refusal = store.create_session(&caller, thread, new);
+    harmless(&store, &caller, thread, ErrorKind::Closed, refusal).await;
+    let refusal = store.end_run(&caller, missing.run, RunOutcome::Succeeded);
+    harmless(&store, &caller, thread, ErrorKind::Closed, refusal).await;
+    let refusal = store.update_edge(&caller, missing.edge, 1, UpdateEdge::default());
+    harmless(&store, &caller, thread, ErrorKind::Closed, refusal).await;
+    // To delete what is not there is no refusal, in an archived thread either.
+    store.delete_session(&caller, missing.session).await.expect("it is gone already");
+    store.delete_edge(&caller, missing.edge).await.expect("it is gone already");
+    // NotFound of the thread, NotFound of what is inside: the thread is what is named.
+    let nowhere = SessionId::new(own.missing().thread, 2);
+    let error = refused(store.append(&caller, nowhere, says("x")).await, ErrorKind::NotFound);
+    let Error::NotFound { what } = error else { panic!("{error:?}") };
+    assert_eq!(what, nowhere.thread().into());
     let answer = says("x").in_reply_to(other.entry);
     harmless(
         &store,

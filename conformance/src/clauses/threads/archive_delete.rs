@@ -1,22 +1,22 @@
 //! THD: archiving, deleting and reopening threads.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use sessile_core::{
-    Caller, ErrorKind,
-    command::NewRun,
+    Caller, ErrorKind, Key,
+    command::{Feed, NewRun},
     error::{Closure, Error, ThreadAction},
     id::ThreadId,
     model::{RunOutcome, RunStatus, SessionStatus, ThreadStatus},
-    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+    store::{AnyStore, SessionStore as _, SessionStoreExt, ThreadStoreExt},
 };
 
 use super::create::titled;
 use crate::{
     clause::Verdict,
     internal::{
-        ClauseContext,
+        ClauseContext, TestClock,
         assertions::{self, harmless, refused, unchanged},
         shorthand::{self, named, says, the_thread},
     },
@@ -111,7 +111,56 @@ pub async fn thd5(cx: ClauseContext) -> Verdict {
         }
     }
     store.archive_thread(&caller, thread).await.expect("nothing is at work");
+    expired(&cx, &caller).await;
     Verdict::Passed
+}
+
+/// A lease stands in the way until others could claim it; then the commit that archives ends it, and a record says so.
+async fn expired(cx: &ClauseContext, caller: &Caller) {
+    let clock = Arc::new(TestClock::default());
+    let skew = Duration::from_secs(5);
+    let store = cx.store_with(clock.clone(), |options| options.with_max_skew(skew)).await;
+    let thread = cx.thread(&store, caller).await;
+    let mut leased = Vec::new();
+    for _ in 0..3 {
+        let session = named(&store, caller, thread, "leased").await;
+        let ttl = Duration::from_secs(10);
+        leased.push((session, store.claim_lease(caller, session, ttl).await.expect("a lease")));
+    }
+    clock.advance(Duration::from_secs(15));
+    let archive = store.archive_thread(caller, thread);
+    harmless(&store, caller, thread, ErrorKind::Precondition, archive).await;
+    clock.advance(Duration::from_millis(1));
+    let head = shorthand::head(&store, caller, thread).await;
+    let keyed = caller.with_key(Key::text("archive"));
+    let version = store.archive_thread(&keyed, thread).await.expect("the leases have expired");
+    assert_eq!(version, head + 2, "what ends the leases, and what archives");
+    assert_eq!(store.archive_thread(&keyed, thread).await.ok(), Some(version), "a replay");
+    let feed = Feed { thread, after: head, limit: 10, wait: Duration::ZERO };
+    let records = store.feed(caller, feed).await.expect("the feed").records;
+    let kinds: Vec<_> = records.iter().map(|record| record.kind.as_str()).collect();
+    assert_eq!(kinds, ["leases_expired", "thread_archived"]);
+    let facts = serde_json::to_value(&records[0].facts).expect("facts are JSON").to_string();
+    for (session, _) in &leased {
+        assert!(facts.contains(&session.version().to_string()), "{facts}");
+    }
+    for store in [&store, &cx.reopen(cx.store().await).await] {
+        for (session, _) in &leased {
+            assert_eq!(store.lease(caller, *session).await.expect("an answer"), None);
+        }
+    }
+    store.reopen_thread(caller, thread).await.expect("it is open");
+    let (session, token) = leased[0];
+    refused(store.append(&caller.with_lease(token), session, says("x")).await, ErrorKind::Fenced);
+    store.append(caller, session, says("x")).await.expect("no lease is current");
+    // A purge looks at the clock alike.
+    let ttl = Duration::from_secs(10);
+    store.claim_lease(caller, session, ttl).await.expect("a lease");
+    clock.advance(Duration::from_secs(15));
+    let purge = store.purge_thread(caller, thread);
+    harmless(&store, caller, thread, ErrorKind::Precondition, purge).await;
+    clock.advance(Duration::from_millis(1));
+    store.purge_thread(caller, thread).await.expect("the lease has expired");
 }
 
 /// Archiving again writes nothing.

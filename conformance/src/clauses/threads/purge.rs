@@ -103,7 +103,7 @@ pub(crate) async fn erased_entries(cx: &ClauseContext) {
     let thread = cx.thread(&store, &caller).await;
     let (session, gone) =
         (named(&store, &caller, thread, "s").await, named(&store, &caller, thread, "gone").await);
-    let keyed = caller.with_key(Key::new("importer", 7));
+    let keyed = caller.with_key(Key::rising("importer", 7));
     let turn = vec![says("secret"), says("secret too".repeat(10_000)), says("open")];
     let first = store.append(&keyed, session, turn.clone()).await.expect("a turn").first;
     let lost = store.append(&caller, gone, says("secret")).await.expect("an entry").first;

@@ -131,7 +131,7 @@ fn step(clock: &TestClock, index: usize, rng: &mut StdRng) {
 }
 
 fn keyed(caller: &Caller, producer: usize, n: u64) -> Caller {
-    caller.with_key(Key::new(format!("process {producer}"), n))
+    caller.with_key(Key::rising(format!("process {producer}"), n))
 }
 
 /// One process: appends under keys to one session and under leases to another, and clears up, by its own clock.

@@ -41,7 +41,7 @@ async fn turns(cx: ClauseContext, index: usize, args: Value) -> String {
         let turn = (0..3)
             .map(|i| NewEntry::text(Role::User, format!("{round} {index} {n} {i}")))
             .collect::<Vec<_>>();
-        let caller = caller.with_key(Key::new(format!("{round} {index}"), n));
+        let caller = caller.with_key(Key::rising(format!("{round} {index}"), n));
         let appended = store.append(&caller, session, turn).await.unwrap();
         cx.report(format!("{n} {}", appended.first.version()));
     }

@@ -114,7 +114,7 @@ impl Scenario {
     async fn unavailable(&mut self, why: &str) -> CheckResult<()> {
         // By another client, so that the first can repeat what was refused.
         let mut sent = self.next(900);
-        sent.caller = sent.caller.with_key(Key::new("another client", self.n));
+        sent.caller = sent.caller.with_key(Key::rising("another client", self.n));
         self.n -= 1;
         match self.send(&sent).await {
             Err(error) if error.kind() == ErrorKind::Unavailable => Ok(()),
@@ -161,8 +161,9 @@ impl Scenario {
 }
 
 fn sent(n: u64, command: Command) -> Sent {
-    let caller =
-        workload::caller(TENANTS[0]).with_key(Key::new("client", n)).within(Duration::from_secs(2));
+    let caller = workload::caller(TENANTS[0])
+        .with_key(Key::rising("client", n))
+        .within(Duration::from_secs(2));
     let at = TestClock::START;
     Sent { round: 0, caller, command, at, began: 0, answered: None, answer: None }
 }

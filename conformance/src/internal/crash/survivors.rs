@@ -295,7 +295,7 @@ impl Harness {
         let mut n = 0;
         let mut next = |caller: Caller, command: Command| {
             n += 1;
-            let caller = caller.with_key(Key::new("afterwards", n));
+            let caller = caller.with_key(Key::rising("afterwards", n));
             Sent { round: 0, caller, command, at: now, began: 0, answered: None, answer: None }
         };
         for tenant in TENANTS {

@@ -301,7 +301,8 @@ pub async fn run(journal: Arc<dyn Journal>, disk: &SimDisk, seed: u64) -> Vec<Se
         let began = disk.operations();
         let calls = steps.iter().enumerate().map(|(client, step)| {
             let (caller, command) = step(&created);
-            let key = Key::new(format!("client {client} of {}", caller.tenant), round as u64 + 1);
+            let key =
+                Key::rising(format!("client {client} of {}", caller.tenant), round as u64 + 1);
             let caller = caller.with_key(key);
             let store = &store;
             async move {

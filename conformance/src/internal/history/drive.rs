@@ -181,7 +181,9 @@ async fn carry_out(
                 append = append.expecting_tail(*tail);
             }
             let caller = match key {
-                Some((producer, n)) => caller.with_key(Key::new(format!("client {producer}"), *n)),
+                Some((producer, n)) => {
+                    caller.with_key(Key::rising(format!("client {producer}"), *n))
+                }
                 None => caller.clone(),
             };
             store.append(&caller, id(*session), append).await.map(|a| Answer::At(a.first.version()))

@@ -102,10 +102,10 @@ impl Spec {
                 if let Some(first) = key.and_then(|k| self.keys.get(&k)) {
                     return Answer::At(*first);
                 }
-                let Some(state) = self.sessions.get(session) else { return Answer::Absent };
                 if self.archived {
                     return Answer::Closed;
                 }
+                let Some(state) = self.sessions.get(session) else { return Answer::Absent };
                 if state.leased {
                     return Answer::Fenced;
                 }
@@ -135,9 +135,9 @@ impl Spec {
                     Answer::Nothing
                 }
             },
+            Call::Claim(_) if self.archived => Answer::Closed,
             Call::Claim(session) => match self.sessions.get(session) {
                 None => Answer::Absent,
-                Some(_) if self.archived => Answer::Closed,
                 Some(state) if state.leased => Answer::Fenced,
                 Some(_) => {
                     let token = self.write(1);

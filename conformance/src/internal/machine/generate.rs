@@ -70,6 +70,7 @@ fn who() -> BoxedStrategy<Who> {
         6 => Just(KeyUse::None),
         3 => (0..2_u8).prop_map(KeyUse::Next),
         1 => (0..2_u8, 0..6_u8).prop_map(|(producer, back)| KeyUse::Earlier(producer, back)),
+        1 => (0..12_u8).prop_map(KeyUse::Text),
     ];
     (tenant, 0..3_u8, 0..3_u8, token, key)
         .prop_map(|(tenant, user, handle, token, key)| Who { tenant, user, handle, token, key })
@@ -199,8 +200,15 @@ fn log() -> BoxedStrategy<Act> {
 }
 
 fn start_run() -> BoxedStrategy<Act> {
-    (pick(), maybe(pick()), maybe((0..4_u8).boxed()), any::<bool>())
-        .prop_map(|(session, retry, task, queued)| Act::StartRun { session, retry, task, queued })
+    let external_id = maybe((0..12_u8).boxed());
+    (pick(), maybe(pick()), maybe((0..4_u8).boxed()), any::<bool>(), external_id)
+        .prop_map(|(session, retry, task, queued, external_id)| Act::StartRun {
+            session,
+            retry,
+            task,
+            queued,
+            external_id,
+        })
         .boxed()
 }
 
@@ -219,7 +227,9 @@ fn runs() -> BoxedStrategy<Act> {
         RunOutcome::Succeeded,
         RunOutcome::Cancelled,
         RunOutcome::Failed { reason: "no luck".into() },
-        RunOutcome::Failed { reason: "x".repeat(300) },
+        RunOutcome::Failed { reason: "x\n\0".repeat(100) },
+        RunOutcome::Failed { reason: "long \u{e9}".repeat(2_000) },
+        RunOutcome::Failed { reason: "in a blob\u{1}".repeat(7_000) },
     ]);
     let echo = || maybe(prop::bool::weighted(0.8).boxed());
     Union::new_weighted(vec![

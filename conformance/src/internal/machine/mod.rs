@@ -27,7 +27,7 @@ use proptest::test_runner::{
 use proptest_state_machine::ReferenceStateMachine;
 use sessile_core::hash::Hash;
 
-pub(crate) use compare::compare_tenant;
+pub(crate) use compare::{compare_tenant, is_uuid};
 pub use generate::Shape;
 pub use step::{Act, Expected, KeyUse, Pick, Step, Text, Token, Under, Who};
 

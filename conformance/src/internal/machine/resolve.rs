@@ -18,7 +18,7 @@ use super::{
     known::Names,
     step::{Act, Expected, Text, Under},
 };
-use crate::internal::{hostile, model::external_id};
+use crate::internal::hostile;
 
 /// A command to threads or to a session, and the session whose lease it needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +37,15 @@ fn text(n: Text) -> String {
 
 fn task(n: u8) -> String {
     ["red", "blue", "Red", "\u{1}"][usize::from(n) % 4].to_owned()
+}
+
+/// A few that are soon taken; one that a run of an older release could have, and one that is none.
+fn external_id(n: u8) -> String {
+    match n {
+        0 => "ext_01jd0000000000000000000000_13".to_owned(),
+        1 => "\n".to_owned(),
+        n => format!("7c9e6679-7425-40de-944b-e07fc1f90a{n:02x}"),
+    }
 }
 
 fn config(n: u8) -> ProjectConfig {
@@ -239,12 +248,13 @@ impl Names<'_> {
 
     fn run_act(&self, act: &Act) -> (SessionCommand, Option<SessionId>) {
         let run = match act {
-            Act::StartRun { session, retry, task: named, queued } => {
+            Act::StartRun { session, retry, task: named, queued, external_id: n } => {
                 let session = self.session(*session, None);
                 let run = NewRun {
                     retry_of: retry.map(|run| self.run(run, Some(session))),
                     task: named.map(task),
                     labels: Labels::new(),
+                    external_id: n.map(external_id),
                     queued: *queued,
                 };
                 return (SessionCommand::StartRun { session, run }, Some(session));
@@ -260,7 +270,9 @@ impl Names<'_> {
             .and_then(|t| t.runs.get(&run.version()));
         let session = known.map(|r| SessionId::new(run.thread(), r.session));
         let echoed = |echo: &Option<bool>| {
-            echo.map(|right| if right { external_id(run) } else { "ext_other".to_owned() })
+            let right = known.and_then(|run| run.external_id.clone());
+            let other = "ext_other".to_owned();
+            echo.map(|is_right| right.filter(|_| is_right).unwrap_or(other))
         };
         let command = match act {
             Act::SetRunStatus { to, .. } => SessionCommand::SetRunStatus { run, to: *to },

@@ -44,6 +44,8 @@ pub enum KeyUse {
     Next(u8),
     /// An earlier number of a producer.
     Earlier(u8, u8),
+    /// A text, new or used before.
+    Text(u8),
 }
 
 /// Who acts, and through which handle.
@@ -149,6 +151,7 @@ pub enum Act {
         retry: Option<Pick>,
         task: Option<u8>,
         queued: bool,
+        external_id: Option<u8>,
     },
     SetRunStatus {
         run: Pick,

@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use sessile_core::{
     Caller, Clock, Error, Key,
+    command::SessionOutcome,
     id::TenantId,
-    store::{SessionStore, Store, ThreadStore},
+    store::{SessionStore, SessionStoreExt, Store, ThreadStore},
 };
 
 use super::{
@@ -109,8 +110,10 @@ impl World<'_> {
                 let command = names.command(act);
                 let caller = self.caller(&names, caller.clone(), who, &command);
                 if let Some(key) = &caller.key {
-                    let producer = usize::from(key.producer == producer(1));
-                    self.keys[producer] = self.keys[producer].max(key.n);
+                    if let Key::Rising { producer: of, n } = key {
+                        let producer = usize::from(of == producer(1));
+                        self.keys[producer] = self.keys[producer].max(*n);
+                    }
                     self.keyed.push((tenant, caller.clone(), command.clone()));
                 }
                 self.carry_out(tenant, &caller, command, usize::from(who.handle) % HANDLES).await
@@ -159,11 +162,14 @@ impl World<'_> {
         };
         caller.key = match who.key {
             KeyUse::None => None,
-            KeyUse::Next(p) => Some(Key::new(producer(p), self.keys[usize::from(p) % 2] + 1)),
+            KeyUse::Next(p) => Some(Key::rising(producer(p), self.keys[usize::from(p) % 2] + 1)),
             KeyUse::Earlier(p, back) => {
                 let n = self.keys[usize::from(p) % 2].saturating_sub(back.into());
-                Some(Key::new(producer(p), n))
+                Some(Key::rising(producer(p), n))
             }
+            // The names of the producers are texts too, and mean something else.
+            KeyUse::Text(n @ 0..2) => Some(producer(n).into()),
+            KeyUse::Text(n) => Some(Key::text(format!("message {n}"))),
         };
         caller
     }
@@ -194,6 +200,12 @@ impl World<'_> {
                 let want = self.model.session_command(caller, &command, now);
                 compare(&got, &want)?;
                 got.iter().for_each(|outcome| self.known[tenant].learn_session(outcome));
+                let asks = self.handles.cx.caller_of(caller.tenant.as_str(), user(0));
+                if let Ok(SessionOutcome::RunStarted(run)) = got
+                    && let Ok(Some(run)) = store.run(&asks, run).await
+                {
+                    self.model.learn_external_id(&caller.tenant, run.id, &run.external_id);
+                }
             }
         }
         Ok(())
@@ -223,7 +235,7 @@ fn line<C: std::fmt::Debug, O: std::fmt::Debug>(
     command: &C,
     got: &Result<O, Error>,
 ) -> String {
-    let (lease, key) = (caller.lease, caller.key.as_ref().map(|k| (&k.producer, k.n)));
+    let (lease, key) = (caller.lease, caller.key.as_ref().map(Key::to_string));
     let text = format!("{command:?} -> {got:?}");
     let cut: String = text.chars().take(1000).collect();
     format!(

@@ -2,7 +2,7 @@
 
 use sessile_core::{
     Error,
-    ErrorKind::{Closed, NotFound, Precondition},
+    ErrorKind::{NotFound, Precondition},
     Timestamp,
     command::{LinkSessions, NewSubSession, SessionOutcome},
     error::ForestRule,
@@ -21,17 +21,11 @@ impl Thread {
     ) -> Predicted<SessionOutcome> {
         let edge = &link.edge;
         if edge.parent.thread() != id {
-            // Which of the two threads is looked at first is nobody's business.
-            let fine = self.present(link.child).is_ok() && self.open(facts, id).is_ok();
-            return Err(if fine {
-                Refusal::one_of(&[Precondition, NotFound])
-            } else {
-                Refusal::one_of(&[Precondition, NotFound, Closed])
-            });
+            // Whether the child or the parent is looked at first is left open.
+            return Err(Refusal::one_of(&[Precondition, NotFound]));
         }
         let child = self.present(link.child)?;
         self.parent_exists(id, edge)?;
-        self.open(facts, id)?;
         self.parent_fits(id, edge)?;
         self.fence(link.child, facts.caller)?;
         self.asker_lives(edge)?;

@@ -3,12 +3,12 @@
 use sessile_core::{
     Caller, Error,
     command::SessionOutcome,
-    error::{Closure, State},
-    id::{SessionId, ThreadId, Version},
-    model::{SessionStatus, ThreadStatus},
+    error::State,
+    id::{SessionId, Version},
+    model::SessionStatus,
 };
 
-use super::{Predicted, Refusal, facts::Facts, project::closed, state::*};
+use super::{Predicted, Refusal, facts::Facts, state::*};
 
 impl Thread {
     pub(super) fn session(&mut self, version: Version) -> &mut Session {
@@ -21,23 +21,15 @@ impl Thread {
         if known { Ok(version) } else { Err(Error::not_found(session).into()) }
     }
 
-    pub(super) fn open(&self, facts: &Facts<'_>, id: ThreadId) -> Predicted<()> {
-        match self.status {
-            ThreadStatus::Archived => Err(closed(Closure::ThreadArchived(id), facts.command)),
-            _ => Ok(()),
-        }
-    }
-
     /// The rule of leases for every write: the caller brings the token of the current lease, and none where there is no lease.
     pub(super) fn fence(&self, session: SessionId, caller: &Caller) -> Predicted<()> {
         let current = self.sessions[&session.version()].lease.as_ref().map(|l| l.token);
         if current == caller.lease { Ok(()) } else { Err(fenced(session, current, caller.lease)) }
     }
 
-    /// Exists, in an open thread, and the caller holds the lease if there is one.
+    /// Exists, and the caller holds the lease if there is one.
     pub(super) fn writable(&self, facts: &Facts<'_>, session: SessionId) -> Predicted<Version> {
         let version = self.present(session)?;
-        self.open(facts, session.thread())?;
         self.fence(session, facts.caller)?;
         Ok(version)
     }

@@ -14,7 +14,6 @@ impl Thread {
         ttl: Duration,
     ) -> Predicted<SessionOutcome> {
         let v = self.present(session)?;
-        self.open(facts, session.thread())?;
         let given = facts.caller.lease;
         if let Some(lease) = &self.session(v).lease {
             let current = lease.token;

@@ -20,7 +20,6 @@ mod valid;
 pub use refusal::Refusal;
 pub use state::{
     Call, Edge, HeldLease, LoggedEntry, Model, ModelRun, Project, Session, Tenant, Thread,
-    external_id,
 };
 
 /// What the model predicts of a call.

@@ -1,5 +1,7 @@
 //! Projects and threads: what each command does.
 
+use std::time::Duration;
+
 use sessile_core::{
     Caller, Error,
     ErrorKind::{NotFound, Precondition},
@@ -12,7 +14,7 @@ use sessile_core::{
 
 use super::{
     Model, Predicted, Refusal,
-    keys::{self, Producers},
+    keys::{self, Keys},
     state::*,
     valid,
 };
@@ -47,6 +49,7 @@ impl Model {
         actual: Option<&ThreadOutcome>,
     ) -> Predicted<ThreadOutcome> {
         valid::thread_command(caller, command)?;
+        let max_skew = self.max_skew;
         match command {
             ThreadCommand::CreateProject { .. } => {
                 self.create_project(caller, command, now, actual)
@@ -87,7 +90,7 @@ impl Model {
                     return Ok(ThreadOutcome::Deleted);
                 };
                 if matches!(command, ThreadCommand::PurgeThread { .. }) {
-                    not_empty(*thread, ThreadAction::Purge, known.at_work())?;
+                    not_empty(*thread, ThreadAction::Purge, known.at_work(now, max_skew))?;
                 } else {
                     let all = known.sessions.iter().map(|(v, s)| (*v, s.status)).collect();
                     not_empty(*thread, ThreadAction::Delete, all)?;
@@ -111,7 +114,7 @@ impl Model {
                     None => {}
                 }
                 let before = known.head;
-                let outcome = known.thread_command(caller, *thread, command, now)?;
+                let outcome = known.thread_command(caller, *thread, command, now, max_skew)?;
                 if known.head > before {
                     known.keys.remember(caller.key.as_ref(), asked, Any::Thread(outcome));
                 }
@@ -141,9 +144,8 @@ impl Model {
         actual: Option<&ThreadOutcome>,
     ) -> Predicted<ThreadOutcome> {
         let ThreadCommand::CreateProject { name, config } = command else { unreachable!() };
-        let slot = caller.key.as_ref().map(|k| (k.producer.clone(), k.n));
         if let Some((first, id)) =
-            slot.as_ref().and_then(|s| self.tenant(&caller.tenant).project_keys.get(s))
+            caller.key.as_ref().and_then(|key| self.tenant(&caller.tenant).project_keys.get(key))
         {
             return if first == command {
                 Ok(ThreadOutcome::ProjectCreated(*id))
@@ -156,7 +158,7 @@ impl Model {
             _ => return Ok(ThreadOutcome::ProjectCreated(ProjectId::from_bits(0))),
         };
         self.mint(id.bits(), id.tag(), caller);
-        let mut keys = Producers::default();
+        let mut keys = Keys::default();
         let outcome = ThreadOutcome::ProjectCreated(id);
         keys.remember(caller.key.as_ref(), command.clone(), outcome);
         let project = Project {
@@ -172,8 +174,8 @@ impl Model {
         };
         let tenant = self.tenant(&caller.tenant);
         tenant.projects.insert(id, project);
-        if let Some(slot) = slot {
-            tenant.project_keys.insert(slot, (command.clone(), id));
+        if let Some(key) = caller.key.clone() {
+            tenant.project_keys.insert(key, (command.clone(), id));
         }
         Ok(outcome)
     }
@@ -241,7 +243,7 @@ impl Model {
                     tasks: Default::default(),
                     writers: user.iter().cloned().collect(),
                     touched: user.into_iter().collect(),
-                    keys: Producers::default(),
+                    keys: Keys::default(),
                 };
                 self.tenant(&caller.tenant).threads.insert(thread, begun);
                 Ok(ThreadOutcome::ThreadCreated(thread))
@@ -286,6 +288,7 @@ impl Thread {
         id: ThreadId,
         command: &ThreadCommand,
         now: Timestamp,
+        max_skew: Duration,
     ) -> Predicted<ThreadOutcome> {
         let archived = self.status == ThreadStatus::Archived;
         match command {
@@ -299,7 +302,17 @@ impl Thread {
                 self.labels = labels.unwrap_or_else(|| self.labels.clone());
             }
             ThreadCommand::ArchiveThread { .. } if !archived => {
-                not_empty(id, ThreadAction::Archive, self.at_work())?;
+                not_empty(id, ThreadAction::Archive, self.at_work(now, max_skew))?;
+                let mut expired = false;
+                let last = self.updated_at.max(now);
+                for session in self.sessions.values_mut().filter(|s| s.lease.is_some()) {
+                    session.lease = None;
+                    session.updated_at = last;
+                    expired = true;
+                }
+                if expired {
+                    self.record(now, &caller.actor);
+                }
                 self.status = ThreadStatus::Archived;
             }
             ThreadCommand::ReopenThread { .. } if archived => self.status = ThreadStatus::Open,

@@ -9,7 +9,7 @@ use sessile_core::{
 
 use super::{
     runs::of,
-    state::{Call, Edge, Model, ModelRun, Thread, edge_id, external_id, session_id},
+    state::{Call, Edge, Model, ModelRun, Thread, edge_id, session_id},
 };
 
 /// A value as JSON.
@@ -130,7 +130,7 @@ impl Thread {
         let run = RunId::new(id, v);
         Some(json!({
             "id": run, "session": session_id(id, r.session), "iteration": r.iteration, "retry_of": r.retry_of,
-            "task": r.task, "labels": r.labels, "external_id": external_id(run), "status": r.status,
+            "task": r.task, "labels": r.labels, "external_id": r.external_id, "status": r.status,
             "outcome": r.outcome, "started_at": r.started_at, "ended_at": r.ended_at, "usage": r.totals(),
             "version": r.version,
         }))

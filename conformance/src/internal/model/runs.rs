@@ -30,7 +30,6 @@ impl Thread {
         if let Some(run) = new.retry_of.filter(|r| r.thread() == id) {
             self.run_exists(run)?;
         }
-        self.open(facts, id)?;
         if let Some(run) = new.retry_of
             && (run.thread() != id || self.runs[&run.version()].session != v)
         {
@@ -40,6 +39,12 @@ impl Thread {
         let lives = |run: RunId| !self.runs[&run.version()].status.is_terminal();
         if self.sessions[&v].status == SessionStatus::Failed || new.retry_of.is_some_and(lives) {
             return Err(Precondition.into());
+        }
+        if let Some(external_id) = &new.external_id
+            && self.runs.values().any(|r| r.external_id.as_ref() == Some(external_id))
+        {
+            let external_id = external_id.as_str().into();
+            return Err(Error::ExternalIdTaken { thread: id, external_id }.into());
         }
         let iteration = self.runs.values().filter(|r| r.session == v).count() as u32 + 1;
         let version = self.record_in(v, facts.now, facts.caller);
@@ -51,6 +56,7 @@ impl Thread {
             retry_of: new.retry_of,
             task,
             labels: new.labels.clone(),
+            external_id: new.external_id.clone(),
             status: if new.queued { RunStatus::Queued } else { RunStatus::Running },
             outcome: None,
             started_at: self.updated_at,
@@ -66,9 +72,27 @@ impl Thread {
         Ok(SessionOutcome::RunStarted(RunId::new(id, version)))
     }
 
+    /// What an agent program gives back as the run's external id must be it.
+    fn echoed(&self, run: RunId, echo: Option<&str>) -> Predicted<()> {
+        let external_id = self.runs[&run.version()].external_id.as_deref();
+        match echo {
+            Some(echo) if external_id != Some(echo) => {
+                Err(Error::WrongExternalId { run, given: echo.into() }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A live run that the caller may write to.
-    fn live_run(&self, facts: &Facts<'_>, id: ThreadId, run: RunId) -> Predicted<Version> {
+    fn live_run(
+        &self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        run: RunId,
+        echo: Option<&str>,
+    ) -> Predicted<Version> {
         self.run_exists(run)?;
+        self.echoed(run, echo)?;
         let session = self.runs[&run.version()].session;
         self.writable(facts, session_id(id, session))?;
         if self.runs[&run.version()].status.is_terminal() {
@@ -84,7 +108,7 @@ impl Thread {
         run: RunId,
         to: RunStatus,
     ) -> Predicted<SessionOutcome> {
-        let session = self.live_run(facts, id, run)?;
+        let session = self.live_run(facts, id, run, None)?;
         let from = self.runs[&run.version()].status;
         if to.is_terminal() || !legal(from, to) {
             return Err(illegal(run, from, to));
@@ -103,8 +127,9 @@ impl Thread {
         id: ThreadId,
         run: RunId,
         outcome: &RunOutcome,
+        echo: Option<&str>,
     ) -> Predicted<SessionOutcome> {
-        let session = self.live_run(facts, id, run)?;
+        let session = self.live_run(facts, id, run, echo)?;
         let from = self.runs[&run.version()].status;
         if !legal(from, outcome.status()) {
             return Err(illegal(run, from, outcome.status()));
@@ -158,16 +183,17 @@ impl Thread {
         facts: &Facts<'_>,
         id: ThreadId,
         run: RunId,
-        call: &str,
-        usage: &Usage,
+        (call, usage): (&str, &Usage),
+        echo: Option<&str>,
     ) -> Predicted<SessionOutcome> {
         self.run_exists(run)?;
+        self.echoed(run, echo)?;
         let session = self.runs[&run.version()].session;
         self.writable(facts, session_id(id, session))?;
         if let Some(first) = self.runs[&run.version()].calls.iter().find(|c| c.call == call) {
             return Ok(SessionOutcome::Changed(first.version));
         }
-        self.live_run(facts, id, run)?;
+        self.live_run(facts, id, run, echo)?;
         let version = self.record_in(session, facts.now, facts.caller);
         let booked = Call { version, at: facts.now, call: call.to_owned(), usage: usage.clone() };
         self.runs.get_mut(&run.version()).expect("it lives").calls.push(booked);

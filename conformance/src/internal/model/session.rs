@@ -2,7 +2,7 @@
 
 use sessile_core::{
     Caller, Error,
-    ErrorKind::{Closed, Fenced, NotFound, Precondition},
+    ErrorKind::{Fenced, NotFound, Precondition},
     Timestamp,
     command::{Append, Appended, Expect, NewSession, SessionCommand, SessionOutcome},
     error::{Closure, Counter},
@@ -63,7 +63,7 @@ impl Model {
             return if idempotent_delete {
                 Ok(SessionOutcome::Deleted)
             } else {
-                Err(NotFound.into())
+                Err(Error::not_found(id).into())
             };
         };
         let asked = Any::Session(command.clone());
@@ -100,6 +100,20 @@ impl Thread {
         id: ThreadId,
         command: &SessionCommand,
     ) -> Predicted<SessionOutcome> {
+        // Archived comes before all that is inside; only to delete what is not there is no refusal.
+        let is_done = match command {
+            SessionCommand::DeleteSession { session } => {
+                !self.sessions.contains_key(&session.version())
+            }
+            SessionCommand::DeleteEdge { edge } => !self.edges.contains_key(&edge.version()),
+            _ => false,
+        };
+        if is_done {
+            return Ok(SessionOutcome::Deleted);
+        }
+        if self.status == ThreadStatus::Archived {
+            return Err(closed(Closure::ThreadArchived(id), facts.command));
+        }
         match command {
             SessionCommand::CreateSession { session, .. } => self.create(facts, id, session),
             SessionCommand::UpdateSession { session, expected, update } => {
@@ -131,9 +145,6 @@ impl Thread {
                 Ok(self.changed(facts, v))
             }
             SessionCommand::DeleteSession { session } => {
-                if !self.sessions.contains_key(&session.version()) {
-                    return Ok(SessionOutcome::Deleted);
-                }
                 let v = self.writable(facts, *session)?;
                 if self.edges.values().any(|e| e.parent == v || e.child == v) {
                     return Err(Precondition.into());
@@ -164,10 +175,7 @@ impl Thread {
                 Ok(SessionOutcome::Changed(version))
             }
             SessionCommand::DeleteEdge { edge } => {
-                let Some(it) = self.edges.get(&edge.version()) else {
-                    return Ok(SessionOutcome::Deleted);
-                };
-                let child = it.child;
+                let child = self.edges[&edge.version()].child;
                 self.writable(facts, session_id(id, child))?;
                 self.record_in(child, facts.now, facts.caller);
                 self.edges.remove(&edge.version());
@@ -177,7 +185,6 @@ impl Thread {
             SessionCommand::ClaimLease { session, ttl } => self.claim(facts, *session, *ttl),
             SessionCommand::RenewLease { session, ttl } => {
                 let v = self.present(*session)?;
-                self.open(facts, session.thread())?;
                 let current = self.session(v).lease.as_ref().map(|l| l.token);
                 if current.is_none() || current != facts.caller.lease {
                     return Err(fenced(*session, current, facts.caller.lease));
@@ -190,7 +197,6 @@ impl Thread {
             }
             SessionCommand::ReleaseLease { session } => {
                 let v = self.present(*session)?;
-                self.open(facts, session.thread())?;
                 if self.session(v).lease.is_none() {
                     return Ok(SessionOutcome::Changed(0));
                 }
@@ -201,9 +207,11 @@ impl Thread {
             }
             SessionCommand::StartRun { session, run } => self.start_run(facts, id, *session, run),
             SessionCommand::SetRunStatus { run, to } => self.set_run_status(facts, id, *run, *to),
-            SessionCommand::EndRun { run, outcome, .. } => self.end_run(facts, id, *run, outcome),
-            SessionCommand::BookUsage { run, call, usage, .. } => {
-                self.book(facts, id, *run, call, usage)
+            SessionCommand::EndRun { run, outcome, echo } => {
+                self.end_run(facts, id, *run, outcome, echo.as_deref())
+            }
+            SessionCommand::BookUsage { run, call, usage, echo } => {
+                self.book(facts, id, *run, (call, usage), echo.as_deref())
             }
             _ => unreachable!("refused as invalid"),
         }
@@ -215,15 +223,11 @@ impl Thread {
         id: ThreadId,
         new: &NewSession,
     ) -> Predicted<SessionOutcome> {
+        if facts.project_archived {
+            return Err(closed(Closure::ProjectArchived(facts.project), facts.command));
+        }
         if let Some(edge) = &new.parent {
             self.parent_exists(id, edge)?;
-        }
-        match (facts.project_archived, self.status) {
-            (true, ThreadStatus::Archived) => return Err(Closed.into()),
-            (true, _) => {
-                return Err(closed(Closure::ProjectArchived(facts.project), facts.command));
-            }
-            _ => self.open(facts, id)?,
         }
         if let Some(edge) = &new.parent {
             self.parent_fits(id, edge)?;
@@ -295,7 +299,6 @@ impl Thread {
                 self.entries.get(&answered.version()).ok_or_else(|| Error::not_found(answered))?;
             }
         }
-        self.open(facts, id)?;
         let elsewhere = append.entries.iter().any(|e| {
             e.run.is_some_and(|r| r.thread() != id || self.runs[&r.version()].session != v)
                 || e.in_reply_to.is_some_and(|e| e.thread() != id)

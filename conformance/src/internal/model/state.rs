@@ -1,12 +1,12 @@
 //! What the model remembers.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
 use sessile_core::{
-    Caller, Timestamp,
+    Caller, Key, Timestamp,
     command::{SessionCommand, ThreadCommand},
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, UserId, Version},
     model::{
@@ -16,7 +16,7 @@ use sessile_core::{
     },
 };
 
-use super::keys::Producers;
+use super::keys::Keys;
 
 /// All tenants of one store.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub struct Tenant {
     /// Those that exist.
     pub threads: BTreeMap<ThreadId, Thread>,
     /// What was created under which key: projects have no journal to remember it in before they exist.
-    pub(super) project_keys: BTreeMap<(String, u64), (ThreadCommand, ProjectId)>,
+    pub(super) project_keys: HashMap<Key, (ThreadCommand, ProjectId)>,
 }
 
 /// A project.
@@ -52,7 +52,7 @@ pub struct Project {
     pub head: Version,
     /// The time of its journal, which never goes back.
     pub(super) last_at: Timestamp,
-    pub(super) keys: Producers<ThreadCommand, sessile_core::command::ThreadOutcome>,
+    pub(super) keys: Keys<ThreadCommand, sessile_core::command::ThreadOutcome>,
 }
 
 /// Either side of the narrow waist, so that one thread remembers keys of both.
@@ -93,7 +93,7 @@ pub struct Thread {
     /// Who surely wrote in it (created it, appended), and who may count as having done so (any command).
     pub writers: BTreeSet<UserId>,
     pub(super) touched: BTreeSet<UserId>,
-    pub(super) keys: Producers<AnyCommand, AnyOutcome>,
+    pub(super) keys: Keys<AnyCommand, AnyOutcome>,
 }
 
 /// A session.
@@ -160,6 +160,8 @@ pub struct ModelRun {
     pub retry_of: Option<RunId>,
     pub task: Option<String>,
     pub labels: Labels,
+    /// `None` where it was minted and nobody has looked yet.
+    pub external_id: Option<String>,
     pub status: RunStatus,
     pub outcome: Option<RunOutcome>,
     pub started_at: Timestamp,
@@ -189,6 +191,14 @@ impl Model {
         Self { tenants: BTreeMap::new(), minted: BTreeSet::new(), max_skew }
     }
 
+    /// Takes note of the external id that the store minted for a run.
+    pub fn learn_external_id(&mut self, tenant: &TenantId, run: RunId, external_id: &str) {
+        let thread = self.tenant(tenant).threads.get_mut(&run.thread());
+        if let Some(run) = thread.and_then(|thread| thread.runs.get_mut(&run.version())) {
+            run.external_id.get_or_insert_with(|| external_id.to_owned());
+        }
+    }
+
     /// A tenant; every name is one, with or without data.
     pub fn tenant(&mut self, tenant: &TenantId) -> &mut Tenant {
         self.tenants.entry(tenant.clone()).or_default()
@@ -199,10 +209,11 @@ impl Model {
     /// Whether the contract leaves the answer open: the key of a project that was deleted since.
     pub fn forgotten(&self, caller: &Caller, command: &ThreadCommand) -> bool {
         let Some(tenant) = self.tenants.get(&caller.tenant) else { return false };
-        let slot = caller.key.as_ref().map(|k| (k.producer.clone(), k.n));
         matches!(command, ThreadCommand::CreateProject { .. })
-            && slot
-                .and_then(|slot| tenant.project_keys.get(&slot))
+            && caller
+                .key
+                .as_ref()
+                .and_then(|key| tenant.project_keys.get(key))
                 .is_some_and(|(_, id)| !tenant.projects.contains_key(id))
     }
 }
@@ -281,23 +292,18 @@ impl Thread {
         self.touched.contains(user)
     }
 
-    /// Sessions that keep the thread from being archived.
-    pub fn at_work(&self) -> Vec<(Version, SessionStatus)> {
+    /// Sessions that keep the thread from being archived: a lease does until others could claim it.
+    pub fn at_work(&self, now: Timestamp, max_skew: Duration) -> Vec<(Version, SessionStatus)> {
         self.sessions
             .iter()
             .filter(|(v, s)| {
                 matches!(s.status, SessionStatus::Active | SessionStatus::AwaitingHitl)
-                    || s.lease.is_some()
+                    || s.lease.as_ref().is_some_and(|l| now <= l.expires_at().plus(max_skew))
                     || self.live_runs(**v).next().is_some()
             })
             .map(|(v, s)| (*v, s.status))
             .collect()
     }
-}
-
-/// The text handed to an agent program for a run.
-pub fn external_id(run: RunId) -> String {
-    run.to_string().replacen("run_", "ext_", 1)
 }
 
 pub(super) const fn session_id(thread: ThreadId, version: Version) -> SessionId {

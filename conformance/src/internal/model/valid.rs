@@ -5,12 +5,13 @@ use std::time::Duration;
 use sessile_core::{
     Caller,
     ErrorKind::{Capacity, Invalid, TenantIsolation},
+    Key,
     command::{NewSubSession, SessionCommand, ThreadCommand},
     id::{RunId, SessionId, ThreadId},
-    model::{Actor, Labels, Part, ProjectConfig, RunOutcome},
+    model::{Actor, Labels, Part, ProjectConfig},
 };
 
-use super::{Predicted, Refusal, state::external_id};
+use super::{Predicted, Refusal};
 
 /// Collects what is wrong with a request; the malformed comes before the foreign.
 #[derive(Default)]
@@ -56,7 +57,10 @@ impl Check {
 
     pub(super) fn caller(&mut self, caller: &Caller) {
         if let Some(key) = &caller.key {
-            self.outside(&key.producer);
+            let (Key::Text(name) | Key::Rising { producer: name, .. }) = key else {
+                unreachable!("a key of another form");
+            };
+            self.outside(name);
         }
         self.actor(&caller.actor, caller);
     }
@@ -91,8 +95,8 @@ impl Check {
         }
     }
 
-    fn echo(&mut self, run: RunId, echo: Option<&String>) {
-        self.require(echo.is_none_or(|e| *e == external_id(run)));
+    fn external_id(&mut self, external_id: Option<&String>) {
+        external_id.iter().for_each(|text| self.outside(text));
     }
 
     fn ttl(&mut self, ttl: Duration) {
@@ -108,6 +112,13 @@ impl Check {
             Ok(())
         }
     }
+}
+
+/// Whether it is how a run of an older release is known: `ext_` and the rest of the run's own id.
+fn is_derived(external_id: &str) -> bool {
+    external_id
+        .strip_prefix("ext_")
+        .is_some_and(|rest| format!("run_{rest}").parse::<RunId>().is_ok())
 }
 
 pub(super) fn thread_command(caller: &Caller, command: &ThreadCommand) -> Predicted<()> {
@@ -198,20 +209,19 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
             check.session(*session, caller);
             run.task.iter().for_each(|t| check.outside(t));
             check.labels(&run.labels);
+            check.external_id(run.external_id.as_ref());
+            check.require(!run.external_id.iter().any(|given| is_derived(given)));
             run.retry_of.iter().for_each(|r| check.run(*r, caller));
         }
         SessionCommand::SetRunStatus { run, .. } => check.run(*run, caller),
-        SessionCommand::EndRun { run, outcome, echo } => {
+        SessionCommand::EndRun { run, echo, .. } => {
             check.run(*run, caller);
-            check.echo(*run, echo.as_ref());
-            if let RunOutcome::Failed { reason } = outcome {
-                check.require(reason.len() <= 256);
-            }
+            check.external_id(echo.as_ref());
         }
         SessionCommand::BookUsage { run, call, echo, .. } => {
             check.run(*run, caller);
             check.outside(call);
-            check.echo(*run, echo.as_ref());
+            check.external_id(echo.as_ref());
         }
         SessionCommand::ClaimLease { session, ttl }
         | SessionCommand::RenewLease { session, ttl } => {

@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result},
     id::{RunId, SessionId, SubSessionId, ThreadId, Version, check_outside},
     model::{RunOutcome, RunStatus, SessionStatus, Usage, check_text},
-    rules::thread::external_id,
+    rules::thread::run_of_derived,
 };
 
 /// Writes inside one thread.
@@ -205,25 +205,18 @@ impl SessionCommand {
             Self::StartRun { session, run } => {
                 optional(run.task.as_deref(), |task| check_outside("task", task))?;
                 run.labels.check()?;
+                optional(run.external_id.as_deref(), check_external_id)?;
                 check.run(run.retry_of);
                 of_session(session).with_facts(run.retry_of.map(RunId::version))
             }
             Self::SetRunStatus { run, .. } => of_run(run),
-            Self::EndRun { run, outcome, echo } => {
-                if let RunOutcome::Failed { reason } = outcome
-                    && reason.len() > 256
-                {
-                    return Err(Error::invalid(
-                        "reason",
-                        format!("{} bytes, where at most 256 are allowed", reason.len()),
-                    ));
-                }
-                check_echo(*run, echo.as_deref())?;
+            Self::EndRun { run, echo, .. } => {
+                optional(echo.as_deref(), |echo| check_outside("external_id", echo))?;
                 of_run(run)
             }
             Self::BookUsage { run, call, echo, .. } => {
                 check_outside("call", call)?;
-                check_echo(*run, echo.as_deref())?;
+                optional(echo.as_deref(), |echo| check_outside("external_id", echo))?;
                 of_run(run)
             }
             Self::ClaimLease { session, ttl } | Self::RenewLease { session, ttl } => {
@@ -241,12 +234,14 @@ impl SessionCommand {
     }
 }
 
-/// The external id follows from the run's own, so an echo is judged without looking (RUN1).
-fn check_echo(run: RunId, echo: Option<&str>) -> Result<()> {
-    match echo {
-        Some(echo) if echo != external_id(run) => {
-            Err(Error::invalid("external_id", "is not the one that was handed out for this run"))
-        }
-        _ => Ok(()),
+/// An external id that the caller gives (RUN1).
+fn check_external_id(external_id: &str) -> Result<()> {
+    check_outside("external_id", external_id)?;
+    if run_of_derived(external_id).is_some() {
+        return Err(Error::invalid(
+            "external_id",
+            format!("{external_id:?} has the form kept for runs of older releases; give another"),
+        ));
     }
+    Ok(())
 }

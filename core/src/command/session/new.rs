@@ -179,6 +179,10 @@ pub struct NewRun {
     pub task: Option<String>,
     /// Its labels.
     pub labels: Labels,
+    /// What the agent program knows it by, 1 to 128 bytes, unique in the thread for ever (RUN1); the store mints a UUID
+    /// where it is `None`. The form `ext_` with a run's own id is refused: runs of older releases are known by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// Begin queued instead of running.
     pub queued: bool,
 }

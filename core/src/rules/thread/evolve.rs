@@ -8,6 +8,7 @@ use super::state::{
 };
 use crate::{
     clock::Timestamp,
+    hash::ShortHash,
     id::{UserId, Version},
     model::{Actor, Labels, RollUp, RunStatus, SessionStatus, SubSessionStatus, ThreadStatus},
     record::{Body, Consequence, EdgeStep, Event},
@@ -146,7 +147,10 @@ impl ThreadState {
                 }
                 Ok(())
             }
-            Event::RunStarted { session, iteration, retry_of, status, then } => {
+            Event::RunStarted { session, iteration, retry_of, external_id, status, then } => {
+                if let Some(digest) = external_id {
+                    self.external_ids.set(*digest, version);
+                }
                 self.start_run(event, *session, *iteration, *retry_of, *status)?;
                 self.follow(*session, *then, event)
             }
@@ -158,7 +162,7 @@ impl ThreadState {
                 self.follow(*session, *then, event)
             }
             Event::RunEnded { run, session, status, then, .. } => {
-                self.end_run(*run, *session, *status)?;
+                self.end_run(*run, *session, *status, version)?;
                 self.follow(*session, *then, event)
             }
             Event::UsageBooked { run, session, call, usage, .. } => {
@@ -192,6 +196,12 @@ impl ThreadState {
                 }
             }),
             Event::LeaseReleased { session } => self.edit_session(*session, |s| s.lease = None),
+            Event::LeasesExpired { sessions } => sessions.iter().try_for_each(|session| {
+                self.edit_session(*session, |s| {
+                    s.lease = None;
+                    s.updated_at = now;
+                })
+            }),
             Event::ProjectCreated {}
             | Event::ProjectUpdated {}
             | Event::ProjectArchived {}
@@ -373,6 +383,7 @@ impl ThreadState {
             session,
             iteration,
             retry_of,
+            external_id: body.and_then(|b| b.external_id.as_deref()).map(Arc::from),
             status,
             task: task.clone(),
             labels,
@@ -393,9 +404,18 @@ impl ThreadState {
         })
     }
 
-    fn end_run(&mut self, version: Version, session: Version, status: RunStatus) -> Evolved {
+    fn end_run(
+        &mut self,
+        version: Version,
+        session: Version,
+        status: RunStatus,
+        end: Version,
+    ) -> Evolved {
         let run = self.runs.get(&version).cloned().ok_or(NO_RUN)?;
         self.runs.remove_mut(&version);
+        if let Some(external_id) = &run.external_id {
+            self.external_ids.set(ShortHash::of(external_id), end);
+        }
         for (call, booked) in &run.calls {
             self.late_calls.enqueue_mut(LateCall { run: version, call: *call, version: *booked });
         }

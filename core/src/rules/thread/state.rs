@@ -1,20 +1,24 @@
 //! The state of a thread: what decisions need, and no more.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rpds::{QueueSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
 use serde::{Deserialize, Serialize};
 
-use super::erased::Erased;
+use super::{
+    erased::Erased,
+    external::{ExternalIds, derived_external_id},
+};
 use crate::{
     clock::Timestamp,
     hash::hex128,
-    id::{ProjectId, UserId, Version},
+    id::{ProjectId, RunId, UserId, Version},
     journal::Position,
     model::{
-        Actor, CompletionMode, FailureMode, Labels, RollUp, RunStatus, SessionStatus,
+        Actor, CompletionMode, FailureMode, Labels, RollUp, RunOutcome, RunStatus, SessionStatus,
         SubSessionKind, SubSessionStatus, ThreadStatus, Totals,
     },
+    record::RunEndBody,
     rules::idempotency::IdempotencyLog,
 };
 
@@ -32,6 +36,8 @@ pub(crate) struct ThreadState {
     pub(crate) edges: RedBlackTreeMapSync<Version, Arc<EdgeState>>,
     /// Live runs only.
     pub(crate) runs: RedBlackTreeMapSync<Version, Arc<RunState>>,
+    /// Of every run there ever was.
+    pub(crate) external_ids: ExternalIds,
     /// Every task a session or run ever named.
     pub(crate) tasks: RedBlackTreeMapSync<Arc<str>, Arc<RollUp>>,
     pub(crate) roll_up: Arc<RollUp>,
@@ -95,6 +101,11 @@ impl LeaseState {
     pub(crate) const fn expires_at(&self) -> Timestamp {
         Timestamp::from_millis(self.renewed_at.millis().saturating_add(self.ttl_millis))
     }
+
+    /// Whether another may take it, or end it: it expired by more than the clocks may differ (LEA3).
+    pub(crate) fn has_expired(&self, now: Timestamp, max_skew: Duration) -> bool {
+        now > self.expires_at().plus(max_skew)
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -118,6 +129,8 @@ pub(crate) struct RunState {
     pub(crate) session: Version,
     pub(crate) iteration: u32,
     pub(crate) retry_of: Option<Version>,
+    /// `None` where it is derived from the run's own id.
+    pub(crate) external_id: Option<Arc<str>>,
     pub(crate) status: RunStatus,
     pub(crate) task: Option<Arc<str>>,
     pub(crate) labels: Option<Arc<Labels>>,
@@ -126,6 +139,13 @@ pub(crate) struct RunState {
     /// Calls booked, each with the version that booked it.
     pub(crate) calls: RedBlackTreeMapSync<u128, Version>,
     pub(crate) version: Version,
+}
+
+impl RunState {
+    /// What the agent program knows the run by.
+    pub(crate) fn external_id(&self, id: RunId) -> String {
+        self.external_id.as_deref().map_or_else(|| derived_external_id(id), str::to_owned)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,6 +176,23 @@ impl ThreadState {
 
     pub(crate) fn edge(&self, version: Version) -> Option<&EdgeState> {
         self.edges.get(&version).map(|e| &**e)
+    }
+
+    /// The body of the end of a live run; nothing in it but the outcome changes while the run lives.
+    pub(crate) fn end_of_run(
+        &self,
+        run: Version,
+        outcome: &RunOutcome,
+        by: &Actor,
+    ) -> Option<RunEndBody> {
+        let run = self.run(run)?;
+        Some(RunEndBody {
+            outcome: outcome.clone(),
+            external_id: run.external_id.as_deref().map(str::to_owned),
+            task: run.task.as_deref().map(str::to_owned),
+            labels: run.labels.as_deref().cloned().unwrap_or_default(),
+            by: by.clone(),
+        })
     }
 
     pub(crate) fn run(&self, version: Version) -> Option<&RunState> {
@@ -213,6 +250,7 @@ impl ThreadState {
             + self.edges.size() * 384
             + self.runs.iter().map(|(_, r)| 512 + r.calls.size() * 96).sum::<usize>()
             + self.tasks.size() * 384
+            + self.external_ids.weight()
             + self.late_calls.len() * 64
             + self.keys.weight()
             + self.erased.weight()

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    decide::external_id,
-    state::{EdgeState, RunState, SessionState, ThreadState},
-};
+use super::state::{EdgeState, RunState, SessionState, ThreadState};
 use crate::{
     command::{Drill, SessionFilter},
     id::{EntryId, RunId, SessionId, SubSessionId, TenantId, ThreadId, Version},
@@ -152,7 +149,7 @@ impl Reading<'_> {
             retry_of: run.retry_of.map(|r| RunId::new(self.id, r)),
             task: owned(&run.task),
             labels: labels(&run.labels),
-            external_id: external_id(id),
+            external_id: run.external_id(id),
             status: run.status,
             outcome: None,
             started_at: run.started_at,

@@ -6,11 +6,12 @@ use super::{at_head::ThreadAtHead, stream_reader::StreamReader};
 use crate::{
     command::{Caller, Cursor, Page, Paging, RunScope},
     error::{Error, Result, Subject},
+    hash::ShortHash,
     id::{RunId, SessionId, Space, ThreadId, Version},
     journal::Direction,
     model::{Run, RunOutcome, RunStatus},
     record::{Body, Event, Lane, Opened},
-    rules::thread::external_id,
+    rules::thread::{derived_external_id, run_of_derived},
     store::inner::StoreInner,
 };
 
@@ -58,7 +59,7 @@ impl StoreInner {
             for opened in records {
                 if matches!(opened.header.event, Event::RunEnded { run, .. } if run == id.version())
                 {
-                    return ended(&at, &space, &opened).map(Some);
+                    return self.ended(&at, &space, &opened).await.map(Some);
                 }
             }
         }
@@ -73,11 +74,26 @@ impl StoreInner {
         let unknown =
             || Error::not_found(Subject::ExternalRun { thread, external_id: external.into() });
         caller.owns(thread.tag(), thread)?;
-        let id = external
-            .strip_prefix("ext_")
-            .and_then(|rest| format!("run_{rest}").parse::<RunId>().ok());
-        let id = id.filter(|id| id.thread() == thread).ok_or_else(unknown)?;
-        self.run(caller, id).await?.ok_or_else(unknown)
+        let at = self.at_head(caller, thread).await?;
+        let Some(version) = at.state()?.external_ids.get(ShortHash::of(external)) else {
+            let id = run_of_derived(external).filter(|id| id.thread() == thread);
+            let run = self.run(caller, id.ok_or_else(unknown)?).await?;
+            return run.filter(|run| run.external_id == external).ok_or_else(unknown);
+        };
+        if let Some(run) = at.reading()?.live_run(version) {
+            return Ok(run);
+        }
+        // The record of its end, unless its session was deleted before or since.
+        let space = thread.space(&caller.tenant);
+        match self.record_at(&space, version).await? {
+            Some(opened) => match opened.header.event {
+                Event::RunEnded { session, .. } if at.state()?.session(session).is_some() => {
+                    self.ended(&at, &space, &opened).await
+                }
+                _ => Err(unknown()),
+            },
+            None => Err(Error::corrupt(&space, version, "the record is missing")),
+        }
     }
 
     /// `cursor.a` is the session a page ended in, `cursor.b` the last end seen there, or [`LIVE`] and the last live run.
@@ -154,7 +170,7 @@ impl StoreInner {
                         return Ok(Some(last));
                     }
                     last = opened.header.version;
-                    items.push(ended(at, space, &opened)?);
+                    items.push(self.ended(at, space, &opened).await?);
                 }
             }
             last = LIVE;
@@ -171,39 +187,44 @@ impl StoreInner {
         }
         Ok(None)
     }
-}
 
-/// A run as the record of its end describes it.
-fn ended(at: &ThreadAtHead, space: &Space, opened: &Opened) -> Result<Run> {
-    let body = opened.read_body(space)?;
-    let body = if let Body::RunEnd(body) = body { Some(body) } else { None };
-    let Event::RunEnded { run, session, iteration, retry_of, started_at, status, totals, .. } =
-        &opened.header.event
-    else {
-        return Err(Error::corrupt(space, opened.header.version, "is no end of a run"));
-    };
-    let id = RunId::new(at.id(), *run);
-    let outcome = body.as_ref().map_or_else(
-        || match status {
-            RunStatus::Succeeded => RunOutcome::Succeeded,
-            RunStatus::Failed => RunOutcome::Failed { reason: String::new() },
-            _ => RunOutcome::Cancelled,
-        },
-        |body| body.outcome.clone(),
-    );
-    Ok(Run {
-        id,
-        session: SessionId::new(at.id(), *session),
-        iteration: *iteration,
-        retry_of: retry_of.map(|r| RunId::new(at.id(), r)),
-        task: body.as_ref().and_then(|b| b.task.clone()),
-        labels: body.map(|b| b.labels).unwrap_or_default(),
-        external_id: external_id(id),
-        status: *status,
-        outcome: Some(outcome),
-        started_at: *started_at,
-        ended_at: Some(opened.header.at.max(*started_at)),
-        usage: totals.clone(),
-        version: opened.header.version,
-    })
+    /// A run as the record of its end describes it.
+    async fn ended(&self, at: &ThreadAtHead, space: &Space, opened: &Opened) -> Result<Run> {
+        let text = self.body_or_erased(at, space, opened).await?;
+        let body = text.map(|text| Body::decode(&opened.header.event, &text)).transpose();
+        let body = body.map_err(|e| Error::corrupt(space, opened.header.version, e.to_string()))?;
+        let body = if let Some(Body::RunEnd(body)) = body { Some(body) } else { None };
+        let Event::RunEnded {
+            run, session, iteration, retry_of, started_at, status, totals, ..
+        } = &opened.header.event
+        else {
+            return Err(Error::corrupt(space, opened.header.version, "is no end of a run"));
+        };
+        let id = RunId::new(at.id(), *run);
+        let outcome = body.as_ref().map_or_else(
+            || match status {
+                RunStatus::Succeeded => RunOutcome::Succeeded,
+                RunStatus::Failed => RunOutcome::Failed { reason: String::new() },
+                _ => RunOutcome::Cancelled,
+            },
+            |body| body.outcome.clone(),
+        );
+        let external_id = body.as_ref().and_then(|b| b.external_id.clone());
+        let external_id = external_id.unwrap_or_else(|| derived_external_id(id));
+        Ok(Run {
+            id,
+            session: SessionId::new(at.id(), *session),
+            iteration: *iteration,
+            retry_of: retry_of.map(|r| RunId::new(at.id(), r)),
+            task: body.as_ref().and_then(|b| b.task.clone()),
+            labels: body.map(|b| b.labels).unwrap_or_default(),
+            external_id,
+            status: *status,
+            outcome: Some(outcome),
+            started_at: *started_at,
+            ended_at: Some(opened.header.at.max(*started_at)),
+            usage: totals.clone(),
+            version: opened.header.version,
+        })
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::thread_outcome;
 use crate::{
-    command::{Caller, Needs, ThreadCommand, ThreadOutcome},
+    command::{Caller, Key, Needs, ThreadCommand, ThreadOutcome},
     error::{Error, Result},
     hash::Hash,
     id::{ProjectId, Space, ThreadId, Version},
@@ -26,13 +26,14 @@ impl StoreInner {
     ) -> Result<ThreadOutcome> {
         let (millis, random) = match &caller.key {
             Some(key) => {
-                let parts = [
-                    caller.tenant.as_str().as_bytes(),
-                    &[0],
-                    key.producer.as_bytes(),
-                    &key.n.to_be_bytes(),
-                ];
-                let bits = Hash::of(&parts).prefix_128();
+                let tenant = caller.tenant.as_str().as_bytes();
+                let hash = match key {
+                    Key::Rising { producer, n } => {
+                        Hash::of(&[tenant, &[0], producer.as_bytes(), &n.to_be_bytes()])
+                    }
+                    Key::Text(text) => Hash::of(&[tenant, &[1], text.as_bytes()]),
+                };
+                let bits = hash.prefix_128();
                 ((bits >> 64) as u64, bits as u64)
             }
             None => (self.options().clock.now().millis(), self.options().ids.random() as u64),
@@ -45,7 +46,7 @@ impl StoreInner {
         ) {
             // The key was remembered as long as the project lived.
             (Err(Error::NotFound { .. }), Some(key)) => {
-                Err(Error::KeyExpired { key: Box::new(key.clone()), greatest: key.n })
+                Err(Error::KeyExpired { key: Box::new(key.clone()), greatest: key.n() })
             }
             (reply, _) => thread_outcome(reply?),
         }

@@ -82,8 +82,7 @@ impl Leader<'_> {
             let input = DecisionInput { call: &pending.call, now, facts };
             match decided.after.decide(self.space, &input) {
                 Ok(Decision::Write(drafts, reply)) => {
-                    bytes += drafts.len() * RECORD_BYTES
-                        + pending.call.bodies.iter().map(|b| b.weight()).sum::<usize>();
+                    bytes += drafts.iter().map(|d| RECORD_BYTES + d.weight()).sum::<usize>();
                     let full = decided.drafts.len() + drafts.len() > limits.batch_records
                         || bytes > limits.batch_bytes;
                     if full && !decided.drafts.is_empty() {

@@ -108,7 +108,6 @@ impl View<'_> {
         let child = link.child.version();
         let session = self.state.session(child).ok_or_else(|| Error::not_found(link.child))?;
         let spawner = self.spawner(input, &link.edge)?;
-        self.open()?;
         self.spawner_is_parent(&link.edge, spawner)?;
         let lease = self.fence(input, child, session)?;
         self.spawner_lives(&link.edge)?;
@@ -136,14 +135,13 @@ impl View<'_> {
         drafts.done(Reply::Session(SessionOutcome::Linked(SubSessionId::new(self.id, edge))))
     }
 
-    /// An edge that exists in an open thread, and the token held on its child.
+    /// An edge that exists, and the token held on its child.
     fn writable_edge(
         &self,
         input: &DecisionInput<'_>,
         id: SubSessionId,
     ) -> Result<(&EdgeState, Option<Version>)> {
         let edge = self.state.edge(id.version()).ok_or_else(|| Error::not_found(id))?;
-        self.open()?;
         let child = self.state.session(edge.child).ok_or_else(|| Error::not_found(id))?;
         Ok((edge, self.fence(input, edge.child, child)?))
     }
@@ -182,6 +180,7 @@ impl View<'_> {
         if self.state.edge(id.version()).is_none() {
             return Ok(Decision::Answer(deleted));
         }
+        self.open()?;
         let (edge, lease) = self.writable_edge(input, id)?;
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         drafts.push(

@@ -31,7 +31,6 @@ impl View<'_> {
                 self.ended_run(input, run).ok_or_else(|| Error::not_found(run))?;
             }
         }
-        self.open()?;
         let far =
             append.entries.iter().filter_map(|e| e.in_reply_to).find(|e| e.thread() != self.id);
         if let Some(entry) = far {

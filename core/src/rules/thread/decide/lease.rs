@@ -26,7 +26,7 @@ impl View<'_> {
         let (version, session) = self.session(id)?;
         let given = input.caller().lease;
         if let Some(lease) = &session.lease {
-            let expired = input.now > lease.expires_at().plus(input.call.max_skew);
+            let expired = lease.has_expired(input.now, input.call.max_skew);
             let free = given == Some(lease.token) || (given.is_none() && expired);
             if !free {
                 return Err(Error::Fenced { session: id, current: Some(lease.token), given });

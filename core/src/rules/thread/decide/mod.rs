@@ -1,6 +1,5 @@
 //! Decisions: from a state and a command to records, or a refusal. Pure.
 
-pub(crate) use run::external_id;
 pub(crate) use thread::{closed_project, stale};
 
 mod edge;
@@ -10,6 +9,8 @@ mod lease;
 mod run;
 mod session;
 mod thread;
+
+pub(crate) use run::LONG_REASON;
 
 use super::state::{SessionState, ThreadFields, ThreadState};
 use crate::{
@@ -55,7 +56,7 @@ pub(crate) fn wrong_journal() -> Error {
 
 /// The answer a key got before.
 fn replay(id: ThreadId, request: &Request, answer: Answer) -> Reply {
-    let first = answer.first;
+    let (first, last) = (answer.first, answer.first + u64::from(answer.count.max(1)) - 1);
     Reply::Session(match request {
         Request::Session(command) => match command {
             SessionCommand::CreateSession { .. } => SessionOutcome::SessionCreated(
@@ -72,12 +73,12 @@ fn replay(id: ThreadId, request: &Request, answer: Answer) -> Reply {
             SessionCommand::DeleteSession { .. } | SessionCommand::DeleteEdge { .. } => {
                 SessionOutcome::Deleted
             }
-            _ => SessionOutcome::Changed(first),
+            _ => SessionOutcome::Changed(last),
         },
         Request::Thread(ThreadCommand::DeleteThread { .. } | ThreadCommand::PurgeThread { .. }) => {
             return Reply::Thread(ThreadOutcome::Deleted);
         }
-        _ => return Reply::thread_changed(first),
+        _ => return Reply::thread_changed(last),
     })
 }
 
@@ -95,10 +96,9 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A session of this thread that exists, in an open thread.
+    /// A session of this thread that exists.
     fn session(&self, id: SessionId) -> Result<(Version, &'a SessionState)> {
         let session = self.state.session(id.version()).ok_or_else(|| Error::not_found(id))?;
-        self.open()?;
         Ok((id.version(), session))
     }
 
@@ -127,6 +127,14 @@ impl<'a> View<'a> {
         input: &DecisionInput<'_>,
         command: &SessionCommand,
     ) -> Result<Decision> {
+        // That the thread does not exist or is archived is said before anything about what is in it (TEN8). Deletions
+        // look later: to delete what is not there is no refusal.
+        if !matches!(
+            command,
+            SessionCommand::DeleteSession { .. } | SessionCommand::DeleteEdge { .. }
+        ) {
+            self.open()?;
+        }
         match command {
             SessionCommand::CreateSession { session, .. } => self.create_session(input, session),
             SessionCommand::UpdateSession { session, expected, update } => {
@@ -143,9 +151,11 @@ impl<'a> View<'a> {
             SessionCommand::Append { session, append } => self.append(input, *session, append),
             SessionCommand::StartRun { session, run } => self.start_run(input, *session, run),
             SessionCommand::SetRunStatus { run, to } => self.set_run_status(input, *run, *to),
-            SessionCommand::EndRun { run, outcome, .. } => self.end_run(input, *run, outcome),
-            SessionCommand::BookUsage { run, call, usage, .. } => {
-                self.book(input, *run, call, usage)
+            SessionCommand::EndRun { run, outcome, echo } => {
+                self.end_run(input, *run, outcome, echo.as_deref())
+            }
+            SessionCommand::BookUsage { run, call, usage, echo } => {
+                self.book(input, *run, (call, usage), echo.as_deref())
             }
             SessionCommand::ClaimLease { session, ttl } => self.claim(input, *session, *ttl),
             SessionCommand::RenewLease { session, ttl } => self.renew(input, *session, *ttl),

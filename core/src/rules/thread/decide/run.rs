@@ -4,23 +4,27 @@ use super::{View, session::illegal};
 use crate::{
     command::{NewRun, SessionOutcome},
     error::{Error, Result, State},
-    hash::Hash,
+    hash::{Hash, ShortHash},
     id::{RunId, SessionId, Version},
     model::{RunOutcome, RunStatus, SessionStatus, SubSessionStatus, Usage},
-    record::{Body, Consequence, EdgeStep, Event, Lane, RunBody, RunEndBody, UsageBody},
-    rules::decision::{Decision, DecisionInput, Drafts, Reply},
-    rules::thread::state::{RunState, SessionState},
+    record::{Body, Consequence, EdgeStep, Event, Lane, RunBody, UsageBody},
+    rules::decision::{Decision, DecisionInput, Drafts, ENTRY_BYTES, Reply},
+    rules::thread::{
+        external::derived_external_id,
+        state::{RunState, SessionState},
+    },
 };
-
-/// What the store hands to the agent program for a run; names the run, so that it routes itself (RUN5).
-pub(crate) fn external_id(run: RunId) -> String {
-    let text = run.to_string();
-    format!("ext_{}", text.strip_prefix("run_").unwrap_or(&text))
-}
 
 /// The digest a call is known by.
 fn call_hash(call: &str) -> u128 {
     Hash::of(&[call.as_bytes()]).prefix_128()
+}
+
+/// A failure's reason of more bytes than this is sealed before the decision, as entries are: it may need a blob.
+pub(crate) const LONG_REASON: usize = 8 << 10;
+
+fn is_long(outcome: &RunOutcome) -> bool {
+    matches!(outcome, RunOutcome::Failed { reason } if reason.len() > LONG_REASON)
 }
 
 impl View<'_> {
@@ -34,27 +38,44 @@ impl View<'_> {
         }
     }
 
-    /// The session of a run, live or ended, in an open thread, and the token held on it.
+    /// Refuses an external id that was not this run's, live or ended (RUN1).
+    fn check_echo(&self, input: &DecisionInput<'_>, id: RunId, echo: Option<&str>) -> Result<()> {
+        let Some(echo) = echo else { return Ok(()) };
+        let recorded = match (self.state.run(id.version()), input.fact(id.version())) {
+            (Some(live), _) => live.external_id.as_deref().map(ShortHash::of),
+            (None, Some(Event::RunStarted { external_id, .. })) => *external_id,
+            (None, _) => None,
+        };
+        let is_same = match recorded {
+            Some(digest) => digest == ShortHash::of(echo),
+            None => echo == derived_external_id(id),
+        };
+        if is_same { Ok(()) } else { Err(Error::WrongExternalId { run: id, given: echo.into() }) }
+    }
+
+    /// The session of a run, live or ended, and the token held on it.
     fn owner(
         &self,
         input: &DecisionInput<'_>,
         id: RunId,
+        echo: Option<&str>,
     ) -> Result<(&SessionState, Option<Version>)> {
         let live = self.state.run(id.version()).map(|r| r.session);
         let version =
             live.or_else(|| self.ended_run(input, id)).ok_or_else(|| Error::not_found(id))?;
         let owner = self.state.session(version).ok_or_else(|| Error::not_found(id))?;
-        self.open()?;
+        self.check_echo(input, id, echo)?;
         Ok((owner, self.fence(input, version, owner)?))
     }
 
-    /// A live run of an open thread, with its session and the token held on it.
+    /// A live run, with its session and the token held on it.
     fn live_run(
         &self,
         input: &DecisionInput<'_>,
         id: RunId,
+        echo: Option<&str>,
     ) -> Result<(&RunState, &SessionState, Option<Version>)> {
-        let (owner, lease) = self.owner(input, id)?;
+        let (owner, lease) = self.owner(input, id, echo)?;
         let run = self.state.run(id.version()).ok_or(Error::RunEnded { run: id })?;
         Ok((run, owner, lease))
     }
@@ -124,7 +145,6 @@ impl View<'_> {
             }
             None => None,
         };
-        self.open()?;
         if let Some(run) = new.retry_of
             && retried.is_none_or(|(_, owner, _)| owner != version)
         {
@@ -141,16 +161,29 @@ impl View<'_> {
         ) {
             return Err(illegal(id, session.status, SessionStatus::Active));
         }
+        let external_id = new.external_id.as_ref().or(input.call.minted_external_id.as_ref());
+        let external_id = external_id.ok_or_else(super::wrong_journal)?.clone();
+        let digest = ShortHash::of(&external_id);
+        if self.state.external_ids.get(digest).is_some() {
+            let external_id = external_id.into_boxed_str();
+            return Err(Error::ExternalIdTaken { thread: self.id, external_id });
+        }
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let event = Event::RunStarted {
             session: version,
             iteration: session.iterations.saturating_add(1),
             retry_of: new.retry_of.map(RunId::version),
+            external_id: Some(digest),
             status,
             then: self.fan_in(session, 0, status, session.parent),
         };
         let task = new.task.clone().or_else(|| session.task.as_deref().map(str::to_owned));
-        let body = RunBody { task, labels: new.labels.clone(), by: input.caller().actor.clone() };
+        let body = RunBody {
+            external_id: Some(external_id),
+            task,
+            labels: new.labels.clone(),
+            by: input.caller().actor.clone(),
+        };
         let run = drafts.push(Lane::Runs.of(version), event, Body::Run(body));
         drafts.done(Reply::Session(SessionOutcome::RunStarted(RunId::new(self.id, run))))
     }
@@ -162,7 +195,7 @@ impl View<'_> {
         to: RunStatus,
     ) -> Result<Decision> {
         use RunStatus::{AwaitingHitl, AwaitingHitlResolution, Queued, Running};
-        let (run, session, lease) = self.live_run(input, id)?;
+        let (run, session, lease) = self.live_run(input, id, None)?;
         let step = matches!(
             (run.status, to),
             (Queued, Running)
@@ -191,8 +224,9 @@ impl View<'_> {
         input: &DecisionInput<'_>,
         id: RunId,
         outcome: &RunOutcome,
+        echo: Option<&str>,
     ) -> Result<Decision> {
-        let (run, session, lease) = self.live_run(input, id)?;
+        let (run, session, lease) = self.live_run(input, id, echo)?;
         let to = outcome.status();
         if to == RunStatus::Succeeded && run.status != RunStatus::Running {
             return Err(Error::IllegalTransition {
@@ -211,14 +245,20 @@ impl View<'_> {
             totals: run.totals.clone(),
             then: self.fan_in(session, id.version(), to, session.parent),
         };
-        let body = RunEndBody {
-            outcome: outcome.clone(),
-            task: run.task.as_deref().map(str::to_owned),
-            labels: run.labels.as_deref().cloned().unwrap_or_default(),
-            by: input.caller().actor.clone(),
-        };
+        if let Some(actual) = input.call.oversize {
+            let limit = ENTRY_BYTES as u64;
+            return Err(Error::capacity(id, "bytes of a failure's reason", limit, actual));
+        }
+        let sealed = input.call.bodies.first().cloned();
+        if sealed.is_none() && is_long(outcome) {
+            // It began after the call was prepared, whose body tells of it; sent again, the call finds it.
+            return Err(Error::contended(&self.id.space(&input.caller().tenant)));
+        }
+        let body = self.state.end_of_run(id.version(), outcome, &input.caller().actor);
+        let body = body.ok_or(Error::RunEnded { run: id })?;
         let mut drafts = Drafts::after(input, self.state.version(), lease);
-        let version = drafts.push(Lane::Runs.of(run.session), event, Body::RunEnd(body));
+        let stream = Lane::Runs.of(run.session);
+        let version = drafts.push_sealed(stream, event, Body::RunEnd(body), sealed);
         drafts.done(Reply::changed(version))
     }
 
@@ -226,11 +266,11 @@ impl View<'_> {
         &self,
         input: &DecisionInput<'_>,
         id: RunId,
-        call: &str,
-        usage: &Usage,
+        (call, usage): (&str, &Usage),
+        echo: Option<&str>,
     ) -> Result<Decision> {
         let hash = call_hash(call);
-        self.owner(input, id)?;
+        self.owner(input, id, echo)?;
         let live = self.state.run(id.version());
         let booked = match live {
             Some(run) => run.calls.get(&hash).copied(),
@@ -242,7 +282,7 @@ impl View<'_> {
         if let Some(version) = booked {
             return Ok(Decision::Answer(Reply::changed(version)));
         }
-        let (run, session, lease) = self.live_run(input, id)?;
+        let (run, session, lease) = self.live_run(input, id, echo)?;
         let mut running =
             session.roll_up.as_ref().and_then(|r| r.totals.clone()).unwrap_or_default();
         running.book(usage);

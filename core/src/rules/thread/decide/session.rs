@@ -19,14 +19,12 @@ impl View<'_> {
         input: &DecisionInput<'_>,
         new: &NewSession,
     ) -> Result<Decision> {
-        let thread = self.thread()?;
+        let caps = input.call.caps.as_ref().ok_or_else(super::wrong_journal)?;
+        closed_project(self.thread()?.project, caps.status)?;
         let parent = match &new.parent {
             Some(edge) => Some((edge, self.parent(edge)?, self.spawner(input, edge)?)),
             None => None,
         };
-        let caps = input.call.caps.as_ref().ok_or_else(super::wrong_journal)?;
-        closed_project(thread.project, caps.status)?;
-        self.open()?;
         let lease = match parent {
             Some((edge, parent, spawner)) => {
                 self.spawner_is_parent(edge, spawner)?;

@@ -55,7 +55,9 @@ impl View<'_> {
             ThreadCommand::ArchiveThread { .. } => self.archive(input),
             ThreadCommand::ReopenThread { .. } => self.reopen(input),
             ThreadCommand::DeleteThread { .. } => self.delete(ThreadAction::Delete, |_| true),
-            ThreadCommand::PurgeThread { .. } => self.delete(ThreadAction::Purge, is_at_work),
+            ThreadCommand::PurgeThread { .. } => {
+                self.delete(ThreadAction::Purge, |session| is_at_work(input, session))
+            }
             ThreadCommand::EraseEntries { entries, .. } => self.erase(input, entries),
             _ => Err(super::wrong_journal()),
         }
@@ -83,8 +85,18 @@ impl View<'_> {
         if thread.status == ThreadStatus::Archived {
             return Ok(Decision::Answer(Reply::thread_changed(thread.version)));
         }
-        self.refuse_if(ThreadAction::Archive, is_at_work)?;
-        self.one(input, Event::ThreadArchived {}, input.caller_body())
+        self.refuse_if(ThreadAction::Archive, |session| is_at_work(input, session))?;
+        // The leases that are left have expired: they end here, and a record says so.
+        let sessions = self.state.sessions.iter();
+        let expired: Vec<Version> =
+            sessions.filter(|(_, s)| s.lease.is_some()).map(|(version, _)| *version).collect();
+        let mut drafts = Drafts::after(input, self.state.version(), None);
+        if !expired.is_empty() {
+            let event = Event::LeasesExpired { sessions: expired };
+            drafts.push(Lane::Rest.of(0), event, input.caller_body());
+        }
+        let version = drafts.push(Lane::Rest.of(0), Event::ThreadArchived {}, input.caller_body());
+        drafts.done(Reply::thread_changed(version))
     }
 
     fn reopen(&self, input: &DecisionInput<'_>) -> Result<Decision> {
@@ -140,7 +152,7 @@ impl View<'_> {
 }
 
 /// What an archived thread may not hold, and a purge does not take (THD5, THD13).
-fn is_at_work(session: &super::SessionState) -> bool {
+fn is_at_work(input: &DecisionInput<'_>, session: &super::SessionState) -> bool {
     matches!(
         session.status,
         SessionStatus::Active
@@ -148,7 +160,7 @@ fn is_at_work(session: &super::SessionState) -> bool {
             | SessionStatus::Locked
             | SessionStatus::AwaitingMerge
     ) || !session.live_runs.is_empty()
-        || session.lease.is_some()
+        || session.lease.as_ref().is_some_and(|l| !l.has_expired(input.now, input.call.max_skew))
 }
 
 /// The compare of every compare-and-set.
