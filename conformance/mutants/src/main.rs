@@ -142,11 +142,18 @@ fn judge_all(scratch: &Scratch, patches: &[Patch]) -> Result<bool, String> {
         };
         for (n, patch) in group.iter().enumerate() {
             println!("{} ({} of {}): {}", patch.name, n + 1, group.len(), patch.breaks);
-            if let Err(why) = judge_one(scratch, patch, with_sqlite, &limits) {
+            let judged = match scratch.apply(patch) {
+                Ok(()) => {
+                    let judged = judge_one(scratch, patch, with_sqlite, &limits);
+                    scratch.take_back(patch)?;
+                    judged
+                }
+                Err(why) => Err(format!("does not apply: {why}")),
+            };
+            if let Err(why) = judged {
                 println!("  {why}");
                 wrong.push(patch.name.clone());
             }
-            scratch.restore()?;
         }
     }
     let (all, took) = (patches.len(), seconds(start));
@@ -186,14 +193,13 @@ fn judge_right(
     Ok(Some(limits))
 }
 
-/// Applies a patch, builds, and runs its clauses; why it is not killed.
+/// Builds the copy with a patch applied and runs its clauses; why it is not killed.
 fn judge_one(
     scratch: &Scratch,
     patch: &Patch,
     with_sqlite: bool,
     limits: &BTreeMap<Question, Duration>,
 ) -> Result<(), String> {
-    scratch.apply(patch).map_err(|why| format!("does not apply: {why}"))?;
     let start = Instant::now();
     let judge = scratch.build(with_sqlite).map_err(|why| format!("does not build:\n{why}"))?;
     println!("  built in {}", seconds(start));

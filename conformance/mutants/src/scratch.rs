@@ -67,13 +67,13 @@ impl Scratch {
             Self { root: root.to_owned(), tree: place.join("tree"), target: place.join("target") };
         let tree = &scratch.tree;
         std::fs::create_dir_all(tree).map_err(|e| cannot("make", tree, &e))?;
-        scratch.restore()?;
+        scratch.bring_up_to_date()?;
         Ok(scratch)
     }
 
     /// Makes the copy equal to the project as it is now: tracked files and new ones, with changes that are not committed.
     /// Files that are equal already are not touched, so that only what differs is built again.
-    pub(crate) fn restore(&self) -> Result<(), String> {
+    fn bring_up_to_date(&self) -> Result<(), String> {
         let listed = output(git(&self.root).args([
             "ls-files",
             "-z",
@@ -108,10 +108,20 @@ impl Scratch {
 
     /// Applies a patch to the copy.
     pub(crate) fn apply(&self, patch: &Patch) -> Result<(), String> {
+        output(self.git_apply().arg(&patch.path)).map(drop)
+    }
+
+    /// Takes back a patch that was applied. The project itself may have changed meanwhile; the copy stays what it was made of.
+    pub(crate) fn take_back(&self, patch: &Patch) -> Result<(), String> {
+        output(self.git_apply().arg("--reverse").arg(&patch.path)).map(drop)
+    }
+
+    fn git_apply(&self) -> Command {
         let mut git = git(&self.tree);
         // The copy may lie inside of a repository, and is none itself.
         git.env("GIT_CEILING_DIRECTORIES", self.tree.parent().unwrap_or(&self.tree));
-        output(git.arg("apply").arg(&patch.path)).map(drop)
+        git.arg("apply");
+        git
     }
 
     /// Builds the judge in the copy; its program.
