@@ -86,6 +86,7 @@ pub async fn msg4(cx: ClauseContext) -> Verdict {
     remembered(&cx, &store, &caller, project).await;
     producers(&cx).await;
     text_keys(&cx, &caller, project).await;
+    let store = cx.store().await;
     // Racing twins of one key: one effect.
     let session = named(&store, &caller, thread, "raced").await;
     let store = Arc::new(store);

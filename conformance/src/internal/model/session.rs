@@ -292,11 +292,11 @@ impl Thread {
     ) -> Predicted<SessionOutcome> {
         let v = self.present(session)?;
         for entry in &append.entries {
-            if let Some(run) = entry.run.filter(|r| r.thread() == id) {
-                self.run_exists(run)?;
-            }
             if let Some(answered) = entry.in_reply_to.filter(|e| e.thread() == id) {
                 self.entries.get(&answered.version()).ok_or_else(|| Error::not_found(answered))?;
+            }
+            if let Some(run) = entry.run.filter(|r| r.thread() == id) {
+                self.run_exists(run)?;
             }
         }
         let elsewhere = append.entries.iter().any(|e| {
