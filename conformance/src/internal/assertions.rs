@@ -9,7 +9,7 @@ use sessile_core::{
     id::{SpaceKind, TenantId, ThreadId},
     journal::{Journal, ListOrder, ListQuery, ListRow},
     model::ThreadStatus,
-    store::{AnyStore, ThreadStoreExt},
+    store::AnyStore,
 };
 
 use crate::internal::shorthand::the_thread;
@@ -92,8 +92,10 @@ pub async fn harmless<T: fmt::Debug>(
     let after = the_thread(store, caller, thread).await;
     assert_eq!(before, after, "a refusal ({error}) changed the thread");
     if after.status == ThreadStatus::Open {
-        let next =
-            store.update_thread(caller, thread, after.version, UpdateThread::default()).await;
+        let next = store
+            .as_caller(caller)
+            .update_thread(thread, after.version, UpdateThread::default())
+            .await;
         assert_eq!(next.ok(), Some(after.head + 1), "the write after a refusal ({error})");
     }
     error

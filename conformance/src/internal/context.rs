@@ -14,8 +14,8 @@ use sessile_core::{
     hash::Hash,
     id::{ProjectId, SessionId, TenantId, ThreadId, UserId},
     journal::{Durability, Journal, JournalInfo, Sharing},
-    model::{Actor, ProjectConfig},
-    store::{AnyStore, SessionStoreExt, Store, StoreOptions, ThreadStoreExt},
+    model::Actor,
+    store::{AnyStore, Store, StoreOptions},
 };
 use tempfile::TempDir;
 
@@ -247,16 +247,17 @@ impl ClauseContext {
 
     /// A new project.
     pub async fn project(&self, store: &dyn AnyStore, caller: &Caller) -> ProjectId {
-        store
-            .create_project(caller, "project", ProjectConfig::default())
-            .await
-            .expect("a project is created")
+        store.as_caller(caller).create_project("project").await.expect("a project is created")
     }
 
     /// A new thread in a new project.
     pub async fn thread(&self, store: &dyn AnyStore, caller: &Caller) -> ThreadId {
         let project = self.project(store, caller).await;
-        store.create_thread(caller, project, NewThread::titled("thread")).await.expect("a thread")
+        store
+            .as_caller(caller)
+            .create_thread(project, NewThread::titled("thread"))
+            .await
+            .expect("a thread")
     }
 
     /// A new session in a new thread of a new project.
@@ -273,10 +274,10 @@ impl ClauseContext {
         thread: ThreadId,
     ) -> SessionId {
         store
-            .create_session(caller, thread, NewSession::named("session"))
+            .as_caller(caller)
+            .create_session(thread, NewSession::named("session"))
             .await
             .expect("a session")
-            .0
     }
 }
 

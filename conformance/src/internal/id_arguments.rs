@@ -14,7 +14,7 @@ use sessile_core::{
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
     journal::Direction,
     model::{RunOutcome, RunStatus, SessionStatus, Tokens, Usage},
-    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+    store::AnyStore,
 };
 
 use crate::internal::shorthand;
@@ -38,20 +38,29 @@ impl Ids {
     /// Makes one of each; the edge's child is another session.
     pub async fn make(store: &dyn AnyStore, caller: &Caller) -> Self {
         let project = store
-            .create_project(caller, "project", sessile_core::model::ProjectConfig::default())
+            .as_caller(caller)
+            .create_project(
+                sessile_core::command::NewProject::named("project")
+                    .with_config(sessile_core::model::ProjectConfig::default()),
+            )
             .await
             .expect("a project");
         let thread = store
-            .create_thread(caller, project, NewThread::titled("thread"))
+            .as_caller(caller)
+            .create_thread(project, NewThread::titled("thread"))
             .await
             .expect("a thread");
         let session = shorthand::named(store, caller, thread, "session").await;
-        let child = NewSession::named("child").under(NewSubSession::under(session));
-        let (_, edge) = store.create_session(caller, thread, child).await.expect("a child");
+        let edge = NewSubSession::under(session);
+        let child = store.as_caller(caller).create_sub_session(edge, "child").await;
+        let (_, edge) = child.expect("a child");
         let run = NewRun { external_id: Some(EXTERNAL_ID.into()), ..NewRun::default() };
-        let run = store.start_run(caller, session, run).await.expect("a run");
-        let said = store.append(caller, session, shorthand::says("entry")).await.expect("an entry");
-        let edge = edge.expect("an edge");
+        let run = store.as_caller(caller).start_run(session, run).await.expect("a run");
+        let said = store
+            .as_caller(caller)
+            .append(session, shorthand::says("entry"))
+            .await
+            .expect("an entry");
         Self { project, thread, session, edge, run, entry: said.first }
     }
 

@@ -4,11 +4,10 @@ use std::future::Future;
 
 use sessile_core::{
     Caller, Result,
-    command::{NewSession, Page, Paging, SessionFilter, ThreadFilter, ThreadScope},
+    command::{NewSession, Page, Paging, ThreadFilter, ThreadScope},
     id::{ProjectId, SessionId, ThreadId, Version},
-    journal::Direction,
     model::{Entry, NewEntry, Part, Role, SessionRow, Thread, ThreadRow},
-    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+    store::AnyStore,
 };
 
 /// Every item of a paged list, `limit` at a time; a list that does not end fails.
@@ -33,12 +32,13 @@ where
 
 /// All rows of a thread's sessions.
 pub async fn sessions(store: &dyn AnyStore, caller: &Caller, thread: ThreadId) -> Vec<SessionRow> {
-    pages(100, |page| store.sessions(caller, thread, SessionFilter::default(), page)).await
+    pages(100, |page| store.as_caller(caller).sessions(thread).page(page)).await
 }
 
 /// All threads of a scope, by id.
 pub async fn threads(store: &dyn AnyStore, caller: &Caller, scope: ThreadScope) -> Vec<ThreadRow> {
-    pages(100, |page| store.threads(caller, ThreadFilter::of(scope.clone()), page)).await
+    pages(100, |page| store.as_caller(caller).threads(ThreadFilter::of(scope.clone())).page(page))
+        .await
 }
 
 /// All threads of a project, by id.
@@ -57,7 +57,7 @@ pub async fn log(
     session: SessionId,
     limit: usize,
 ) -> Vec<Entry> {
-    pages(limit, |page| store.entries(caller, session, Direction::Forward, page)).await
+    pages(limit, |page| store.as_caller(caller).entries(session).page(page)).await
 }
 
 /// The text of an entry whose only part is one.
@@ -80,7 +80,7 @@ pub fn says(text: impl Into<String>) -> NewEntry {
 
 /// A thread that exists.
 pub async fn the_thread(store: &dyn AnyStore, caller: &Caller, thread: ThreadId) -> Thread {
-    store.thread(caller, thread).await.expect("an answer").expect("the thread exists")
+    store.as_caller(caller).thread(thread).await.expect("an answer").expect("the thread exists")
 }
 
 /// The head of a thread that exists.
@@ -95,5 +95,9 @@ pub async fn named(
     thread: ThreadId,
     name: &str,
 ) -> SessionId {
-    store.create_session(caller, thread, NewSession::named(name)).await.expect("a session").0
+    store
+        .as_caller(caller)
+        .create_session(thread, NewSession::named(name))
+        .await
+        .expect("a session")
 }

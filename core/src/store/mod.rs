@@ -9,7 +9,6 @@ mod answers;
 mod card;
 mod commands;
 mod environment;
-mod ext;
 mod inner;
 mod journal_store;
 mod options;
@@ -20,7 +19,6 @@ mod state;
 mod sync;
 mod traits;
 
-pub use ext::{SessionStoreExt, ThreadStoreExt};
 pub use journal_store::Store;
 pub use options::StoreOptions;
 pub use traits::{AnyStore, SessionStore, ThreadStore};

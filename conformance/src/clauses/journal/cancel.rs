@@ -12,9 +12,8 @@ use sessile_core::{
     ErrorKind,
     command::Paging,
     id::{Space, Version},
-    journal::{Commit, Direction, Journal, ListOrder, ListQuery, Position, Sharing, Snapshot},
+    journal::{Commit, Journal, ListOrder, ListQuery, Position, Sharing, Snapshot},
     model::{Entry, NewEntry, Part, Role},
-    store::SessionStoreExt,
 };
 
 use crate::{
@@ -279,12 +278,12 @@ async fn stores(cx: &ClauseContext) {
             must.push(text.clone());
             followers.push(tokio::spawn(async move {
                 let entry = NewEntry::text(Role::User, text);
-                store.append(&caller, session, entry).await.expect("a follower's append");
+                store.as_caller(&caller).append(session, entry).await.expect("a follower's append");
             }));
         }
         let text = format!("cut {polls}");
         let entry = NewEntry::text(Role::User, text.clone());
-        let answer = Cut::after(polls % 12, store.append(&caller, session, entry)).await;
+        let answer = Cut::after(polls % 12, store.as_caller(&caller).append(session, entry)).await;
         match answer {
             Some(answer) => {
                 answer.expect("an append");
@@ -300,7 +299,7 @@ async fn stores(cx: &ClauseContext) {
         let mut there = Vec::new();
         let mut page = Paging::first(100);
         loop {
-            let entries = store.entries(&caller, session, Direction::Forward, page).await;
+            let entries = store.as_caller(&caller).entries(session).page(page).await;
             let entries = entries.expect("a page of entries");
             there.extend(entries.items.iter().map(text));
             page = page.after(entries.next);
@@ -314,7 +313,8 @@ async fn stores(cx: &ClauseContext) {
         for text in &may {
             assert!(there.iter().filter(|t| t == &text).count() <= 1, "{text} is not doubled");
         }
-        let found = store.verify(&caller, session.thread(), None).await.expect("a verification");
+        let found =
+            store.as_caller(&caller).verify(session.thread(), None).await.expect("a verification");
         assert_eq!(found.problems, []);
     }
 }

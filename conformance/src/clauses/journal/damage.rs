@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use sessile_core::{
     Caller, Error, ErrorKind,
-    command::{NewSession, NewThread, Page, Paging, SessionFilter, UpdateThread},
+    command::{NewSession, NewThread, Page, Paging, UpdateThread},
     id::{ProjectId, SessionId, ThreadId, Version},
     journal::Direction,
     model::{NewEntry, Role, SessionRow},
     record::READER_LEVEL,
-    store::{SessionStoreExt, Store, ThreadStoreExt},
+    store::Store,
 };
 
 use crate::{
@@ -29,13 +29,20 @@ crate::clauses! { J12 => j12, J17 => j17 }
 /// A thread with one session of six entries, and one session after them.
 async fn thread(store: &Store, caller: &Caller, project: ProjectId) -> (ThreadId, SessionId) {
     let new = NewThread::titled("thread");
-    let thread = store.create_thread(caller, project, new).await.expect("a thread");
-    let (session, _) =
-        store.create_session(caller, thread, NewSession::named("first")).await.expect("a session");
+    let thread = store.as_caller(caller).create_thread(project, new).await.expect("a thread");
+    let session = store
+        .as_caller(caller)
+        .create_session(thread, NewSession::named("first"))
+        .await
+        .expect("a session");
     let entries: Vec<_> =
         (0..6).map(|i| NewEntry::text(Role::User, format!("entry number {i}"))).collect();
-    store.append(caller, session, entries).await.expect("six entries");
-    store.create_session(caller, thread, NewSession::named("last")).await.expect("a session");
+    store.as_caller(caller).append(session, entries).await.expect("six entries");
+    store
+        .as_caller(caller)
+        .create_session(thread, NewSession::named("last"))
+        .await
+        .expect("a session");
     (thread, session)
 }
 
@@ -91,12 +98,17 @@ pub async fn j12(cx: ClauseContext) -> Verdict {
             for direction in [Direction::Forward, Direction::Backward] {
                 let page = Paging::first(100);
                 let error = refused(
-                    store.entries(&caller, *session, direction, page).await,
+                    store
+                        .as_caller(&caller)
+                        .entries(*session)
+                        .direction(direction)
+                        .page(page)
+                        .await,
                     ErrorKind::Corrupt,
                 );
                 assert!(located(&error), "{damage:?} of {places:?} is located: {error}");
             }
-            match store.verify(&caller, *thread, None).await {
+            match store.as_caller(&caller).verify(*thread, None).await {
                 Ok(found) => assert!(
                     found.problems.iter().any(|(at, _)| (places[0]..=places[1]).contains(at)),
                     "{damage:?} of {places:?} is found by verify: {found:?}"
@@ -107,11 +119,15 @@ pub async fn j12(cx: ClauseContext) -> Verdict {
         refused(sessions(&store, &caller, headless).await, ErrorKind::Corrupt);
         refused(sessions(&store, &caller, endless).await, ErrorKind::Corrupt);
         assert_eq!(entries(&store, &caller, whole_session).await.expect("entries").len(), 6);
-        let found = store.verify(&caller, whole, None).await.expect("a verification");
+        let found = store.as_caller(&caller).verify(whole, None).await.expect("a verification");
         assert_eq!(found.problems, [], "other threads are whole");
         let entry = NewEntry::text(Role::User, "the others go on");
-        let session = store.create_session(&caller, whole, NewSession::default()).await;
-        store.append(&caller, session.expect("a session").0, entry).await.expect("an append");
+        let session = store.as_caller(&caller).create_session(whole, NewSession::default()).await;
+        store
+            .as_caller(&caller)
+            .append(session.expect("a session"), entry)
+            .await
+            .expect("an append");
     }
     Verdict::Passed
 }
@@ -126,7 +142,8 @@ async fn warm(cx: &ClauseContext) {
         let switch = Arc::new(ReplaceableJournal::over(Arc::clone(&journal)));
         let store = cx.store_over(switch.clone(), Arc::default(), |options| options);
         let session = cx.session(&store, &caller).await;
-        let said = store.append(&caller, session, NewEntry::text(Role::User, "x".repeat(2000)));
+        let said_caller = store.as_caller(&caller);
+        let said = said_caller.append(session, NewEntry::text(Role::User, "x".repeat(2000)));
         let id = said.await.expect("a long entry").first;
         assert_eq!(entries(&store, &caller, session).await.expect("entries"), [id.version()]);
         match cx.tamper() {
@@ -143,10 +160,15 @@ async fn warm(cx: &ClauseContext) {
         };
         for caller in [&caller, &caller.cached()] {
             for direction in [Direction::Forward, Direction::Backward] {
-                let page = store.entries(caller, session, direction, Paging::first(10)).await;
+                let page = store
+                    .as_caller(caller)
+                    .entries(session)
+                    .direction(direction)
+                    .page(Paging::first(10))
+                    .await;
                 located(refused(page, ErrorKind::Corrupt));
             }
-            located(refused(store.entry(caller, id).await, ErrorKind::Corrupt));
+            located(refused(store.as_caller(caller).entry(id).await, ErrorKind::Corrupt));
         }
     }
 }
@@ -156,7 +178,7 @@ async fn entries(
     caller: &Caller,
     session: SessionId,
 ) -> sessile_core::Result<Vec<Version>> {
-    let page = store.entries(caller, session, Direction::Forward, Paging::first(100)).await?;
+    let page = store.as_caller(caller).entries(session).page(Paging::first(100)).await?;
     Ok(page.items.iter().map(|entry| entry.version).collect())
 }
 
@@ -165,7 +187,7 @@ async fn sessions(
     caller: &Caller,
     thread: ThreadId,
 ) -> sessile_core::Result<Page<SessionRow>> {
-    store.sessions(caller, thread, SessionFilter::default(), Paging::first(100)).await
+    store.as_caller(caller).sessions(thread).page(Paging::first(100)).await
 }
 
 /// A store of a newer format is refused by name; a record that needs a newer reader stops its thread only.
@@ -201,18 +223,25 @@ pub async fn j17(cx: ClauseContext) -> Verdict {
             other => panic!("should be NewerFormat, but is {other:?}"),
         };
         let kind = ErrorKind::NewerFormat;
-        newer_format(refused(store.thread(&caller, newer).await, kind));
-        newer_format(refused(store.session(&caller, newer_session).await, kind));
+        newer_format(refused(store.as_caller(&caller).thread(newer).await, kind));
+        newer_format(refused(store.as_caller(&caller).session(newer_session).await, kind));
         let entry = NewEntry::text(Role::User, "x");
-        newer_format(refused(store.append(&caller, newer_session, entry.clone()).await, kind));
+        newer_format(refused(
+            store.as_caller(&caller).append(newer_session, entry.clone()).await,
+            kind,
+        ));
         let update = UpdateThread { title: Some("new".into()), ..UpdateThread::default() };
-        newer_format(refused(store.update_thread(&caller, newer, 1, update).await, kind));
+        newer_format(refused(store.as_caller(&caller).update_thread(newer, 1, update).await, kind));
         assert_eq!(
             raw_batches::at(&journal.head(&space).await.expect("a head")).map(|p| p.version),
             at.map(|p| p.version + 1)
         );
-        assert!(store.thread(&caller, other).await.expect("the other thread").is_some());
-        store.append(&caller, other_session, entry).await.expect("the other thread goes on");
+        assert!(store.as_caller(&caller).thread(other).await.expect("the other thread").is_some());
+        store
+            .as_caller(&caller)
+            .append(other_session, entry)
+            .await
+            .expect("the other thread goes on");
     }
     drop(journal);
     newer_store(&cx.another().await).await

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sessile_core::{ErrorKind, store::SessionStoreExt};
+use sessile_core::ErrorKind;
 
 use crate::internal::{
     ClauseContext, TestClock,
@@ -26,7 +26,7 @@ pub(super) async fn large_append(cx: &ClauseContext) {
         let store = cx.store_over(journal.clone(), clock.clone(), |options| options);
         let append = {
             let (store, caller) = (store.clone(), caller.within(20 * HOUR));
-            async move { store.append(&caller, session, says("x".repeat(70_000))).await }
+            async move { store.as_caller(&caller).append(session, says("x".repeat(70_000))).await }
         };
         let waiting = tokio::spawn(append);
         while journal.trace().is_empty() {
@@ -37,7 +37,12 @@ pub(super) async fn large_append(cx: &ClauseContext) {
             let answer = waiting.await.expect("no panic");
             refused(answer, ErrorKind::Indeterminate);
             journal.set(Faults::NONE);
-            let next = store.append(&caller, session, says("small")).await.expect("an entry").first;
+            let next = store
+                .as_caller(&caller)
+                .append(session, says("small"))
+                .await
+                .expect("an entry")
+                .first;
             let ids: Vec<_> =
                 log(&store, &caller, session, 10).await.iter().map(|e| e.id).collect();
             assert_eq!(ids, [next], "the batch in doubt was not sent again");

@@ -7,7 +7,6 @@ use sessile_core::{
     ErrorKind,
     id::{SpaceKind, Version},
     journal::{BlobName, Commit, Durability, ListOrder, ListQuery, Position, Snapshot},
-    store::ThreadStoreExt,
 };
 
 use crate::{
@@ -176,7 +175,7 @@ async fn closed(cx: &ClauseContext) {
         refused(journal.collect_blobs(&space, &none, Duration::ZERO).await, ErrorKind::Closed);
         refused(journal.get_blob(&space, &name, None).await, ErrorKind::Closed);
         let project = sessile_core::id::ProjectId::mint(space.tenant(), 1, 1);
-        refused(store.project(&cx.caller(), project).await, ErrorKind::Closed);
+        refused(store.as_caller(&cx.caller()).project(project).await, ErrorKind::Closed);
         journal.close().await.expect("a handle may be closed again");
         store.close().await.expect("so may a store, though its journal is closed");
     }

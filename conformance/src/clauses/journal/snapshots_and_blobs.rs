@@ -4,12 +4,12 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use sessile_core::{
     Caller, ErrorKind,
-    command::{NewRun, NewSession, Paging, RunScope, SessionFilter, UsageScope},
+    command::{NewRun, NewSession, Paging, RunScope, UsageScope},
     hash::Hash,
     id::{Space, ThreadId, Version},
     journal::{Batch, Direction, Journal, Position, Snapshot},
     model::{NewEntry, Role, Tokens, Usage},
-    store::{SessionStoreExt, Store, ThreadStoreExt},
+    store::Store,
 };
 
 use crate::{
@@ -40,7 +40,8 @@ pub async fn j14(cx: ClauseContext) -> Verdict {
     let right = answers(&store, &caller, thread).await;
     let real = journal.load_snapshot(&space).await.expect("a snapshot or none");
     let head = raw_batches::at(&journal.head(&space).await.expect("a head")).expect("a position");
-    let project = store.thread(&caller, thread).await.expect("an answer").expect("it").project;
+    let project =
+        store.as_caller(&caller).thread(thread).await.expect("an answer").expect("it").project;
     let spaces = [project.space(&caller.tenant), space.clone()];
     // The thread and its three sessions are what both histories share.
     let diverged = diverged(&cx, &caller, thread, &spaces, 4).await;
@@ -168,7 +169,7 @@ async fn filled(cx: &ClauseContext, store: &Store, caller: &Caller, turns: usize
     let thread = cx.thread(store, caller).await;
     for name in ["a", "b", "c"] {
         let new = NewSession::named(name).with_label("kind", name);
-        store.create_session(caller, thread, new).await.expect("a session");
+        store.as_caller(caller).create_session(thread, new).await.expect("a session");
     }
     more(store, caller, thread, turns).await;
     thread
@@ -176,7 +177,9 @@ async fn filled(cx: &ClauseContext, store: &Store, caller: &Caller, turns: usize
 
 async fn more(store: &Store, caller: &Caller, thread: ThreadId, turns: usize) {
     let page = store
-        .sessions(caller, thread, SessionFilter::default(), Paging::first(10))
+        .as_caller(caller)
+        .sessions(thread)
+        .page(Paging::first(10))
         .await
         .expect("the sessions");
     let sessions: Vec<_> = page.items.iter().map(|row| row.id).collect();
@@ -187,11 +190,16 @@ async fn more(store: &Store, caller: &Caller, thread: ThreadId, turns: usize) {
                 NewEntry::text(Role::User, format!("turn {i}, entry {k} {}", "word ".repeat(300)))
             })
             .collect();
-        store.append(caller, session, entries).await.expect("an append");
+        store.as_caller(caller).append(session, entries).await.expect("an append");
         if i % 4 == 0 {
-            let run = store.start_run(caller, session, NewRun::default()).await.expect("a run");
+            let run =
+                store.as_caller(caller).start_run(session, NewRun::default()).await.expect("a run");
             let usage = Usage::new(Tokens::new(i as u64, 2), 1);
-            store.book_usage(caller, run, format!("call {i}"), usage).await.expect("a booking");
+            store
+                .as_caller(caller)
+                .book_usage(run, format!("call {i}"), usage)
+                .await
+                .expect("a booking");
         }
     }
 }
@@ -200,25 +208,37 @@ async fn more(store: &Store, caller: &Caller, thread: ThreadId, turns: usize) {
 async fn answers(store: &Store, caller: &Caller, thread: ThreadId) -> Vec<String> {
     let all = Paging::first(1000);
     let mut said = Vec::new();
-    said.push(format!("{:?}", store.thread(caller, thread).await.expect("the thread")));
-    let sessions =
-        store.sessions(caller, thread, SessionFilter::default(), all).await.expect("the sessions");
+    said.push(format!("{:?}", store.as_caller(caller).thread(thread).await.expect("the thread")));
+    let sessions = store.as_caller(caller).sessions(thread).page(all).await.expect("the sessions");
     said.push(format!("{sessions:?}"));
     for row in &sessions.items {
         let id = row.id;
-        said.push(format!("{:?}", store.drill(caller, id).await.expect("a drill")));
-        said.push(format!("{:?}", store.lease(caller, id).await.expect("a lease")));
-        said.push(format!("{:?}", store.ledger(caller, id, all).await.expect("a ledger")));
+        said.push(format!("{:?}", store.as_caller(caller).drill(id).await.expect("a drill")));
+        said.push(format!("{:?}", store.as_caller(caller).lease(id).await.expect("a lease")));
+        said.push(format!(
+            "{:?}",
+            store.as_caller(caller).ledger(id).page(all).await.expect("a ledger")
+        ));
         for direction in [Direction::Forward, Direction::Backward] {
-            let entries = store.entries(caller, id, direction, all).await.expect("the entries");
+            let entries = store
+                .as_caller(caller)
+                .entries(id)
+                .direction(direction)
+                .page(all)
+                .await
+                .expect("the entries");
             said.push(format!("{entries:?}"));
         }
     }
-    let runs = store.runs(caller, RunScope::Thread(thread), all).await.expect("the runs");
+    let runs =
+        store.as_caller(caller).runs(RunScope::Thread(thread)).page(all).await.expect("the runs");
     said.push(format!("{runs:?}"));
-    let usage = store.usage(caller, UsageScope::Thread(thread)).await.expect("the usage");
+    let usage = store.as_caller(caller).usage(UsageScope::Thread(thread)).await.expect("the usage");
     said.push(format!("{usage:?}"));
-    said.push(format!("{:?}", store.verify(caller, thread, None).await.expect("a verification")));
+    said.push(format!(
+        "{:?}",
+        store.as_caller(caller).verify(thread, None).await.expect("a verification")
+    ));
     said
 }
 
@@ -326,15 +346,16 @@ async fn digest(cx: &ClauseContext) {
     let store = cx.store().await;
     let session = cx.session(&store, &caller).await;
     let entry = NewEntry::text(Role::User, "large ".repeat(40_000));
-    let large = store.append(&caller, session, entry).await.expect("a large entry").first;
+    let large = store.as_caller(&caller).append(session, entry).await.expect("a large entry").first;
     let entry = NewEntry::text(Role::User, "small");
-    let small = store.append(&caller, session, entry).await.expect("a small entry").first;
+    let small = store.as_caller(&caller).append(session, entry).await.expect("a small entry").first;
     let bent = Arc::new(AlteringJournal::over(cx.journal().await, Alteration::FlipsBlobs));
     let broken = cx.store_over(bent, Arc::default(), |options| options);
-    refused(broken.entry(&caller, large).await, ErrorKind::Corrupt);
-    assert!(broken.entry(&caller, small).await.expect("a small entry").is_some());
-    let found = broken.verify(&caller, session.thread(), None).await.expect("a verification");
+    refused(broken.as_caller(&caller).entry(large).await, ErrorKind::Corrupt);
+    assert!(broken.as_caller(&caller).entry(small).await.expect("a small entry").is_some());
+    let found =
+        broken.as_caller(&caller).verify(session.thread(), None).await.expect("a verification");
     let at: Vec<_> = found.problems.iter().map(|(version, _)| *version).collect();
     assert_eq!(at, [large.version()], "verify locates the damaged body");
-    assert!(store.entry(&caller, large).await.expect("the entry").is_some());
+    assert!(store.as_caller(&caller).entry(large).await.expect("the entry").is_some());
 }

@@ -8,8 +8,6 @@ use sessile_core::{
     command::{Append, NewRun, Paging, UpdateSession, UpdateThread},
     error::{Closure, Counter, Error},
     id::{EntryId, RunId, SessionId},
-    journal::Direction,
-    store::{SessionStoreExt, ThreadStoreExt},
 };
 
 use crate::{
@@ -39,13 +37,14 @@ pub async fn msg1(cx: ClauseContext) -> Verdict {
         let session = [one, two][which];
         let turn: Vec<_> = (0..=i % 4).map(|j| says(format!("{i}.{j}"))).collect();
         let before = log(&store, &caller, session, 1000).await;
-        let said = store.append(&caller, session, turn.clone()).await.expect("a turn");
+        let said = store.as_caller(&caller).append(session, turn.clone()).await.expect("a turn");
         assert_eq!(usize::from(said.count), turn.len());
         want[which].extend(said.entries().zip((0..=i % 4).map(|j| format!("{i}.{j}"))));
         let after = log(&store, &caller, session, 1000).await;
         assert_eq!(after[..before.len()], before[..], "what was there is as it was");
         assert_eq!(after.len(), before.len() + turn.len());
-        let now = store.session(&caller, session).await.expect("an answer").expect("a session");
+        let now =
+            store.as_caller(&caller).session(session).await.expect("an answer").expect("a session");
         assert_eq!((now.tail, now.entries), (said.tail(), after.len() as u64));
     }
     for store in [cx.reopen(store).await, cx.store().await] {
@@ -68,7 +67,7 @@ pub async fn msg2(cx: ClauseContext) -> Verdict {
         let (store, caller) = (store.clone(), caller.clone());
         tokio::spawn(async move {
             for n in 0..40 {
-                let said = store.append(&caller, session, turn(n)).await.expect("a turn");
+                let said = store.as_caller(&caller).append(session, turn(n)).await.expect("a turn");
                 assert_eq!(said.count, 5);
                 tokio::task::yield_now().await;
             }
@@ -77,7 +76,10 @@ pub async fn msg2(cx: ClauseContext) -> Verdict {
     let other = cx.store().await;
     while !writer.is_finished() {
         let page = other
-            .entries(&caller, session, Direction::Backward, Paging::first(5))
+            .as_caller(&caller)
+            .entries(session)
+            .backward()
+            .page(Paging::first(5))
             .await
             .expect("a page");
         let shown: Vec<_> = page.items.iter().rev().map(shorthand::text).collect();
@@ -86,21 +88,34 @@ pub async fn msg2(cx: ClauseContext) -> Verdict {
             let whole: Vec<_> = (0..5).map(|i| format!("{n}/{i}")).collect();
             assert_eq!(shown, whole, "the newest five are one turn");
         }
-        let head = store.session(&caller, session).await.expect("an answer").expect("a session");
+        let head =
+            store.as_caller(&caller).session(session).await.expect("an answer").expect("a session");
         assert_eq!(head.entries % 5, 0, "whole turns only");
         tokio::task::yield_now().await;
     }
     writer.await.expect("the writer ends");
     let thread = session.thread();
     let half = vec![says("fine"), says("lost").in_run(RunId::new(thread, 1 << 40))];
-    harmless(&*store, &caller, thread, ErrorKind::NotFound, store.append(&caller, session, half))
-        .await;
+    harmless(
+        &*store,
+        &caller,
+        thread,
+        ErrorKind::NotFound,
+        store.as_caller(&caller).append(session, half),
+    )
+    .await;
     let most: Vec<_> = (0..1000).map(|i| says(i.to_string())).collect();
-    let said = store.append(&caller, session, most.clone()).await.expect("1,000 entries");
+    let said = store.as_caller(&caller).append(session, most.clone()).await.expect("1,000 entries");
     assert_eq!(said.entries().count(), 1000);
     for bad in [vec![], [most, vec![says("one more")]].concat()] {
-        harmless(&*store, &caller, thread, ErrorKind::Invalid, store.append(&caller, session, bad))
-            .await;
+        harmless(
+            &*store,
+            &caller,
+            thread,
+            ErrorKind::Invalid,
+            store.as_caller(&caller).append(session, bad),
+        )
+        .await;
     }
     assert_eq!(texts(&*store, &caller, session).await.len(), 1200);
     Verdict::Passed
@@ -112,11 +127,16 @@ async fn tail_role(cx: ClauseContext, index: usize, args: Value) -> String {
     let session: SessionId = serde_json::from_value(args["session"].clone()).expect("a session");
     let mut won = 0;
     for round in 0..15 {
-        let tail =
-            store.session(&caller, session).await.expect("an answer").expect("a session").tail;
+        let tail = store
+            .as_caller(&caller)
+            .session(session)
+            .await
+            .expect("an answer")
+            .expect("a session")
+            .tail;
         let append =
             Append::from(says(format!("{index} {round} after {tail}"))).expecting_tail(tail);
-        match store.append(&caller, session, append).await {
+        match store.as_caller(&caller).append(session, append).await {
             Ok(_) => won += 1,
             other => drop(refused(other, ErrorKind::Stale)),
         }
@@ -132,11 +152,13 @@ pub async fn msg3(cx: ClauseContext) -> Verdict {
     let thread = session.thread();
     let expecting = |tail, text: &str| Append::from(says(text)).expecting_tail(tail);
     let first = store
-        .append(&caller, session, expecting(0, "first"))
+        .as_caller(&caller)
+        .append(session, expecting(0, "first"))
         .await
         .expect("an empty log has tail 0");
     for tail in [0, first.tail() - 1, first.tail() + 1, u64::MAX] {
-        let refusal = store.append(&caller, session, expecting(tail, "x"));
+        let refusal_caller = store.as_caller(&caller);
+        let refusal = refusal_caller.append(session, expecting(tail, "x"));
         match harmless(&store, &caller, thread, ErrorKind::Stale, refusal).await {
             Error::Stale { what, counter: Counter::Tail, expected, actual } => {
                 assert_eq!((what, expected, actual), (session.into(), tail, first.tail()));
@@ -147,25 +169,35 @@ pub async fn msg3(cx: ClauseContext) -> Verdict {
     // Other sessions, runs, names and titles move the head and not the tail.
     let title = the_thread(&store, &caller, thread).await.version;
     let other = named(&store, &caller, thread, "other").await;
-    store.append(&caller, other, says("x")).await.expect("an entry");
-    store.start_run(&caller, session, NewRun::default()).await.expect("a run");
-    let own = store.session(&caller, session).await.expect("an answer").expect("a session").version;
+    store.as_caller(&caller).append(other, says("x")).await.expect("an entry");
+    store.as_caller(&caller).start_run(session, NewRun::default()).await.expect("a run");
+    let own = store
+        .as_caller(&caller)
+        .session(session)
+        .await
+        .expect("an answer")
+        .expect("a session")
+        .version;
     let rename = UpdateSession { name: Some(None), ..UpdateSession::default() };
     let second = store
-        .append(&caller, session, expecting(first.tail(), "second"))
+        .as_caller(&caller)
+        .append(session, expecting(first.tail(), "second"))
         .await
         .expect("nothing came between");
     store
-        .update_session(&caller, session, own, rename)
+        .as_caller(&caller)
+        .update_session(session, own, rename)
         .await
         .expect("an append is no change of the name");
     let retitle = UpdateThread { title: Some("new".into()), labels: None };
     store
-        .update_thread(&caller, thread, title, retitle)
+        .as_caller(&caller)
+        .update_thread(thread, title, retitle)
         .await
         .expect("an append is no change of the title");
     store
-        .append(&caller, session, expecting(second.tail(), "third"))
+        .as_caller(&caller)
+        .append(session, expecting(second.tail(), "third"))
         .await
         .expect("nothing came between");
     assert_eq!(texts(&store, &caller, session).await, ["first", "second", "third"]);
@@ -199,7 +231,9 @@ async fn append_role(cx: ClauseContext, index: usize, args: Value) -> String {
                     let turn: Vec<_> =
                         (0..3).map(|i| says(format!("{index}/{task} {n}.{i}"))).collect();
                     let began = tokio::time::Instant::now();
-                    said.push(store.append(&caller, session, turn).await.expect("a turn").first);
+                    said.push(
+                        store.as_caller(&caller).append(session, turn).await.expect("a turn").first,
+                    );
                     took.push(began.elapsed().as_micros() as u64);
                 }
                 (said, took)
@@ -253,7 +287,8 @@ pub async fn msg5(cx: ClauseContext) -> Verdict {
         assert_eq!(turn[2].version, turn[0].version + 2);
     }
     assert_eq!(next.len(), 16);
-    let verified = store.verify(&caller, session.thread(), None).await.expect("a verification");
+    let verified =
+        store.as_caller(&caller).verify(session.thread(), None).await.expect("a verification");
     assert_eq!(verified.problems, []);
     large_turns(&cx, 16).await;
     Verdict::Passed
@@ -272,7 +307,7 @@ pub(in crate::clauses) async fn large_turns(cx: &ClauseContext, writers: usize) 
             let (store, caller) = (store.clone(), caller.clone());
             async move {
                 let turn: Vec<_> = (0..1000).map(|i| says(format!("{writer} {i}"))).collect();
-                store.append(&caller, session, turn).await.expect("a turn").first
+                store.as_caller(&caller).append(session, turn).await.expect("a turn").first
             }
         })
         .collect();
@@ -301,16 +336,17 @@ pub async fn msg8(cx: ClauseContext) -> Verdict {
     let caller = cx.caller();
     let session = cx.session(&store, &caller).await;
     let thread = session.thread();
-    store.append(&caller, session, says("before")).await.expect("an entry");
-    store.archive_thread(&caller, thread).await.expect("it is archived");
+    store.as_caller(&caller).append(session, says("before")).await.expect("an entry");
+    store.as_caller(&caller).archive_thread(thread).await.expect("it is archived");
     for store in [&store, &cx.store().await] {
-        let refusal = store.append(&caller, session, says("x"));
+        let refusal_caller = store.as_caller(&caller);
+        let refusal = refusal_caller.append(session, says("x"));
         let error = harmless(store, &caller, thread, ErrorKind::Closed, refusal).await;
         closed(&error, Closure::ThreadArchived(thread), "append");
         assert_eq!(texts(store, &caller, session).await, ["before"]);
     }
-    store.reopen_thread(&caller, thread).await.expect("it is open");
-    store.append(&caller, session, says("after")).await.expect("an entry");
+    store.as_caller(&caller).reopen_thread(thread).await.expect("it is open");
+    store.as_caller(&caller).append(session, says("after")).await.expect("an entry");
     assert_eq!(texts(&store, &caller, session).await, ["before", "after"]);
     Verdict::Passed
 }

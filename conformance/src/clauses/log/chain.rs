@@ -2,13 +2,7 @@
 
 use std::sync::Arc;
 
-use sessile_core::{
-    ErrorKind,
-    error::Error,
-    id::ThreadId,
-    journal::Position,
-    store::{SessionStoreExt, ThreadStoreExt},
-};
+use sessile_core::{ErrorKind, error::Error, id::ThreadId, journal::Position};
 
 use crate::{
     Damage,
@@ -47,13 +41,14 @@ pub async fn msg13(cx: ClauseContext) -> Verdict {
         let session = cx.session(&store, &caller).await;
         let thread = session.thread();
         for n in 0..8 {
-            store.append(&caller, session, says(n.to_string())).await.expect("an entry");
+            store.as_caller(&caller).append(session, says(n.to_string())).await.expect("an entry");
         }
-        let sound = store.verify(&caller, thread, None).await.expect("a verification");
+        let sound = store.as_caller(&caller).verify(thread, None).await.expect("a verification");
         assert_eq!((sound.records, sound.problems.len()), (10, 0));
         let end = sound.head.expect("a head");
         assert_eq!(end.version, 10);
-        let again = store.verify(&caller, thread, Some(end)).await.expect("a verification");
+        let again =
+            store.as_caller(&caller).verify(thread, Some(end)).await.expect("a verification");
         assert_eq!(again.problems, [], "the journal holds its own end");
         let space = thread.space(&caller.tenant);
         drop(store);
@@ -61,7 +56,7 @@ pub async fn msg13(cx: ClauseContext) -> Verdict {
         let tamper = cx.tamper().expect("asked before");
         tamper.damage(&space, at, damage).await;
         let store = cx.store().await;
-        let located: Vec<u64> = match store.verify(&caller, thread, Some(end)).await {
+        let located: Vec<u64> = match store.as_caller(&caller).verify(thread, Some(end)).await {
             Ok(found) => found.problems.iter().map(|(version, _)| *version).collect(),
             Err(Error::Corrupt { version, .. }) => vec![version],
             Err(other) => panic!("{damage:?} at {at}: {other}"),
@@ -81,12 +76,13 @@ async fn expected(cx: &ClauseContext) {
     let session = cx.session(&store, &caller).await;
     let thread = session.thread();
     let verify = async |thread: ThreadId, expected: Option<Position>| {
-        let found = store.verify(&caller, thread, expected).await.expect("a verification");
+        let found =
+            store.as_caller(&caller).verify(thread, expected).await.expect("a verification");
         let at: Vec<u64> = found.problems.iter().map(|(version, _)| *version).collect();
         (found, at)
     };
     let end = verify(thread, None).await.0.head.expect("a head");
-    store.append(&caller, session, says("on")).await.expect("an entry");
+    store.as_caller(&caller).append(session, says("on")).await.expect("an entry");
     assert!(verify(thread, Some(end)).await.1.is_empty(), "an earlier position is still held");
     let head = end.version + 1;
     for version in [head + 1, head + 5, u64::MAX] {
@@ -97,7 +93,7 @@ async fn expected(cx: &ClauseContext) {
     assert_eq!(verify(thread, Some(other)).await.1, [head], "another record in its place");
     // Of a thread that is not there, all of it is missed.
     let absent = ThreadId::from_bits(thread.bits() ^ 1);
-    refused(store.verify(&caller, absent, None).await, ErrorKind::NotFound);
+    refused(store.as_caller(&caller).verify(absent, None).await, ErrorKind::NotFound);
     let (found, at) = verify(absent, Some(end)).await;
     assert_eq!((found.records, found.head, at), (0, None, vec![1]));
 }
@@ -108,10 +104,10 @@ pub(in crate::clauses) async fn purged_meanwhile(cx: &ClauseContext) {
     let thread = cx.session(&store, &caller).await.thread();
     let purge = {
         let (store, caller) = (store.clone(), caller.clone());
-        async move { store.purge_thread(&caller, thread).await }
+        async move { store.as_caller(&caller).purge_thread(thread).await }
     };
     let journal = InterruptedJournal::before(cx.journal().await, Call::Read, purge);
     let verifier = cx.store_over(journal.clone(), Arc::default(), |options| options);
-    refused(verifier.verify(&caller, thread, None).await, ErrorKind::NotFound);
+    refused(verifier.as_caller(&caller).verify(thread, None).await, ErrorKind::NotFound);
     assert!(journal.is_over(), "it went after verify had asked for the head");
 }

@@ -10,7 +10,7 @@ use sessile_core::{
     error::{Closure, Error},
     id::{SessionId, ThreadId},
     model::{ProjectConfig, RunOutcome, Tokens, Usage},
-    store::{AnyStore, SessionStore, SessionStoreExt, ThreadStoreExt},
+    store::{AnyStore, SessionStore},
 };
 
 use crate::{
@@ -38,20 +38,42 @@ pub async fn msg4(cx: ClauseContext) -> Verdict {
     let config = ProjectConfig::default();
     let keyed = |n| caller.with_key(Key::rising("a worker", n));
     // A project's id follows from tenant and key.
-    let project = store.create_project(&keyed(1), "p", config.clone()).await.expect("a project");
+    let project = store
+        .as_caller(&keyed(1))
+        .create_project(sessile_core::command::NewProject::named("p").with_config(config.clone()))
+        .await
+        .expect("a project");
     for store in [&store, &cx.store().await] {
-        let again = store.create_project(&keyed(1), "p", config.clone()).await;
+        let again = store
+            .as_caller(&keyed(1))
+            .create_project(
+                sessile_core::command::NewProject::named("p").with_config(config.clone()),
+            )
+            .await;
         assert_eq!(again.ok(), Some(project));
-        let other = store.create_project(&keyed(1), "q", config.clone()).await;
+        let other = store
+            .as_caller(&keyed(1))
+            .create_project(
+                sessile_core::command::NewProject::named("q").with_config(config.clone()),
+            )
+            .await;
         reused(refused(other, ErrorKind::Invalid), &Key::rising("a worker", 1));
     }
     let theirs = cx.caller_of("evil-corp", "ada").with_key(Key::rising("a worker", 1));
-    let foreign = store.create_project(&theirs, "p", config.clone()).await.expect("a project");
+    let foreign = store
+        .as_caller(&theirs)
+        .create_project(sessile_core::command::NewProject::named("p").with_config(config.clone()))
+        .await
+        .expect("a project");
     assert_ne!(foreign, project, "another tenant's key is another key");
     let new = NewThread::titled("t");
-    let thread = store.create_thread(&keyed(2), project, new.clone()).await.expect("a thread");
+    let thread =
+        store.as_caller(&keyed(2)).create_thread(project, new.clone()).await.expect("a thread");
     for store in [&store, &cx.store().await] {
-        assert_eq!(store.create_thread(&keyed(2), project, new.clone()).await.ok(), Some(thread));
+        assert_eq!(
+            store.as_caller(&keyed(2)).create_thread(project, new.clone()).await.ok(),
+            Some(thread)
+        );
     }
     assert_eq!(shorthand::threads_of(&store, &caller, project).await, [thread]);
 
@@ -71,7 +93,8 @@ pub async fn msg4(cx: ClauseContext) -> Verdict {
             reused(error, &Key::rising("a worker", n));
         }
         let lost = keyed(9);
-        let expired = refused(store.append(&lost, session, says("late")).await, ErrorKind::Invalid);
+        let expired =
+            refused(store.as_caller(&lost).append(session, says("late")).await, ErrorKind::Invalid);
         let greatest = 9 + commands.len() as u64;
         let Error::KeyExpired { key, greatest: told } = expired else { panic!("{expired:?}") };
         assert_eq!((*key, told), (Key::rising("a worker", 9), Some(greatest)));
@@ -94,9 +117,9 @@ pub async fn msg4(cx: ClauseContext) -> Verdict {
         let twins: Vec<_> = (0..2)
             .map(|_| {
                 let (store, caller) = (store.clone(), caller.with_key(Key::rising("racer", n)));
-                tokio::spawn(
-                    async move { store.append(&caller, session, says(n.to_string())).await },
-                )
+                tokio::spawn(async move {
+                    store.as_caller(&caller).append(session, says(n.to_string())).await
+                })
             })
             .collect();
         let mut seen = BTreeSet::new();
@@ -117,7 +140,7 @@ async fn creating(
 ) -> (SessionId, Vec<SessionCommand>) {
     let session = named(store, caller, thread, "s").await;
     let loose = named(store, caller, thread, "loose").await;
-    let run = store.start_run(caller, session, NewRun::default()).await.expect("a run");
+    let run = store.as_caller(caller).start_run(session, NewRun::default()).await.expect("a run");
     let child = NewSession::named("child").under(NewSubSession::under(session));
     let usage = Usage::new(Tokens::new(1, 2), 1);
     let expected = session.version();
@@ -142,23 +165,26 @@ async fn creating(
 async fn archived(store: &dyn AnyStore, caller: &Caller, project: sessile_core::id::ProjectId) {
     let keyed = |n| caller.with_key(Key::rising("archivist", n));
     let thread = store
-        .create_thread(caller, project, NewThread::titled("to archive"))
+        .as_caller(caller)
+        .create_thread(project, NewThread::titled("to archive"))
         .await
         .expect("a thread");
     let new = NewSession::named("s");
-    let session = store.create_session(&keyed(1), thread, new.clone()).await.expect("a session");
-    let said = store.append(&keyed(2), session.0, says("once")).await.expect("an entry");
-    let version = store.archive_thread(&keyed(3), thread).await.expect("it is archived");
-    assert_eq!(store.append(&keyed(2), session.0, says("once")).await.ok(), Some(said));
-    assert_eq!(store.archive_thread(&keyed(3), thread).await.ok(), Some(version));
-    let fresh = refused(store.append(&keyed(4), session.0, says("new")).await, ErrorKind::Closed);
+    let session =
+        store.as_caller(&keyed(1)).create_session(thread, new.clone()).await.expect("a session");
+    let said = store.as_caller(&keyed(2)).append(session, says("once")).await.expect("an entry");
+    let version = store.as_caller(&keyed(3)).archive_thread(thread).await.expect("it is archived");
+    assert_eq!(store.as_caller(&keyed(2)).append(session, says("once")).await.ok(), Some(said));
+    assert_eq!(store.as_caller(&keyed(3)).archive_thread(thread).await.ok(), Some(version));
+    let fresh =
+        refused(store.as_caller(&keyed(4)).append(session, says("new")).await, ErrorKind::Closed);
     closed(&fresh, Closure::ThreadArchived(thread), "append");
-    store.reopen_thread(caller, thread).await.expect("it is open");
+    store.as_caller(caller).reopen_thread(thread).await.expect("it is open");
     // The refused key was not used up.
-    store.append(&keyed(4), session.0, says("new")).await.expect("an entry");
-    store.delete_session(caller, session.0).await.expect("it goes");
-    assert_eq!(store.create_session(&keyed(1), thread, new).await.ok(), Some(session));
-    assert_eq!(store.append(&keyed(2), session.0, says("once")).await.ok(), Some(said));
+    store.as_caller(&keyed(4)).append(session, says("new")).await.expect("an entry");
+    store.as_caller(caller).delete_session(session).await.expect("it goes");
+    assert_eq!(store.as_caller(&keyed(1)).create_session(thread, new).await.ok(), Some(session));
+    assert_eq!(store.as_caller(&keyed(2)).append(session, says("once")).await.ok(), Some(said));
     assert_eq!(the_thread(store, caller, thread).await.sessions, 0, "a replay brings nothing back");
 }
 
@@ -169,10 +195,28 @@ async fn text_keys(cx: &ClauseContext, caller: &Caller, project: sessile_core::i
     let new = NewThread::titled("texts");
     let keyed = |text: &str| caller.with_key(Key::text(text));
     let config = ProjectConfig::default();
-    let other = store.create_project(&keyed("once"), "p", config.clone()).await.expect("a project");
-    assert_eq!(store.create_project(&keyed("once"), "p", config).await.ok(), Some(other));
-    let thread = store.create_thread(&keyed("once"), project, new.clone()).await.expect("a thread");
-    assert_eq!(store.create_thread(&keyed("once"), project, new).await.ok(), Some(thread));
+    let other = store
+        .as_caller(&keyed("once"))
+        .create_project(sessile_core::command::NewProject::named("p").with_config(config.clone()))
+        .await
+        .expect("a project");
+    assert_eq!(
+        store
+            .as_caller(&keyed("once"))
+            .create_project(sessile_core::command::NewProject::named("p").with_config(config))
+            .await
+            .ok(),
+        Some(other)
+    );
+    let thread = store
+        .as_caller(&keyed("once"))
+        .create_thread(project, new.clone())
+        .await
+        .expect("a thread");
+    assert_eq!(
+        store.as_caller(&keyed("once")).create_thread(project, new).await.ok(),
+        Some(thread)
+    );
     let (session, commands) = creating(&store, caller, thread).await;
     let uuid = |n: usize| format!("7c9e6679-7425-40de-944b-{n:012x}");
     let mut answers = Vec::new();
@@ -181,20 +225,22 @@ async fn text_keys(cx: &ClauseContext, caller: &Caller, project: sessile_core::i
     }
     // A producer of the same name is another key.
     let rising = caller.with_key(Key::rising(uuid(0), 1));
-    store.append(&rising, session, says("rising")).await.expect("an entry");
-    let erased = store.append(&keyed("erased"), session, says("x")).await.expect("an entry");
+    store.as_caller(&rising).append(session, says("rising")).await.expect("an entry");
+    let erased =
+        store.as_caller(&keyed("erased")).append(session, says("x")).await.expect("an entry");
     let entries = vec![erased.first];
-    store.erase_entries(caller, thread, entries).await.expect("it is erased");
+    store.as_caller(caller).erase_entries(thread, entries).await.expect("it is erased");
     let stores = [cx.reopen(store).await, cx.store().await];
     for store in &stores {
         let at = the_thread(store, caller, thread).await;
         for ((n, command), answer) in commands.iter().enumerate().zip(&answers) {
             let again = store.apply(&keyed(&uuid(n)), command.clone()).await;
             assert_eq!(again.ok(), Some(*answer), "{command:?} again");
-            let other = store.append(&keyed(&uuid(n)), session, says("another command")).await;
+            let other =
+                store.as_caller(&keyed(&uuid(n))).append(session, says("another command")).await;
             reused(refused(other, ErrorKind::Invalid), &Key::text(uuid(n)));
         }
-        let gone = store.append(&keyed("erased"), session, says("x")).await;
+        let gone = store.as_caller(&keyed("erased")).append(session, says("x")).await;
         let gone = refused(gone, ErrorKind::Invalid);
         assert!(matches!(gone, Error::KeyExpired { greatest: None, .. }), "{gone:?}");
         let now = the_thread(store, caller, thread).await;
@@ -205,25 +251,25 @@ async fn text_keys(cx: &ClauseContext, caller: &Caller, project: sessile_core::i
     let later = REMEMBERED - 1;
     let appends = (0..later).map(|n| {
         let (store, caller) = (&store, keyed(&format!("later {n}")));
-        async move { store.append(&caller, session, says("later")).await }
+        async move { store.as_caller(&caller).append(session, says("later")).await }
     });
     let mut first = None;
     for said in concurrent::together(appends).await {
         first = first.or(said.ok());
     }
     let last = keyed("the last");
-    store.append(&last, session, says("last")).await.expect("an entry");
+    store.as_caller(&last).append(session, says("last")).await.expect("an entry");
     let stores = [cx.reopen(store).await, cx.store().await];
     for store in &stores {
         let head = shorthand::head(store, caller, thread).await;
-        let again = store.append(&keyed("later 0"), session, says("later")).await;
+        let again = store.as_caller(&keyed("later 0")).append(session, says("later")).await;
         assert_eq!(again.ok(), first, "the oldest of {REMEMBERED}");
-        let again = store.append(&rising, session, says("rising")).await;
+        let again = store.as_caller(&rising).append(session, says("rising")).await;
         assert!(again.is_ok(), "{again:?}");
         assert_eq!(shorthand::head(store, caller, thread).await, head);
     }
     // What is forgotten is carried out again: no order tells it from a new one.
-    let again = stores[0].append(&keyed(&uuid(0)), session, says("new")).await;
+    let again = stores[0].as_caller(&keyed(&uuid(0))).append(session, says("new")).await;
     assert_eq!(again.map(|said| said.count).ok(), Some(1), "a forgotten key is a new one");
 }
 
@@ -234,13 +280,16 @@ async fn remembered(
     caller: &Caller,
     project: sessile_core::id::ProjectId,
 ) {
-    let thread =
-        store.create_thread(caller, project, NewThread::titled("many")).await.expect("a thread");
+    let thread = store
+        .as_caller(caller)
+        .create_thread(project, NewThread::titled("many"))
+        .await
+        .expect("a thread");
     let session = named(store, caller, thread, "s").await;
     let keyed = |n| caller.with_key(Key::rising("counter", n));
     let appends = (1..=1030_u64).map(|n| async move {
         let caller = caller.with_key(Key::rising("counter", n));
-        store.append(&caller, session, says(n.to_string())).await
+        store.as_caller(&caller).append(session, says(n.to_string())).await
     });
     for said in concurrent::together(appends).await {
         said.expect("an entry");
@@ -248,12 +297,12 @@ async fn remembered(
     let head = shorthand::head(store, caller, thread).await;
     for store in [store, &cx.store().await as &dyn AnyStore] {
         for n in [7, 8, 1030] {
-            let again = store.append(&keyed(n), session, says(n.to_string())).await;
+            let again = store.as_caller(&keyed(n)).append(session, says(n.to_string())).await;
             assert!(again.is_ok(), "key {n}: {again:?}");
         }
         for n in [1, 6] {
             let late = refused(
-                store.append(&keyed(n), session, says(n.to_string())).await,
+                store.as_caller(&keyed(n)).append(session, says(n.to_string())).await,
                 ErrorKind::Invalid,
             );
             assert!(
@@ -275,7 +324,7 @@ async fn producers(cx: &ClauseContext) {
     let session = cx.session(&store, &caller).await;
     let append = async |producer: usize| {
         let caller = caller.with_key(Key::rising(format!("producer {producer}"), 1));
-        store.append(&caller, session, says("once")).await.expect("an entry")
+        store.as_caller(&caller).append(session, says("once")).await.expect("an entry")
     };
     let first = concurrent::together((0..PRODUCERS).map(append)).await;
     let head = shorthand::head(&store, &caller, session.thread()).await;

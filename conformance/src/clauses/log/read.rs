@@ -10,7 +10,7 @@ use sessile_core::{
     journal::Direction,
     json::Json,
     model::{Entry, Message, NewEntry, Part, Role, RunOutcome, ToolOutcome},
-    store::{SessionStore, SessionStoreExt},
+    store::SessionStore,
 };
 
 use crate::{
@@ -90,7 +90,8 @@ pub async fn msg6(cx: ClauseContext) -> Verdict {
     messages.push(Message::text(Role::User, "é\0\"".repeat((16 << 20) / 4)));
     let mut said = Vec::new();
     for message in &messages {
-        let appended = store.append(&caller, session, NewEntry::new(message.clone())).await;
+        let appended =
+            store.as_caller(&caller).append(session, NewEntry::new(message.clone())).await;
         said.push(appended.expect("any content").first);
     }
     let store = cx.reopen(store).await;
@@ -98,7 +99,8 @@ pub async fn msg6(cx: ClauseContext) -> Verdict {
     assert_eq!(read.len(), messages.len());
     for ((entry, message), id) in read.iter().zip(&messages).zip(said) {
         assert!(entry.message.as_ref() == Some(message), "{}", difference(entry, message));
-        let single = store.entry(&caller, id).await.expect("an answer").expect("the entry");
+        let single =
+            store.as_caller(&caller).entry(id).await.expect("an answer").expect("the entry");
         assert!(single == *entry, "one by one as in a page");
     }
     Verdict::Passed
@@ -119,8 +121,8 @@ pub async fn msg7(cx: ClauseContext) -> Verdict {
     let other = named(&store, &caller, session.thread(), "other").await;
     for n in 0..60 {
         let turn: Vec<_> = (0..10).map(|i| says(format!("{n}.{i}"))).collect();
-        store.append(&caller, session, turn).await.expect("a turn");
-        store.append(&caller, other, vec![says("noise"); 10]).await.expect("a turn");
+        store.as_caller(&caller).append(session, turn).await.expect("a turn");
+        store.as_caller(&caller).append(other, vec![says("noise"); 10]).await.expect("a turn");
     }
     let whole = log(&store, &caller, session, 1000).await;
     assert_eq!(whole.len(), 600);
@@ -129,8 +131,10 @@ pub async fn msg7(cx: ClauseContext) -> Verdict {
             if limit == 1 && !matches!(direction, Direction::Backward) {
                 continue;
             }
-            let mut read =
-                pages(limit, |page| store.entries(&caller, session, direction, page)).await;
+            let mut read = pages(limit, |page| {
+                store.as_caller(&caller).entries(session).direction(direction).page(page)
+            })
+            .await;
             if direction == Direction::Backward {
                 read.reverse();
             }
@@ -142,7 +146,10 @@ pub async fn msg7(cx: ClauseContext) -> Verdict {
         for _ in 0..5 {
             let before = watched.records();
             let got = store
-                .entries(&caller, session, direction, page.after(after))
+                .as_caller(&caller)
+                .entries(session)
+                .direction(direction)
+                .page(page.after(after))
                 .await
                 .expect("a page");
             assert_eq!(got.items.len(), 10);
@@ -154,30 +161,35 @@ pub async fn msg7(cx: ClauseContext) -> Verdict {
     // The page that holds the last entry says that there is no other; a full one before it does not.
     for direction in [Direction::Forward, Direction::Backward] {
         for (limit, more) in [(599, true), (600, false), (601, false), (1000, false)] {
-            let page = store.entries(&caller, session, direction, Paging::first(limit)).await;
+            let page = store
+                .as_caller(&caller)
+                .entries(session)
+                .direction(direction)
+                .page(Paging::first(limit))
+                .await;
             let page = page.expect("a page");
             assert_eq!((page.items.len(), page.next.is_some()), (limit.min(600), more));
         }
     }
     // A cursor stays good while others append: nothing is skipped, nothing shown twice.
-    let first = store
-        .entries(&caller, session, Direction::Forward, Paging::first(400))
-        .await
-        .expect("a page");
-    store.append(&caller, session, says("late")).await.expect("an entry");
-    let rest = store
-        .entries(&caller, session, Direction::Forward, Paging::first(1000).after(first.next))
-        .await;
+    let first =
+        store.as_caller(&caller).entries(session).page(Paging::first(400)).await.expect("a page");
+    store.as_caller(&caller).append(session, says("late")).await.expect("an entry");
+    let rest =
+        store.as_caller(&caller).entries(session).page(Paging::first(1000).after(first.next)).await;
     let rest = rest.expect("a page").items;
     assert!(rest[..200] == whole[400..], "the rest follows the first page");
     assert!(rest.len() <= 201);
     for limit in [0, 1001] {
-        let page = store.entries(&caller, session, Direction::Forward, Paging::first(limit)).await;
+        let page = store.as_caller(&caller).entries(session).page(Paging::first(limit)).await;
         refused(page, ErrorKind::Invalid);
     }
     let empty = named(&store, &caller, session.thread(), "empty").await;
     let page = store
-        .entries(&caller, empty, Direction::Backward, Paging::default())
+        .as_caller(&caller)
+        .entries(empty)
+        .backward()
+        .page(Paging::default())
         .await
         .expect("a page");
     assert_eq!((page.items, page.next), (vec![], None));
@@ -192,12 +204,15 @@ pub async fn msg15(cx: ClauseContext) -> Verdict {
     let thread = session.thread();
     let other = named(&store, &caller, thread, "other").await;
     let far = cx.session(&store, &caller).await;
-    let run = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
-    let second = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
-    let theirs = store.start_run(&caller, other, NewRun::default()).await.expect("a run");
-    let question = store.append(&caller, session, says("question")).await.expect("an entry").first;
-    let beside = store.append(&caller, other, says("beside")).await.expect("an entry").first;
-    let distant = store.append(&caller, far, says("far")).await.expect("an entry").first;
+    let run = store.as_caller(&caller).start_run(session, NewRun::default()).await.expect("a run");
+    let second =
+        store.as_caller(&caller).start_run(session, NewRun::default()).await.expect("a run");
+    let theirs = store.as_caller(&caller).start_run(other, NewRun::default()).await.expect("a run");
+    let question =
+        store.as_caller(&caller).append(session, says("question")).await.expect("an entry").first;
+    let beside =
+        store.as_caller(&caller).append(other, says("beside")).await.expect("an entry").first;
+    let distant = store.as_caller(&caller).append(far, says("far")).await.expect("an entry").first;
     let mut in_run = Vec::new();
     let mut replies = Vec::new();
     for n in 0..90 {
@@ -208,7 +223,7 @@ pub async fn msg15(cx: ClauseContext) -> Verdict {
         if n % 7 == 0 {
             entry = entry.in_reply_to(if n % 2 == 0 { question } else { beside });
         }
-        let said = store.append(&caller, session, entry).await.expect("an entry").first;
+        let said = store.as_caller(&caller).append(session, entry).await.expect("an entry").first;
         if n % 3 == 0 {
             in_run.push(said);
         }
@@ -244,9 +259,10 @@ pub async fn msg15(cx: ClauseContext) -> Verdict {
         }
     }
     sparse(&cx).await;
-    let entry = store.entry(&caller, in_run[0]).await.expect("an answer").expect("the entry");
+    let entry =
+        store.as_caller(&caller).entry(in_run[0]).await.expect("an answer").expect("the entry");
     assert_eq!((entry.run, entry.in_reply_to), (Some(run), Some(question)));
-    store.end_run(&caller, second, RunOutcome::Cancelled).await.expect("it ends");
+    store.as_caller(&caller).end_run(second, RunOutcome::Cancelled).await.expect("it ends");
     let (missing, precondition) = (ErrorKind::NotFound, ErrorKind::Precondition);
     let nothing = EntryId::new(thread, 1 << 40);
     for (bad, kind) in [
@@ -264,7 +280,7 @@ pub async fn msg15(cx: ClauseContext) -> Verdict {
             &caller,
             thread,
             kind,
-            store.append(&caller, session, vec![says("ok"), bad]),
+            store.as_caller(&caller).append(session, vec![says("ok"), bad]),
         )
         .await;
         match error {
@@ -280,14 +296,14 @@ pub async fn msg15(cx: ClauseContext) -> Verdict {
 async fn sparse(cx: &ClauseContext) {
     let (store, caller) = (cx.store().await, cx.caller());
     let session = cx.session(&store, &caller).await;
-    let run = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
+    let run = store.as_caller(&caller).start_run(session, NewRun::default()).await.expect("a run");
     for _ in 0..2 {
         let turn = vec![says("none of it"); 1000];
-        store.append(&caller, session, turn).await.expect("1,000 entries");
+        store.as_caller(&caller).append(session, turn).await.expect("1,000 entries");
     }
     let mut turn = vec![says("none of it"); 999];
     turn.push(says("of the run").in_run(run));
-    let wanted = store.append(&caller, session, turn).await.expect("1,000 entries");
+    let wanted = store.as_caller(&caller).append(session, turn).await.expect("1,000 entries");
     let wanted = wanted.entries().last().expect("the last");
     let page = Paging::first(500);
     let query = SessionQuery::Entries {

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use sessile_core::{
     Caller, Clock, ErrorKind, Key,
-    command::{NewRun, NewSession, NewSubSession, RunScope, SessionCommand},
+    command::{NewRun, NewSubSession, RunScope, SessionCommand},
     error::{Error, State},
     id::{RunId, SessionId},
     model::{Labels, Run, RunOutcome, RunStatus, SessionStatus, SubSessionStatus, Tokens, Usage},
-    store::{AnyStore, SessionStore, SessionStoreExt, ThreadStoreExt},
+    store::{AnyStore, SessionStore},
 };
 
 use crate::{
@@ -25,11 +25,11 @@ use crate::{
 crate::clauses! { RUN1 => run1, RUN2 => run2, RUN3 => run3, RUN5 => run5, RUN6 => run6 }
 
 async fn the_run(store: &dyn AnyStore, caller: &Caller, run: RunId) -> Run {
-    store.run(caller, run).await.expect("an answer").expect("the run exists")
+    store.as_caller(caller).run(run).await.expect("an answer").expect("the run exists")
 }
 
 async fn status(store: &dyn AnyStore, caller: &Caller, session: SessionId) -> SessionStatus {
-    store.session(caller, session).await.expect("an answer").expect("a session").status
+    store.as_caller(caller).session(session).await.expect("an answer").expect("a session").status
 }
 
 fn failed() -> RunOutcome {
@@ -53,7 +53,7 @@ pub async fn run1(cx: ClauseContext) -> Verdict {
             external_id: None,
             queued: n % 3 == 0,
         };
-        let id = store.start_run(&caller, session, new.clone()).await.expect("a run");
+        let id = store.as_caller(&caller).start_run(session, new.clone()).await.expect("a run");
         let run = the_run(&*store, &caller, id).await;
         assert_eq!((run.id, run.session, run.iteration), (id, session, n));
         assert_eq!((run.retry_of, &run.task, &run.labels), (retry_of, &new.task, &new.labels));
@@ -85,7 +85,9 @@ pub async fn run1(cx: ClauseContext) -> Verdict {
     let racers: Vec<_> = (0..8)
         .map(|i| {
             let (store, caller) = (stores[i % 2].clone(), caller.clone());
-            tokio::spawn(async move { store.start_run(&caller, session, NewRun::default()).await })
+            tokio::spawn(async move {
+                store.as_caller(&caller).start_run(session, NewRun::default()).await
+            })
         })
         .collect();
     let mut numbers = Vec::new();
@@ -109,9 +111,10 @@ async fn given(
     minted: &[String],
 ) {
     let thread = session.thread();
+    let writer = store.as_caller(caller);
     let start = |session, id: &str| {
         let new = NewRun { external_id: Some(id.to_owned()), ..NewRun::default() };
-        store.start_run(caller, session, new)
+        writer.start_run(session, new)
     };
     let other = named(store, caller, thread, "of the same thread").await;
     let longest = "\u{e9}".repeat(64);
@@ -142,10 +145,10 @@ async fn given(
         taken.push(id.to_owned());
     }
     // A second handle knows them too, the minted ones among them; and a deleted session gives none back.
-    store.delete_session(caller, session).await.expect("it goes");
+    store.as_caller(caller).delete_session(session).await.expect("it goes");
     for id in &taken {
         let new = NewRun { external_id: Some(id.clone()), ..NewRun::default() };
-        let again = cx.store().await.start_run(caller, other, new).await;
+        let again = cx.store().await.as_caller(caller).start_run(other, new).await;
         refused(again, ErrorKind::Precondition);
     }
     let derived = RunId::new(thread, 77).to_string().replacen("run_", "ext_", 1);
@@ -176,44 +179,52 @@ pub async fn run6(cx: ClauseContext) -> Verdict {
             labels: Labels::new().with("i", i.to_string()),
             ..NewRun::default()
         };
-        let run = store.start_run(&caller, session, new).await.expect("a run");
+        let run = store.as_caller(&caller).start_run(session, new).await.expect("a run");
         let outcome = RunOutcome::Failed { reason };
         let live = the_run(&store, &caller, run).await;
-        store.end_run(&caller, run, outcome.clone()).await.expect("it ends");
+        store.as_caller(&caller).end_run(run, outcome.clone()).await.expect("it ends");
         let shown = the_run(&store, &caller, run).await;
         assert_eq!(shown.outcome.as_ref(), Some(&outcome));
         assert_eq!((&shown.task, &shown.labels), (&live.task, &live.labels));
         assert_eq!(shown.external_id, live.external_id);
         ended.push(shown);
         // All its runs have failed.
-        store.reopen_session(&caller, session).await.expect("it goes on");
+        store.as_caller(&caller).reopen_session(session).await.expect("it goes on");
     }
-    let run = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
+    let run = store.as_caller(&caller).start_run(session, NewRun::default()).await.expect("a run");
     let largest = RunOutcome::Failed { reason: "\u{e9}".repeat(16 << 20) };
     let apart = named(&store, &caller, thread, "apart").await;
-    let huge = store.start_run(&caller, apart, NewRun::default()).await.expect("a run");
-    store.end_run(&caller, huge, largest.clone()).await.expect("it ends");
+    let huge = store.as_caller(&caller).start_run(apart, NewRun::default()).await.expect("a run");
+    store.as_caller(&caller).end_run(huge, largest.clone()).await.expect("it ends");
     assert!(the_run(&store, &caller, huge).await.outcome == Some(largest), "32 MiB come back");
     let reason = "x".repeat((32 << 20) + 1);
-    let over = store.end_run(&caller, run, RunOutcome::Failed { reason });
+    let over_caller = store.as_caller(&caller);
+    let over = over_caller.end_run(run, RunOutcome::Failed { reason });
     harmless(&store, &caller, thread, ErrorKind::Capacity, over).await;
     let keyed = caller.with_key(Key::text("the end"));
     let long = RunOutcome::Failed { reason: "late ".repeat(20_000) };
-    let version = store.end_run(&keyed, run, long.clone()).await.expect("it ends");
-    assert_eq!(store.end_run(&keyed, run, long.clone()).await.ok(), Some(version), "a replay");
-    let again = store.end_run(&caller, run, long);
+    let version = store.as_caller(&keyed).end_run(run, long.clone()).await.expect("it ends");
+    assert_eq!(
+        store.as_caller(&keyed).end_run(run, long.clone()).await.ok(),
+        Some(version),
+        "a replay"
+    );
+    let again_caller = store.as_caller(&caller);
+    let again = again_caller.end_run(run, long);
     harmless(&store, &caller, thread, ErrorKind::Precondition, again).await;
     ended.push(the_run(&store, &caller, run).await);
     let store = cx.reopen(store).await;
     // A blob that a record names is in use, whatever the record tells of.
-    store.vacuum_thread(&caller, thread).await.expect("a vacuum");
-    let all = pages(7, |page| store.runs(&caller, RunScope::Session(session), page)).await;
+    store.as_caller(&caller).vacuum_thread(thread).await.expect("a vacuum");
+    let all =
+        pages(7, |page| store.as_caller(&caller).runs(RunScope::Session(session)).page(page)).await;
     assert!(all == ended, "the runs as they ended");
     for run in &ended {
-        let found = store.run_by_external_id(&caller, thread, run.external_id.clone()).await;
+        let found =
+            store.as_caller(&caller).run_by_external_id(thread, run.external_id.clone()).await;
         assert!(found.expect("an answer").as_ref() == Some(run));
     }
-    let verified = store.verify(&caller, thread, None).await.expect("an answer");
+    let verified = store.as_caller(&caller).verify(thread, None).await.expect("an answer");
     assert!(verified.problems.is_empty(), "{:?}", verified.problems);
     Verdict::Passed
 }
@@ -222,9 +233,9 @@ pub async fn run6(cx: ClauseContext) -> Verdict {
 async fn retries(store: &dyn AnyStore, caller: &Caller, session: SessionId) {
     let thread = session.thread();
     let other = named(store, caller, thread, "other").await;
-    let live = store.start_run(caller, session, NewRun::default()).await.expect("a run");
-    let theirs = store.start_run(caller, other, NewRun::default()).await.expect("a run");
-    store.end_run(caller, theirs, RunOutcome::Succeeded).await.expect("it ends");
+    let live = store.as_caller(caller).start_run(session, NewRun::default()).await.expect("a run");
+    let theirs = store.as_caller(caller).start_run(other, NewRun::default()).await.expect("a run");
+    store.as_caller(caller).end_run(theirs, RunOutcome::Succeeded).await.expect("it ends");
     for (run, kind) in [
         (live, ErrorKind::Precondition),
         (theirs, ErrorKind::Precondition),
@@ -232,12 +243,19 @@ async fn retries(store: &dyn AnyStore, caller: &Caller, session: SessionId) {
         (RunId::new(thread, 1), ErrorKind::NotFound),
     ] {
         let new = NewRun { retry_of: Some(run), ..NewRun::default() };
-        harmless(store, caller, thread, kind, store.start_run(caller, session, new)).await;
+        harmless(store, caller, thread, kind, store.as_caller(caller).start_run(session, new))
+            .await;
     }
     for task in [String::new(), "x".repeat(129), "a\nb".into()] {
         let new = NewRun { task: Some(task), ..NewRun::default() };
-        harmless(store, caller, thread, ErrorKind::Invalid, store.start_run(caller, session, new))
-            .await;
+        harmless(
+            store,
+            caller,
+            thread,
+            ErrorKind::Invalid,
+            store.as_caller(caller).start_run(session, new),
+        )
+        .await;
     }
 }
 
@@ -267,11 +285,12 @@ pub async fn run2(cx: ClauseContext) -> Verdict {
         let begun = || async {
             let session = named(&store, &caller, thread, "s").await;
             let run = store
-                .start_run(&caller, session, NewRun { queued: true, ..NewRun::default() })
+                .as_caller(&caller)
+                .start_run(session, NewRun { queued: true, ..NewRun::default() })
                 .await
                 .expect("a run");
             for step in path {
-                store.set_run_status(&caller, run, *step).await.expect("a legal step");
+                store.as_caller(&caller).set_run_status(run, *step).await.expect("a legal step");
             }
             run
         };
@@ -281,7 +300,8 @@ pub async fn run2(cx: ClauseContext) -> Verdict {
             let run = begun().await;
             let before = the_run(&store, &caller, run).await;
             assert_eq!((before.status, before.ended_at, &before.outcome), (from, None, &None));
-            let step = store.set_run_status(&caller, run, to);
+            let step_caller = store.as_caller(&caller);
+            let step = step_caller.set_run_status(run, to);
             if legal.contains(&(from, to)) {
                 let version = step.await.unwrap_or_else(|e| panic!("{from} to {to}: {e}"));
                 let now = the_run(&store, &caller, run).await;
@@ -299,7 +319,8 @@ pub async fn run2(cx: ClauseContext) -> Verdict {
         for outcome in &ends {
             let run = begun().await;
             clock.advance(Duration::from_secs(1));
-            let end = store.end_run(&caller, run, outcome.clone());
+            let end_caller = store.as_caller(&caller);
+            let end = end_caller.end_run(run, outcome.clone());
             if *outcome == RunOutcome::Succeeded && from != Running {
                 harmless(&store, &caller, thread, ErrorKind::Precondition, end).await;
                 continue;
@@ -316,7 +337,8 @@ pub async fn run2(cx: ClauseContext) -> Verdict {
         }
     }
     let store = cx.reopen(store).await;
-    let all = pages(10, |page| store.runs(&caller, RunScope::Thread(thread), page)).await;
+    let all =
+        pages(10, |page| store.as_caller(&caller).runs(RunScope::Thread(thread)).page(page)).await;
     for run in all {
         assert_eq!(run.status.is_terminal(), run.ended_at.is_some(), "{run:?}");
         assert_eq!(run.status.is_terminal(), run.outcome.is_some(), "{run:?}");
@@ -338,17 +360,29 @@ async fn is_final(store: &dyn AnyStore, caller: &Caller, run: &Run) {
             caller,
             thread,
             kind,
-            store.set_run_status(caller, run.id, RunStatus::Running),
+            store.as_caller(caller).set_run_status(run.id, RunStatus::Running),
         )
         .await,
     );
     over(
-        harmless(store, caller, thread, kind, store.end_run(caller, run.id, RunOutcome::Succeeded))
-            .await,
+        harmless(
+            store,
+            caller,
+            thread,
+            kind,
+            store.as_caller(caller).end_run(run.id, RunOutcome::Succeeded),
+        )
+        .await,
     );
     over(
-        harmless(store, caller, thread, kind, store.book_usage(caller, run.id, "late", usage))
-            .await,
+        harmless(
+            store,
+            caller,
+            thread,
+            kind,
+            store.as_caller(caller).book_usage(run.id, "late", usage),
+        )
+        .await,
     );
     assert_eq!(the_run(store, caller, run.id).await, *run);
 }
@@ -363,30 +397,46 @@ pub async fn run3(cx: ClauseContext) -> Verdict {
         let (store, caller) = (&store, &caller);
         async move {
             let new = NewRun { queued, ..NewRun::default() };
-            store.start_run(caller, session, new).await.expect("a run")
+            store.as_caller(caller).start_run(session, new).await.expect("a run")
         }
     };
     let wait = RunStatus::AwaitingHitl;
     let end = |run, outcome| {
         let (store, caller) = (&store, &caller);
-        async move { store.end_run(caller, run, outcome).await.expect("it ends") }
+        async move { store.as_caller(caller).end_run(run, outcome).await.expect("it ends") }
     };
     // Two runs, in every pair of states: the stronger one rules.
     let session = named(&store, &caller, thread, "pair").await;
-    let own = store.session(&caller, session).await.expect("an answer").expect("a session").version;
+    let own = store
+        .as_caller(&caller)
+        .session(session)
+        .await
+        .expect("an answer")
+        .expect("a session")
+        .version;
     let (one, two) = (start(session, true).await, start(session, false).await);
     assert_eq!(status(&store, &caller, session).await, Active, "queued and running");
-    store.set_run_status(&caller, two, wait).await.expect("a step");
+    store.as_caller(&caller).set_run_status(two, wait).await.expect("a step");
     assert_eq!(status(&store, &caller, session).await, Active, "queued and awaiting");
     end(one, failed()).await;
     assert_eq!(status(&store, &caller, session).await, AwaitingHitl, "failed and awaiting");
-    store.set_run_status(&caller, two, RunStatus::AwaitingHitlResolution).await.expect("a step");
+    store
+        .as_caller(&caller)
+        .set_run_status(two, RunStatus::AwaitingHitlResolution)
+        .await
+        .expect("a step");
     assert_eq!(status(&store, &caller, session).await, AwaitingHitl, "failed and resolving");
-    store.set_run_status(&caller, two, RunStatus::Running).await.expect("a step");
+    store.as_caller(&caller).set_run_status(two, RunStatus::Running).await.expect("a step");
     assert_eq!(status(&store, &caller, session).await, Active);
     end(two, RunOutcome::Succeeded).await;
     assert_eq!(status(&store, &caller, session).await, Idle, "one failed, one succeeded");
-    let now = store.session(&caller, session).await.expect("an answer").expect("a session").version;
+    let now = store
+        .as_caller(&caller)
+        .session(session)
+        .await
+        .expect("an answer")
+        .expect("a session")
+        .version;
     assert_eq!(now, own, "a status that follows runs is no change of the session");
 
     // All failed: failed, and no run before a reopen begins a new activity.
@@ -395,7 +445,7 @@ pub async fn run3(cx: ClauseContext) -> Verdict {
     end(one, failed()).await;
     end(two, failed()).await;
     assert_eq!(status(&store, &caller, session).await, Failed);
-    store.reopen_session(&caller, session).await.expect("it reopens");
+    store.as_caller(&caller).reopen_session(session).await.expect("it reopens");
     let three = start(session, false).await;
     end(three, RunOutcome::Succeeded).await;
     assert_eq!(
@@ -424,11 +474,11 @@ pub async fn run3(cx: ClauseContext) -> Verdict {
         (RunOutcome::Cancelled, Idle, SubSessionStatus::Idle),
     ] {
         let parent = named(&store, &caller, thread, "parent").await;
-        let new = NewSession::named("child").under(NewSubSession::under(parent));
-        let (child, edge) = store.create_session(&caller, thread, new).await.expect("a child");
-        let edge = edge.expect("an edge");
+        let edge = NewSubSession::under(parent);
+        let made = store.as_caller(&caller).create_sub_session(edge, "child").await;
+        let (child, edge) = made.expect("a child");
         let edge_now = || async {
-            store.edge(&caller, edge).await.expect("an answer").expect("the edge").status
+            store.as_caller(&caller).edge(edge).await.expect("an answer").expect("the edge").status
         };
         assert_eq!(edge_now().await, SubSessionStatus::Pending);
         let run = start(child, false).await;
@@ -453,21 +503,26 @@ pub async fn run5(cx: ClauseContext) -> Verdict {
         let session = named(&store, &caller, thread, "s").await;
         let external_id = (i < 3).then(|| format!("given {i}"));
         let new = NewRun { external_id, ..NewRun::default() };
-        let id = store.start_run(&caller, session, new).await.expect("a run");
+        let id = store.as_caller(&caller).start_run(session, new).await.expect("a run");
         if i % 2 == 0 {
             store
-                .book_usage(&caller, id, "c", Usage::new(Tokens::new(i, i), 1))
+                .as_caller(&caller)
+                .book_usage(id, "c", Usage::new(Tokens::new(i, i), 1))
                 .await
                 .expect("usage");
-            store.end_run(&caller, id, RunOutcome::Succeeded).await.expect("it ends");
+            store.as_caller(&caller).end_run(id, RunOutcome::Succeeded).await.expect("it ends");
         }
         runs.push(the_run(&store, &caller, id).await);
     }
     for store in [cx.reopen(store).await, cx.store().await] {
         for run in &runs {
-            let found = store.run_by_external_id(&caller, thread, run.external_id.clone()).await;
+            let found =
+                store.as_caller(&caller).run_by_external_id(thread, run.external_id.clone()).await;
             assert_eq!(found.ok().flatten().as_ref(), Some(run));
-            let far = store.run_by_external_id(&caller, elsewhere, run.external_id.clone()).await;
+            let far = store
+                .as_caller(&caller)
+                .run_by_external_id(elsewhere, run.external_id.clone())
+                .await;
             refused(far, ErrorKind::NotFound);
         }
         let own = &runs[0].external_id;
@@ -478,13 +533,17 @@ pub async fn run5(cx: ClauseContext) -> Verdict {
             format!("{own}0"),
             runs[0].id.to_string(),
         ] {
-            refused(store.run_by_external_id(&caller, thread, unknown).await, ErrorKind::NotFound);
+            refused(
+                store.as_caller(&caller).run_by_external_id(thread, unknown).await,
+                ErrorKind::NotFound,
+            );
         }
     }
     let store = cx.store().await;
     let gone = runs[1].session;
-    store.delete_session(&caller, gone).await.expect("it goes");
-    let found = store.run_by_external_id(&caller, thread, runs[1].external_id.clone()).await;
+    store.as_caller(&caller).delete_session(gone).await.expect("it goes");
+    let found =
+        store.as_caller(&caller).run_by_external_id(thread, runs[1].external_id.clone()).await;
     refused(found, ErrorKind::NotFound);
     let book = SessionCommand::BookUsage {
         run: runs[1].id,

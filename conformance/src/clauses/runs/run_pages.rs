@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use sessile_core::{
-    command::{NewRun, NewSession, RunScope, UsageScope},
+    command::{NewRun, RunScope, UsageScope},
     id::RunId,
     model::{RunOutcome, Totals},
-    store::SessionStoreExt,
 };
 
 use super::usage::{call, of};
@@ -24,23 +23,26 @@ pub(super) async fn many_sessions(cx: &ClauseContext) {
     let journal = Arc::new(AlteringJournal::over(cx.journal().await, Alteration::Yields));
     let store = cx.store_over(journal, Arc::default(), |options| options);
     let thread = cx.thread(&store, &caller).await;
-    let new = |_| store.create_session(&caller, thread, NewSession::named("s"));
+    let writer = store.as_caller(&caller);
+    let new = |_| writer.create_session(thread, "s");
     let sessions = concurrent::together((0..SESSIONS).map(new)).await;
     let runs = concurrent::together(sessions.into_iter().map(|session| {
-        let (session, _) = session.expect("a session");
-        store.start_run(&caller, session, NewRun::default())
+        let session = session.expect("a session");
+        writer.start_run(session, NewRun::default())
     }));
     let mut runs: Vec<RunId> = runs.await.into_iter().map(|run| run.expect("a run")).collect();
     let ends = runs.iter().enumerate().map(async |(n, run)| {
-        store.book_usage(&caller, *run, "call", call(n as u64, 1)).await.expect("usage");
+        store.as_caller(&caller).book_usage(*run, "call", call(n as u64, 1)).await.expect("usage");
         if n % 2 == 0 {
-            store.end_run(&caller, *run, RunOutcome::Succeeded).await.expect("it ends");
+            store.as_caller(&caller).end_run(*run, RunOutcome::Succeeded).await.expect("it ends");
         }
     });
     concurrent::together(ends).await;
     runs.sort_unstable();
     for limit in [100, 1000] {
-        let listed = pages(limit, |page| store.runs(&caller, RunScope::Thread(thread), page)).await;
+        let listed =
+            pages(limit, |page| store.as_caller(&caller).runs(RunScope::Thread(thread)).page(page))
+                .await;
         assert!(listed.is_sorted_by_key(|run| run.session), "session by session");
         let mut ids: Vec<RunId> = listed.iter().map(|run| run.id).collect();
         ids.sort_unstable();

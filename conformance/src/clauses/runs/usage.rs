@@ -8,7 +8,7 @@ use sessile_core::{
     command::{NewRun, NewSession, NewThread, ProjectUsage, RunScope, UpdateSession, UsageScope},
     id::{ProjectId, RunId, SessionId, ThreadId},
     model::{Average, Currency, LedgerRow, RollUp, RunOutcome, Tokens, Totals, Usage},
-    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+    store::AnyStore,
 };
 
 use crate::{
@@ -50,15 +50,15 @@ fn sum<'a>(rows: impl IntoIterator<Item = &'a LedgerRow>) -> Totals {
 }
 
 pub(super) async fn of(store: &dyn AnyStore, caller: &Caller, scope: UsageScope) -> RollUp {
-    store.usage(caller, scope).await.expect("a roll-up")
+    store.as_caller(caller).usage(scope).await.expect("a roll-up")
 }
 
 async fn ledger(store: &dyn AnyStore, caller: &Caller, session: SessionId) -> Vec<LedgerRow> {
-    pages(3, |page| store.ledger(caller, session, page)).await
+    pages(3, |page| store.as_caller(caller).ledger(session).page(page)).await
 }
 
 async fn a_run(store: &dyn AnyStore, caller: &Caller, session: SessionId) -> RunId {
-    store.start_run(caller, session, NewRun::default()).await.expect("a run")
+    store.as_caller(caller).start_run(session, NewRun::default()).await.expect("a run")
 }
 
 /// Totals are the sum of the ledger, for session, task, thread and project, whatever the order.
@@ -82,12 +82,17 @@ pub async fn use1(cx: ClauseContext) -> Verdict {
     // The same calls, forward in one thread and backward in the other.
     let mut all = Vec::new();
     for backward in [false, true] {
-        let thread =
-            store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
+        let thread = store
+            .as_caller(&caller)
+            .create_thread(project, NewThread::titled("t"))
+            .await
+            .expect("a thread");
         let mut sessions = Vec::new();
         for task in ["red", "blue", "red"] {
             let new = NewSession::named("s").for_task(task);
-            sessions.push(store.create_session(&caller, thread, new).await.expect("a session").0);
+            sessions.push(
+                store.as_caller(&caller).create_session(thread, new).await.expect("a session"),
+            );
         }
         let mut runs = Vec::new();
         for session in &sessions {
@@ -96,7 +101,8 @@ pub async fn use1(cx: ClauseContext) -> Verdict {
         let order: Vec<usize> = if backward { (0..12).rev().collect() } else { (0..12).collect() };
         for n in order {
             store
-                .book_usage(&caller, runs[n % 3], n.to_string(), booked[n].clone())
+                .as_caller(&caller)
+                .book_usage(runs[n % 3], n.to_string(), booked[n].clone())
                 .await
                 .expect("usage");
         }
@@ -135,7 +141,7 @@ pub async fn use1(cx: ClauseContext) -> Verdict {
 }
 
 async fn the_project(store: &dyn AnyStore, caller: &Caller, project: ProjectId) -> ProjectUsage {
-    store.project_usage(caller, project).await.expect("the project's usage")
+    store.as_caller(caller).project_usage(project).await.expect("the project's usage")
 }
 
 async fn sums(store: &dyn AnyStore, caller: &Caller, thread: ThreadId, sessions: &[SessionId]) {
@@ -162,11 +168,11 @@ pub async fn use2(cx: ClauseContext) -> Verdict {
     let thread = session.thread();
     let (run, other) =
         (a_run(&*store, &caller, session).await, a_run(&*store, &caller, session).await);
-    let first = store.book_usage(&caller, run, "call", call(5, 7)).await.expect("usage");
+    let first = store.as_caller(&caller).book_usage(run, "call", call(5, 7)).await.expect("usage");
     let head = crate::internal::shorthand::head(&*store, &caller, thread).await;
     for store in [&*store, &cx.store().await] {
         for usage in [call(5, 7), call(500, 700)] {
-            let again = store.book_usage(&caller, run, "call", usage).await;
+            let again = store.as_caller(&caller).book_usage(run, "call", usage).await;
             assert_eq!(again.ok(), Some(first), "the first answer");
         }
         assert_eq!(
@@ -176,13 +182,18 @@ pub async fn use2(cx: ClauseContext) -> Verdict {
         );
     }
     // The id is the run's own.
-    let theirs = store.book_usage(&caller, other, "call", call(1, 1)).await.expect("usage");
+    let theirs =
+        store.as_caller(&caller).book_usage(other, "call", call(1, 1)).await.expect("usage");
     assert!(theirs > first);
     // Also after the run ended; a new id is refused then.
-    store.end_run(&caller, run, RunOutcome::Succeeded).await.expect("it ends");
+    store.as_caller(&caller).end_run(run, RunOutcome::Succeeded).await.expect("it ends");
     let reopened = cx.reopen(cx.store().await).await;
-    assert_eq!(reopened.book_usage(&caller, run, "call", call(5, 7)).await.ok(), Some(first));
-    let late = reopened.book_usage(&caller, run, "late", call(5, 7));
+    assert_eq!(
+        reopened.as_caller(&caller).book_usage(run, "call", call(5, 7)).await.ok(),
+        Some(first)
+    );
+    let late_caller = reopened.as_caller(&caller);
+    let late = late_caller.book_usage(run, "late", call(5, 7));
     harmless(&reopened, &caller, thread, ErrorKind::Precondition, late).await;
     // Twins at once count once.
     let stores = [Arc::new(cx.store().await), Arc::new(cx.store().await)];
@@ -190,7 +201,7 @@ pub async fn use2(cx: ClauseContext) -> Verdict {
         let twins = [0, 1].map(|i: usize| {
             let (store, caller) = (stores[i].clone(), caller.clone());
             tokio::spawn(async move {
-                store.book_usage(&caller, other, format!("twin {n}"), call(1, 0)).await
+                store.as_caller(&caller).book_usage(other, format!("twin {n}"), call(1, 0)).await
             })
         });
         let mut seen = Vec::new();
@@ -204,7 +215,8 @@ pub async fn use2(cx: ClauseContext) -> Verdict {
     assert_eq!((totals.calls, totals.tokens), (7, Tokens::new(5 + 1 + 5, 7 + 1)));
     assert_eq!(ledger(&*stores[0], &caller, session).await.len(), 7);
     for bad in [String::new(), "x".repeat(129), "\n".into()] {
-        let refusal = stores[0].book_usage(&caller, other, bad, call(1, 1));
+        let refusal_caller = stores[0].as_caller(&caller);
+        let refusal = refusal_caller.book_usage(other, bad, call(1, 1));
         harmless(&*stores[0], &caller, thread, ErrorKind::Invalid, refusal).await;
     }
     Verdict::Passed
@@ -221,7 +233,7 @@ async fn book_role(cx: ClauseContext, index: usize, args: Value) -> String {
                 for n in 0..25 {
                     let id = format!("{index}/{task}/{n}");
                     let usage = call(1, 2).with_cost(usd(), 3);
-                    store.book_usage(&caller, run, id, usage).await.expect("usage");
+                    store.as_caller(&caller).book_usage(run, id, usage).await.expect("usage");
                 }
             })
         })
@@ -244,9 +256,9 @@ pub async fn use3(cx: ClauseContext) -> Verdict {
         assert_eq!((totals.calls, totals.tokens, totals.turns), (200, Tokens::new(200, 400), 200));
         assert_eq!(totals.cost.get(&usd()), Some(&600));
     }
-    let shown = store.run(&caller, run).await.expect("an answer").expect("the run");
+    let shown = store.as_caller(&caller).run(run).await.expect("an answer").expect("the run");
     assert_eq!(shown.usage.calls, 200);
-    let rows = pages(50, |page| store.ledger(&caller, session, page)).await;
+    let rows = pages(50, |page| store.as_caller(&caller).ledger(session).page(page)).await;
     assert_eq!(sum(&rows), shown.usage);
     Verdict::Passed
 }
@@ -257,10 +269,10 @@ pub async fn use4(cx: ClauseContext) -> Verdict {
     let caller = cx.caller();
     let thread = cx.thread(&store, &caller).await;
     let task = |name: &str| UsageScope::Task(thread, name.into());
-    refused(store.usage(&caller, task("unknown")).await, ErrorKind::NotFound);
+    refused(store.as_caller(&caller).usage(task("unknown")).await, ErrorKind::NotFound);
     let new = NewSession::named("s").for_task("named");
-    let session = store.create_session(&caller, thread, new).await.expect("a session").0;
-    refused(store.usage(&caller, task("unknown")).await, ErrorKind::NotFound);
+    let session = store.as_caller(&caller).create_session(thread, new).await.expect("a session");
+    refused(store.as_caller(&caller).usage(task("unknown")).await, ErrorKind::NotFound);
     for scope in [task("named"), UsageScope::Session(session), UsageScope::Thread(thread)] {
         let none = of(&store, &caller, scope).await;
         assert_eq!(none, RollUp::default());
@@ -273,16 +285,20 @@ pub async fn use4(cx: ClauseContext) -> Verdict {
     // A call of nothing is a call: zero is not none.
     let run = a_run(&store, &caller, session).await;
     assert_eq!(of(&store, &caller, task("named")).await.totals, None, "a run without a call");
-    store.book_usage(&caller, run, "c", Usage::new(Tokens::default(), 0)).await.expect("usage");
+    store
+        .as_caller(&caller)
+        .book_usage(run, "c", Usage::new(Tokens::default(), 0))
+        .await
+        .expect("usage");
     let zero = of(&store, &caller, task("named")).await.totals.expect("booked");
     assert_eq!((zero.calls, zero.tokens, zero.cost.len()), (1, Tokens::default(), 0));
     // A task once named stays known: by an update, by a run, after both are gone.
     let version = session.version();
     let update = UpdateSession { task: Some(Some("renamed".into())), ..UpdateSession::default() };
-    store.update_session(&caller, session, version, update).await.expect("an update");
+    store.as_caller(&caller).update_session(session, version, update).await.expect("an update");
     let other = NewRun { task: Some("the run's".into()), ..NewRun::default() };
-    store.start_run(&caller, session, other).await.expect("a run");
-    store.delete_session(&caller, session).await.expect("it goes");
+    store.as_caller(&caller).start_run(session, other).await.expect("a run");
+    store.as_caller(&caller).delete_session(session).await.expect("it goes");
     let store = cx.reopen(store).await;
     for (name, attempts, calls) in
         [("named", 1, Some(1)), ("renamed", 0, None), ("the run's", 1, None)]
@@ -290,7 +306,7 @@ pub async fn use4(cx: ClauseContext) -> Verdict {
         let it = of(&store, &caller, task(name)).await;
         assert_eq!((it.attempts, it.totals.map(|t| t.calls)), (attempts, calls), "{name}");
     }
-    refused(store.usage(&caller, task("unknown")).await, ErrorKind::NotFound);
+    refused(store.as_caller(&caller).usage(task("unknown")).await, ErrorKind::NotFound);
     Verdict::Passed
 }
 
@@ -309,29 +325,37 @@ pub async fn use6(cx: ClauseContext) -> Verdict {
     let mut sessions = Vec::new();
     for s in 0..2_u64 {
         let new = NewSession::named("s").for_task("task");
-        let session = store.create_session(&caller, thread, new).await.expect("a session").0;
+        let session =
+            store.as_caller(&caller).create_session(thread, new).await.expect("a session");
         let mut before = None;
         for (i, end) in (0_u64..).zip(&ends) {
             let new = NewRun { retry_of: before.filter(|_| i % 2 == 1), ..NewRun::default() };
-            let run = store.start_run(&caller, session, new).await.expect("a run");
+            let run = store.as_caller(&caller).start_run(session, new).await.expect("a run");
             for (n, code) in (0_u64..).zip(["USD", "EUR", "X1"].iter().take(i as usize + 1)) {
                 let currency = Currency::new(code).expect("a currency");
                 let usage = call(10 + i, s).with_cost(currency, 7 * (n + 1));
-                store.book_usage(&caller, run, n.to_string(), usage).await.expect("usage");
+                store
+                    .as_caller(&caller)
+                    .book_usage(run, n.to_string(), usage)
+                    .await
+                    .expect("usage");
             }
             if let Some(end) = end {
-                store.end_run(&caller, run, end.clone()).await.expect("it ends");
+                store.as_caller(&caller).end_run(run, end.clone()).await.expect("it ends");
             }
             before = Some(run);
         }
         sessions.push(session);
     }
     let store = cx.reopen(store).await;
-    let thread_runs = pages(3, |page| store.runs(&caller, RunScope::Thread(thread), page)).await;
+    let thread_runs =
+        pages(3, |page| store.as_caller(&caller).runs(RunScope::Thread(thread)).page(page)).await;
     let mut scopes = vec![(UsageScope::Thread(thread), thread_runs.clone())];
     scopes.push((UsageScope::Task(thread, "task".into()), thread_runs));
     for session in &sessions {
-        let runs = pages(2, |page| store.runs(&caller, RunScope::Session(*session), page)).await;
+        let runs =
+            pages(2, |page| store.as_caller(&caller).runs(RunScope::Session(*session)).page(page))
+                .await;
         assert_eq!(runs.len(), 5);
         let ended: Vec<_> = runs.iter().filter_map(|r| r.ended_at.map(|_| r.version)).collect();
         assert!(
@@ -371,15 +395,22 @@ pub async fn use7(cx: ClauseContext) -> Verdict {
     for n in 0..40_u64 {
         let (run, id) = (if n % 3 == 0 { second } else { run }, format!("call {n}"));
         let usage = call(n, 1).with_cost(usd(), n);
-        let version =
-            store.book_usage(&caller, run, id.clone(), usage.clone()).await.expect("usage");
-        store.book_usage(&caller, beside, id.clone(), usage.clone()).await.expect("usage");
+        let version = store
+            .as_caller(&caller)
+            .book_usage(run, id.clone(), usage.clone())
+            .await
+            .expect("usage");
+        store
+            .as_caller(&caller)
+            .book_usage(beside, id.clone(), usage.clone())
+            .await
+            .expect("usage");
         want.push((version, run, id, usage));
     }
-    store.end_run(&caller, run, RunOutcome::Succeeded).await.expect("it ends");
+    store.as_caller(&caller).end_run(run, RunOutcome::Succeeded).await.expect("it ends");
     let store = cx.reopen(store).await;
     for limit in [1, 7, 40, 1000] {
-        let rows = pages(limit, |page| store.ledger(&caller, session, page)).await;
+        let rows = pages(limit, |page| store.as_caller(&caller).ledger(session).page(page)).await;
         let got: Vec<_> =
             rows.iter().map(|r| (r.version, r.run, r.call.clone(), r.usage.clone())).collect();
         assert_eq!(got, want, "{limit} at a time");

@@ -12,7 +12,7 @@ use sessile_core::{
         CompletionMode, FailureMode, ProjectConfig, RunOutcome, SessionStatus, SubSessionKind,
         SubSessionStatus,
     },
-    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+    store::AnyStore,
 };
 
 use super::tree::{child_of, link, the_edge, under};
@@ -36,42 +36,46 @@ pub async fn sub6(cx: ClauseContext) -> Verdict {
     let thread = cx.thread(&store, &caller).await;
     let parent = named(&store, &caller, thread, "parent").await;
     let (child, edge) = child_of(&store, &caller, parent).await;
-    store.append(&caller, child, says("kept")).await.expect("an entry");
+    store.as_caller(&caller).append(child, says("kept")).await.expect("an entry");
     for end in [parent, child] {
         harmless(
             &store,
             &caller,
             thread,
             ErrorKind::Precondition,
-            store.delete_session(&caller, end),
+            store.as_caller(&caller).delete_session(end),
         )
         .await;
     }
     let before = (
-        store.session(&caller, parent).await.expect("an answer"),
+        store.as_caller(&caller).session(parent).await.expect("an answer"),
         crate::internal::shorthand::texts(&store, &caller, child).await,
     );
-    store.delete_edge(&caller, edge).await.expect("it goes");
+    store.as_caller(&caller).delete_edge(edge).await.expect("it goes");
     let head = crate::internal::shorthand::head(&store, &caller, thread).await;
     for store in [&store, &cx.store().await] {
-        store.delete_edge(&caller, edge).await.expect("it is gone already");
+        store.as_caller(&caller).delete_edge(edge).await.expect("it is gone already");
         assert_eq!(
             crate::internal::shorthand::head(store, &caller, thread).await,
             head,
             "deleting again writes nothing"
         );
-        assert_eq!(store.edge(&caller, edge).await.expect("an answer"), None);
+        assert_eq!(store.as_caller(&caller).edge(edge).await.expect("an answer"), None);
     }
     let after = (
-        store.session(&caller, parent).await.expect("an answer"),
+        store.as_caller(&caller).session(parent).await.expect("an answer"),
         crate::internal::shorthand::texts(&store, &caller, child).await,
     );
     assert_eq!(before, after);
-    let now = store.session(&caller, child).await.expect("an answer").expect("the child stays");
+    let now =
+        store.as_caller(&caller).session(child).await.expect("an answer").expect("the child stays");
     assert_eq!((now.parent, now.depth), (None, 0));
-    refused(store.update_edge(&caller, edge, 1, UpdateEdge::default()).await, ErrorKind::NotFound);
+    refused(
+        store.as_caller(&caller).update_edge(edge, 1, UpdateEdge::default()).await,
+        ErrorKind::NotFound,
+    );
     // Ends that do not exist, or not any more.
-    store.delete_session(&caller, child).await.expect("it goes");
+    store.as_caller(&caller).delete_session(child).await.expect("it goes");
     for gone in [child, SessionId::new(thread, 1 << 40), SessionId::new(thread, 1)] {
         for link in [link(parent, gone), link(gone, parent)] {
             harmless(
@@ -79,11 +83,12 @@ pub async fn sub6(cx: ClauseContext) -> Verdict {
                 &caller,
                 thread,
                 ErrorKind::NotFound,
-                store.link_sessions(&caller, link),
+                store.as_caller(&caller).link_sessions(link),
             )
             .await;
         }
-        let refusal = store.create_session(&caller, thread, under(gone));
+        let refusal_caller = store.as_caller(&caller);
+        let refusal = refusal_caller.create_session(thread, under(gone));
         harmless(&store, &caller, thread, ErrorKind::NotFound, refusal).await;
     }
     Verdict::Passed
@@ -96,7 +101,7 @@ async fn widen(cx: ClauseContext, _index: usize, args: Value) -> String {
     let parent: SessionId = serde_json::from_value(args["parent"].clone()).expect("a session");
     let mut made = 0;
     loop {
-        match store.create_session(&caller, parent.thread(), under(parent)).await {
+        match store.as_caller(&caller).create_session(parent.thread(), under(parent)).await {
             Ok(_) => made += 1,
             Err(Error::Capacity { .. }) => return made.to_string(),
             Err(error) => panic!("neither made nor over the cap: {error}"),
@@ -118,9 +123,18 @@ pub async fn sub7(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
     let caller = cx.caller();
     let config = ProjectConfig::default().with_max_delegation_depth(2).with_max_delegation_width(3);
-    let project = store.create_project(&caller, "capped", config.clone()).await.expect("a project");
-    let thread =
-        store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
+    let project = store
+        .as_caller(&caller)
+        .create_project(
+            sessile_core::command::NewProject::named("capped").with_config(config.clone()),
+        )
+        .await
+        .expect("a project");
+    let thread = store
+        .as_caller(&caller)
+        .create_thread(project, NewThread::titled("t"))
+        .await
+        .expect("a thread");
     let parent = named(&store, &caller, thread, "parent").await;
     let kind = ErrorKind::Capacity;
     // Exactly the cap passes.
@@ -128,18 +142,22 @@ pub async fn sub7(cx: ClauseContext) -> Verdict {
     for _ in 0..3 {
         children.push(child_of(&store, &caller, parent).await);
     }
-    let refusal = store.create_session(&caller, thread, under(parent));
+    let refusal_caller = store.as_caller(&caller);
+    let refusal = refusal_caller.create_session(thread, under(parent));
     over(harmless(&store, &caller, thread, kind, refusal).await, parent, "delegation width", 3, 4);
     let loose = named(&store, &caller, thread, "loose").await;
-    let refusal = store.link_sessions(&caller, link(parent, loose));
+    let refusal_caller = store.as_caller(&caller);
+    let refusal = refusal_caller.link_sessions(link(parent, loose));
     over(harmless(&store, &caller, thread, kind, refusal).await, parent, "delegation width", 3, 4);
     let (deepest, _) = child_of(&store, &caller, children[0].0).await;
-    let refusal = store.create_session(&caller, thread, under(deepest));
+    let refusal_caller = store.as_caller(&caller);
+    let refusal = refusal_caller.create_session(thread, under(deepest));
     over(harmless(&store, &caller, thread, kind, refusal).await, deepest, "delegation depth", 2, 3);
     // A link counts the deepest descendant of the child.
     let tall = named(&store, &caller, thread, "tall").await;
     child_of(&store, &caller, tall).await;
-    let refusal = store.link_sessions(&caller, link(children[1].0, tall));
+    let refusal_caller = store.as_caller(&caller);
+    let refusal = refusal_caller.link_sessions(link(children[1].0, tall));
     over(
         harmless(&store, &caller, thread, kind, refusal).await,
         children[1].0,
@@ -153,10 +171,15 @@ pub async fn sub7(cx: ClauseContext) -> Verdict {
             .into_iter()
             .enumerate()
     {
-        let run = store.start_run(&caller, children[i].0, NewRun::default()).await.expect("a run");
-        let refusal = store.create_session(&caller, thread, under(parent));
+        let run = store
+            .as_caller(&caller)
+            .start_run(children[i].0, NewRun::default())
+            .await
+            .expect("a run");
+        let refusal_caller = store.as_caller(&caller);
+        let refusal = refusal_caller.create_session(thread, under(parent));
         harmless(&store, &caller, thread, kind, refusal).await;
-        store.end_run(&caller, run, outcome).await.expect("it ends");
+        store.as_caller(&caller).end_run(run, outcome).await.expect("it ends");
         let edge = the_edge(&store, &caller, children[i].1).await;
         assert!(!edge.status.is_live(), "{edge:?}");
         let (_, edge) = child_of(&store, &caller, parent).await;
@@ -165,10 +188,10 @@ pub async fn sub7(cx: ClauseContext) -> Verdict {
             &caller,
             thread,
             kind,
-            store.create_session(&caller, thread, under(parent)),
+            store.as_caller(&caller).create_session(thread, under(parent)),
         )
         .await;
-        store.delete_edge(&caller, edge).await.expect("it goes");
+        store.as_caller(&caller).delete_edge(edge).await.expect("it goes");
         child_of(&store, &caller, parent).await;
     }
     // A lowered cap ends nothing that lives; a raised one is seen at once, by other handles too.
@@ -177,24 +200,37 @@ pub async fn sub7(cx: ClauseContext) -> Verdict {
         name: None,
         config: Some(caps),
     };
-    let version =
-        store.project(&caller, project).await.expect("an answer").expect("a project").version;
+    let version = store
+        .as_caller(&caller)
+        .project(project)
+        .await
+        .expect("an answer")
+        .expect("a project")
+        .version;
     let lower = config.clone().with_max_delegation_width(0);
-    let version =
-        store.update_project(&caller, project, version, update(lower)).await.expect("an update");
-    let refusal = wider.create_session(&caller, thread, under(parent));
+    let version = store
+        .as_caller(&caller)
+        .update_project(project, version, update(lower))
+        .await
+        .expect("an update");
+    let refusal_caller = wider.as_caller(&caller);
+    let refusal = refusal_caller.create_session(thread, under(parent));
     over(harmless(&store, &caller, thread, kind, refusal).await, parent, "delegation width", 0, 4);
-    let live = pages(100, |page| store.children(&caller, parent, page)).await;
+    let live = pages(100, |page| store.as_caller(&caller).children(parent).page(page)).await;
     assert_eq!(live.iter().filter(|e| e.status.is_live()).count(), 3);
     let raised = config.with_max_delegation_width(40).with_max_delegation_depth(3);
-    store.update_project(&caller, project, version, update(raised)).await.expect("an update");
-    let made = wider.create_session(&caller, thread, under(deepest)).await;
+    store
+        .as_caller(&caller)
+        .update_project(project, version, update(raised))
+        .await
+        .expect("an update");
+    let made = wider.as_caller(&caller).create_session(thread, under(deepest)).await;
     made.expect("the raised cap of depth");
 
     let wide = named(&store, &caller, thread, "wide").await;
     let made = cx.processes("sub widen", 3, &json!({ "parent": wide })).await;
     let made: usize = made.iter().map(|n| n.parse::<usize>().expect("a number")).sum();
-    let listed = pages(100, |page| store.children(&caller, wide, page)).await;
+    let listed = pages(100, |page| store.as_caller(&caller).children(wide).page(page)).await;
     assert_eq!((made, listed.len()), (40, 40), "all processes together reach the cap exactly");
     Verdict::Passed
 }
@@ -205,7 +241,7 @@ pub async fn sub9(cx: ClauseContext) -> Verdict {
     let caller = cx.caller();
     let thread = cx.thread(&store, &caller).await;
     let parent = named(&store, &caller, thread, "parent").await;
-    let run = store.start_run(&caller, parent, NewRun::default()).await.expect("a run");
+    let run = store.as_caller(&caller).start_run(parent, NewRun::default()).await.expect("a run");
     let mut made = Vec::new();
     let kinds =
         [SubSessionKind::AgentSpawn, SubSessionKind::UserHandoff, SubSessionKind::Intervention];
@@ -225,14 +261,12 @@ pub async fn sub9(cx: ClauseContext) -> Verdict {
             spawned_by_run: (i % 2 == 1).then_some(run),
         };
         let (child, edge) = if i < 4 {
-            let session = NewSession::named("child").under(new.clone());
-            let (child, edge) =
-                store.create_session(&caller, thread, session).await.expect("a child");
-            (child, edge.expect("an edge"))
+            let made = store.as_caller(&caller).create_sub_session(new.clone(), "child").await;
+            made.expect("a child")
         } else {
             let child = named(&store, &caller, thread, "child").await;
             let link = LinkSessions { child, edge: new.clone() };
-            (child, store.link_sessions(&caller, link).await.expect("an edge"))
+            (child, store.as_caller(&caller).link_sessions(link).await.expect("an edge"))
         };
         assert_eq!(the_edge(&store, &caller, edge).await.version, edge.version());
         made.push((child, edge, new));
@@ -256,8 +290,12 @@ pub async fn sub9(cx: ClauseContext) -> Verdict {
                     (edge.status, edge.created_at),
                     (SubSessionStatus::Pending, edge.updated_at)
                 );
-                let child =
-                    store.session(&caller, child).await.expect("an answer").expect("the child");
+                let child = store
+                    .as_caller(&caller)
+                    .session(child)
+                    .await
+                    .expect("an answer")
+                    .expect("the child");
                 assert_eq!((child.parent, child.depth), (Some(id), 1));
             }
         }
@@ -267,10 +305,10 @@ pub async fn sub9(cx: ClauseContext) -> Verdict {
     check(Arc::new(cx.store().await)).await;
     // A run that is not the parent's, or has ended, or never was.
     let other = named(&store, &caller, thread, "other").await;
-    let theirs = store.start_run(&caller, other, NewRun::default()).await.expect("a run");
+    let theirs = store.as_caller(&caller).start_run(other, NewRun::default()).await.expect("a run");
     let asked = |run| NewSubSession { spawned_by_run: Some(run), ..NewSubSession::under(other) };
-    let create =
-        |run| store.create_session(&caller, thread, NewSession::default().under(asked(run)));
+    let writer = store.as_caller(&caller);
+    let create = |run| writer.create_session(thread, NewSession::default().under(asked(run)));
     harmless(&store, &caller, thread, ErrorKind::Precondition, create(run)).await;
     harmless(
         &store,
@@ -280,11 +318,12 @@ pub async fn sub9(cx: ClauseContext) -> Verdict {
         create(sessile_core::id::RunId::new(thread, 1)),
     )
     .await;
-    store.end_run(&caller, theirs, RunOutcome::Succeeded).await.expect("it ends");
+    store.as_caller(&caller).end_run(theirs, RunOutcome::Succeeded).await.expect("it ends");
     let ended = create(theirs).await.expect_err("an ended run asks for nothing");
     assert!(matches!(ended.kind(), ErrorKind::Precondition | ErrorKind::NotFound), "{ended}");
     let long = NewSubSession::under(other).for_purpose("x".repeat(257));
-    let create = store.create_session(&caller, thread, NewSession::default().under(long));
+    let create_caller = store.as_caller(&caller);
+    let create = create_caller.create_session(thread, NewSession::default().under(long));
     harmless(&store, &caller, thread, ErrorKind::Invalid, create).await;
     Verdict::Passed
 }
@@ -301,7 +340,8 @@ pub async fn sub10(cx: ClauseContext) -> Verdict {
         failure_mode: Some(FailureMode::FailFast),
         completion_mode: Some(CompletionMode::MergeBack),
     };
-    let version = store.update_edge(&caller, id, id.version(), all).await.expect("an update");
+    let version =
+        store.as_caller(&caller).update_edge(id, id.version(), all).await.expect("an update");
     let edge = the_edge(&*store, &caller, id).await;
     assert_eq!((edge.version, edge.purpose.as_deref()), (version, Some("why")));
     assert_eq!(
@@ -316,31 +356,36 @@ pub async fn sub10(cx: ClauseContext) -> Verdict {
     };
     let clear = UpdateEdge { purpose: Some(None), ..UpdateEdge::default() };
     for expected in [0, id.version(), version + 1] {
-        let update = store.update_edge(&caller, id, expected, clear.clone());
+        let update_caller = store.as_caller(&caller);
+        let update = update_caller.update_edge(id, expected, clear.clone());
         let error = harmless(&*store, &caller, thread, ErrorKind::Stale, update).await;
         stale(error, (expected, version));
     }
     // A change of the child's name is none of the edge; a step of its status is.
-    let version = store.update_edge(&caller, id, version, clear).await.expect("an update");
+    let version =
+        store.as_caller(&caller).update_edge(id, version, clear).await.expect("an update");
     assert_eq!(the_edge(&*store, &caller, id).await.purpose, None);
-    store.append(&caller, child, says("x")).await.expect("an entry");
+    store.as_caller(&caller).append(child, says("x")).await.expect("an entry");
     assert_eq!(the_edge(&*store, &caller, id).await.version, version);
-    let run = store.start_run(&caller, child, NewRun::default()).await.expect("a run");
+    let run = store.as_caller(&caller).start_run(child, NewRun::default()).await.expect("a run");
     let active = the_edge(&*store, &caller, id).await;
     assert_eq!((active.status, active.version), (SubSessionStatus::Active, run.version()));
-    let update = store.update_edge(&caller, id, version, UpdateEdge::default());
+    let update_caller = store.as_caller(&caller);
+    let update = update_caller.update_edge(id, version, UpdateEdge::default());
     stale(
         harmless(&*store, &caller, thread, ErrorKind::Stale, update).await,
         (version, run.version()),
     );
-    let version = store.end_run(&caller, run, RunOutcome::Succeeded).await.expect("it ends");
+    let version =
+        store.as_caller(&caller).end_run(run, RunOutcome::Succeeded).await.expect("it ends");
     let idle = the_edge(&*store, &caller, id).await;
     assert_eq!((idle.status, idle.version), (SubSessionStatus::Idle, version));
     // A terminal edge stays as it is when the child works again; one above a failed session fails with it.
-    store.start_run(&caller, child, NewRun::default()).await.expect("a run");
+    store.as_caller(&caller).start_run(child, NewRun::default()).await.expect("a run");
     assert_eq!(the_edge(&*store, &caller, id).await, idle);
     let (second, below) = child_of(&*store, &caller, parent).await;
-    let failed = store.set_status(&caller, second, SessionStatus::Failed).await.expect("a status");
+    let failed =
+        store.as_caller(&caller).set_status(second, SessionStatus::Failed).await.expect("a status");
     let edge = the_edge(&*store, &caller, below).await;
     assert_eq!((edge.status, edge.version), (SubSessionStatus::Failed, failed));
 
@@ -350,7 +395,7 @@ pub async fn sub10(cx: ClauseContext) -> Verdict {
         .map(|i| {
             let (store, caller) = (stores[i % 2].clone(), caller.clone());
             tokio::spawn(async move {
-                store.update_edge(&caller, id, version, purpose(format!("{i}"))).await
+                store.as_caller(&caller).update_edge(id, version, purpose(format!("{i}"))).await
             })
         })
         .collect();

@@ -7,7 +7,6 @@ use sessile_core::{
     command::{NewRun, NewThread, Paging, RunScope},
     error::Error,
     model::{RunOutcome, SessionStatus, Tokens, Usage},
-    store::{SessionStoreExt, ThreadStoreExt},
 };
 
 use super::fields::the_session;
@@ -31,8 +30,9 @@ pub async fn ses10(cx: ClauseContext) -> Verdict {
     let mut session = the_session(&store, &caller, own.session).await;
     let mut thread = the_thread(&store, &caller, own.thread).await;
     let mut entries = shorthand::log(&store, &caller, own.session, 10).await;
-    let mut run = store.run(&caller, own.run).await.expect("an answer").expect("the run");
-    let mut edge = store.edge(&caller, own.edge).await.expect("an answer").expect("the edge");
+    let mut run = store.as_caller(&caller).run(own.run).await.expect("an answer").expect("the run");
+    let mut edge =
+        store.as_caller(&caller).edge(own.edge).await.expect("an answer").expect("the edge");
     let mut answers = Vec::new();
     for method in calls_with_ids(&own, &own).iter().filter(|m| m.request.is_query()) {
         answers.push(format!("{:?}", method.request.send(&store, &caller).await));
@@ -63,10 +63,10 @@ pub async fn ses11(cx: ClauseContext) -> Verdict {
     let own = Ids::make(&store, &caller).await;
     let journal = cx.journal().await;
     // A lease that none of these calls holds, on every session that is written to.
-    let edge = store.edge(&caller, own.edge).await.expect("an answer").expect("the edge");
+    let edge = store.as_caller(&caller).edge(own.edge).await.expect("an answer").expect("the edge");
     let ttl = Duration::from_secs(60);
     for session in [own.session, edge.child] {
-        store.claim_lease(&caller, session, ttl).await.expect("a lease");
+        store.as_caller(&caller).claim_lease(session, ttl).await.expect("a lease");
     }
     let shown = || async {
         let mut all = Vec::new();
@@ -97,16 +97,17 @@ pub async fn ses11(cx: ClauseContext) -> Verdict {
         {
             refused(method.request.send(&store, &caller.with_lease(1)).await, ErrorKind::Invalid);
         }
-        refused(store.delete_thread(&caller, own.thread).await, ErrorKind::Precondition);
-        refused(store.archive_thread(&caller, own.thread).await, ErrorKind::Precondition);
+        refused(store.as_caller(&caller).delete_thread(own.thread).await, ErrorKind::Precondition);
+        refused(store.as_caller(&caller).archive_thread(own.thread).await, ErrorKind::Precondition);
         let bad = NewThread::titled("x\n");
-        refused(store.create_thread(&caller, own.project, bad).await, ErrorKind::Invalid);
+        refused(store.as_caller(&caller).create_thread(own.project, bad).await, ErrorKind::Invalid);
     })
     .await;
     assert_eq!(shown().await, before);
     let next = the_thread(&store, &caller, own.thread).await;
     store
-        .update_thread(&caller, own.thread, next.version, Default::default())
+        .as_caller(&caller)
+        .update_thread(own.thread, next.version, Default::default())
         .await
         .expect("the next write");
     Verdict::Passed
@@ -131,29 +132,49 @@ pub async fn ses14(cx: ClauseContext) -> Verdict {
     for step in 0..7 {
         clock.advance(Duration::from_secs(10));
         at().await;
-        store.append(&caller, other, says("beside")).await.expect("an entry");
-        assert!(store.reopen_session(&caller, session).await.is_err(), "it has not failed");
+        store.as_caller(&caller).append(other, says("beside")).await.expect("an entry");
+        assert!(
+            store.as_caller(&caller).reopen_session(session).await.is_err(),
+            "it has not failed"
+        );
         assert_eq!(at().await.0, moved, "reads, refusals and others do not move it");
         let lane = async {
             match step {
-                0 => drop(store.append(&caller, session, says("x")).await?),
-                1 => drop(store.start_run(&caller, session, NewRun::default()).await?),
+                0 => drop(store.as_caller(&caller).append(session, says("x")).await?),
+                1 => drop(store.as_caller(&caller).start_run(session, NewRun::default()).await?),
                 2 => {
-                    let runs =
-                        store.runs(&caller, RunScope::Session(session), Paging::default()).await?;
+                    let runs = store
+                        .as_caller(&caller)
+                        .runs(RunScope::Session(session))
+                        .page(Paging::default())
+                        .await?;
                     let run = runs.items[0].id;
-                    store.book_usage(&caller, run, "c", Usage::new(Tokens::new(1, 1), 1)).await?;
+                    store
+                        .as_caller(&caller)
+                        .book_usage(run, "c", Usage::new(Tokens::new(1, 1), 1))
+                        .await?;
                 }
                 3 => {
-                    let runs =
-                        store.runs(&caller, RunScope::Session(session), Paging::default()).await?;
-                    store.end_run(&caller, runs.items[0].id, RunOutcome::Succeeded).await?;
+                    let runs = store
+                        .as_caller(&caller)
+                        .runs(RunScope::Session(session))
+                        .page(Paging::default())
+                        .await?;
+                    store
+                        .as_caller(&caller)
+                        .end_run(runs.items[0].id, RunOutcome::Succeeded)
+                        .await?;
                 }
-                4 => drop(store.set_status(&caller, session, SessionStatus::Active).await?),
-                5 => drop(store.claim_lease(&caller, session, Duration::from_secs(9)).await?),
+                4 => {
+                    store.as_caller(&caller).set_status(session, SessionStatus::Active).await?;
+                }
+                5 => {
+                    store.as_caller(&caller).claim_lease(session, Duration::from_secs(9)).await?;
+                }
                 _ => {
-                    let token = store.lease(&caller, session).await?.expect("a lease").token;
-                    store.release_lease(&caller.with_lease(token), session).await?;
+                    let token =
+                        store.as_caller(&caller).lease(session).await?.expect("a lease").token;
+                    store.as_caller(&caller.with_lease(token)).release_lease(session).await?;
                 }
             }
             Ok::<_, Error>(())
@@ -163,7 +184,7 @@ pub async fn ses14(cx: ClauseContext) -> Verdict {
         assert_eq!(at().await, (moved, moved), "step {step} moves it");
     }
     clock.rewind(Duration::from_secs(3600));
-    store.append(&caller, session, says("late")).await.expect("an entry");
+    store.as_caller(&caller).append(session, says("late")).await.expect("an entry");
     assert_eq!(at().await, (moved, moved), "it never goes back");
     Verdict::Passed
 }

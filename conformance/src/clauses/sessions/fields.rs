@@ -8,7 +8,7 @@ use sessile_core::{
     error::{Closure, Counter, Error, State},
     id::{AgentId, SessionId},
     model::{Actor, Labels, RunOutcome, Session, SessionStatus, Tokens, Usage},
-    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+    store::AnyStore,
 };
 
 use crate::{
@@ -28,7 +28,7 @@ pub(super) async fn the_session(
     caller: &Caller,
     session: SessionId,
 ) -> Session {
-    store.session(caller, session).await.expect("an answer").expect("the session exists")
+    store.as_caller(caller).session(session).await.expect("an answer").expect("the session exists")
 }
 
 pub(super) fn agent(caller: &Caller, name: &str) -> Actor {
@@ -51,9 +51,9 @@ pub async fn ses1(cx: ClauseContext) -> Verdict {
         .owned_by(actor.clone());
     for new in [NewSession::default(), new, NewSession::named("")] {
         let before = the_thread(&store, &caller, thread).await;
-        let (id, edge) =
-            store.create_session(&caller, thread, new.clone()).await.expect("a session");
-        assert_eq!((edge, id.version()), (None, before.head + 1));
+        let id =
+            store.as_caller(&caller).create_session(thread, new.clone()).await.expect("a session");
+        assert_eq!(id.version(), before.head + 1);
         for store in [&store, &cx.store().await] {
             let session = the_session(store, &caller, id).await;
             assert_eq!((session.status, session.owner_version), (SessionStatus::Idle, 0));
@@ -79,7 +79,14 @@ pub async fn ses1(cx: ClauseContext) -> Verdict {
         NewSession::default().for_task("x".repeat(129)),
         NewSession::default().with_label("", "v"),
     ] {
-        harmless(&store, &caller, thread, kind, store.create_session(&caller, thread, bad)).await;
+        harmless(
+            &store,
+            &caller,
+            thread,
+            kind,
+            store.as_caller(&caller).create_session(thread, bad),
+        )
+        .await;
     }
     let held = caller.with_lease(1);
     harmless(
@@ -87,7 +94,7 @@ pub async fn ses1(cx: ClauseContext) -> Verdict {
         &caller,
         thread,
         kind,
-        store.create_session(&held, thread, NewSession::default()),
+        store.as_caller(&held).create_session(thread, NewSession::default()),
     )
     .await;
     Verdict::Passed
@@ -101,7 +108,8 @@ pub async fn ses2(cx: ClauseContext) -> Verdict {
     let other = Ids::make(&store, &caller).await;
     let foreign = cx.thread(&store, &theirs).await;
     let new = NewSession::default;
-    let create = |thread, new| store.create_session(&caller, thread, new);
+    let writer = store.as_caller(&caller);
+    let create = |thread, new: NewSession| writer.create_session(thread, new);
     harmless(&store, &caller, own.thread, ErrorKind::NotFound, create(own.missing().thread, new()))
         .await;
     harmless(&store, &theirs, foreign, ErrorKind::TenantIsolation, create(foreign, new())).await;
@@ -112,15 +120,15 @@ pub async fn ses2(cx: ClauseContext) -> Verdict {
     let Error::WrongThread { what, expected } = &error else { panic!("{error:?}") };
     assert_eq!((what, expected), (&other.session.into(), &own.thread.into()));
     let archived = cx.thread(&store, &caller).await;
-    store.archive_thread(&caller, archived).await.expect("it is archived");
+    store.as_caller(&caller).archive_thread(archived).await.expect("it is archived");
     let error =
         harmless(&store, &caller, archived, ErrorKind::Closed, create(archived, new())).await;
     closed(&error, Closure::ThreadArchived(archived), "create_session");
-    store.archive_project(&caller, own.project).await.expect("it is archived");
+    store.as_caller(&caller).archive_project(own.project).await.expect("it is archived");
     let error =
         harmless(&store, &caller, own.thread, ErrorKind::Closed, create(own.thread, new())).await;
     closed(&error, Closure::ProjectArchived(own.project), "create_session");
-    let id = create(other.thread, new()).await.expect("an open thread of an open project").0;
+    let id = create(other.thread, new()).await.expect("an open thread of an open project");
     assert_eq!(the_session(&store, &caller, id).await.project, other.project);
     Verdict::Passed
 }
@@ -141,7 +149,8 @@ pub async fn ses3(cx: ClauseContext) -> Verdict {
         task: Some(Some("t".into())),
         actor: Some(agent(&caller, "owner")),
     };
-    let version = store.update_session(&caller, id, first.version, all).await.expect("an update");
+    let version =
+        store.as_caller(&caller).update_session(id, first.version, all).await.expect("an update");
     let now = the_session(&store, &caller, id).await;
     assert_eq!((now.id, &now.tenant, now.project), (first.id, &first.tenant, first.project));
     assert_eq!(
@@ -158,11 +167,15 @@ pub async fn ses3(cx: ClauseContext) -> Verdict {
     // An owner is attached once; it is handed over, never replaced.
     let usurp =
         UpdateSession { actor: Some(agent(&caller, "usurper")), ..UpdateSession::default() };
-    let refusal =
-        store.update_session(&caller, id, version, usurp).await.expect_err("it has an owner");
+    let refusal = store
+        .as_caller(&caller)
+        .update_session(id, version, usurp)
+        .await
+        .expect_err("it has an owner");
     assert!(matches!(refusal.kind(), ErrorKind::Precondition | ErrorKind::Fenced), "{refusal}");
     let clear = UpdateSession { name: Some(None), task: Some(None), ..UpdateSession::default() };
-    let version = store.update_session(&caller, id, version, clear).await.expect("an update");
+    let version =
+        store.as_caller(&caller).update_session(id, version, clear).await.expect("an update");
     let store = cx.reopen(store).await;
     let now = the_session(&store, &caller, id).await;
     assert_eq!((now.name, now.task, now.version), (None, None, version));
@@ -200,9 +213,10 @@ pub async fn ses4(cx: ClauseContext) -> Verdict {
         for to in [Idle, Active, AwaitingHitl, Failed, Locked, AwaitingMerge, Archived] {
             let session = named(&store, &caller, thread, "s").await;
             if from != Idle {
-                store.set_status(&caller, session, from).await.expect("a status");
+                store.as_caller(&caller).set_status(session, from).await.expect("a status");
             }
-            let set = store.set_status(&caller, session, to);
+            let set_caller = store.as_caller(&caller);
+            let set = set_caller.set_status(session, to);
             if legal.contains(&(from, to)) {
                 let version = set.await.unwrap_or_else(|e| panic!("{from} to {to}: {e}"));
                 let now = the_session(&store, &caller, session).await;
@@ -213,7 +227,8 @@ pub async fn ses4(cx: ClauseContext) -> Verdict {
                 assert_eq!(the_session(&store, &caller, session).await.status, from);
             }
             let status = the_session(&store, &caller, session).await.status;
-            let reopen = store.reopen_session(&caller, session);
+            let reopen_caller = store.as_caller(&caller);
+            let reopen = reopen_caller.reopen_session(session);
             if status == Failed {
                 let version = reopen.await.expect("a failed session reopens");
                 let now = the_session(&store, &caller, session).await;
@@ -225,28 +240,29 @@ pub async fn ses4(cx: ClauseContext) -> Verdict {
     }
     // While a run lives, its status rules; a failed session takes no run before it is reopened.
     let session = named(&store, &caller, thread, "s").await;
-    let run = store.start_run(&caller, session, NewRun::default()).await.expect("a run");
+    let run = store.as_caller(&caller).start_run(session, NewRun::default()).await.expect("a run");
     for to in [Idle, AwaitingHitl, Failed] {
         harmless(
             &store,
             &caller,
             thread,
             ErrorKind::Precondition,
-            store.set_status(&caller, session, to),
+            store.as_caller(&caller).set_status(session, to),
         )
         .await;
     }
     let failed = RunOutcome::Failed { reason: "why not".into() };
-    store.end_run(&caller, run, failed).await.expect("it ends");
+    store.as_caller(&caller).end_run(run, failed).await.expect("it ends");
     assert_eq!(the_session(&store, &caller, session).await.status, Failed);
-    let start = store.start_run(&caller, session, NewRun::default());
+    let start_caller = store.as_caller(&caller);
+    let start = start_caller.start_run(session, NewRun::default());
     let error = harmless(&store, &caller, thread, ErrorKind::Precondition, start).await;
     assert!(
         matches!(error, Error::IllegalTransition { from: State::Session(Failed), .. }),
         "{error:?}"
     );
-    store.reopen_session(&caller, session).await.expect("it reopens");
-    store.start_run(&caller, session, NewRun::default()).await.expect("a run");
+    store.as_caller(&caller).reopen_session(session).await.expect("it reopens");
+    store.as_caller(&caller).start_run(session, NewRun::default()).await.expect("a run");
     Verdict::Passed
 }
 
@@ -259,17 +275,26 @@ pub async fn ses5(cx: ClauseContext) -> Verdict {
         |name: &str| UpdateSession { name: Some(Some(name.into())), ..UpdateSession::default() };
     let version = the_session(&*store, &caller, id).await.version;
     // What others do beside it does not make it stale.
-    store.append(&caller, id, says("x")).await.expect("an entry");
-    let run = store.start_run(&caller, id, NewRun::default()).await.expect("a run");
-    store.book_usage(&caller, run, "c", Usage::new(Tokens::new(1, 1), 1)).await.expect("usage");
-    store.end_run(&caller, run, RunOutcome::Succeeded).await.expect("it ends");
-    let token = store.claim_lease(&caller, id, Duration::from_secs(9)).await.expect("a lease");
-    store.release_lease(&caller.with_lease(token), id).await.expect("it is given back");
+    store.as_caller(&caller).append(id, says("x")).await.expect("an entry");
+    let run = store.as_caller(&caller).start_run(id, NewRun::default()).await.expect("a run");
+    store
+        .as_caller(&caller)
+        .book_usage(run, "c", Usage::new(Tokens::new(1, 1), 1))
+        .await
+        .expect("usage");
+    store.as_caller(&caller).end_run(run, RunOutcome::Succeeded).await.expect("it ends");
+    let token =
+        store.as_caller(&caller).claim_lease(id, Duration::from_secs(9)).await.expect("a lease");
+    store.as_caller(&caller.with_lease(token)).release_lease(id).await.expect("it is given back");
     assert_eq!(the_session(&*store, &caller, id).await.version, version);
-    let version =
-        store.update_session(&caller, id, version, rename("two")).await.expect("an update");
+    let version = store
+        .as_caller(&caller)
+        .update_session(id, version, rename("two"))
+        .await
+        .expect("an update");
     for expected in [0, version - 1, version + 1] {
-        let update = store.update_session(&caller, id, expected, rename("x"));
+        let update_caller = store.as_caller(&caller);
+        let update = update_caller.update_session(id, expected, rename("x"));
         let error = harmless(&*store, &caller, id.thread(), ErrorKind::Stale, update).await;
         match error {
             Error::Stale { what, counter: Counter::Version, expected: told, actual } => {
@@ -283,7 +308,9 @@ pub async fn ses5(cx: ClauseContext) -> Verdict {
         .map(|i| {
             let (store, caller) = (stores[i % 2].clone(), caller.clone());
             let update = rename(&format!("racer {i}"));
-            tokio::spawn(async move { store.update_session(&caller, id, version, update).await })
+            tokio::spawn(async move {
+                store.as_caller(&caller).update_session(id, version, update).await
+            })
         })
         .collect();
     let mut won = Vec::new();

@@ -11,7 +11,7 @@ use sessile_core::{
     id::SessionId,
     journal::Direction,
     model::{RunOutcome, SessionStatus, Tokens, Usage},
-    store::{AnyStore, SessionStoreExt},
+    store::AnyStore,
 };
 
 use super::fields::{agent, the_session};
@@ -33,9 +33,11 @@ pub async fn ses7(cx: ClauseContext) -> Verdict {
     let caller = cx.caller();
     let own = Ids::make(&store, &caller).await;
     let thread = own.thread;
-    let child = store.edge(&caller, own.edge).await.expect("an answer").expect("the edge").child;
+    let child =
+        store.as_caller(&caller).edge(own.edge).await.expect("an answer").expect("the edge").child;
     for session in [own.session, child] {
-        let delete = store.delete_session(&caller, session);
+        let delete_caller = store.as_caller(&caller);
+        let delete = delete_caller.delete_session(session);
         match harmless(&store, &caller, thread, ErrorKind::Precondition, delete).await {
             Error::SessionLinked { session: named, edge } => {
                 assert_eq!((named, edge), (session, own.edge));
@@ -43,24 +45,27 @@ pub async fn ses7(cx: ClauseContext) -> Verdict {
             other => panic!("{other:?}"),
         }
     }
-    store.delete_edge(&caller, own.edge).await.expect("it goes");
+    store.as_caller(&caller).delete_edge(own.edge).await.expect("it goes");
     let usage = Usage::new(Tokens::new(3, 4), 1);
-    store.book_usage(&caller, own.run, "call", usage).await.expect("usage");
-    let token =
-        store.claim_lease(&caller, own.session, Duration::from_secs(60)).await.expect("a lease");
+    store.as_caller(&caller).book_usage(own.run, "call", usage).await.expect("usage");
+    let token = store
+        .as_caller(&caller)
+        .claim_lease(own.session, Duration::from_secs(60))
+        .await
+        .expect("a lease");
     harmless(
         &store,
         &caller,
         thread,
         ErrorKind::Fenced,
-        store.delete_session(&caller, own.session),
+        store.as_caller(&caller).delete_session(own.session),
     )
     .await;
-    store.delete_session(&caller.with_lease(token), own.session).await.expect("it goes");
+    store.as_caller(&caller.with_lease(token)).delete_session(own.session).await.expect("it goes");
     let head = shorthand::head(&store, &caller, thread).await;
     for round in 0..3 {
         let store = if round == 2 { cx.reopen(cx.store().await).await } else { cx.store().await };
-        store.delete_session(&caller, own.session).await.expect("it is gone already");
+        store.as_caller(&caller).delete_session(own.session).await.expect("it is gone already");
         assert_eq!(
             shorthand::head(&store, &caller, thread).await,
             head,
@@ -71,7 +76,8 @@ pub async fn ses7(cx: ClauseContext) -> Verdict {
         let rows = shorthand::sessions(&store, &caller, thread).await;
         assert_eq!(rows.iter().map(|r| r.id).collect::<Vec<_>>(), [child]);
         // What it cost stays with the thread; its live run counts as cancelled.
-        let sum = store.usage(&caller, UsageScope::Thread(thread)).await.expect("a roll-up");
+        let sum =
+            store.as_caller(&caller).usage(UsageScope::Thread(thread)).await.expect("a roll-up");
         assert_eq!((sum.attempts, sum.cancelled, sum.live), (1, 1, 0));
         assert_eq!(sum.totals.expect("booked").tokens, Tokens::new(3, 4));
     }
@@ -84,20 +90,23 @@ pub async fn ses7(cx: ClauseContext) -> Verdict {
 async fn unreadable(store: &dyn AnyStore, caller: &Caller, gone: &Ids) {
     let page = Paging::default();
     let none = |shown: bool, what: &str| assert!(!shown, "{what} of a deleted session is shown");
-    none(store.session(caller, gone.session).await.expect("an answer").is_some(), "the record");
-    none(store.drill(caller, gone.session).await.expect("an answer").is_some(), "drill");
-    none(store.entry(caller, gone.entry).await.expect("an answer").is_some(), "an entry");
-    none(store.run(caller, gone.run).await.expect("an answer").is_some(), "a run");
+    none(
+        store.as_caller(caller).session(gone.session).await.expect("an answer").is_some(),
+        "the record",
+    );
+    none(store.as_caller(caller).drill(gone.session).await.expect("an answer").is_some(), "drill");
+    none(store.as_caller(caller).entry(gone.entry).await.expect("an answer").is_some(), "an entry");
+    none(store.as_caller(caller).run(gone.run).await.expect("an answer").is_some(), "a run");
     let kind = ErrorKind::NotFound;
-    refused(store.run_by_external_id(caller, gone.thread, EXTERNAL_ID).await, kind);
-    refused(store.entries(caller, gone.session, Direction::Forward, page).await, kind);
-    refused(store.children(caller, gone.session, page).await, kind);
-    refused(store.runs(caller, RunScope::Session(gone.session), page).await, kind);
-    refused(store.usage(caller, UsageScope::Session(gone.session)).await, kind);
-    refused(store.ledger(caller, gone.session, page).await, kind);
-    refused(store.lease(caller, gone.session).await, kind);
-    refused(store.append(caller, gone.session, says("x")).await, kind);
-    refused(store.end_run(caller, gone.run, RunOutcome::Succeeded).await, kind);
+    refused(store.as_caller(caller).run_by_external_id(gone.thread, EXTERNAL_ID).await, kind);
+    refused(store.as_caller(caller).entries(gone.session).page(page).await, kind);
+    refused(store.as_caller(caller).children(gone.session).page(page).await, kind);
+    refused(store.as_caller(caller).runs(RunScope::Session(gone.session)).page(page).await, kind);
+    refused(store.as_caller(caller).usage(UsageScope::Session(gone.session)).await, kind);
+    refused(store.as_caller(caller).ledger(gone.session).page(page).await, kind);
+    refused(store.as_caller(caller).lease(gone.session).await, kind);
+    refused(store.as_caller(caller).append(gone.session, says("x")).await, kind);
+    refused(store.as_caller(caller).end_run(gone.run, RunOutcome::Succeeded).await, kind);
     let feed = Feed { thread: gone.thread, after: 0, limit: 1000, wait: Duration::ZERO };
     let events = store.feed(caller, feed).await.expect("the feed").records;
     assert!(events.iter().map(|e| e.version).eq(1..=events.len() as u64), "every version, once");
@@ -117,16 +126,18 @@ pub async fn ses8(cx: ClauseContext) -> Verdict {
         if i % 3 == 0 {
             new = new.for_task("third").owned_by(agent(&caller, "third"));
         }
-        all.push(store.create_session(&caller, thread, new).await.expect("a session").0);
+        all.push(store.as_caller(&caller).create_session(thread, new).await.expect("a session"));
     }
     for i in [1, 4] {
-        store.set_status(&caller, all[i], SessionStatus::Active).await.expect("a status");
+        store.as_caller(&caller).set_status(all[i], SessionStatus::Active).await.expect("a status");
     }
     let list = |filter: SessionFilter, limit: usize| {
         let (store, caller) = (store.clone(), caller.clone());
         async move {
-            let rows =
-                pages(limit, |page| store.sessions(&caller, thread, filter.clone(), page)).await;
+            let rows = pages(limit, |page| {
+                store.as_caller(&caller).sessions(thread).matching(filter.clone()).page(page)
+            })
+            .await;
             rows.into_iter().map(|r| r.id).collect::<Vec<_>>()
         }
     };
@@ -161,8 +172,8 @@ pub async fn ses8(cx: ClauseContext) -> Verdict {
         tokio::spawn(async move {
             loop {
                 let session = named(&*store, &caller, thread, "churn").await;
-                store.append(&caller, session, says("x")).await.expect("an entry");
-                store.delete_session(&caller, session).await.expect("it goes");
+                store.as_caller(&caller).append(session, says("x")).await.expect("an entry");
+                store.as_caller(&caller).delete_session(session).await.expect("it goes");
             }
         })
     };
@@ -185,11 +196,12 @@ pub async fn ses8(cx: ClauseContext) -> Verdict {
 async fn row(store: &dyn AnyStore, caller: &Caller, parent: SessionId) {
     let thread = parent.thread();
     let new = NewSession::named("child").under(NewSubSession::under(parent));
-    let (child, _) = store.create_session(caller, thread, new).await.expect("a child");
-    let said = store.append(caller, child, vec![says("a"), says("b")]).await.expect("a turn");
-    let first = store.start_run(caller, child, NewRun::default()).await.expect("a run");
-    let open = store.start_run(caller, child, NewRun::default()).await.expect("a run");
-    store.end_run(caller, first, RunOutcome::Succeeded).await.expect("it ends");
+    let child = store.as_caller(caller).create_session(thread, new).await.expect("a child");
+    let said =
+        store.as_caller(caller).append(child, vec![says("a"), says("b")]).await.expect("a turn");
+    let first = store.as_caller(caller).start_run(child, NewRun::default()).await.expect("a run");
+    let open = store.as_caller(caller).start_run(child, NewRun::default()).await.expect("a run");
+    store.as_caller(caller).end_run(first, RunOutcome::Succeeded).await.expect("it ends");
     let rows = shorthand::sessions(store, caller, thread).await;
     let row = rows.iter().find(|r| r.id == child).expect("the row");
     let session = the_session(store, caller, child).await;

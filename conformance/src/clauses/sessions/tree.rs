@@ -8,7 +8,7 @@ use sessile_core::{
     error::Error,
     id::{SessionId, SubSessionId, ThreadId},
     model::{ProjectConfig, SubSession},
-    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+    store::AnyStore,
 };
 
 use crate::{
@@ -35,8 +35,8 @@ pub(super) async fn child_of(
     caller: &Caller,
     parent: SessionId,
 ) -> (SessionId, SubSessionId) {
-    let made = store.create_session(caller, parent.thread(), under(parent)).await.expect("a child");
-    (made.0, made.1.expect("an edge"))
+    let edge = NewSubSession::under(parent);
+    store.as_caller(caller).create_sub_session(edge, "child").await.expect("a child")
 }
 
 pub(super) async fn the_edge(
@@ -44,7 +44,7 @@ pub(super) async fn the_edge(
     caller: &Caller,
     edge: SubSessionId,
 ) -> SubSession {
-    store.edge(caller, edge).await.expect("an answer").expect("the edge exists")
+    store.as_caller(caller).edge(edge).await.expect("an answer").expect("the edge exists")
 }
 
 pub(super) async fn several(
@@ -67,11 +67,12 @@ pub async fn sub1(cx: ClauseContext) -> Verdict {
     let thread = cx.thread(&store, &caller).await;
     let s = several(&store, &caller, thread, 5).await;
     for (parent, child) in [(0, 1), (1, 2), (0, 3)] {
-        store.link_sessions(&caller, link(s[parent], s[child])).await.expect("an edge");
+        store.as_caller(&caller).link_sessions(link(s[parent], s[child])).await.expect("an edge");
     }
     // Self edges, second parents, cycles of every length.
     for (parent, child) in [(4, 4), (0, 0), (2, 3), (0, 1), (3, 1), (1, 0), (2, 0), (3, 0)] {
-        let refusal = store.link_sessions(&caller, link(s[parent], s[child]));
+        let refusal_caller = store.as_caller(&caller);
+        let refusal = refusal_caller.link_sessions(link(s[parent], s[child]));
         let error = harmless(&store, &caller, thread, ErrorKind::Precondition, refusal).await;
         assert!(matches!(error, Error::NotAForest { .. }), "{parent} above {child}: {error:?}");
     }
@@ -81,7 +82,9 @@ pub async fn sub1(cx: ClauseContext) -> Verdict {
         let pair = several(&*store, &caller, thread, 2).await;
         let racers = [(pair[0], pair[1]), (pair[1], pair[0])].map(|(parent, child)| {
             let (store, caller) = (store.clone(), caller.clone());
-            tokio::spawn(async move { store.link_sessions(&caller, link(parent, child)).await })
+            tokio::spawn(async move {
+                store.as_caller(&caller).link_sessions(link(parent, child)).await
+            })
         });
         let mut won = 0;
         for racer in racers {
@@ -94,8 +97,8 @@ pub async fn sub1(cx: ClauseContext) -> Verdict {
     }
     // Free again after the edge is gone.
     let (child, edge) = child_of(&*store, &caller, s[4]).await;
-    store.delete_edge(&caller, edge).await.expect("it goes");
-    store.link_sessions(&caller, link(child, s[4])).await.expect("the other way round");
+    store.as_caller(&caller).delete_edge(edge).await.expect("it goes");
+    store.as_caller(&caller).link_sessions(link(child, s[4])).await.expect("the other way round");
     Verdict::Passed
 }
 
@@ -107,7 +110,11 @@ pub async fn sub2(cx: ClauseContext) -> Verdict {
     let mut threads = Vec::new();
     for _ in 0..2 {
         threads.push(
-            store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread"),
+            store
+                .as_caller(&caller)
+                .create_thread(project, NewThread::titled("t"))
+                .await
+                .expect("a thread"),
         );
     }
     let here = named(&store, &caller, threads[0], "here").await;
@@ -115,11 +122,13 @@ pub async fn sub2(cx: ClauseContext) -> Verdict {
     for thread in &threads {
         let both = [link(here, there), link(there, here)];
         for link in both {
-            let refusal = store.link_sessions(&caller, link);
+            let refusal_caller = store.as_caller(&caller);
+            let refusal = refusal_caller.link_sessions(link);
             let error = harmless(&store, &caller, *thread, ErrorKind::Precondition, refusal).await;
             assert!(matches!(error, Error::WrongThread { .. }), "{error:?}");
         }
-        let refusal = store.create_session(&caller, threads[0], under(there));
+        let refusal_caller = store.as_caller(&caller);
+        let refusal = refusal_caller.create_session(threads[0], under(there));
         let error = harmless(&store, &caller, *thread, ErrorKind::Precondition, refusal).await;
         assert!(matches!(error, Error::WrongThread { .. }), "{error:?}");
     }
@@ -134,9 +143,16 @@ pub async fn sub3(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
     let caller = cx.caller();
     let config = ProjectConfig::default().with_max_delegation_width(100);
-    let project = store.create_project(&caller, "wide", config).await.expect("a project");
-    let thread =
-        store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
+    let project = store
+        .as_caller(&caller)
+        .create_project(sessile_core::command::NewProject::named("wide").with_config(config))
+        .await
+        .expect("a project");
+    let thread = store
+        .as_caller(&caller)
+        .create_thread(project, NewThread::titled("t"))
+        .await
+        .expect("a thread");
     let mut loose = several(&store, &caller, thread, 10).await;
     let parent = named(&store, &caller, thread, "parent").await;
     let mut edges = Vec::new();
@@ -144,20 +160,24 @@ pub async fn sub3(cx: ClauseContext) -> Verdict {
         // Linked sessions are older than created ones; the order is that of the edges.
         let edge = if i % 2 == 0 {
             let child = loose.pop().expect("one is left");
-            store.link_sessions(&caller, link(parent, child)).await.expect("an edge")
+            store.as_caller(&caller).link_sessions(link(parent, child)).await.expect("an edge")
         } else {
             child_of(&store, &caller, parent).await.1
         };
         edges.push(edge);
     }
-    store.delete_edge(&caller, edges.remove(7)).await.expect("it goes");
+    store.as_caller(&caller).delete_edge(edges.remove(7)).await.expect("it goes");
     for limit in [1, 6, 1000] {
-        let listed = pages(limit, |page| store.children(&caller, parent, page)).await;
+        let listed =
+            pages(limit, |page| store.as_caller(&caller).children(parent).page(page)).await;
         assert_eq!(listed.iter().map(|e| e.id).collect::<Vec<_>>(), edges, "{limit} at a time");
     }
-    let drill = store.drill(&caller, parent).await.expect("an answer").expect("the parent");
+    let drill =
+        store.as_caller(&caller).drill(parent).await.expect("an answer").expect("the parent");
     assert_eq!(drill.children.iter().map(|e| e.id).collect::<Vec<_>>(), edges);
-    let leaf = pages(5, |page| store.children(&caller, drill.children[0].child, page)).await;
+    let leaf =
+        pages(5, |page| store.as_caller(&caller).children(drill.children[0].child).page(page))
+            .await;
     assert_eq!(leaf, []);
     Verdict::Passed
 }
@@ -167,9 +187,16 @@ pub async fn sub4(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
     let caller = cx.caller();
     let config = ProjectConfig::default().with_max_delegation_depth(12);
-    let project = store.create_project(&caller, "deep", config).await.expect("a project");
-    let thread =
-        store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
+    let project = store
+        .as_caller(&caller)
+        .create_project(sessile_core::command::NewProject::named("deep").with_config(config))
+        .await
+        .expect("a project");
+    let thread = store
+        .as_caller(&caller)
+        .create_thread(project, NewThread::titled("t"))
+        .await
+        .expect("a thread");
     let mut line = vec![named(&store, &caller, thread, "root").await];
     let mut edges = Vec::new();
     for _ in 0..6 {
@@ -181,8 +208,12 @@ pub async fn sub4(cx: ClauseContext) -> Verdict {
         let (store, caller, line) = (&store, &caller, &line);
         async move {
             for at in from..line.len() {
-                let drill =
-                    store.drill(caller, line[at]).await.expect("an answer").expect("a session");
+                let drill = store
+                    .as_caller(caller)
+                    .drill(line[at])
+                    .await
+                    .expect("an answer")
+                    .expect("a session");
                 assert_eq!(drill.ancestry, line[from..=at]);
                 assert_eq!(drill.session.depth as usize, at - from);
                 let row = crate::internal::shorthand::sessions(store, caller, thread)
@@ -199,11 +230,12 @@ pub async fn sub4(cx: ClauseContext) -> Verdict {
     };
     check(0).await;
     // Cut in the middle, and put below another root: the whole subtree follows.
-    store.delete_edge(&caller, edges[2]).await.expect("it goes");
+    store.as_caller(&caller).delete_edge(edges[2]).await.expect("it goes");
     check(3).await;
     let root = named(&store, &caller, thread, "another root").await;
-    store.link_sessions(&caller, link(root, line[3])).await.expect("an edge");
-    let drill = store.drill(&caller, line[6]).await.expect("an answer").expect("a session");
+    store.as_caller(&caller).link_sessions(link(root, line[3])).await.expect("an edge");
+    let drill =
+        store.as_caller(&caller).drill(line[6]).await.expect("an answer").expect("a session");
     assert_eq!(drill.ancestry, [root, line[3], line[4], line[5], line[6]]);
     assert_eq!(drill.session.depth, 4);
     Verdict::Passed
@@ -221,21 +253,26 @@ pub async fn sub5(cx: ClauseContext) -> Verdict {
         let (store, caller, s) = (other, caller.clone(), s.clone());
         tokio::spawn(async move {
             loop {
-                let edge = store.link_sessions(&caller, link(s[0], s[1])).await.expect("an edge");
-                store.append(&caller, s[1], says("under")).await.expect("an entry");
+                let edge = store
+                    .as_caller(&caller)
+                    .link_sessions(link(s[0], s[1]))
+                    .await
+                    .expect("an edge");
+                store.as_caller(&caller).append(s[1], says("under")).await.expect("an entry");
                 tokio::task::yield_now().await;
                 let (child, below) = child_of(&*store, &caller, s[1]).await;
-                store.delete_edge(&caller, below).await.expect("it goes");
-                store.delete_session(&caller, child).await.expect("it goes");
-                store.delete_edge(&caller, edge).await.expect("it goes");
-                store.append(&caller, s[1], says("free")).await.expect("an entry");
+                store.as_caller(&caller).delete_edge(below).await.expect("it goes");
+                store.as_caller(&caller).delete_session(child).await.expect("it goes");
+                store.as_caller(&caller).delete_edge(edge).await.expect("it goes");
+                store.as_caller(&caller).append(s[1], says("free")).await.expect("an entry");
                 tokio::task::yield_now().await;
             }
         })
     };
     let mut seen = [0, 0];
     for _ in 0..120 {
-        let drill = store.drill(&caller, s[1]).await.expect("an answer").expect("a session");
+        let drill =
+            store.as_caller(&caller).drill(s[1]).await.expect("an answer").expect("a session");
         let session = &drill.session;
         assert_eq!(
             drill.ancestry.len() as u32,

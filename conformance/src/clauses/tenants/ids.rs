@@ -5,8 +5,8 @@ use sessile_core::{
     command::{NewRun, NewThread, ThreadFilter, ThreadScope},
     error::Error,
     id::{AgentId, EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, UserId},
-    model::{ProjectConfig, Tokens, Usage},
-    store::{SessionStoreExt, Store, ThreadStoreExt},
+    model::{Tokens, Usage},
+    store::Store,
 };
 
 use crate::{
@@ -89,7 +89,7 @@ fn no_id(text: &str) {
 /// One hostile text wherever a caller may put one.
 async fn hostile_texts(cx: ClauseContext, store: Store, caller: Caller, text: String) {
     let (store, caller, text) = (&store, &caller, text.as_str());
-    let titled = store.create_project(caller, text, ProjectConfig::default()).await;
+    let titled = store.as_caller(caller).create_project(text).await;
     assert_eq!(titled.is_ok(), text_limits::is_title(text), "{text:?} as a name");
     let project = match titled {
         Ok(project) => project,
@@ -99,10 +99,11 @@ async fn hostile_texts(cx: ClauseContext, store: Store, caller: Caller, text: St
         }
     };
     let new = NewThread::titled("t").with_label(text, "v");
-    let thread = match store.create_thread(caller, project, new).await {
+    let thread = match store.as_caller(caller).create_thread(project, new).await {
         Ok(thread) => {
             let listed = ThreadFilter::of(ThreadScope::Tenant).labelled(text, "v");
-            let rows = pages(10, |page| store.threads(caller, listed.clone(), page)).await;
+            let rows =
+                pages(10, |page| store.as_caller(caller).threads(listed.clone()).page(page)).await;
             assert_eq!(
                 rows.iter().map(|r| r.id).collect::<Vec<_>>(),
                 [thread],
@@ -113,24 +114,28 @@ async fn hostile_texts(cx: ClauseContext, store: Store, caller: Caller, text: St
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Invalid, "{text:?} as a label");
             assert!(!text_limits::is_name(text), "{text:?} as a label: {error}");
-            store.create_thread(caller, project, NewThread::titled("t")).await.expect("a thread")
+            store
+                .as_caller(caller)
+                .create_thread(project, NewThread::titled("t"))
+                .await
+                .expect("a thread")
         }
     };
     let session = named(store, caller, thread, "s").await;
-    store.append(caller, session, says(text)).await.expect("any text is an entry");
+    store.as_caller(caller).append(session, says(text)).await.expect("any text is an entry");
     assert_eq!(
         shorthand::texts(store, caller, session).await,
         [text],
         "an entry comes back verbatim"
     );
     let keyed = caller.with_key(Key::rising(text, 1));
-    let again = store.append(&keyed, session, says("keyed")).await;
+    let again = store.as_caller(&keyed).append(session, says("keyed")).await;
     assert_eq!(again.is_ok(), text_limits::is_name(text), "{text:?} as a producer");
-    let run = store.start_run(caller, session, NewRun::default()).await.expect("a run");
+    let run = store.as_caller(caller).start_run(session, NewRun::default()).await.expect("a run");
     let usage = Usage::new(Tokens::new(1, 1), 1);
-    let booked = store.book_usage(caller, run, text, usage).await;
+    let booked = store.as_caller(caller).book_usage(run, text, usage).await;
     assert_eq!(booked.is_ok(), text_limits::is_name(text), "{text:?} as a call");
-    let unknown = store.run_by_external_id(caller, thread, text).await;
+    let unknown = store.as_caller(caller).run_by_external_id(thread, text).await;
     assert!(!matches!(unknown, Ok(Some(_))), "{text:?} names no run");
 }
 
@@ -138,7 +143,7 @@ async fn hostile_texts(cx: ClauseContext, store: Store, caller: Caller, text: St
 async fn hostile_tenant(cx: ClauseContext, store: Store, tenant: String) {
     let (store, caller) = (&store, cx.caller_of(&tenant, "ada"));
     let session = cx.session(store, &caller).await;
-    store.append(&caller, session, says(&tenant)).await.expect("an entry");
+    store.as_caller(&caller).append(session, says(&tenant)).await.expect("an entry");
     assert_eq!(shorthand::texts(store, &caller, session).await, [tenant]);
 }
 
@@ -148,8 +153,11 @@ pub async fn ten6(cx: ClauseContext) -> Verdict {
     let store = cx.store_with(clock.clone(), |options| options).await;
     let caller = cx.caller();
     let project = cx.project(&store, &caller).await;
-    let thread =
-        store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
+    let thread = store
+        .as_caller(&caller)
+        .create_thread(project, NewThread::titled("t"))
+        .await
+        .expect("a thread");
     let mut sessions: Vec<SessionId> = Vec::new();
     let mut entries: Vec<EntryId> = Vec::new();
     for round in 0..40_u64 {
@@ -157,24 +165,34 @@ pub async fn ten6(cx: ClauseContext) -> Verdict {
             clock.rewind(std::time::Duration::from_secs(3600));
         }
         let session = named(&store, &caller, thread, "same name").await;
-        let said =
-            store.append(&caller, session, vec![says("a"), says("b")]).await.expect("a turn");
+        let said = store
+            .as_caller(&caller)
+            .append(session, vec![says("a"), says("b")])
+            .await
+            .expect("a turn");
         entries.extend(said.entries());
         sessions.push(session);
         if round % 3 == 0 {
-            store.delete_session(&caller, session).await.expect("it goes");
+            store.as_caller(&caller).delete_session(session).await.expect("it goes");
         }
     }
     rising(&sessions);
     rising(&entries);
     let mut minted = vec![thread];
-    store.delete_session(&caller, *sessions.last().expect("some")).await.expect("it goes");
+    store
+        .as_caller(&caller)
+        .delete_session(*sessions.last().expect("some"))
+        .await
+        .expect("it goes");
     for _ in 0..20 {
-        let next =
-            store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
+        let next = store
+            .as_caller(&caller)
+            .create_thread(project, NewThread::titled("t"))
+            .await
+            .expect("a thread");
         assert!(!minted.contains(&next), "{next} was minted twice");
-        store.delete_thread(&caller, next).await.expect("it goes");
-        assert_eq!(store.thread(&caller, next).await.expect("an answer"), None);
+        store.as_caller(&caller).delete_thread(next).await.expect("it goes");
+        assert_eq!(store.as_caller(&caller).thread(next).await.expect("an answer"), None);
         minted.push(next);
     }
     let store = cx.reopen(store).await;

@@ -6,7 +6,7 @@ use sessile_core::{
     error::Error,
     id::AgentId,
     model::Actor,
-    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+    store::AnyStore,
 };
 
 use crate::{
@@ -31,7 +31,7 @@ pub async fn ten1(cx: ClauseContext) -> Verdict {
     let (own, foreign) = (Ids::make(&store, &ours).await, Ids::make(&store, &theirs).await);
     let external = "only theirs";
     let run = NewRun { external_id: Some(external.into()), ..NewRun::default() };
-    store.start_run(&theirs, foreign.session, run).await.expect("a run");
+    store.as_caller(&theirs).start_run(foreign.session, run).await.expect("a run");
     let tenants = [&ours.tenant, &theirs.tenant];
     unchanged(&*journal, &tenants, async {
         let before = watched.calls();
@@ -52,10 +52,13 @@ pub async fn ten1(cx: ClauseContext) -> Verdict {
             refused(request.send(&store, &ours).await, ErrorKind::TenantIsolation);
         }
         // No id of its own: in one's own thread it is simply unknown.
-        refused(store.run_by_external_id(&ours, own.thread, external).await, ErrorKind::NotFound);
+        refused(
+            store.as_caller(&ours).run_by_external_id(own.thread, external).await,
+            ErrorKind::NotFound,
+        );
     })
     .await;
-    store.append(&ours, own.session, says("on it goes")).await.expect("the next write");
+    store.as_caller(&ours).append(own.session, says("on it goes")).await.expect("the next write");
     Verdict::Passed
 }
 
@@ -69,13 +72,15 @@ pub async fn ten2(cx: ClauseContext) -> Verdict {
         let project = cx.project(&store, &caller).await;
         for _ in 0..2 {
             let new = NewThread::titled("same").with_label("k", "v");
-            threads.push(store.create_thread(&caller, project, new).await.expect("a thread"));
+            threads.push(
+                store.as_caller(&caller).create_thread(project, new).await.expect("a thread"),
+            );
         }
         threads.sort_unstable();
         made.push((caller, project, threads));
     }
     for (caller, project, threads) in &made {
-        let projects = pages(1, |page| store.projects(caller, page)).await;
+        let projects = pages(1, |page| store.as_caller(caller).projects().page(page)).await;
         assert_eq!(projects.iter().map(|p| p.id).collect::<Vec<_>>(), [*project]);
         assert!(projects.iter().all(|p| p.tenant == caller.tenant));
         let user = caller.actor.user_id().expect("a user").clone();
@@ -83,7 +88,9 @@ pub async fn ten2(cx: ClauseContext) -> Verdict {
         {
             let plain = ThreadFilter::of(scope);
             for filter in [plain.clone(), plain.clone().newest_first(), plain.labelled("k", "v")] {
-                let rows = pages(1, |page| store.threads(caller, filter.clone(), page)).await;
+                let rows =
+                    pages(1, |page| store.as_caller(caller).threads(filter.clone()).page(page))
+                        .await;
                 let mut ids: Vec<_> = rows.iter().map(|r| r.id).collect();
                 ids.sort_unstable();
                 assert_eq!(&ids, threads, "{} by {filter:?}", caller.tenant);
@@ -110,14 +117,25 @@ pub async fn ten3(cx: ClauseContext) -> Verdict {
             }
             let owned = NewSession::named("s").owned_by(actor.clone());
             let isolation = ErrorKind::TenantIsolation;
-            refused(store.create_session(&caller, ids.thread, owned).await, isolation);
+            refused(store.as_caller(&caller).create_session(ids.thread, owned).await, isolation);
             let update = UpdateSession { actor: Some(actor.clone()), ..UpdateSession::default() };
-            refused(store.update_session(&caller, ids.session, 2, update).await, isolation);
+            refused(
+                store.as_caller(&caller).update_session(ids.session, 2, update).await,
+                isolation,
+            );
             let entry = says("x").authored_by(actor.clone());
-            refused(store.append(&caller, ids.session, vec![says("y"), entry]).await, isolation);
+            refused(
+                store.as_caller(&caller).append(ids.session, vec![says("y"), entry]).await,
+                isolation,
+            );
             let filter =
                 sessile_core::command::SessionFilter { actor: Some(actor), ..Default::default() };
-            let listed = store.sessions(&caller, ids.thread, filter, Paging::default()).await;
+            let listed = store
+                .as_caller(&caller)
+                .sessions(ids.thread)
+                .matching(filter)
+                .page(Paging::default())
+                .await;
             assert!(
                 listed.map_or(true, |page| page.items.is_empty()),
                 "a foreign owner matches nobody"
@@ -125,17 +143,19 @@ pub async fn ten3(cx: ClauseContext) -> Verdict {
         }
         let deep = chain(&caller, None, 9);
         refused(
-            store.append(&caller, ids.session, says("x").authored_by(deep)).await,
+            store.as_caller(&caller).append(ids.session, says("x").authored_by(deep)).await,
             ErrorKind::Invalid,
         );
     })
     .await;
     let deep = chain(&caller, None, 8);
     let said = store
-        .append(&caller, ids.session, says("x").authored_by(deep.clone()))
+        .as_caller(&caller)
+        .append(ids.session, says("x").authored_by(deep.clone()))
         .await
         .expect("8 levels");
-    let entry = store.entry(&caller, said.first).await.expect("an answer").expect("the entry");
+    let entry =
+        store.as_caller(&caller).entry(said.first).await.expect("an answer").expect("the entry");
     assert_eq!(entry.actor, Some(deep), "the whole chain comes back");
     Verdict::Passed
 }
@@ -169,7 +189,7 @@ pub async fn ten4(cx: ClauseContext) -> Verdict {
         tamper.damage(&space, foreign.session.version(), damage).await;
         let store = cx.store().await;
         assert_eq!(before, answers(&store, &ours, &own).await, "after {damage:?}");
-        let written = store.append(&ours, own.session, says("we write on")).await;
+        let written = store.as_caller(&ours).append(own.session, says("we write on")).await;
         written.expect("a write of the other tenant");
         damaged(&store, &theirs, &foreign, damage).await;
     }
@@ -178,7 +198,7 @@ pub async fn ten4(cx: ClauseContext) -> Verdict {
 
 /// The damaged tenant sees the damage.
 async fn damaged(store: &dyn AnyStore, caller: &Caller, ids: &Ids, damage: Damage) {
-    let found = match store.verify(caller, ids.thread, None).await {
+    let found = match store.as_caller(caller).verify(ids.thread, None).await {
         Ok(verified) => !verified.problems.is_empty(),
         Err(error) => error.kind() == ErrorKind::Corrupt,
     };
@@ -193,7 +213,7 @@ async fn answers(store: &dyn AnyStore, caller: &Caller, ids: &Ids) -> Vec<String
             all.push(format!("{:?}", method.request.send(store, caller).await));
         }
     }
-    all.push(format!("{:?}", store.projects(caller, Paging::default()).await));
+    all.push(format!("{:?}", store.as_caller(caller).projects().page(Paging::default()).await));
     all.push(format!("{:?}", shorthand::threads(store, caller, ThreadScope::Tenant).await));
     all
 }

@@ -9,7 +9,6 @@ use sessile_core::{
     error::Error,
     id::SessionId,
     model::{ProjectConfig, RunOutcome, SessionStatus},
-    store::{SessionStoreExt, ThreadStoreExt},
 };
 
 use crate::{
@@ -65,7 +64,7 @@ pub async fn ten7(cx: ClauseContext) -> Verdict {
         }
     })
     .await;
-    store.append(&caller, own.session, says("on it goes")).await.expect("the next write");
+    store.as_caller(&caller).append(own.session, says("on it goes")).await.expect("the next write");
     Verdict::Passed
 }
 
@@ -78,25 +77,31 @@ pub async fn ten8(cx: ClauseContext) -> Verdict {
     let other = Ids::make(&store, &caller).await;
     let long = UpdateThread { title: Some("x".repeat(257)), labels: None };
     // Invalid, TenantIsolation.
-    refused(store.update_thread(&caller, foreign.thread, 1, long).await, ErrorKind::Invalid);
+    refused(
+        store.as_caller(&caller).update_thread(foreign.thread, 1, long).await,
+        ErrorKind::Invalid,
+    );
     // TenantIsolation, replay: the key is known, the id is foreign.
     let keyed = caller.with_key(Key::rising("worker", 1));
-    let first = store.append(&keyed, own.session, says("once")).await.expect("an entry");
-    refused(store.append(&keyed, foreign.session, says("once")).await, ErrorKind::TenantIsolation);
+    let first = store.as_caller(&keyed).append(own.session, says("once")).await.expect("an entry");
+    refused(
+        store.as_caller(&keyed).append(foreign.session, says("once")).await,
+        ErrorKind::TenantIsolation,
+    );
     // Replay, NotFound and Closed: the answer outlives the session, and the thread's archive.
     let gone = named(&store, &caller, own.thread, "gone").await;
     let second = caller.with_key(Key::rising("worker", 2));
-    let told = store.append(&second, gone, says("twice")).await.expect("an entry");
-    store.delete_session(&caller, gone).await.expect("it goes");
+    let told = store.as_caller(&second).append(gone, says("twice")).await.expect("an entry");
+    store.as_caller(&caller).delete_session(gone).await.expect("it goes");
     assert_eq!(
-        store.append(&second, gone, says("twice")).await.ok(),
+        store.as_caller(&second).append(gone, says("twice")).await.ok(),
         Some(told),
         "replay, not NotFound"
     );
     // Fenced, IllegalTransition; Fenced, Stale.
     let held = named(&store, &caller, own.thread, "held").await;
     let ttl = std::time::Duration::from_secs(60);
-    let token = store.claim_lease(&caller, held, ttl).await.expect("a lease");
+    let token = store.as_caller(&caller).claim_lease(held, ttl).await.expect("a lease");
     let wrong = caller.with_lease(token - 1);
     let thread = own.thread;
     harmless(
@@ -104,7 +109,7 @@ pub async fn ten8(cx: ClauseContext) -> Verdict {
         &caller,
         thread,
         ErrorKind::Fenced,
-        store.set_status(&wrong, held, SessionStatus::Archived),
+        store.as_caller(&wrong).set_status(held, SessionStatus::Archived),
     )
     .await;
     let update = UpdateSession::default();
@@ -113,88 +118,128 @@ pub async fn ten8(cx: ClauseContext) -> Verdict {
         &caller,
         thread,
         ErrorKind::Fenced,
-        store.update_session(&wrong, held, 1, update),
+        store.as_caller(&wrong).update_session(held, 1, update),
     )
     .await;
     // WrongThread, Fenced.
     let answer = says("x").in_reply_to(other.entry);
-    harmless(&store, &caller, thread, ErrorKind::Precondition, store.append(&wrong, held, answer))
-        .await;
+    harmless(
+        &store,
+        &caller,
+        thread,
+        ErrorKind::Precondition,
+        store.as_caller(&wrong).append(held, answer),
+    )
+    .await;
     // Fenced, RunEnded.
     let with = caller.with_lease(token);
-    let run = store.start_run(&with, held, NewRun::default()).await.expect("a run");
-    store.end_run(&with, run, RunOutcome::Succeeded).await.expect("it ends");
+    let run = store.as_caller(&with).start_run(held, NewRun::default()).await.expect("a run");
+    store.as_caller(&with).end_run(run, RunOutcome::Succeeded).await.expect("it ends");
     harmless(
         &store,
         &caller,
         thread,
         ErrorKind::Fenced,
-        store.end_run(&wrong, run, RunOutcome::Succeeded),
+        store.as_caller(&wrong).end_run(run, RunOutcome::Succeeded),
     )
     .await;
     // RunEnded, Stale.
     let stale = Append { entries: vec![says("x").in_run(run)], expect: Expect::Tail(1) };
-    harmless(&store, &caller, thread, ErrorKind::Precondition, store.append(&with, held, stale))
-        .await;
-    store.release_lease(&with, held).await.expect("it is given back");
+    harmless(
+        &store,
+        &caller,
+        thread,
+        ErrorKind::Precondition,
+        store.as_caller(&with).append(held, stale),
+    )
+    .await;
+    store.as_caller(&with).release_lease(held).await.expect("it is given back");
     // Precondition (a second parent), Capacity (no width left).
     let narrow = ProjectConfig::default().with_max_delegation_width(1);
-    let project = store.create_project(&caller, "narrow", narrow).await.expect("a project");
-    let cramped =
-        store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
+    let project = store
+        .as_caller(&caller)
+        .create_project(sessile_core::command::NewProject::named("narrow").with_config(narrow))
+        .await
+        .expect("a project");
+    let cramped = store
+        .as_caller(&caller)
+        .create_thread(project, NewThread::titled("t"))
+        .await
+        .expect("a thread");
     let parent = named(&store, &caller, cramped, "parent").await;
     let child = NewSession::named("c").under(NewSubSession::under(parent));
-    let (child, _) = store.create_session(&caller, cramped, child).await.expect("a child");
+    let child = store.as_caller(&caller).create_session(cramped, child).await.expect("a child");
     let again = LinkSessions { child, edge: NewSubSession::under(parent) };
     harmless(
         &store,
         &caller,
         cramped,
         ErrorKind::Precondition,
-        store.link_sessions(&caller, again),
+        store.as_caller(&caller).link_sessions(again),
     )
     .await;
     // Capacity, Stale.
     let huge = Append { entries: vec![says("x".repeat((32 << 20) + 1))], expect: Expect::Tail(1) };
-    harmless(&store, &caller, thread, ErrorKind::Capacity, store.append(&caller, held, huge)).await;
+    harmless(
+        &store,
+        &caller,
+        thread,
+        ErrorKind::Capacity,
+        store.as_caller(&caller).append(held, huge),
+    )
+    .await;
     // NotFound, WrongThread: of two ids, one names nothing and one is another thread's.
     let nothing = own.missing();
     let both = vec![says("x").in_reply_to(other.entry), says("y").in_reply_to(nothing.entry)];
-    let refusal = store.append(&caller, held, both);
+    let refusal_caller = store.as_caller(&caller);
+    let refusal = refusal_caller.append(held, both);
     harmless(&store, &caller, thread, ErrorKind::NotFound, refusal).await;
     // NotFound, Capacity; Fenced, Capacity.
     let huge = || says("x".repeat((32 << 20) + 1));
-    let refusal = store.append(&caller, nothing.session, huge());
+    let refusal_caller = store.as_caller(&caller);
+    let refusal = refusal_caller.append(nothing.session, huge());
     harmless(&store, &caller, thread, ErrorKind::NotFound, refusal).await;
-    let refusal = store.append(&wrong, held, huge());
+    let refusal_caller = store.as_caller(&wrong);
+    let refusal = refusal_caller.append(held, huge());
     harmless(&store, &caller, thread, ErrorKind::Fenced, refusal).await;
     // Closed, NotFound of what is inside; Closed, WrongThread; Closed, Fenced; replay, Closed.
     let quiet = Ids::make(&store, &caller).await;
-    store.end_run(&caller, quiet.run, RunOutcome::Succeeded).await.expect("it ends");
+    store.as_caller(&caller).end_run(quiet.run, RunOutcome::Succeeded).await.expect("it ends");
     let third = caller.with_key(Key::rising("worker", 1));
-    let kept = store.append(&third, quiet.session, says("kept")).await.expect("an entry");
-    store.archive_thread(&caller, quiet.thread).await.expect("it is archived");
+    let kept = store.as_caller(&third).append(quiet.session, says("kept")).await.expect("an entry");
+    store.as_caller(&caller).archive_thread(quiet.thread).await.expect("it is archived");
     let thread = quiet.thread;
     let nothing = quiet.missing().session;
-    harmless(&store, &caller, thread, ErrorKind::Closed, store.append(&caller, nothing, says("x")))
-        .await;
+    harmless(
+        &store,
+        &caller,
+        thread,
+        ErrorKind::Closed,
+        store.as_caller(&caller).append(nothing, says("x")),
+    )
+    .await;
     let unknown = says("x").in_reply_to(quiet.missing().entry);
-    let refusal = store.append(&caller, quiet.session, unknown);
+    let refusal_caller = store.as_caller(&caller);
+    let refusal = refusal_caller.append(quiet.session, unknown);
     harmless(&store, &caller, thread, ErrorKind::Closed, refusal).await;
     let missing = quiet.missing();
     let new = NewSession::named("n").under(NewSubSession::under(missing.session));
-    let refusal = store.create_session(&caller, thread, new);
+    let refusal_caller = store.as_caller(&caller);
+    let refusal = refusal_caller.create_session(thread, new);
     harmless(&store, &caller, thread, ErrorKind::Closed, refusal).await;
-    let refusal = store.end_run(&caller, missing.run, RunOutcome::Succeeded);
+    let refusal_caller = store.as_caller(&caller);
+    let refusal = refusal_caller.end_run(missing.run, RunOutcome::Succeeded);
     harmless(&store, &caller, thread, ErrorKind::Closed, refusal).await;
-    let refusal = store.update_edge(&caller, missing.edge, 1, UpdateEdge::default());
+    let refusal_caller = store.as_caller(&caller);
+    let refusal = refusal_caller.update_edge(missing.edge, 1, UpdateEdge::default());
     harmless(&store, &caller, thread, ErrorKind::Closed, refusal).await;
     // To delete what is not there is no refusal, in an archived thread either.
-    store.delete_session(&caller, missing.session).await.expect("it is gone already");
-    store.delete_edge(&caller, missing.edge).await.expect("it is gone already");
+    store.as_caller(&caller).delete_session(missing.session).await.expect("it is gone already");
+    store.as_caller(&caller).delete_edge(missing.edge).await.expect("it is gone already");
     // NotFound of the thread, NotFound of what is inside: the thread is what is named.
     let nowhere = SessionId::new(own.missing().thread, 2);
-    let error = refused(store.append(&caller, nowhere, says("x")).await, ErrorKind::NotFound);
+    let error =
+        refused(store.as_caller(&caller).append(nowhere, says("x")).await, ErrorKind::NotFound);
     let Error::NotFound { what } = error else { panic!("{error:?}") };
     assert_eq!(what, nowhere.thread().into());
     let answer = says("x").in_reply_to(other.entry);
@@ -203,7 +248,7 @@ pub async fn ten8(cx: ClauseContext) -> Verdict {
         &caller,
         thread,
         ErrorKind::Closed,
-        store.append(&caller, quiet.session, answer),
+        store.as_caller(&caller).append(quiet.session, answer),
     )
     .await;
     let unheld = caller.with_lease(1);
@@ -212,11 +257,11 @@ pub async fn ten8(cx: ClauseContext) -> Verdict {
         &caller,
         thread,
         ErrorKind::Closed,
-        store.append(&unheld, quiet.session, says("x")),
+        store.as_caller(&unheld).append(quiet.session, says("x")),
     )
     .await;
-    let replay = store.append(&third, quiet.session, says("kept")).await;
+    let replay = store.as_caller(&third).append(quiet.session, says("kept")).await;
     assert_eq!(replay.ok(), Some(kept), "replay, not Closed");
-    assert_eq!(store.append(&keyed, own.session, says("once")).await.ok(), Some(first));
+    assert_eq!(store.as_caller(&keyed).append(own.session, says("once")).await.ok(), Some(first));
     Verdict::Passed
 }

@@ -9,7 +9,7 @@ use sessile_core::{
     error::{Closure, Error, ThreadAction},
     id::ThreadId,
     model::{RunOutcome, RunStatus, SessionStatus, ThreadStatus},
-    store::{AnyStore, SessionStore as _, SessionStoreExt, StoreOptions, ThreadStoreExt},
+    store::{AnyStore, SessionStore as _, StoreOptions},
 };
 
 use super::create::titled;
@@ -47,20 +47,15 @@ pub async fn thd5(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
     let caller = cx.caller();
     let thread = cx.thread(&store, &caller).await;
+    let writer = store.as_caller(&caller);
     let archive = || {
-        harmless(
-            &store,
-            &caller,
-            thread,
-            ErrorKind::Precondition,
-            store.archive_thread(&caller, thread),
-        )
+        harmless(&store, &caller, thread, ErrorKind::Precondition, writer.archive_thread(thread))
     };
     let mut at_work = Vec::new();
     named(&store, &caller, thread, "idle").await;
     for status in [SessionStatus::Active, SessionStatus::AwaitingHitl] {
         let session = named(&store, &caller, thread, "by hand").await;
-        store.set_status(&caller, session, status).await.expect("a status");
+        store.as_caller(&caller).set_status(session, status).await.expect("a status");
         at_work.push((session, status));
     }
     let (mut runs, ttl) = (Vec::new(), Duration::from_millis(1));
@@ -69,48 +64,66 @@ pub async fn thd5(cx: ClauseContext) -> Verdict {
     {
         let session = named(&store, &caller, thread, "by a run").await;
         let run = store
-            .start_run(&caller, session, NewRun { queued, ..NewRun::default() })
+            .as_caller(&caller)
+            .start_run(session, NewRun { queued, ..NewRun::default() })
             .await
             .expect("a run");
         if status == RunStatus::AwaitingHitl {
-            store.set_run_status(&caller, run, status).await.expect("a step");
+            store.as_caller(&caller).set_run_status(run, status).await.expect("a step");
         }
-        let shown =
-            store.session(&caller, session).await.expect("an answer").expect("a session").status;
+        let shown = store
+            .as_caller(&caller)
+            .session(session)
+            .await
+            .expect("an answer")
+            .expect("a session")
+            .status;
         runs.push(run);
         at_work.push((session, shown));
     }
     let leased = named(&store, &caller, thread, "leased, long expired").await;
-    let token = store.claim_lease(&caller, leased, ttl).await.expect("a lease");
+    let token = store.as_caller(&caller).claim_lease(leased, ttl).await.expect("a lease");
     at_work.push((leased, SessionStatus::Idle));
     let failed = named(&store, &caller, thread, "failed").await;
-    store.set_status(&caller, failed, SessionStatus::Failed).await.expect("a status");
+    store.as_caller(&caller).set_status(failed, SessionStatus::Failed).await.expect("a status");
 
     let (samples, total) = not_empty(archive().await, thread, ThreadAction::Archive);
     let seen: Vec<_> = samples.iter().map(|s| (s.session, s.status)).collect();
     assert_eq!((seen, total), (at_work.clone(), at_work.len() as u64));
     // Every single reason is enough.
     for (session, _) in &at_work[..2] {
-        store.set_status(&caller, *session, SessionStatus::Idle).await.expect("a status");
+        store.as_caller(&caller).set_status(*session, SessionStatus::Idle).await.expect("a status");
         not_empty(archive().await, thread, ThreadAction::Archive);
     }
     for run in runs {
-        store.end_run(&caller, run, RunOutcome::Cancelled).await.expect("it ends");
+        store.as_caller(&caller).end_run(run, RunOutcome::Cancelled).await.expect("it ends");
         not_empty(archive().await, thread, ThreadAction::Archive);
     }
-    store.release_lease(&caller.with_lease(token), leased).await.expect("it is given back");
+    store
+        .as_caller(&caller.with_lease(token))
+        .release_lease(leased)
+        .await
+        .expect("it is given back");
     for _ in 0..60 {
         let session = named(&store, &caller, thread, "many").await;
-        store.set_status(&caller, session, SessionStatus::Active).await.expect("a status");
+        store
+            .as_caller(&caller)
+            .set_status(session, SessionStatus::Active)
+            .await
+            .expect("a status");
     }
     let (_, total) = not_empty(archive().await, thread, ThreadAction::Archive);
     assert_eq!(total, 60);
     for row in shorthand::sessions(&store, &caller, thread).await {
         if row.status == SessionStatus::Active {
-            store.set_status(&caller, row.id, SessionStatus::Idle).await.expect("a status");
+            store
+                .as_caller(&caller)
+                .set_status(row.id, SessionStatus::Idle)
+                .await
+                .expect("a status");
         }
     }
-    store.archive_thread(&caller, thread).await.expect("nothing is at work");
+    store.as_caller(&caller).archive_thread(thread).await.expect("nothing is at work");
     expired(&cx, &caller).await;
     Verdict::Passed
 }
@@ -125,17 +138,26 @@ async fn expired(cx: &ClauseContext, caller: &Caller) {
     for _ in 0..3 {
         let session = named(&store, caller, thread, "leased").await;
         let ttl = Duration::from_secs(10);
-        leased.push((session, store.claim_lease(caller, session, ttl).await.expect("a lease")));
+        leased.push((
+            session,
+            store.as_caller(caller).claim_lease(session, ttl).await.expect("a lease"),
+        ));
     }
     clock.advance(Duration::from_secs(15));
-    let archive = store.archive_thread(caller, thread);
+    let archive_caller = store.as_caller(caller);
+    let archive = archive_caller.archive_thread(thread);
     harmless(&store, caller, thread, ErrorKind::Precondition, archive).await;
     clock.advance(Duration::from_millis(1));
     let head = shorthand::head(&store, caller, thread).await;
     let keyed = caller.with_key(Key::text("archive"));
-    let version = store.archive_thread(&keyed, thread).await.expect("the leases have expired");
+    let version =
+        store.as_caller(&keyed).archive_thread(thread).await.expect("the leases have expired");
     assert_eq!(version, head + 2, "what ends the leases, and what archives");
-    assert_eq!(store.archive_thread(&keyed, thread).await.ok(), Some(version), "a replay");
+    assert_eq!(
+        store.as_caller(&keyed).archive_thread(thread).await.ok(),
+        Some(version),
+        "a replay"
+    );
     let feed = Feed { thread, after: head, limit: 10, wait: Duration::ZERO };
     let records = store.feed(caller, feed).await.expect("the feed").records;
     let kinds: Vec<_> = records.iter().map(|record| record.kind.as_str()).collect();
@@ -147,24 +169,28 @@ async fn expired(cx: &ClauseContext, caller: &Caller) {
     let mut store = store;
     for round in 0..2 {
         for (session, _) in &leased {
-            let lease = store.lease(caller, *session).await.expect("an answer");
+            let lease = store.as_caller(caller).lease(*session).await.expect("an answer");
             assert_eq!(lease, None, "round {round}");
         }
         let options = |options: StoreOptions| options.with_max_skew(skew);
         store = cx.reopen_with(store, clock.clone(), options).await;
     }
-    store.reopen_thread(caller, thread).await.expect("it is open");
+    store.as_caller(caller).reopen_thread(thread).await.expect("it is open");
     let (session, token) = leased[0];
-    refused(store.append(&caller.with_lease(token), session, says("x")).await, ErrorKind::Fenced);
-    store.append(caller, session, says("x")).await.expect("no lease is current");
+    refused(
+        store.as_caller(&caller.with_lease(token)).append(session, says("x")).await,
+        ErrorKind::Fenced,
+    );
+    store.as_caller(caller).append(session, says("x")).await.expect("no lease is current");
     // A purge looks at the clock alike.
     let ttl = Duration::from_secs(10);
-    store.claim_lease(caller, session, ttl).await.expect("a lease");
+    store.as_caller(caller).claim_lease(session, ttl).await.expect("a lease");
     clock.advance(Duration::from_secs(15));
-    let purge = store.purge_thread(caller, thread);
+    let purge_caller = store.as_caller(caller);
+    let purge = purge_caller.purge_thread(thread);
     harmless(&store, caller, thread, ErrorKind::Precondition, purge).await;
     clock.advance(Duration::from_millis(1));
-    store.purge_thread(caller, thread).await.expect("the lease has expired");
+    store.as_caller(caller).purge_thread(thread).await.expect("the lease has expired");
 }
 
 /// Archiving again writes nothing.
@@ -173,10 +199,14 @@ pub async fn thd6(cx: ClauseContext) -> Verdict {
     let journal = cx.journal().await;
     let caller = cx.caller();
     let thread = cx.thread(&store, &caller).await;
-    let version = store.archive_thread(&caller, thread).await.expect("it is archived");
+    let version = store.as_caller(&caller).archive_thread(thread).await.expect("it is archived");
     for store in [&store, &cx.store().await] {
-        let again =
-            unchanged(&*journal, &[&caller.tenant], store.archive_thread(&caller, thread)).await;
+        let again = unchanged(
+            &*journal,
+            &[&caller.tenant],
+            store.as_caller(&caller).archive_thread(thread),
+        )
+        .await;
         assert_eq!(again.ok(), Some(version));
     }
     let archived = the_thread(&store, &caller, thread).await;
@@ -194,30 +224,33 @@ async fn work_role(cx: ClauseContext, index: usize, args: Value) -> String {
         let began = tokio::time::Instant::now();
         let outcome = async {
             let session = store
+                .as_caller(&caller)
                 .create_session(
-                    &caller,
                     thread,
                     sessile_core::command::NewSession::named(format!("{index}/{rounds}")),
                 )
-                .await?
-                .0;
+                .await?;
             match rounds % 4 {
                 0 => {
-                    let run = store.start_run(&caller, session, NewRun::default()).await?;
-                    store.end_run(&caller, run, RunOutcome::Succeeded).await?;
+                    let run =
+                        store.as_caller(&caller).start_run(session, NewRun::default()).await?;
+                    store.as_caller(&caller).end_run(run, RunOutcome::Succeeded).await?;
                 }
                 1 => {
-                    store.set_status(&caller, session, SessionStatus::Active).await?;
-                    store.set_status(&caller, session, SessionStatus::Idle).await?;
+                    store.as_caller(&caller).set_status(session, SessionStatus::Active).await?;
+                    store.as_caller(&caller).set_status(session, SessionStatus::Idle).await?;
                 }
                 2 => {
-                    store.set_status(&caller, session, SessionStatus::Failed).await?;
-                    store.reopen_session(&caller, session).await?;
-                    store.set_status(&caller, session, SessionStatus::Idle).await?;
+                    store.as_caller(&caller).set_status(session, SessionStatus::Failed).await?;
+                    store.as_caller(&caller).reopen_session(session).await?;
+                    store.as_caller(&caller).set_status(session, SessionStatus::Idle).await?;
                 }
                 _ => {
-                    let token = store.claim_lease(&caller, session, Duration::from_secs(1)).await?;
-                    store.release_lease(&caller.with_lease(token), session).await?;
+                    let token = store
+                        .as_caller(&caller)
+                        .claim_lease(session, Duration::from_secs(1))
+                        .await?;
+                    store.as_caller(&caller.with_lease(token)).release_lease(session).await?;
                 }
             }
             Ok::<_, Error>(())
@@ -241,14 +274,14 @@ pub async fn thd7(cx: ClauseContext) -> Verdict {
     let caller = cx.caller();
     let thread = cx.thread(&store, &caller).await;
     let failed = named(&store, &caller, thread, "failed").await;
-    store.set_status(&caller, failed, SessionStatus::Failed).await.expect("a status");
+    store.as_caller(&caller).set_status(failed, SessionStatus::Failed).await.expect("a status");
     let children = cx.start_processes("thd work", 3, &json!({ "thread": thread })).await;
     let started = |c: &crate::internal::process::Child| !c.reports().is_empty();
     let mut tries = 0;
     loop {
         // Only once all are at it.
         if children.iter().all(started) {
-            match store.archive_thread(&caller, thread).await {
+            match store.as_caller(&caller).archive_thread(thread).await {
                 Ok(_) => break,
                 other => drop(not_empty(
                     refused(other, ErrorKind::Precondition),
@@ -272,9 +305,12 @@ pub async fn thd7(cx: ClauseContext) -> Verdict {
         "something was written after the archive"
     );
     quiet(&store, &caller, thread).await;
-    refused(store.reopen_session(&caller, failed).await, ErrorKind::Closed);
-    refused(store.claim_lease(&caller, failed, Duration::from_secs(1)).await, ErrorKind::Closed);
-    refused(store.start_run(&caller, failed, NewRun::default()).await, ErrorKind::Closed);
+    refused(store.as_caller(&caller).reopen_session(failed).await, ErrorKind::Closed);
+    refused(
+        store.as_caller(&caller).claim_lease(failed, Duration::from_secs(1)).await,
+        ErrorKind::Closed,
+    );
+    refused(store.as_caller(&caller).start_run(failed, NewRun::default()).await, ErrorKind::Closed);
     super::process_races::archive_against_create_session(&cx, cx.scale(20, 1000)).await;
     Verdict::Passed
 }
@@ -284,7 +320,11 @@ async fn quiet(store: &dyn AnyStore, caller: &Caller, thread: ThreadId) {
     for row in shorthand::sessions(store, caller, thread).await {
         assert!(matches!(row.status, SessionStatus::Idle | SessionStatus::Failed), "{row:?}");
         assert_eq!(row.open_run, None, "{row:?}");
-        assert_eq!(store.lease(caller, row.id).await.expect("an answer"), None, "{row:?}");
+        assert_eq!(
+            store.as_caller(caller).lease(row.id).await.expect("an answer"),
+            None,
+            "{row:?}"
+        );
     }
 }
 
@@ -297,42 +337,37 @@ pub async fn thd8(cx: ClauseContext) -> Verdict {
     for _ in 0..52 {
         sessions.push(named(&store, &caller, thread, "idle").await);
     }
-    let delete = || {
-        harmless(
-            &store,
-            &caller,
-            thread,
-            ErrorKind::Precondition,
-            store.delete_thread(&caller, thread),
-        )
-    };
+    let writer = store.as_caller(&caller);
+    let delete =
+        || harmless(&store, &caller, thread, ErrorKind::Precondition, writer.delete_thread(thread));
     let (samples, total) = not_empty(delete().await, thread, ThreadAction::Delete);
     assert_eq!(total, 52);
     assert_eq!(samples.iter().map(|s| s.session).collect::<Vec<_>>(), sessions[..50]);
-    store.archive_thread(&caller, thread).await.expect("all are idle");
+    store.as_caller(&caller).archive_thread(thread).await.expect("all are idle");
     let (_, total) = not_empty(delete().await, thread, ThreadAction::Delete);
     assert_eq!(total, 52, "archived or not");
-    store.reopen_thread(&caller, thread).await.expect("it is open");
+    store.as_caller(&caller).reopen_thread(thread).await.expect("it is open");
     for session in sessions {
         not_empty(
-            refused(store.delete_thread(&caller, thread).await, ErrorKind::Precondition),
+            refused(store.as_caller(&caller).delete_thread(thread).await, ErrorKind::Precondition),
             thread,
             ThreadAction::Delete,
         );
-        store.delete_session(&caller, session).await.expect("it goes");
+        store.as_caller(&caller).delete_session(session).await.expect("it goes");
     }
     let project = the_thread(&store, &caller, thread).await.project;
-    store.delete_thread(&caller, thread).await.expect("it is empty");
+    store.as_caller(&caller).delete_thread(thread).await.expect("it is empty");
     for store in [&store, &cx.store().await] {
-        store.delete_thread(&caller, thread).await.expect("it is gone already");
-        assert_eq!(store.thread(&caller, thread).await.expect("an answer"), None);
+        store.as_caller(&caller).delete_thread(thread).await.expect("it is gone already");
+        assert_eq!(store.as_caller(&caller).thread(thread).await.expect("an answer"), None);
         assert_eq!(shorthand::threads_of(store, &caller, project).await, []);
         let late = store
-            .create_session(&caller, thread, sessile_core::command::NewSession::default())
+            .as_caller(&caller)
+            .create_session(thread, sessile_core::command::NewSession::default())
             .await;
         refused(late, ErrorKind::NotFound);
     }
-    store.delete_project(&caller, project).await.expect("it is empty");
+    store.as_caller(&caller).delete_project(project).await.expect("it is empty");
     Verdict::Passed
 }
 
@@ -343,18 +378,32 @@ pub async fn thd9(cx: ClauseContext) -> Verdict {
     let caller = cx.caller();
     let thread = cx.thread(&store, &caller).await;
     let session = named(&store, &caller, thread, "s").await;
-    let archived = store.archive_thread(&caller, thread).await.expect("it is archived");
+    let archived = store.as_caller(&caller).archive_thread(thread).await.expect("it is archived");
     let closed = |error: Error, command| {
         assertions::closed(&error, Closure::ThreadArchived(thread), command);
     };
     let kind = ErrorKind::Closed;
     let new = sessile_core::command::NewSession::default();
     closed(
-        harmless(&store, &caller, thread, kind, store.create_session(&caller, thread, new)).await,
+        harmless(
+            &store,
+            &caller,
+            thread,
+            kind,
+            store.as_caller(&caller).create_session(thread, new),
+        )
+        .await,
         "create_session",
     );
     closed(
-        harmless(&store, &caller, thread, kind, store.append(&caller, session, says("x"))).await,
+        harmless(
+            &store,
+            &caller,
+            thread,
+            kind,
+            store.as_caller(&caller).append(session, says("x")),
+        )
+        .await,
         "append",
     );
     closed(
@@ -363,17 +412,19 @@ pub async fn thd9(cx: ClauseContext) -> Verdict {
             &caller,
             thread,
             kind,
-            store.update_thread(&caller, thread, archived, titled("x")),
+            store.as_caller(&caller).update_thread(thread, archived, titled("x")),
         )
         .await,
         "update_thread",
     );
-    let open = store.reopen_thread(&caller, thread).await.expect("it is open");
+    let open = store.as_caller(&caller).reopen_thread(thread).await.expect("it is open");
     assert!(open > archived);
-    let again = unchanged(&*journal, &[&caller.tenant], store.reopen_thread(&caller, thread)).await;
+    let again =
+        unchanged(&*journal, &[&caller.tenant], store.as_caller(&caller).reopen_thread(thread))
+            .await;
     assert_eq!(again.ok(), Some(open), "reopening again writes nothing");
     named(&store, &caller, thread, "new").await;
-    store.append(&caller, session, says("back")).await.expect("an entry");
-    store.update_thread(&caller, thread, open, titled("open")).await.expect("an update");
+    store.as_caller(&caller).append(session, says("back")).await.expect("an entry");
+    store.as_caller(&caller).update_thread(thread, open, titled("open")).await.expect("an update");
     Verdict::Passed
 }

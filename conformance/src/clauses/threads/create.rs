@@ -9,7 +9,7 @@ use sessile_core::{
     error::{Counter, Error},
     id::{ProjectId, ThreadId},
     model::{RunOutcome, SessionStatus, ThreadStatus},
-    store::{SessionStore as _, SessionStoreExt, ThreadStoreExt},
+    store::SessionStore as _,
 };
 
 use crate::{
@@ -51,7 +51,8 @@ pub async fn thd1(cx: ClauseContext) -> Verdict {
     ];
     for title in titles {
         let new = NewThread::titled(title).with_label("k", "").with_label("K", "v");
-        let id = store.create_thread(&caller, project, new.clone()).await.expect("a thread");
+        let id =
+            store.as_caller(&caller).create_thread(project, new.clone()).await.expect("a thread");
         for store in [&store, &cx.store().await] {
             let thread = the_thread(store, &caller, id).await;
             assert_eq!((thread.id, &thread.tenant, thread.project), (id, &caller.tenant, project));
@@ -68,7 +69,7 @@ pub async fn thd1(cx: ClauseContext) -> Verdict {
     unchanged(&*journal, &[&caller.tenant], async {
         for title in ["x".repeat(257), "a\nb".into(), "\0".into(), "\u{9f}".into()] {
             let error = refused(
-                store.create_thread(&caller, project, NewThread::titled(title)).await,
+                store.as_caller(&caller).create_thread(project, NewThread::titled(title)).await,
                 ErrorKind::Invalid,
             );
             assert!(matches!(error, Error::Invalid { .. }), "{error:?}");
@@ -78,7 +79,7 @@ pub async fn thd1(cx: ClauseContext) -> Verdict {
             .with_label("a", "x".repeat(256))
             .with_label("b", "x".repeat(256));
         for new in [many, heavy, NewThread::titled("t").with_label("", "v")] {
-            refused(store.create_thread(&caller, project, new).await, ErrorKind::Invalid);
+            refused(store.as_caller(&caller).create_thread(project, new).await, ErrorKind::Invalid);
         }
     })
     .await;
@@ -93,9 +94,9 @@ pub async fn thd2(cx: ClauseContext) -> Verdict {
     let own = Ids::make(&store, &caller).await;
     let foreign = cx.project(&store, &theirs).await;
     let archived = cx.project(&store, &caller).await;
-    store.archive_project(&caller, archived).await.expect("it is archived");
+    store.as_caller(&caller).archive_project(archived).await.expect("it is archived");
     let deleted = cx.project(&store, &caller).await;
-    store.delete_project(&caller, deleted).await.expect("it goes");
+    store.as_caller(&caller).delete_project(deleted).await.expect("it goes");
     unchanged(&*journal, &[&caller.tenant, &theirs.tenant], async {
         for (project, kind) in [
             (own.missing().project, ErrorKind::NotFound),
@@ -103,13 +104,17 @@ pub async fn thd2(cx: ClauseContext) -> Verdict {
             (archived, ErrorKind::Closed),
             (foreign, ErrorKind::TenantIsolation),
         ] {
-            refused(store.create_thread(&caller, project, NewThread::titled("t")).await, kind);
+            refused(
+                store.as_caller(&caller).create_thread(project, NewThread::titled("t")).await,
+                kind,
+            );
         }
     })
     .await;
     for n in 0..3 {
         let new = NewThread::titled(format!("{n}"));
-        let thread = store.create_thread(&caller, own.project, new).await.expect("a thread");
+        let thread =
+            store.as_caller(&caller).create_thread(own.project, new).await.expect("a thread");
         names_its_reservation(&cx, own.project, thread).await;
     }
     Verdict::Passed
@@ -140,7 +145,10 @@ async fn update_role(cx: ClauseContext, index: usize, args: Value) -> String {
     for round in 0..args["rounds"].as_u64().expect("a number") {
         // All update on the version they see; a loser looks again in the next round only.
         let seen = the_thread(&store, &caller, thread).await.version;
-        match store.update_thread(&caller, thread, seen, titled(&format!("{index} {round}"))).await
+        match store
+            .as_caller(&caller)
+            .update_thread(thread, seen, titled(&format!("{index} {round}")))
+            .await
         {
             Ok(version) => {
                 assert!(version > seen);
@@ -165,7 +173,8 @@ pub async fn thd3(cx: ClauseContext) -> Verdict {
                 let (store, caller) = (stores[i % 2].clone(), caller.clone());
                 tokio::spawn(async move {
                     store
-                        .update_thread(&caller, thread, version, titled(&format!("{round}/{i}")))
+                        .as_caller(&caller)
+                        .update_thread(thread, version, titled(&format!("{round}/{i}")))
                         .await
                 })
             })
@@ -212,12 +221,14 @@ pub async fn thd4(cx: ClauseContext) -> Verdict {
         clock.advance(Duration::from_secs(step * 7));
         let now = the_thread(&store, &other, ids.thread).await;
         let done = match step {
-            0 => store.update_thread(&other, ids.thread, now.version, titled("new")).await,
-            1 => store.end_run(&other, ids.run, RunOutcome::Cancelled).await,
-            2 => store.archive_thread(&other, ids.thread).await,
-            3 => store.reopen_thread(&other, ids.thread).await,
-            4 => store.set_status(&other, ids.session, SessionStatus::Failed).await,
-            _ => store.reopen_session(&other, ids.session).await,
+            0 => {
+                store.as_caller(&other).update_thread(ids.thread, now.version, titled("new")).await
+            }
+            1 => store.as_caller(&other).end_run(ids.run, RunOutcome::Cancelled).await,
+            2 => store.as_caller(&other).archive_thread(ids.thread).await,
+            3 => store.as_caller(&other).reopen_thread(ids.thread).await,
+            4 => store.as_caller(&other).set_status(ids.session, SessionStatus::Failed).await,
+            _ => store.as_caller(&other).reopen_session(ids.session).await,
         };
         done.unwrap_or_else(|e| panic!("step {step}: {e}"));
         assert_eq!(
@@ -243,7 +254,8 @@ pub async fn thd10(cx: ClauseContext) -> Verdict {
     let mut empty = Vec::new();
     for title in ["", "one"] {
         let id = store
-            .create_thread(&caller, project, NewThread::titled(title))
+            .as_caller(&caller)
+            .create_thread(project, NewThread::titled(title))
             .await
             .expect("a thread");
         empty.push(the_thread(&store, &caller, id).await);

@@ -7,7 +7,6 @@ use sessile_core::{
     id::{ProjectId, ThreadId, UserId},
     journal::{Batch, Journal as _},
     model::Labels,
-    store::{SessionStoreExt, ThreadStoreExt},
 };
 
 use crate::{
@@ -27,7 +26,11 @@ pub async fn thd11(cx: ClauseContext) -> Verdict {
     let caller = cx.caller();
     let project = cx.project(&*store, &caller).await;
     let other = cx.project(&*store, &caller).await;
-    store.create_thread(&caller, other, NewThread::titled("elsewhere")).await.expect("a thread");
+    store
+        .as_caller(&caller)
+        .create_thread(other, NewThread::titled("elsewhere"))
+        .await
+        .expect("a thread");
     let (mut all, mut blue) = (Vec::new(), Vec::new());
     for i in 0..23 {
         clock.advance(Duration::from_secs(1));
@@ -35,7 +38,7 @@ pub async fn thd11(cx: ClauseContext) -> Verdict {
         let new = NewThread::titled(format!("{i}"))
             .with_label("colour", colour)
             .with_label("n", i.to_string());
-        let thread = store.create_thread(&caller, project, new).await.expect("a thread");
+        let thread = store.as_caller(&caller).create_thread(project, new).await.expect("a thread");
         all.push(thread);
         if i % 3 == 0 {
             blue.push(thread);
@@ -54,7 +57,9 @@ pub async fn thd11(cx: ClauseContext) -> Verdict {
     let list = |filter: ThreadFilter, limit| {
         let (store, caller) = (store.clone(), caller.clone());
         async move {
-            let rows = pages(limit, |page| store.threads(&caller, filter.clone(), page)).await;
+            let rows =
+                pages(limit, |page| store.as_caller(&caller).threads(filter.clone()).page(page))
+                    .await;
             rows.into_iter().map(|r| r.id).collect::<Vec<ThreadId>>()
         }
     };
@@ -76,7 +81,7 @@ pub async fn thd11(cx: ClauseContext) -> Verdict {
     }
     assert_eq!(list(of.clone().labelled("colour", "green"), 5).await, []);
     let relabel = UpdateThread { title: None, labels: Some(Labels::new().with("colour", "green")) };
-    store.update_thread(&caller, blue[0], 1, relabel).await.expect("an update");
+    store.as_caller(&caller).update_thread(blue[0], 1, relabel).await.expect("an update");
     assert_eq!(list(of.clone().labelled("colour", "green"), 5).await, [blue[0]]);
     assert!(!list(of.clone().labelled("colour", "blue"), 5).await.contains(&blue[0]));
 
@@ -86,11 +91,12 @@ pub async fn thd11(cx: ClauseContext) -> Verdict {
         tokio::spawn(async move {
             loop {
                 let thread = store
-                    .create_thread(&caller, project, NewThread::titled("churn"))
+                    .as_caller(&caller)
+                    .create_thread(project, NewThread::titled("churn"))
                     .await
                     .expect("a thread");
                 tokio::task::yield_now().await;
-                store.delete_thread(&caller, thread).await.expect("it goes");
+                store.as_caller(&caller).delete_thread(thread).await.expect("it goes");
             }
         })
     };
@@ -117,9 +123,13 @@ async fn crowded(cx: &ClauseContext) {
     let project = cx.project(&store, &ada).await;
     clock.advance(Duration::from_secs(60));
     let new = NewThread::titled("of eve").with_label("rare", "yes");
-    let rare = store.create_thread(&eve, project, new).await.expect("a thread");
+    let rare = store.as_caller(&eve).create_thread(project, new).await.expect("a thread");
     clock.advance(Duration::from_secs(60));
-    let crowd = store.create_thread(&ada, project, NewThread::titled("t")).await.expect("a thread");
+    let crowd = store
+        .as_caller(&ada)
+        .create_thread(project, NewThread::titled("t"))
+        .await
+        .expect("a thread");
     // 500 more like the last one, of one record each, by their ids before the rare one and by their updates after it.
     let space = crowd.space(&ada.tenant);
     let card = journal.head(&space).await.expect("a head").and_then(|head| head.card);
@@ -134,7 +144,8 @@ async fn crowded(cx: &ClauseContext) {
     let labelled = ThreadFilter::of(ThreadScope::Project(project)).labelled("rare", "yes");
     for filter in [labelled, ThreadFilter::of(user)] {
         for filter in [filter.clone(), filter.newest_first()] {
-            let rows = pages(10, |page| store.threads(&ada, filter.clone(), page)).await;
+            let rows =
+                pages(10, |page| store.as_caller(&ada).threads(filter.clone()).page(page)).await;
             let found: Vec<_> = rows.iter().map(|row| row.id).collect();
             assert_eq!(found, [rare], "one of 502: {filter:?}");
         }
@@ -153,7 +164,8 @@ pub async fn thd12(cx: ClauseContext) -> Verdict {
         clock.advance(Duration::from_secs(1));
         let caller = if i % 2 == 0 { &ada } else { &bob };
         let thread = store
-            .create_thread(caller, projects[i / 4], NewThread::titled("t"))
+            .as_caller(caller)
+            .create_thread(projects[i / 4], NewThread::titled("t"))
             .await
             .expect("a thread");
         if i % 2 == 0 { of_ada.push(thread) } else { of_bob.push(thread) }
@@ -162,13 +174,15 @@ pub async fn thd12(cx: ClauseContext) -> Verdict {
     clock.advance(Duration::from_secs(1));
     let session = named(&store, &ada, of_ada[0], "s").await;
     clock.advance(Duration::from_secs(1));
-    store.append(&bob, session, says("hello")).await.expect("an entry");
+    store.as_caller(&bob).append(session, says("hello")).await.expect("an entry");
     let recent = |name: &'static str, limit| {
         let user = UserId::new(name).expect("a user");
         let filter = ThreadFilter::of(ThreadScope::User(user)).newest_first();
         let (store, caller) = (&store, &ada);
         async move {
-            let rows = pages(limit, |page| store.threads(caller, filter.clone(), page)).await;
+            let rows =
+                pages(limit, |page| store.as_caller(caller).threads(filter.clone()).page(page))
+                    .await;
             rows.into_iter().map(|r| r.id).collect::<Vec<_>>()
         }
     };
@@ -193,7 +207,7 @@ pub async fn thd12(cx: ClauseContext) -> Verdict {
     // The card keeps the creator and the 7 who wrote last.
     for i in 0..9 {
         let caller = cx.caller_of("acme", &format!("user{i}"));
-        store.append(&caller, session, says("me too")).await.expect("an entry");
+        store.as_caller(&caller).append(session, says("me too")).await.expect("an entry");
     }
     assert!(recent("ada", 10).await.contains(&of_ada[0]), "the creator stays");
     assert_eq!(recent("user8", 10).await, [of_ada[0]]);

@@ -6,10 +6,10 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use sessile_core::{
     ErrorKind,
-    command::{NewRun, NewSession, NewThread, Paging, SessionFilter, ThreadFilter, ThreadScope},
+    command::{NewRun, NewSession, NewThread, Paging, ThreadFilter, ThreadScope},
     id::{ProjectId, ThreadId},
-    model::{ProjectConfig, SessionStatus, ThreadStatus},
-    store::{SessionStoreExt, Store, ThreadStoreExt},
+    model::{SessionStatus, ThreadStatus},
+    store::Store,
 };
 
 use crate::internal::ClauseContext;
@@ -49,18 +49,29 @@ async fn play(cx: ClauseContext, index: usize, args: Value) -> String {
         let thread = || id.parse::<ThreadId>().expect("a thread");
         let project = || id.parse::<ProjectId>().expect("a project");
         let outcome = match (act.as_str(), index) {
-            ("archive thread", 0) => store.archive_thread(&caller, thread()).await.map(drop),
+            ("archive thread", 0) => {
+                store.as_caller(&caller).archive_thread(thread()).await.map(drop)
+            }
             ("archive thread", _) => {
-                match store.create_session(&caller, thread(), NewSession::default()).await {
-                    Ok((session, _)) => {
-                        store.start_run(&caller, session, NewRun::default()).await.map(drop)
-                    }
+                match store.as_caller(&caller).create_session(thread(), NewSession::default()).await
+                {
+                    Ok(session) => store
+                        .as_caller(&caller)
+                        .start_run(session, NewRun::default())
+                        .await
+                        .map(drop),
                     Err(error) => Err(error),
                 }
             }
-            ("archive project", 0) => store.archive_project(&caller, project()).await.map(drop),
-            (_, 0) => store.delete_project(&caller, project()).await,
-            _ => store.create_thread(&caller, project(), NewThread::default()).await.map(drop),
+            ("archive project", 0) => {
+                store.as_caller(&caller).archive_project(project()).await.map(drop)
+            }
+            (_, 0) => store.as_caller(&caller).delete_project(project()).await,
+            _ => store
+                .as_caller(&caller)
+                .create_thread(project(), NewThread::default())
+                .await
+                .map(drop),
         };
         words.push(match outcome {
             Ok(()) => "done".to_owned(),
@@ -99,7 +110,8 @@ pub(super) async fn archive_against_create_session(cx: &ClauseContext, rounds: u
     for _ in 0..rounds {
         ids.push(
             store
-                .create_thread(&caller, project, NewThread::default())
+                .as_caller(&caller)
+                .create_thread(project, NewThread::default())
                 .await
                 .expect("a thread")
                 .to_string(),
@@ -107,21 +119,28 @@ pub(super) async fn archive_against_create_session(cx: &ClauseContext, rounds: u
     }
     for (id, closer, filler) in run(cx, "archive thread", ids).await {
         let thread: ThreadId = id.parse().expect("a thread");
-        let archived =
-            store.thread(&caller, thread).await.expect("a read").expect("it exists").status
-                == ThreadStatus::Archived;
+        let archived = store
+            .as_caller(&caller)
+            .thread(thread)
+            .await
+            .expect("a read")
+            .expect("it exists")
+            .status
+            == ThreadStatus::Archived;
         assert_eq!(archived, closer == "done", "{closer}, {filler}");
         if !archived {
             continue;
         }
         assert_ne!(filler, "done", "a run began in a thread that was archived");
         let page = store
-            .sessions(&caller, thread, SessionFilter::default(), Paging::default())
+            .as_caller(&caller)
+            .sessions(thread)
+            .page(Paging::default())
             .await
             .expect("a list");
         assert!(page.items.iter().all(|s| s.status == SessionStatus::Idle && s.open_run.is_none()));
         crate::internal::assertions::refused(
-            store.create_session(&caller, thread, NewSession::default()).await,
+            store.as_caller(&caller).create_session(thread, NewSession::default()).await,
             ErrorKind::Closed,
         );
     }
@@ -130,10 +149,7 @@ pub(super) async fn archive_against_create_session(cx: &ClauseContext, rounds: u
 async fn projects(cx: &ClauseContext, store: &Store, rounds: usize) -> Vec<String> {
     let mut ids = Vec::new();
     for _ in 0..rounds {
-        let id = store
-            .create_project(&cx.caller(), "round", ProjectConfig::default())
-            .await
-            .expect("a project");
+        let id = store.as_caller(&cx.caller()).create_project("round").await.expect("a project");
         ids.push(id.to_string());
     }
     ids
@@ -147,15 +163,21 @@ pub(super) async fn archive_against_create_thread(cx: &ClauseContext, rounds: us
         let project: ProjectId = id.parse().expect("a project");
         assert_eq!(closer, "done");
         let scope = ThreadFilter::of(ThreadScope::Project(project));
-        let listed =
-            store.threads(&caller, scope, Paging::default()).await.expect("a list").items.len();
+        let listed = store
+            .as_caller(&caller)
+            .threads(scope)
+            .page(Paging::default())
+            .await
+            .expect("a list")
+            .items
+            .len();
         assert_eq!(
             listed,
             usize::from(filler == "done"),
             "a thread is there iff it was acknowledged"
         );
         crate::internal::assertions::refused(
-            store.create_thread(&caller, project, NewThread::default()).await,
+            store.as_caller(&caller).create_thread(project, NewThread::default()).await,
             ErrorKind::Closed,
         );
     }
@@ -167,7 +189,7 @@ pub(super) async fn delete_against_create_thread(cx: &ClauseContext, rounds: usi
     let ids = projects(cx, &store, rounds).await;
     for (id, closer, filler) in run(cx, "delete project", ids).await {
         let project: ProjectId = id.parse().expect("a project");
-        let exists = store.project(&caller, project).await.expect("a read").is_some();
+        let exists = store.as_caller(&caller).project(project).await.expect("a read").is_some();
         assert_eq!(exists, closer != "done", "{closer}, {filler}");
         assert!(
             !(closer == "done" && filler == "done"),
@@ -175,8 +197,14 @@ pub(super) async fn delete_against_create_thread(cx: &ClauseContext, rounds: usi
         );
         if exists {
             let scope = ThreadFilter::of(ThreadScope::Project(project));
-            let listed =
-                store.threads(&caller, scope, Paging::default()).await.expect("a list").items.len();
+            let listed = store
+                .as_caller(&caller)
+                .threads(scope)
+                .page(Paging::default())
+                .await
+                .expect("a list")
+                .items
+                .len();
             assert_eq!(listed, usize::from(filler == "done"), "{closer}, {filler}");
         }
     }

@@ -9,7 +9,7 @@ use sessile_core::{
     error::{Closure, Counter, Error},
     id::{ProjectId, ThreadId},
     model::{Project, ProjectConfig, ProjectStatus, RunOutcome},
-    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+    store::AnyStore,
 };
 
 use crate::{
@@ -28,7 +28,7 @@ crate::clauses! { PRJ1 => prj1, PRJ2 => prj2, PRJ3 => prj3, PRJ4 => prj4, PRJ5 =
 crate::internal::child_programs! { "prj create threads" => create_threads }
 
 async fn the_project(store: &dyn AnyStore, caller: &Caller, project: ProjectId) -> Project {
-    store.project(caller, project).await.expect("an answer").expect("the project exists")
+    store.as_caller(caller).project(project).await.expect("an answer").expect("the project exists")
 }
 
 fn renamed(name: &str) -> UpdateProject {
@@ -43,7 +43,13 @@ pub async fn prj1(cx: ClauseContext) -> Verdict {
         ProjectConfig::default().with_max_delegation_depth(0).with_max_delegation_width(1000);
     let mut ids = Vec::new();
     for name in ["one", "two", "one", "", "naïve  — 計画 "] {
-        let id = store.create_project(&caller, name, config.clone()).await.expect("a project");
+        let id = store
+            .as_caller(&caller)
+            .create_project(
+                sessile_core::command::NewProject::named(name).with_config(config.clone()),
+            )
+            .await
+            .expect("a project");
         let project = the_project(&store, &caller, id).await;
         assert_eq!((project.id, &project.tenant), (id, &caller.tenant));
         assert_eq!((project.name.as_str(), &project.config), (name, &config));
@@ -53,15 +59,21 @@ pub async fn prj1(cx: ClauseContext) -> Verdict {
     }
     ids.sort_unstable();
     let too_wide = ProjectConfig::default().with_max_delegation_width(1001);
-    refused(store.create_project(&caller, "x", too_wide).await, ErrorKind::Invalid);
+    refused(
+        store
+            .as_caller(&caller)
+            .create_project(sessile_core::command::NewProject::named("x").with_config(too_wide))
+            .await,
+        ErrorKind::Invalid,
+    );
     // Pages are stable while projects come: nothing is skipped or shown twice.
-    let first = store.projects(&caller, Paging::first(2)).await.expect("a page");
+    let first = store.as_caller(&caller).projects().page(Paging::first(2)).await.expect("a page");
     let late = cx.project(&store, &caller).await;
     let mut seen: Vec<_> = first.items.iter().map(|p| p.id).collect();
     seen.extend(
         pages(2, |page| {
             let after = page.after.or(first.next);
-            store.projects(&caller, page.after(after))
+            store.as_caller(&caller).projects().page(page.after(after))
         })
         .await
         .iter()
@@ -70,16 +82,23 @@ pub async fn prj1(cx: ClauseContext) -> Verdict {
     assert!(seen.is_sorted(), "by id: {seen:?}");
     assert_eq!(seen.iter().filter(|id| **id != late).copied().collect::<Vec<_>>(), ids);
     for limit in [0, 1001] {
-        refused(store.projects(&caller, Paging::first(limit)).await, ErrorKind::Invalid);
+        refused(
+            store.as_caller(&caller).projects().page(Paging::first(limit)).await,
+            ErrorKind::Invalid,
+        );
     }
 
     let caps = ProjectConfig::default().with_max_delegation_depth(7);
     let update = UpdateProject { name: None, config: Some(caps.clone()) };
-    let version = store.update_project(&caller, ids[0], 1, update).await.expect("an update");
+    let version =
+        store.as_caller(&caller).update_project(ids[0], 1, update).await.expect("an update");
     let project = the_project(&store, &caller, ids[0]).await;
     assert_eq!((project.version, &project.config), (version, &caps));
-    let again =
-        store.update_project(&caller, ids[0], version, renamed("new")).await.expect("an update");
+    let again = store
+        .as_caller(&caller)
+        .update_project(ids[0], version, renamed("new"))
+        .await
+        .expect("an update");
     let store = cx.reopen(store).await;
     let project = the_project(&store, &caller, ids[0]).await;
     assert_eq!((project.version, project.name.as_str(), &project.config), (again, "new", &caps));
@@ -92,10 +111,14 @@ pub async fn prj2(cx: ClauseContext) -> Verdict {
     let journal = cx.journal().await;
     let caller = cx.caller();
     let project = cx.project(&*store, &caller).await;
-    let version =
-        store.update_project(&caller, project, 1, renamed("two")).await.expect("an update");
+    let version = store
+        .as_caller(&caller)
+        .update_project(project, 1, renamed("two"))
+        .await
+        .expect("an update");
     for expected in [0, 1, version + 1, u64::MAX] {
-        let update = store.update_project(&caller, project, expected, renamed("x"));
+        let update_caller = store.as_caller(&caller);
+        let update = update_caller.update_project(project, expected, renamed("x"));
         let stale = unchanged(&*journal, &[&caller.tenant], update).await;
         match refused(stale, ErrorKind::Stale) {
             Error::Stale { what, counter: Counter::Version, expected: told, actual } => {
@@ -105,7 +128,11 @@ pub async fn prj2(cx: ClauseContext) -> Verdict {
         }
     }
     // A thread does not make an update stale: it is no field of the project.
-    store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
+    store
+        .as_caller(&caller)
+        .create_thread(project, NewThread::titled("t"))
+        .await
+        .expect("a thread");
     assert_eq!(the_project(&*store, &caller, project).await.version, version);
     let stores = [store.clone(), Arc::new(cx.store().await)];
     let racers: Vec<_> = (0..8)
@@ -113,7 +140,8 @@ pub async fn prj2(cx: ClauseContext) -> Verdict {
             let (store, caller) = (stores[i % 2].clone(), caller.clone());
             tokio::spawn(async move {
                 store
-                    .update_project(&caller, project, version, renamed(&format!("racer {i}")))
+                    .as_caller(&caller)
+                    .update_project(project, version, renamed(&format!("racer {i}")))
                     .await
             })
         })
@@ -139,7 +167,10 @@ async fn create_threads(cx: ClauseContext, index: usize, args: Value) -> String 
     let most = args["most"].as_u64().expect("a number");
     let mut made: Vec<ThreadId> = Vec::new();
     for n in 0..most {
-        match store.create_thread(&caller, project, NewThread::titled(format!("{index}/{n}"))).await
+        match store
+            .as_caller(&caller)
+            .create_thread(project, NewThread::titled(format!("{index}/{n}")))
+            .await
         {
             Ok(thread) => made.push(thread),
             Err(error) if matches!(error.kind(), ErrorKind::Closed | ErrorKind::NotFound) => break,
@@ -165,11 +196,13 @@ pub async fn prj3(cx: ClauseContext) -> Verdict {
     let journal = cx.journal().await;
     let caller = cx.caller();
     let ids = Ids::make(&store, &caller).await;
-    store.archive_project(&caller, ids.project).await.expect("it is archived");
-    let new = store.create_thread(&caller, ids.project, NewThread::titled("late"));
+    store.as_caller(&caller).archive_project(ids.project).await.expect("it is archived");
+    let new_caller = store.as_caller(&caller);
+    let new = new_caller.create_thread(ids.project, NewThread::titled("late"));
     let error = refused(unchanged(&*journal, &[&caller.tenant], new).await, ErrorKind::Closed);
     closed(&error, Closure::ProjectArchived(ids.project), "create_thread");
-    let update = store.update_project(&caller, ids.project, 1, renamed("x"));
+    let update_caller = store.as_caller(&caller);
+    let update = update_caller.update_project(ids.project, 1, renamed("x"));
     refused(unchanged(&*journal, &[&caller.tenant], update).await, ErrorKind::Closed);
     assert_eq!(shorthand::the_thread(&store, &caller, ids.thread).await.id, ids.thread);
     assert_eq!(shorthand::texts(&store, &caller, ids.session).await, ["entry"]);
@@ -188,9 +221,9 @@ pub async fn prj3(cx: ClauseContext) -> Verdict {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     assert!(busy(&children), "the other processes create threads");
-    store.archive_project(&caller, project).await.expect("it is archived");
+    store.as_caller(&caller).archive_project(project).await.expect("it is archived");
     refused(
-        store.create_thread(&caller, project, NewThread::titled("late")).await,
+        store.as_caller(&caller).create_thread(project, NewThread::titled("late")).await,
         ErrorKind::Closed,
     );
     let acknowledged = threads_of(&store, &caller, project).await;
@@ -215,7 +248,10 @@ pub async fn prj4(cx: ClauseContext) -> Verdict {
     let caller = cx.caller();
     let ids = Ids::make(&store, &caller).await;
     let before = the_project(&store, &caller, ids.project).await;
-    let error = refused(store.delete_project(&caller, ids.project).await, ErrorKind::Precondition);
+    let error = refused(
+        store.as_caller(&caller).delete_project(ids.project).await,
+        ErrorKind::Precondition,
+    );
     assert!(
         matches!(error, Error::ProjectNotEmpty { project, threads: 1.. } if project == ids.project),
         "{error:?}"
@@ -226,24 +262,25 @@ pub async fn prj4(cx: ClauseContext) -> Verdict {
         "a refusal changed the project"
     );
     let next = store
-        .create_thread(&caller, ids.project, NewThread::titled("next"))
+        .as_caller(&caller)
+        .create_thread(ids.project, NewThread::titled("next"))
         .await
         .expect("the next write");
-    store.delete_thread(&caller, next).await.expect("it goes");
+    store.as_caller(&caller).delete_thread(next).await.expect("it goes");
     // Archived or open, a thread is a thread.
-    store.end_run(&caller, ids.run, RunOutcome::Succeeded).await.expect("it ends");
-    store.archive_thread(&caller, ids.thread).await.expect("it is archived");
-    store.archive_project(&caller, ids.project).await.expect("it is archived");
-    refused(store.delete_project(&caller, ids.project).await, ErrorKind::Precondition);
-    store.reopen_project(&caller, ids.project).await.expect("it is open");
+    store.as_caller(&caller).end_run(ids.run, RunOutcome::Succeeded).await.expect("it ends");
+    store.as_caller(&caller).archive_thread(ids.thread).await.expect("it is archived");
+    store.as_caller(&caller).archive_project(ids.project).await.expect("it is archived");
+    refused(store.as_caller(&caller).delete_project(ids.project).await, ErrorKind::Precondition);
+    store.as_caller(&caller).reopen_project(ids.project).await.expect("it is open");
     for project in [cx.project(&store, &caller).await, emptied(&cx, &store).await] {
-        store.delete_project(&caller, project).await.expect("it is empty");
-        store.delete_project(&caller, project).await.expect("it is gone already");
-        assert_eq!(store.project(&caller, project).await.expect("an answer"), None);
-        let new = store.create_thread(&caller, project, NewThread::titled("x")).await;
+        store.as_caller(&caller).delete_project(project).await.expect("it is empty");
+        store.as_caller(&caller).delete_project(project).await.expect("it is gone already");
+        assert_eq!(store.as_caller(&caller).project(project).await.expect("an answer"), None);
+        let new = store.as_caller(&caller).create_thread(project, NewThread::titled("x")).await;
         refused(new, ErrorKind::NotFound);
     }
-    let listed = pages(10, |page| store.projects(&caller, page)).await;
+    let listed = pages(10, |page| store.as_caller(&caller).projects().page(page)).await;
     assert_eq!(listed.iter().map(|p| p.id).collect::<Vec<_>>(), [ids.project]);
 
     for most in [1, 3] {
@@ -254,7 +291,7 @@ pub async fn prj4(cx: ClauseContext) -> Verdict {
         let mut results = Vec::new();
         for child in children {
             for _ in 0..3 {
-                deleted |= match store.delete_project(&caller, project).await {
+                deleted |= match store.as_caller(&caller).delete_project(project).await {
                     Ok(()) => true,
                     other => {
                         refused(other, ErrorKind::Precondition);
@@ -271,7 +308,10 @@ pub async fn prj4(cx: ClauseContext) -> Verdict {
             left.into_iter().filter(|r| r.project == project).map(|r| r.id).collect();
         assert_eq!(left, made, "every thread that was made is there, and no other");
         assert_eq!(deleted, made.is_empty(), "deleted with {} threads", made.len());
-        assert_eq!(store.project(&caller, project).await.expect("an answer").is_none(), deleted);
+        assert_eq!(
+            store.as_caller(&caller).project(project).await.expect("an answer").is_none(),
+            deleted
+        );
         if !deleted {
             let open = the_project(&store, &caller, project).await;
             assert_eq!(open.status, ProjectStatus::Open, "an undone deletion leaves it open");
@@ -289,25 +329,30 @@ async fn undone(cx: &ClauseContext) {
     for archived in [false, true] {
         let project = cx.project(&store, &caller).await;
         if archived {
-            store.archive_project(&caller, project).await.expect("it is archived");
+            store.as_caller(&caller).archive_project(project).await.expect("it is archived");
         }
         let creates = {
             let (store, caller) = (store.clone(), caller.clone());
             async move {
                 if archived {
-                    store.reopen_project(&caller, project).await?;
+                    store.as_caller(&caller).reopen_project(project).await?;
                 }
-                store.create_thread(&caller, project, NewThread::titled("between")).await?;
+                store
+                    .as_caller(&caller)
+                    .create_thread(project, NewThread::titled("between"))
+                    .await?;
                 if archived {
-                    store.archive_project(&caller, project).await?;
+                    store.as_caller(&caller).archive_project(project).await?;
                 }
                 Ok(())
             }
         };
         let journal = InterruptedJournal::before(cx.journal().await, Call::Commit, creates);
         let deleter = cx.store_over(journal.clone(), Arc::default(), |options| options);
-        let error =
-            refused(deleter.delete_project(&caller, project).await, ErrorKind::Precondition);
+        let error = refused(
+            deleter.as_caller(&caller).delete_project(project).await,
+            ErrorKind::Precondition,
+        );
         assert!(matches!(error, Error::ProjectNotEmpty { threads: 1, .. }), "{error:?}");
         assert!(journal.is_over(), "the thread began in between");
         let status = if archived { ProjectStatus::Archived } else { ProjectStatus::Open };
@@ -315,8 +360,8 @@ async fn undone(cx: &ClauseContext) {
             assert_eq!(the_project(store, &caller, project).await.status, status);
             assert_eq!(threads_of(store, &caller, project).await.len(), 1);
         }
-        store.reopen_project(&caller, project).await.expect("it is open");
-        let next = store.create_thread(&caller, project, NewThread::titled("next")).await;
+        store.as_caller(&caller).reopen_project(project).await.expect("it is open");
+        let next = store.as_caller(&caller).create_thread(project, NewThread::titled("next")).await;
         next.expect("it takes threads");
     }
 }
@@ -325,9 +370,12 @@ async fn undone(cx: &ClauseContext) {
 async fn emptied(cx: &ClauseContext, store: &dyn AnyStore) -> ProjectId {
     let caller = cx.caller();
     let project = cx.project(store, &caller).await;
-    let thread =
-        store.create_thread(&caller, project, NewThread::titled("t")).await.expect("a thread");
-    store.delete_thread(&caller, thread).await.expect("it goes");
+    let thread = store
+        .as_caller(&caller)
+        .create_thread(project, NewThread::titled("t"))
+        .await
+        .expect("a thread");
+    store.as_caller(&caller).delete_thread(thread).await.expect("it goes");
     project
 }
 
@@ -337,30 +385,41 @@ pub async fn prj5(cx: ClauseContext) -> Verdict {
     let journal = cx.journal().await;
     let caller = cx.caller();
     let ids = Ids::make(&store, &caller).await;
-    let archived = store.archive_project(&caller, ids.project).await.expect("it is archived");
-    let again =
-        unchanged(&*journal, &[&caller.tenant], store.archive_project(&caller, ids.project)).await;
+    let archived =
+        store.as_caller(&caller).archive_project(ids.project).await.expect("it is archived");
+    let again = unchanged(
+        &*journal,
+        &[&caller.tenant],
+        store.as_caller(&caller).archive_project(ids.project),
+    )
+    .await;
     assert_eq!(again.ok(), Some(archived), "archiving again writes nothing");
-    store.append(&caller, ids.session, says("still here")).await.expect("work goes on");
-    store.start_run(&caller, ids.session, NewRun::default()).await.expect("work goes on");
-    store.end_run(&caller, ids.run, RunOutcome::Succeeded).await.expect("work goes on");
-    let new = store.create_session(&caller, ids.thread, NewSession::named("late"));
+    store.as_caller(&caller).append(ids.session, says("still here")).await.expect("work goes on");
+    store.as_caller(&caller).start_run(ids.session, NewRun::default()).await.expect("work goes on");
+    store.as_caller(&caller).end_run(ids.run, RunOutcome::Succeeded).await.expect("work goes on");
+    let new_caller = store.as_caller(&caller);
+    let new = new_caller.create_session(ids.thread, NewSession::named("late"));
     let error = refused(unchanged(&*journal, &[&caller.tenant], new).await, ErrorKind::Closed);
     closed(&error, Closure::ProjectArchived(ids.project), "create_session");
     let store = cx.reopen(store).await;
     refused(
-        store.create_session(&caller, ids.thread, NewSession::named("late")).await,
+        store.as_caller(&caller).create_session(ids.thread, NewSession::named("late")).await,
         ErrorKind::Closed,
     );
-    let open = store.reopen_project(&caller, ids.project).await.expect("it is open");
+    let open = store.as_caller(&caller).reopen_project(ids.project).await.expect("it is open");
     assert!(open > archived);
     let journal = cx.journal().await;
-    let again =
-        unchanged(&*journal, &[&caller.tenant], store.reopen_project(&caller, ids.project)).await;
+    let again = unchanged(
+        &*journal,
+        &[&caller.tenant],
+        store.as_caller(&caller).reopen_project(ids.project),
+    )
+    .await;
     assert_eq!(again.ok(), Some(open), "reopening again writes nothing");
     named(&store, &caller, ids.thread, "welcome").await;
     store
-        .create_thread(&caller, ids.project, NewThread::titled("welcome"))
+        .as_caller(&caller)
+        .create_thread(ids.project, NewThread::titled("welcome"))
         .await
         .expect("a thread");
     let project = the_project(&store, &caller, ids.project).await;

@@ -7,9 +7,9 @@ use sessile_core::{
     command::{Feed, NewRun, Paging},
     error::{Error, ThreadAction},
     id::{EntryId, SessionId, ThreadId},
-    journal::{Direction, RecordBody},
+    journal::RecordBody,
     model::{Entry, RunOutcome, SessionStatus},
-    store::{SessionStore as _, SessionStoreExt, Store, ThreadStoreExt},
+    store::{SessionStore as _, Store},
 };
 
 use crate::{
@@ -53,46 +53,41 @@ pub async fn thd13(cx: ClauseContext) -> Verdict {
         named(&store, &caller, thread, "busy").await,
     );
     let large = "all of it".repeat(20_000);
-    store.append(&caller, idle, vec![says("one"), says(&large)]).await.expect("entries");
-    let purge = || {
-        harmless(
-            &store,
-            &caller,
-            thread,
-            ErrorKind::Precondition,
-            store.purge_thread(&caller, thread),
-        )
-    };
+    store.as_caller(&caller).append(idle, vec![says("one"), says(&large)]).await.expect("entries");
+    let writer = store.as_caller(&caller);
+    let purge =
+        || harmless(&store, &caller, thread, ErrorKind::Precondition, writer.purge_thread(thread));
 
-    let run = store.start_run(&caller, busy, NewRun::default()).await.expect("a run");
+    let run = store.as_caller(&caller).start_run(busy, NewRun::default()).await.expect("a run");
     let (samples, total) = not_empty(purge().await, thread);
     assert_eq!((samples, total), (vec![busy], 1), "a live run");
-    store.end_run(&caller, run, RunOutcome::Succeeded).await.expect("it ends");
-    let token = store.claim_lease(&caller, busy, Duration::from_secs(9)).await.expect("a lease");
+    store.as_caller(&caller).end_run(run, RunOutcome::Succeeded).await.expect("it ends");
+    let token =
+        store.as_caller(&caller).claim_lease(busy, Duration::from_secs(9)).await.expect("a lease");
     not_empty(purge().await, thread);
-    store.release_lease(&caller.with_lease(token), busy).await.expect("released");
-    store.set_status(&caller, busy, SessionStatus::AwaitingHitl).await.expect("waiting");
+    store.as_caller(&caller.with_lease(token)).release_lease(busy).await.expect("released");
+    store.as_caller(&caller).set_status(busy, SessionStatus::AwaitingHitl).await.expect("waiting");
     not_empty(purge().await, thread);
-    store.set_status(&caller, busy, SessionStatus::Idle).await.expect("idle");
-    store.archive_thread(&caller, thread).await.expect("archived or not, it goes");
+    store.as_caller(&caller).set_status(busy, SessionStatus::Idle).await.expect("idle");
+    store.as_caller(&caller).archive_thread(thread).await.expect("archived or not, it goes");
 
     let other = cx.thread(&store, &caller).await;
     let stale = cx.store().await;
-    assert!(stale.thread(&caller, thread).await.expect("an answer").is_some());
-    store.purge_thread(&caller, thread).await.expect("nothing is at work");
+    assert!(stale.as_caller(&caller).thread(thread).await.expect("an answer").is_some());
+    store.as_caller(&caller).purge_thread(thread).await.expect("nothing is at work");
     for store in [&store, &stale, &cx.store().await] {
-        store.purge_thread(&caller, thread).await.expect("it is gone already");
-        assert_eq!(store.thread(&caller, thread).await.expect("an answer"), None);
+        store.as_caller(&caller).purge_thread(thread).await.expect("it is gone already");
+        assert_eq!(store.as_caller(&caller).thread(thread).await.expect("an answer"), None);
         assert_eq!(shorthand::threads_of(store, &caller, project).await, []);
-        let page = store.entries(&caller, idle, Direction::Forward, Paging::default()).await;
+        let page = store.as_caller(&caller).entries(idle).page(Paging::default()).await;
         refused(page, ErrorKind::NotFound);
-        refused(store.append(&caller, idle, says("late")).await, ErrorKind::NotFound);
+        refused(store.as_caller(&caller).append(idle, says("late")).await, ErrorKind::NotFound);
         assert!(
-            store.thread(&caller, other).await.expect("an answer").is_some(),
+            store.as_caller(&caller).thread(other).await.expect("an answer").is_some(),
             "the other stays"
         );
     }
-    store.delete_project(&caller, project).await.expect("it is empty");
+    store.as_caller(&caller).delete_project(project).await.expect("it is empty");
     Verdict::Passed
 }
 
@@ -105,10 +100,14 @@ pub(crate) async fn erased_entries(cx: &ClauseContext) {
         (named(&store, &caller, thread, "s").await, named(&store, &caller, thread, "gone").await);
     let keyed = caller.with_key(Key::rising("importer", 7));
     let turn = vec![says("secret"), says("secret too".repeat(10_000)), says("open")];
-    let first = store.append(&keyed, session, turn.clone()).await.expect("a turn").first;
-    let lost = store.append(&caller, gone, says("secret")).await.expect("an entry").first;
-    store.delete_session(&caller, gone).await.expect("it goes");
-    store.archive_thread(&caller, thread).await.expect("an archived thread can be erased in");
+    let first = store.as_caller(&keyed).append(session, turn.clone()).await.expect("a turn").first;
+    let lost = store.as_caller(&caller).append(gone, says("secret")).await.expect("an entry").first;
+    store.as_caller(&caller).delete_session(gone).await.expect("it goes");
+    store
+        .as_caller(&caller)
+        .archive_thread(thread)
+        .await
+        .expect("an archived thread can be erased in");
 
     let reader = cx.store().await;
     let before = log(&reader, &caller, session).await;
@@ -118,17 +117,18 @@ pub(crate) async fn erased_entries(cx: &ClauseContext) {
     let mixed = unchanged(
         &*journal,
         &[&caller.tenant],
-        store.erase_entries(&caller, thread, vec![first, wrong]),
+        store.as_caller(&caller).erase_entries(thread, vec![first, wrong]),
     )
     .await;
     refused(mixed, ErrorKind::NotFound);
-    let erased = store.erase_entries(&caller, thread, vec![first, after(1), lost]).await;
+    let erased = store.as_caller(&caller).erase_entries(thread, vec![first, after(1), lost]).await;
     let erased = erased.expect("entries can be erased");
     // What this reader holds in memory knows nothing of it yet.
     let unaware = log(&reader, &caller.cached(), session).await;
     assert!(unaware[..2].iter().all(|e| e.message.is_none()), "erased, and no damage");
     assert_eq!(unaware[2], before[2], "the other is as it was");
-    let again = store.erase_entries(&caller, thread, vec![after(1)]);
+    let again_caller = store.as_caller(&caller);
+    let again = again_caller.erase_entries(thread, vec![after(1)]);
     let again = unchanged(&*journal, &[&caller.tenant], again).await;
     assert_eq!(again.ok(), Some(erased), "erasing again writes nothing");
 
@@ -139,7 +139,10 @@ pub(crate) async fn erased_entries(cx: &ClauseContext) {
             let bare =
                 (now.message.is_none(), now.actor.is_none(), now.id, now.at, now.in_reply_to);
             assert_eq!(bare, (true, true, was.id, was.at, was.in_reply_to));
-            assert_eq!(store.entry(&caller, now.id).await.expect("an answer").as_ref(), Some(now));
+            assert_eq!(
+                store.as_caller(&caller).entry(now.id).await.expect("an answer").as_ref(),
+                Some(now)
+            );
         }
         assert_eq!(log[2], before[2], "the other is as it was");
         let events = store.feed(&caller, all(thread)).await.expect("events").records;
@@ -149,13 +152,17 @@ pub(crate) async fn erased_entries(cx: &ClauseContext) {
             assert!(!event.body.is_some_and(|body| body.get().contains("secret")));
         }
         sound(store, &caller, thread).await;
-        let late = store.append(&keyed, session, turn.clone()).await;
+        let late = store.as_caller(&keyed).append(session, turn.clone()).await;
         refused(late, ErrorKind::Invalid);
     }
-    store.reopen_thread(&caller, thread).await.expect("it is open");
+    store.as_caller(&caller).reopen_thread(thread).await.expect("it is open");
     let reply = says("on").in_reply_to(first);
-    store.append(&caller, session, reply).await.expect("what was erased can still be answered");
-    assert_eq!(store.vacuum_thread(&caller, thread).await.expect("a count"), 0);
+    store
+        .as_caller(&caller)
+        .append(session, reply)
+        .await
+        .expect("what was erased can still be answered");
+    assert_eq!(store.as_caller(&caller).vacuum_thread(thread).await.expect("a count"), 0);
     let store = cx.reopen(store).await;
     assert!(
         log(&store, &caller, session).await[0].message.is_none(),
@@ -167,15 +174,11 @@ pub(crate) async fn erased_entries(cx: &ClauseContext) {
 }
 
 async fn log(store: &Store, caller: &Caller, session: SessionId) -> Vec<Entry> {
-    store
-        .entries(caller, session, Direction::Forward, Paging::default())
-        .await
-        .expect("a page")
-        .items
+    store.as_caller(caller).entries(session).page(Paging::default()).await.expect("a page").items
 }
 
 async fn sound(store: &Store, caller: &Caller, thread: ThreadId) {
-    let verified = store.verify(caller, thread, None).await.expect("an answer");
+    let verified = store.as_caller(caller).verify(thread, None).await.expect("an answer");
     assert_eq!(verified.problems, [], "erased entries verify");
 }
 
@@ -186,8 +189,9 @@ async fn cut_off(cx: &ClauseContext) {
     let caller = cx.caller();
     let thread = cx.thread(&store, &caller).await;
     let session = named(&store, &caller, thread, "s").await;
-    let first = store.append(&caller, session, says("secret")).await.expect("an entry").first;
-    store.erase_entries(&caller, thread, vec![first]).await.expect("the record is there");
+    let first =
+        store.as_caller(&caller).append(session, says("secret")).await.expect("an entry").first;
+    store.as_caller(&caller).erase_entries(thread, vec![first]).await.expect("the record is there");
     let kept = raw_batches::read_all(&*journal, &thread.space(&caller.tenant)).await;
     assert!(kept.iter().any(|r| format!("{:?}", r.body).contains("secret")), "the payload too");
     assert!(log(&store, &caller, session).await[0].message.is_none());
@@ -207,9 +211,9 @@ async fn finished_by_vacuum(cx: &ClauseContext) {
     let session = cx.session(&store, &caller).await;
     let (thread, space) = (session.thread(), session.thread().space(&caller.tenant));
     let turn = vec![says("secret"), says("secret too".repeat(10_000)), says("open")];
-    let said = store.append(&caller, session, turn).await.expect("a turn");
+    let said = store.as_caller(&caller).append(session, turn).await.expect("a turn");
     let secrets: Vec<EntryId> = said.entries().take(2).collect();
-    let erased = store.erase_entries(&caller, thread, secrets.clone()).await;
+    let erased = store.as_caller(&caller).erase_entries(thread, secrets.clone()).await;
     refused(erased, ErrorKind::Indeterminate);
     assert!(failing.is_over(), "the journal was asked to erase");
     let bodies = async || {
@@ -225,7 +229,7 @@ async fn finished_by_vacuum(cx: &ClauseContext) {
     assert!(matches!(&kept[0], RecordBody::Inline(text) if text.contains("secret")), "{kept:?}");
     assert!(log(&store, &caller, session).await[..2].iter().all(|e| e.message.is_none()));
 
-    store.vacuum_thread(&caller, thread).await.expect("a count");
+    store.as_caller(&caller).vacuum_thread(thread).await.expect("a count");
     assert_eq!(bodies().await, [RecordBody::None, RecordBody::None], "the payloads are gone");
     refused(journal.get_blob(&space, blob, None).await, ErrorKind::NotFound);
     sound(&store, &caller, thread).await;

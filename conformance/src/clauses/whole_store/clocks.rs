@@ -9,9 +9,8 @@ use sessile_core::{
     Caller, Clock, ErrorKind, Key, Timestamp,
     command::{Append, Paging},
     id::{EntryId, SessionId, ThreadId},
-    journal::Direction,
     model::{NewEntry, Role},
-    store::{SessionStoreExt, Store, ThreadStoreExt},
+    store::Store,
 };
 
 use crate::{
@@ -49,17 +48,18 @@ async fn by_stores(cx: &ClauseContext) {
         clocks[at].rewind(Duration::from_secs(17));
         let text = format!("entry {n}");
         let appended = stores[at]
-            .append(&caller, session, Append::from(NewEntry::text(Role::User, text.clone())))
+            .as_caller(&caller)
+            .append(session, Append::from(NewEntry::text(Role::User, text.clone())))
             .await;
         let version = appended.unwrap().first.version();
         assert!(version > last, "versions rise under any clock");
         last = version;
         texts.push(text);
-        let now = stores[(at + 1) % 3].session(&caller, session).await.unwrap().unwrap();
+        let now = stores[(at + 1) % 3].as_caller(&caller).session(session).await.unwrap().unwrap();
         assert!(now.updated_at >= now.created_at && now.tail == version);
     }
     let page =
-        stores[1].entries(&caller, session, Direction::Forward, Paging::first(100)).await.unwrap();
+        stores[1].as_caller(&caller).entries(session).page(Paging::first(100)).await.unwrap();
     let read: Vec<String> = page.items.iter().map(|e| format!("{:?}", e.parts())).collect();
     assert_eq!(read.len(), texts.len());
     assert!(
@@ -72,19 +72,21 @@ async fn by_stores(cx: &ClauseContext) {
     clocks[0].set(TestClock::START);
     clocks[1].set(TestClock::START.plus(skew - Duration::from_secs(1)));
     let ttl = Duration::from_secs(10);
-    let token = holder.claim_lease(&caller, session, ttl).await.unwrap();
+    let token = holder.as_caller(&caller).claim_lease(session, ttl).await.unwrap();
     clocks[0].advance(ttl - Duration::from_millis(1));
     clocks[1].advance(ttl - Duration::from_millis(1));
-    refused(other.claim_lease(&caller, session, ttl).await, ErrorKind::Fenced);
+    refused(other.as_caller(&caller).claim_lease(session, ttl).await, ErrorKind::Fenced);
     holder
-        .append(&caller.with_lease(token), session, NewEntry::text(Role::User, "still mine"))
+        .as_caller(&caller.with_lease(token))
+        .append(session, NewEntry::text(Role::User, "still mine"))
         .await
         .unwrap();
     clocks[1].advance(ttl + skew + Duration::from_secs(2));
-    let next = other.claim_lease(&caller, session, ttl).await.unwrap();
+    let next = other.as_caller(&caller).claim_lease(session, ttl).await.unwrap();
     assert!(next > token);
     let late = holder
-        .append(&caller.with_lease(token), session, NewEntry::text(Role::User, "too late"))
+        .as_caller(&caller.with_lease(token))
+        .append(session, NewEntry::text(Role::User, "too late"))
         .await;
     refused(late, ErrorKind::Fenced);
 }
@@ -148,7 +150,8 @@ async fn play(cx: ClauseContext, index: usize, args: Value) -> String {
         step(&clock, index, &mut rng);
         told.latest = told.latest.max(clock.now().millis());
         let text = format!("{index} {n} {}", "x".repeat(if n % 4 == 0 { LARGE } else { 1 }));
-        let first = store.append(&keyed(&caller, index, n), open, shorthand::says(text)).await;
+        let first =
+            store.as_caller(&keyed(&caller, index, n)).append(open, shorthand::says(text)).await;
         told.keyed.push(first.expect("an append").first);
         // An earlier key by another time of day: the answer it had.
         let earlier = rng.random_range(0..told.keyed.len());
@@ -157,20 +160,24 @@ async fn play(cx: ClauseContext, index: usize, args: Value) -> String {
         let size = if (earlier + 1) % 4 == 0 { LARGE } else { 1 };
         let text = format!("{index} {} {}", earlier + 1, "x".repeat(size));
         let again = store
-            .append(&keyed(&caller, index, earlier as u64 + 1), open, shorthand::says(text))
+            .as_caller(&keyed(&caller, index, earlier as u64 + 1))
+            .append(open, shorthand::says(text))
             .await;
         assert_eq!(again.expect("a replay").first, told.keyed[earlier]);
         if n % 3 == 0 {
-            store.vacuum_thread(&caller, open.thread()).await.expect("nothing is old");
+            store.as_caller(&caller).vacuum_thread(open.thread()).await.expect("nothing is old");
         }
-        let token = match store.claim_lease(&caller, held, Duration::from_secs(1)).await {
+        let token = match store.as_caller(&caller).claim_lease(held, Duration::from_secs(1)).await {
             Ok(token) => token,
             Err(error) if error.kind() == ErrorKind::Fenced => continue,
             Err(error) => panic!("a claim by process {index}: {error}"),
         };
         for i in 0..2 {
             let text = format!("{index} {n} {i}");
-            match store.append(&caller.with_lease(token), held, shorthand::says(text.clone())).await
+            match store
+                .as_caller(&caller.with_lease(token))
+                .append(held, shorthand::says(text.clone()))
+                .await
             {
                 Ok(said) => told.wrote.push(Wrote { token, entry: said.first, text }),
                 Err(error) if error.kind() == ErrorKind::Fenced => told.fenced.push(text),
@@ -180,9 +187,13 @@ async fn play(cx: ClauseContext, index: usize, args: Value) -> String {
             told.latest = told.latest.max(clock.now().millis());
         }
         // Every other lease is left to expire by whoever's clock says so first.
-        if n % 2 == 0 && store.release_lease(&caller.with_lease(token), held).await.is_ok() {
-            let late =
-                store.append(&caller.with_lease(token), held, shorthand::says("given back")).await;
+        if n % 2 == 0
+            && store.as_caller(&caller.with_lease(token)).release_lease(held).await.is_ok()
+        {
+            let late = store
+                .as_caller(&caller.with_lease(token))
+                .append(held, shorthand::says("given back"))
+                .await;
             refused(late, ErrorKind::Fenced);
         }
     }
@@ -211,7 +222,7 @@ async fn by_processes(cx: &ClauseContext) {
     let updated = shorthand::the_thread(&store, &caller, thread).await.updated_at.millis();
     let latest = told.iter().map(|t| t.latest).max().expect("three processes");
     assert!(updated <= latest, "nobody's clock ever showed {updated}");
-    let verified = store.verify(&caller, thread, None).await.expect("an answer");
+    let verified = store.as_caller(&caller).verify(thread, None).await.expect("an answer");
     assert_eq!(verified.problems, []);
 }
 
@@ -248,8 +259,10 @@ async fn keys(store: &Store, caller: &Caller, open: SessionId, told: &[Told], st
             "{index} {steps} {}",
             "x".repeat(if steps.is_multiple_of(4) { LARGE } else { 1 })
         );
-        let again =
-            store.append(&keyed(caller, index, steps as u64), open, shorthand::says(text)).await;
+        let again = store
+            .as_caller(&keyed(caller, index, steps as u64))
+            .append(open, shorthand::says(text))
+            .await;
         assert_eq!(Some(again.expect("a replay").first), told.keyed.last().copied());
     }
 }

@@ -8,9 +8,9 @@ use sessile_core::{
     Key,
     command::{NewRun, NewSession, NewSubSession, Paging},
     id::{SessionId, ThreadId},
-    journal::{Direction, Durability},
+    journal::Durability,
     model::{NewEntry, Part, Role, RunOutcome, Tokens, Usage},
-    store::{SessionStoreExt, Store},
+    store::Store,
 };
 
 use crate::{
@@ -42,7 +42,7 @@ async fn turns(cx: ClauseContext, index: usize, args: Value) -> String {
             .map(|i| NewEntry::text(Role::User, format!("{round} {index} {n} {i}")))
             .collect::<Vec<_>>();
         let caller = caller.with_key(Key::rising(format!("{round} {index}"), n));
-        let appended = store.append(&caller, session, turn).await.unwrap();
+        let appended = store.as_caller(&caller).append(session, turn).await.unwrap();
         cx.report(format!("{n} {}", appended.first.version()));
     }
     unreachable!("it is killed")
@@ -55,18 +55,25 @@ async fn work(cx: ClauseContext, index: usize, args: Value) -> String {
     let thread: ThreadId = args["thread"].as_str().unwrap().parse().unwrap();
     for n in 0.. {
         let name = format!("{index} {n}");
-        let (root, _) =
-            store.create_session(&caller, thread, NewSession::named(&name)).await.unwrap();
+        let root = store
+            .as_caller(&caller)
+            .create_session(thread, NewSession::named(&name))
+            .await
+            .unwrap();
         cx.report(format!("root {root}"));
         let child = NewSession::named(&name).under(NewSubSession::under(root));
-        let (child, _) = store.create_session(&caller, thread, child).await.unwrap();
+        let child = store.as_caller(&caller).create_session(thread, child).await.unwrap();
         cx.report(format!("child {child}"));
-        let run = store.start_run(&caller, child, NewRun::default()).await.unwrap();
+        let run = store.as_caller(&caller).start_run(child, NewRun::default()).await.unwrap();
         cx.report(format!("run {run}"));
         let usage = Usage::new(Tokens::new(1, 1), 1);
-        store.book_usage(&caller, run, "call", usage).await.unwrap();
-        store.append(&caller, child, NewEntry::text(Role::User, name).in_run(run)).await.unwrap();
-        store.end_run(&caller, run, RunOutcome::Succeeded).await.unwrap();
+        store.as_caller(&caller).book_usage(run, "call", usage).await.unwrap();
+        store
+            .as_caller(&caller)
+            .append(child, NewEntry::text(Role::User, name).in_run(run))
+            .await
+            .unwrap();
+        store.as_caller(&caller).end_run(run, RunOutcome::Succeeded).await.unwrap();
         cx.report(format!("ended {run}"));
     }
     unreachable!("it is killed")
@@ -96,7 +103,7 @@ async fn texts(store: &Store, cx: &ClauseContext, session: SessionId) -> BTreeMa
     let mut all = BTreeMap::new();
     let mut page = Paging::first(1000);
     loop {
-        let read = store.entries(&cx.caller(), session, Direction::Forward, page).await.unwrap();
+        let read = store.as_caller(&cx.caller()).entries(session).page(page).await.unwrap();
         for entry in read.items {
             let [Part::Text { text }] = entry.parts() else { panic!("one text was appended") };
             assert!(all.insert(entry.version, text.clone()).is_none(), "an entry comes once");
@@ -148,7 +155,7 @@ pub async fn crs2(cx: ClauseContext) -> Verdict {
                 "{turn:?}"
             );
         }
-        let verified = fresh.verify(&caller, session.thread(), None).await.unwrap();
+        let verified = fresh.as_caller(&caller).verify(session.thread(), None).await.unwrap();
         assert!(verified.problems.is_empty(), "{:?}", verified.problems);
     }
     cx.note(format!("{kills} kills, {} acknowledged entries", acknowledged.len()));
@@ -229,20 +236,31 @@ async fn killed_at_random(cx: ClauseContext) -> Verdict {
             let (what, id) = line.split_once(' ').unwrap();
             match what {
                 "root" => {
-                    assert!(fresh.session(&caller, id.parse().unwrap()).await.unwrap().is_some())
+                    assert!(
+                        fresh
+                            .as_caller(&caller)
+                            .session(id.parse().unwrap())
+                            .await
+                            .unwrap()
+                            .is_some()
+                    )
                 }
                 "child" => {
                     let drill = fresh
-                        .drill(&caller, id.parse().unwrap())
+                        .as_caller(&caller)
+                        .drill(id.parse().unwrap())
                         .await
                         .unwrap()
                         .expect("acknowledged");
                     assert_eq!(drill.ancestry.len(), 2, "the edge came with the child");
                 }
-                "run" => assert!(fresh.run(&caller, id.parse().unwrap()).await.unwrap().is_some()),
+                "run" => assert!(
+                    fresh.as_caller(&caller).run(id.parse().unwrap()).await.unwrap().is_some()
+                ),
                 "ended" => {
                     let run = fresh
-                        .run(&caller, id.parse().unwrap())
+                        .as_caller(&caller)
+                        .run(id.parse().unwrap())
                         .await
                         .unwrap()
                         .expect("acknowledged");
@@ -252,7 +270,7 @@ async fn killed_at_random(cx: ClauseContext) -> Verdict {
                 other => panic!("nobody says {other}"),
             }
         }
-        let verified = fresh.verify(&caller, thread, None).await.unwrap();
+        let verified = fresh.as_caller(&caller).verify(thread, None).await.unwrap();
         assert!(verified.problems.is_empty(), "{:?}", verified.problems);
     }
     Verdict::Passed

@@ -7,7 +7,7 @@ use sessile_core::{
     command::NewThread,
     journal::{Journal, Sharing},
     model::{NewEntry, ProjectStatus, Role},
-    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+    store::AnyStore,
 };
 
 use crate::{
@@ -145,7 +145,10 @@ pub async fn lin2(cx: ClauseContext) -> Verdict {
     let calls = (0..8).map(|n| {
         let (store, caller) = (store.clone(), caller.clone());
         tokio::spawn(async move {
-            store.append(&caller, session, NewEntry::text(Role::User, n.to_string())).await
+            store
+                .as_caller(&caller)
+                .append(session, NewEntry::text(Role::User, n.to_string()))
+                .await
         })
     });
     for call in calls.collect::<Vec<_>>() {
@@ -153,7 +156,10 @@ pub async fn lin2(cx: ClauseContext) -> Verdict {
         assert!(error.is_retryable(), "{error}");
     }
     assert!(started.elapsed() < Duration::from_secs(2), "took {:?}", started.elapsed());
-    calm.append(&cx.caller(), session, NewEntry::text(Role::User, "still here")).await.unwrap();
+    calm.as_caller(&cx.caller())
+        .append(session, NewEntry::text(Role::User, "still here"))
+        .await
+        .unwrap();
     drops_of_unknown_outcome(&cx).await;
     large_turns(&cx, 4).await;
     Verdict::Passed
@@ -177,33 +183,36 @@ async fn drops_of_unknown_outcome(cx: &ClauseContext) {
     // Each is dropped by its own sequencer.
     let project = cx.project(&store, &caller).await;
     let [first, second] = [0, 1].map(|n| NewThread::titled(format!("thread {n}")));
-    let first = store.create_thread(&caller, project, first).await.expect("a thread");
-    let second = store.create_thread(&caller, project, second).await.expect("a thread");
+    let first = store.as_caller(&caller).create_thread(project, first).await.expect("a thread");
+    let second = store.as_caller(&caller).create_thread(project, second).await.expect("a thread");
     faulty.set(Faults { lost_drop: 1000, ..Faults::NONE });
     let started = tokio::time::Instant::now();
-    refused(store.delete_thread(&impatient, first).await, ErrorKind::Indeterminate);
+    refused(store.as_caller(&impatient).delete_thread(first).await, ErrorKind::Indeterminate);
     assert!(started.elapsed() < Duration::from_secs(3), "took {:?}", started.elapsed());
     assert!((2..=20).contains(&drops()), "a thread was dropped {} times in 500 ms", drops());
-    let (deleted, ()) = tokio::join!(store.delete_thread(&patient, first), calm_soon);
+    let one_caller = store.as_caller(&patient);
+    let (deleted, ()) = tokio::join!(one_caller.delete_thread(first), calm_soon);
     deleted.expect("the journal tells in the end");
     faulty.set(Faults { lost_drop_reply: 1000, ..Faults::NONE });
-    store.delete_thread(&patient, second).await.expect("what was applied is found");
+    store.as_caller(&patient).delete_thread(second).await.expect("what was applied is found");
 
     // The tombstones of its threads are written by the deletion of the project itself.
     let before = drops();
     faulty.set(Faults { lost_drop: 1000, ..Faults::NONE });
     let started = tokio::time::Instant::now();
-    refused(store.delete_project(&impatient, project).await, ErrorKind::Indeterminate);
+    refused(store.as_caller(&impatient).delete_project(project).await, ErrorKind::Indeterminate);
     assert!(started.elapsed() < Duration::from_secs(3), "took {:?}", started.elapsed());
     let tries = drops() - before;
     assert!((2..=20).contains(&tries), "tombstones were written {tries} times in 500 ms");
-    let still = store.project(&caller, project).await.expect("an answer").expect("a project");
+    let still =
+        store.as_caller(&caller).project(project).await.expect("an answer").expect("a project");
     assert_eq!(still.status, ProjectStatus::Deleting, "nobody knows whether it can go");
     let calm_soon = async {
         tokio::time::sleep(Duration::from_millis(30)).await;
         faulty.set(Faults::NONE);
     };
-    let (deleted, ()) = tokio::join!(store.delete_project(&patient, project), calm_soon);
+    let one_caller = store.as_caller(&patient);
+    let (deleted, ()) = tokio::join!(one_caller.delete_project(project), calm_soon);
     deleted.expect("the journal tells in the end");
-    assert_eq!(store.project(&caller, project).await.expect("an answer"), None);
+    assert_eq!(store.as_caller(&caller).project(project).await.expect("an answer"), None);
 }

@@ -6,8 +6,8 @@ use sessile_core::{
     ErrorKind,
     command::Paging,
     id::{SessionId, Space},
-    journal::{Direction, Journal},
-    store::{SessionStoreExt, Store, ThreadStoreExt},
+    journal::Journal,
+    store::Store,
 };
 
 use crate::{
@@ -34,7 +34,7 @@ pub async fn crs4(cx: ClauseContext) -> Verdict {
 }
 
 async fn log(store: &Store, cx: &ClauseContext, session: SessionId) -> Vec<String> {
-    let page = store.entries(&cx.caller(), session, Direction::Forward, Paging::default()).await;
+    let page = store.as_caller(&cx.caller()).entries(session).page(Paging::default()).await;
     page.expect("a page").items.iter().map(|entry| text(entry).to_owned()).collect()
 }
 
@@ -45,17 +45,17 @@ async fn deleted(cx: &ClauseContext) {
     let (one, two) =
         (named(&awake, &caller, thread, "one").await, named(&awake, &caller, thread, "two").await);
     for session in [one, two] {
-        awake.append(&caller, session, says("before")).await.expect("an entry");
+        awake.as_caller(&caller).append(session, says("before")).await.expect("an entry");
         assert_eq!(log(&asleep, cx, session).await, ["before"], "it knows the thread");
     }
-    awake.delete_session(&caller, one).await.expect("it goes");
-    refused(asleep.append(&caller, one, says("late")).await, ErrorKind::NotFound);
-    asleep.append(&caller, two, says("on")).await.expect("an entry");
+    awake.as_caller(&caller).delete_session(one).await.expect("it goes");
+    refused(asleep.as_caller(&caller).append(one, says("late")).await, ErrorKind::NotFound);
+    asleep.as_caller(&caller).append(two, says("on")).await.expect("an entry");
     assert_eq!(log(&awake, cx, two).await, ["before", "on"]);
-    awake.purge_thread(&caller, thread).await.expect("nothing is at work");
-    refused(asleep.append(&caller, two, says("late")).await, ErrorKind::NotFound);
-    assert_eq!(asleep.thread(&caller, thread).await.expect("an answer"), None);
-    refused(awake.append(&caller, two, says("late")).await, ErrorKind::NotFound);
+    awake.as_caller(&caller).purge_thread(thread).await.expect("nothing is at work");
+    refused(asleep.as_caller(&caller).append(two, says("late")).await, ErrorKind::NotFound);
+    assert_eq!(asleep.as_caller(&caller).thread(thread).await.expect("an answer"), None);
+    refused(awake.as_caller(&caller).append(two, says("late")).await, ErrorKind::NotFound);
 }
 
 /// Much is written, snapshots are taken, entries are erased and blobs collected.
@@ -63,22 +63,25 @@ async fn grown(cx: &ClauseContext) {
     let (awake, asleep, caller) = (cx.store().await, cx.store().await, cx.caller());
     let thread = cx.thread(&awake, &caller).await;
     let session = named(&awake, &caller, thread, "s").await;
-    let first = awake.append(&caller, session, says("first")).await.expect("an entry").first;
+    let first =
+        awake.as_caller(&caller).append(session, says("first")).await.expect("an entry").first;
     assert_eq!(log(&asleep, cx, session).await, ["first"]);
     let filler = "x".repeat(2000);
     for _ in 0..3 {
         let turn = (0..60).map(|_| says(&filler)).collect::<Vec<_>>();
-        awake.append(&caller, session, turn).await.expect("a turn");
+        awake.as_caller(&caller).append(session, turn).await.expect("a turn");
     }
-    awake.erase_entries(&caller, thread, vec![first]).await.expect("it is erased");
-    awake.vacuum_thread(&caller, thread).await.expect("a count");
-    asleep.append(&caller, session, says("last")).await.expect("an entry");
+    awake.as_caller(&caller).erase_entries(thread, vec![first]).await.expect("it is erased");
+    awake.as_caller(&caller).vacuum_thread(thread).await.expect("a count");
+    asleep.as_caller(&caller).append(session, says("last")).await.expect("an entry");
     for store in [&asleep, &awake] {
-        let entry = store.entry(&caller, first).await.expect("an answer").expect("its place");
+        let entry =
+            store.as_caller(&caller).entry(first).await.expect("an answer").expect("its place");
         assert!(entry.message.is_none(), "erased for who slept, too");
-        let verified = store.verify(&caller, thread, None).await.expect("an answer");
+        let verified = store.as_caller(&caller).verify(thread, None).await.expect("an answer");
         assert_eq!(verified.problems, []);
-        let session = store.session(&caller, session).await.expect("an answer").expect("a session");
+        let session =
+            store.as_caller(&caller).session(session).await.expect("an answer").expect("a session");
         assert_eq!(session.entries, 182);
     }
 }
@@ -92,20 +95,25 @@ async fn restored(cx: &ClauseContext, first: First) {
     let asleep = cx.store_over(switch.clone(), Arc::default(), |options| options);
     let caller = cx.caller();
     let thread = cx.thread(&asleep, &caller).await;
-    let project =
-        asleep.thread(&caller, thread).await.expect("an answer").expect("the thread").project;
+    let project = asleep
+        .as_caller(&caller)
+        .thread(thread)
+        .await
+        .expect("an answer")
+        .expect("the thread")
+        .project;
     let session = named(&asleep, &caller, thread, "s").await;
-    asleep.append(&caller, session, says("kept")).await.expect("an entry");
+    asleep.as_caller(&caller).append(session, says("kept")).await.expect("an entry");
     for space in [project.space(&caller.tenant), thread.space(&caller.tenant)] {
         copy(&*now, &*backup, &space).await;
     }
     let lost = named(&asleep, &caller, thread, "lost with the disk").await;
     let much = says("x".repeat(30_000));
-    asleep.append(&caller, lost, vec![much.clone(); 3]).await.expect("entries");
+    asleep.as_caller(&caller).append(lost, vec![much.clone(); 3]).await.expect("entries");
     let other = elsewhere.store().await;
-    other.append(&caller, session, says("written since")).await.expect("an entry");
+    other.as_caller(&caller).append(session, says("written since")).await.expect("an entry");
     let since = named(&other, &caller, thread, "made since").await;
-    other.append(&caller, since, vec![much; 2]).await.expect("entries");
+    other.as_caller(&caller).append(since, vec![much; 2]).await.expect("entries");
     let space = thread.space(&caller.tenant);
     // Of the lost history a snapshot is left.
     if let Some(left) = now.load_snapshot(&space).await.expect("a snapshot or none") {
@@ -126,11 +134,14 @@ async fn restored(cx: &ClauseContext, first: First) {
     match first {
         First::Reads => {}
         First::Writes => {
-            let after = asleep.append(&caller, session, says("after")).await;
+            let after = asleep.as_caller(&caller).append(session, says("after")).await;
             after.expect("an entry on the other history");
         }
         First::IsRefused => {
-            refused(asleep.append(&caller, lost, says("late")).await, ErrorKind::NotFound);
+            refused(
+                asleep.as_caller(&caller).append(lost, says("late")).await,
+                ErrorKind::NotFound,
+            );
         }
     }
     let fresh = elsewhere.store().await;
@@ -141,13 +152,14 @@ async fn restored(cx: &ClauseContext, first: First) {
     }
     if first != First::Writes {
         asleep
-            .append(&caller, session, says("after"))
+            .as_caller(&caller)
+            .append(session, says("after"))
             .await
             .expect("an entry on the other history");
     }
     for store in [&asleep, &other, &fresh] {
         assert_eq!(log(store, cx, session).await, ["kept", "written since", "after"]);
-        let verified = store.verify(&caller, thread, None).await.expect("an answer");
+        let verified = store.as_caller(&caller).verify(thread, None).await.expect("an answer");
         assert_eq!(verified.problems, []);
     }
 }

@@ -4,9 +4,8 @@ use sessile_core::{
     Caller, Clock, ErrorKind, Timestamp,
     command::{NewSession, NewThread, Paging},
     id::{TenantId, UserId},
-    journal::Direction,
-    model::{Actor, ProjectConfig},
-    store::{SessionStoreExt, Store, StoreOptions, ThreadStoreExt},
+    model::Actor,
+    store::{Store, StoreOptions},
 };
 
 use super::*;
@@ -46,16 +45,18 @@ async fn an_old_blob_is_never_named() {
     let tenant = TenantId::new("acme").unwrap();
     let ada = Actor::User { tenant: tenant.clone(), id: UserId::new("ada").unwrap() };
     let caller = Caller::new(tenant, ada);
-    let project = store.create_project(&caller, "p", ProjectConfig::default()).await.unwrap();
-    let thread = store.create_thread(&caller, project, NewThread::titled("t")).await.unwrap();
-    let (session, _) = store.create_session(&caller, thread, NewSession::named("s")).await.unwrap();
+    let project = store.as_caller(&caller).create_project("p").await.unwrap();
+    let thread =
+        store.as_caller(&caller).create_thread(project, NewThread::titled("t")).await.unwrap();
+    let session =
+        store.as_caller(&caller).create_session(thread, NewSession::named("s")).await.unwrap();
 
     journal.set(Faults { lost_request: 1000, ..Faults::NONE });
     let large = "large".repeat(20_000);
     let patient = caller.within(20 * HOUR);
     let writer = store.clone();
     let mut waiting =
-        tokio::spawn(async move { writer.append(&patient, session, says(large)).await });
+        tokio::spawn(async move { writer.as_caller(&patient).append(session, says(large)).await });
     for _ in 0..12 {
         for _ in 0..100 {
             tokio::task::yield_now().await;
@@ -66,9 +67,8 @@ async fn an_old_blob_is_never_named() {
     refused((&mut waiting).await.unwrap(), ErrorKind::Indeterminate);
 
     journal.set(Faults::NONE);
-    let next = store.append(&caller, session, says("small")).await.unwrap();
-    let page =
-        store.entries(&caller, session, Direction::Forward, Paging::default()).await.unwrap();
+    let next = store.as_caller(&caller).append(session, says("small")).await.unwrap();
+    let page = store.as_caller(&caller).entries(session).page(Paging::default()).await.unwrap();
     let ids: Vec<_> = page.items.iter().map(|entry| entry.id).collect();
     assert_eq!(ids, [next.first], "the batch in doubt was not sent again");
 }

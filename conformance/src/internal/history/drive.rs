@@ -14,11 +14,11 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 use sessile_core::{
     Caller, Error, ErrorKind, Key,
-    command::{Append, NewSession, Paging, SessionFilter},
+    command::{Append, NewSession, Paging},
     error::Counter,
     id::{SessionId, ThreadId},
     model::{NewEntry, Role},
-    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+    store::AnyStore,
 };
 
 use super::{
@@ -186,26 +186,40 @@ async fn carry_out(
                 }
                 None => caller.clone(),
             };
-            store.append(&caller, id(*session), append).await.map(|a| Answer::At(a.first.version()))
+            store
+                .as_caller(&caller)
+                .append(id(*session), append)
+                .await
+                .map(|a| Answer::At(a.first.version()))
         }
         Call::Create => store
-            .create_session(caller, thread, NewSession::default())
+            .as_caller(caller)
+            .create_session(thread, NewSession::default())
             .await
-            .map(|(id, _)| Answer::At(id.version())),
+            .map(|id| Answer::At(id.version())),
         Call::Delete(session) => {
-            store.delete_session(caller, id(*session)).await.map(|()| Answer::Nothing)
+            store.as_caller(caller).delete_session(id(*session)).await.map(|()| Answer::Nothing)
         }
-        Call::Claim(session) => {
-            store.claim_lease(caller, id(*session), Duration::from_secs(3600)).await.map(Answer::At)
+        Call::Claim(session) => store
+            .as_caller(caller)
+            .claim_lease(id(*session), Duration::from_secs(3600))
+            .await
+            .map(Answer::At),
+        Call::Archive => {
+            store.as_caller(caller).archive_thread(thread).await.map(|_| Answer::Nothing)
         }
-        Call::Archive => store.archive_thread(caller, thread).await.map(|_| Answer::Nothing),
-        Call::Reopen => store.reopen_thread(caller, thread).await.map(|_| Answer::Nothing),
+        Call::Reopen => {
+            store.as_caller(caller).reopen_thread(thread).await.map(|_| Answer::Nothing)
+        }
         Call::Look(session) => store
-            .session(caller, id(*session))
+            .as_caller(caller)
+            .session(id(*session))
             .await
             .map(|s| s.map_or(Answer::Absent, |s| Answer::Seen(s.tail, s.entries))),
         Call::Count => store
-            .sessions(caller, thread, SessionFilter::default(), Paging::first(1000))
+            .as_caller(caller)
+            .sessions(thread)
+            .page(Paging::first(1000))
             .await
             .map(|page| Answer::Sessions(page.items.len() as u64)),
     };

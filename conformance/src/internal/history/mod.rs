@@ -12,8 +12,7 @@ use sessile_core::{
     Caller,
     command::{NewSession, NewThread},
     id::ThreadId,
-    model::ProjectConfig,
-    store::{AnyStore, SessionStoreExt, ThreadStoreExt},
+    store::AnyStore,
 };
 
 pub mod check;
@@ -61,11 +60,16 @@ pub struct HistoryThread {
 impl HistoryThread {
     /// Makes one.
     pub async fn make(store: &dyn AnyStore, caller: &Caller) -> Self {
-        let project = store.create_project(caller, "histories", ProjectConfig::default()).await;
-        let thread =
-            store.create_thread(caller, project.unwrap(), NewThread::default()).await.unwrap();
-        let (a, _) = store.create_session(caller, thread, NewSession::default()).await.unwrap();
-        let (b, _) = store.create_session(caller, thread, NewSession::default()).await.unwrap();
+        let project = store.as_caller(caller).create_project("histories").await;
+        let thread = store
+            .as_caller(caller)
+            .create_thread(project.unwrap(), NewThread::default())
+            .await
+            .unwrap();
+        let a =
+            store.as_caller(caller).create_session(thread, NewSession::default()).await.unwrap();
+        let b =
+            store.as_caller(caller).create_session(thread, NewSession::default()).await.unwrap();
         Self { thread, sessions: [a.version(), b.version()] }
     }
 
@@ -84,7 +88,7 @@ impl HistoryThread {
             let calls: Vec<String> = least.iter().map(|i| format!("{i:?}")).collect();
             panic!("no order explains this ({}):\n{}", what(), calls.join("\n"));
         }
-        let verified = store.verify(caller, self.thread, None).await.unwrap();
+        let verified = store.as_caller(caller).verify(self.thread, None).await.unwrap();
         assert!(verified.problems.is_empty(), "{:?}", verified.problems);
     }
 }

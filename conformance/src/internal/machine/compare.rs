@@ -9,7 +9,7 @@ use sessile_core::{
     id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, UserId, Version},
     journal::Direction,
     model::RollUp,
-    store::{AnyStore, SessionStore, SessionStoreExt, ThreadStoreExt},
+    store::{AnyStore, SessionStore},
 };
 
 use crate::internal::{
@@ -61,15 +61,15 @@ pub(crate) async fn compare_tenant(
     model: &Model,
 ) -> Result<(), String> {
     let Some(tenant) = model.tenants.get(&caller.tenant) else { return Ok(()) };
-    let projects = pages(2, |page| store.projects(caller, page)).await;
+    let projects = pages(2, |page| store.as_caller(caller).projects().page(page)).await;
     let want: Vec<_> =
         tenant.projects.keys().map(|id| model.project_value(&caller.tenant, *id)).collect();
     same("the list of projects", &value(&projects), &value(&want))?;
     for id in tenant.projects.keys() {
-        let got = answered("project", store.project(caller, *id).await)?;
+        let got = answered("project", store.as_caller(caller).project(*id).await)?;
         same(id, &value(&got), &value(&model.project_value(&caller.tenant, *id)))?;
         threads(store, caller, model, ThreadScope::Project(*id), |t| t.project == *id).await?;
-        let usage = answered("project_usage", store.project_usage(caller, *id).await)?;
+        let usage = answered("project_usage", store.as_caller(caller).project_usage(*id).await)?;
         let mut sum = RollUp::default();
         let of = || tenant.threads.iter().filter(|(_, t)| t.project == *id);
         of().for_each(|(_, t)| sum.add(&t.roll_up(|_| true)));
@@ -83,7 +83,7 @@ pub(crate) async fn compare_tenant(
         users(store, caller, model, name).await?;
     }
     for (id, thread) in &tenant.threads {
-        let got = answered("thread", store.thread(caller, *id).await)?;
+        let got = answered("thread", store.as_caller(caller).thread(*id).await)?;
         same(id, &value(&got), &value(&model.thread_value(&caller.tenant, *id)))?;
         compare_thread(store, caller, model, *id, thread).await?;
     }
@@ -101,16 +101,16 @@ async fn threads(
     let mut some: Vec<_> = tenant.threads.iter().filter(|(_, t)| wanted(t)).collect();
     let row = |id: &ThreadId| model.thread_row(&caller.tenant, *id);
     let filter = ThreadFilter::of(scope.clone());
-    let got = pages(3, |page| store.threads(caller, filter.clone(), page)).await;
+    let got = pages(3, |page| store.as_caller(caller).threads(filter.clone()).page(page)).await;
     let want: Vec<_> = some.iter().map(|(id, _)| row(id)).collect();
     same(format!("threads of {scope:?} by id"), &value(&got), &value(&want))?;
     some.sort_by_key(|(id, t)| std::cmp::Reverse((t.updated_at, id.bits())));
     let newest = filter.clone().newest_first();
-    let got = pages(2, |page| store.threads(caller, newest.clone(), page)).await;
+    let got = pages(2, |page| store.as_caller(caller).threads(newest.clone()).page(page)).await;
     let want: Vec<_> = some.iter().map(|(id, _)| row(id)).collect();
     same(format!("threads of {scope:?} by updated"), &value(&got), &value(&want))?;
     let labelled = filter.labelled("title", "a");
-    let got = pages(2, |page| store.threads(caller, labelled.clone(), page)).await;
+    let got = pages(2, |page| store.as_caller(caller).threads(labelled.clone()).page(page)).await;
     some.sort_by_key(|(id, _)| **id);
     let blue = some.iter().filter(|(_, t)| t.labels.matches("title", "a"));
     let want: Vec<_> = blue.map(|(id, _)| row(id)).collect();
@@ -126,11 +126,12 @@ async fn users(
 ) -> Result<(), String> {
     let user = UserId::new(name).expect("a user");
     let filter = ThreadFilter::of(ThreadScope::User(user.clone()));
-    let got: BTreeSet<_> = pages(2, |page| store.threads(caller, filter.clone(), page))
-        .await
-        .iter()
-        .map(|r| r.id)
-        .collect();
+    let got: BTreeSet<_> =
+        pages(2, |page| store.as_caller(caller).threads(filter.clone()).page(page))
+            .await
+            .iter()
+            .map(|r| r.id)
+            .collect();
     for (id, thread) in &model.tenants[&caller.tenant].threads {
         let listed = got.contains(id);
         if listed && !thread.may_list(&user) || !listed && thread.writers.contains(&user) {
@@ -149,7 +150,10 @@ async fn compare_thread(
 ) -> Result<(), String> {
     for direction in [Direction::Forward, Direction::Backward] {
         let filter = SessionFilter { direction, ..SessionFilter::default() };
-        let got = pages(2, |page| store.sessions(caller, id, filter.clone(), page)).await;
+        let got = pages(2, |page| {
+            store.as_caller(caller).sessions(id).matching(filter.clone()).page(page)
+        })
+        .await;
         let mut want: Vec<_> = thread.sessions.keys().map(|v| thread.session_row(id, *v)).collect();
         if direction == Direction::Backward {
             want.reverse();
@@ -160,31 +164,32 @@ async fn compare_thread(
         compare_session(store, caller, model, id, *v).await?;
     }
     for (v, run) in &thread.runs {
-        let got = answered("run", store.run(caller, RunId::new(id, *v)).await)?;
+        let got = answered("run", store.as_caller(caller).run(RunId::new(id, *v)).await)?;
         same_runs(format!("run {v} of {id}"), &[value(&got)], &[value(&thread.run_value(id, *v))])?;
         if let Some(run) = &got {
             let external = run.external_id.clone();
-            let found = store.run_by_external_id(caller, id, external).await;
+            let found = store.as_caller(caller).run_by_external_id(id, external).await;
             let found = answered("run_by_external_id", found)?;
             same(format!("run {v} of {id} by its external id"), &value(&found), &value(&got))?;
         }
         if run.gone {
-            let edge = answered("edge", store.edge(caller, SubSessionId::new(id, *v)).await)?;
+            let edge =
+                answered("edge", store.as_caller(caller).edge(SubSessionId::new(id, *v)).await)?;
             same("an edge that never was", &value(&edge), &Value::Null)?;
         }
     }
     for v in thread.edges.keys() {
-        let got = answered("edge", store.edge(caller, SubSessionId::new(id, *v)).await)?;
+        let got = answered("edge", store.as_caller(caller).edge(SubSessionId::new(id, *v)).await)?;
         same(format!("edge {v} of {id}"), &value(&got), &value(&thread.edge_value(id, *v)))?;
     }
-    let got = pages(2, |page| store.runs(caller, RunScope::Thread(id), page)).await;
+    let got = pages(2, |page| store.as_caller(caller).runs(RunScope::Thread(id)).page(page)).await;
     let want: Vec<_> = thread.sessions.keys().flat_map(|s| thread.runs_of(id, *s)).collect();
     let got: Vec<_> = got.iter().map(value).collect();
     same_runs(format!("runs of {id}"), &got, &want)?;
-    let usage = answered("usage", store.usage(caller, UsageScope::Thread(id)).await)?;
+    let usage = answered("usage", store.as_caller(caller).usage(UsageScope::Thread(id)).await)?;
     same(format!("usage of {id}"), &value(&usage), &value(&thread.roll_up(|_| true)))?;
     for task in ["red", "blue", "Red"] {
-        let got = store.usage(caller, UsageScope::Task(id, task.into())).await;
+        let got = store.as_caller(caller).usage(UsageScope::Task(id, task.into())).await;
         let want = thread
             .tasks
             .contains(task)
@@ -197,7 +202,7 @@ async fn compare_thread(
             (got, want) => return Err(format!("usage of task {task} is {got:?} and not {want:?}")),
         }
     }
-    let verified = answered("verify", store.verify(caller, id, None).await)?;
+    let verified = answered("verify", store.as_caller(caller).verify(id, None).await)?;
     if !verified.problems.is_empty() || verified.records != thread.head {
         return Err(format!("verify of {id} at {} found {verified:?}", thread.head));
     }
@@ -241,36 +246,41 @@ async fn compare_session(
     let thread = &model.tenants[&caller.tenant].threads[&id];
     let session = SessionId::new(id, v);
     let want = model.session_value(&caller.tenant, id, v);
-    let got = answered("session", store.session(caller, session).await)?;
+    let got = answered("session", store.as_caller(caller).session(session).await)?;
     same(session, &value(&got), &value(&want))?;
-    let drill = answered("drill", store.drill(caller, session).await)?;
+    let drill = answered("drill", store.as_caller(caller).drill(session).await)?;
     let ancestry: Vec<_> = thread.ancestry(v).into_iter().map(|v| SessionId::new(id, v)).collect();
     let want = json!({
         "session": want, "ancestry": ancestry, "children": thread.children_values(id, v), "head": thread.head,
     });
     same(format!("drill of {session}"), &value(&drill), &want)?;
-    let got = pages(1, |page| store.children(caller, session, page)).await;
+    let got = pages(1, |page| store.as_caller(caller).children(session).page(page)).await;
     same(format!("children of {session}"), &value(&got), &value(&thread.children_values(id, v)))?;
     let mut log = thread.log(id, v);
     for direction in [Direction::Forward, Direction::Backward] {
-        let got = pages(3, |page| store.entries(caller, session, direction, page)).await;
+        let got = pages(3, |page| {
+            store.as_caller(caller).entries(session).direction(direction).page(page)
+        })
+        .await;
         let got: Vec<_> = got.iter().map(entry_value).collect();
         same(format!("log of {session}, {direction:?}"), &value(&got), &value(&log))?;
         log.reverse();
     }
     if let Some(tail) = Some(thread.tail(v)).filter(|tail| *tail > 0) {
-        let entry = answered("entry", store.entry(caller, EntryId::new(id, tail)).await)?;
+        let entry = answered("entry", store.as_caller(caller).entry(EntryId::new(id, tail)).await)?;
         let entry = entry.as_ref().map(entry_value);
         same(format!("entry {tail}"), &value(&entry), &value(&thread.entry_value(id, tail)))?;
     }
-    let got = pages(2, |page| store.runs(caller, RunScope::Session(session), page)).await;
+    let got =
+        pages(2, |page| store.as_caller(caller).runs(RunScope::Session(session)).page(page)).await;
     let got: Vec<_> = got.iter().map(value).collect();
     same_runs(format!("runs of {session}"), &got, &thread.runs_of(id, v))?;
-    let usage = answered("usage", store.usage(caller, UsageScope::Session(session)).await)?;
+    let usage =
+        answered("usage", store.as_caller(caller).usage(UsageScope::Session(session)).await)?;
     let want = thread.roll_up(|run| run.session == v);
     same(format!("usage of {session}"), &value(&usage), &value(&want))?;
-    let got = pages(2, |page| store.ledger(caller, session, page)).await;
+    let got = pages(2, |page| store.as_caller(caller).ledger(session).page(page)).await;
     same(format!("ledger of {session}"), &value(&got), &value(&thread.ledger(id, v)))?;
-    let lease = answered("lease", store.lease(caller, session).await)?;
+    let lease = answered("lease", store.as_caller(caller).lease(session).await)?;
     same(format!("lease of {session}"), &value(&lease), &value(&thread.lease_value(id, v)))
 }

@@ -6,7 +6,7 @@ use sessile_core::{
     Caller, Clock, Error, Key,
     command::SessionOutcome,
     id::TenantId,
-    store::{SessionStore, SessionStoreExt, Store, ThreadStore},
+    store::{SessionStore, Store, ThreadStore},
 };
 
 use super::{
@@ -202,7 +202,7 @@ impl World<'_> {
                 got.iter().for_each(|outcome| self.known[tenant].learn_session(outcome));
                 let asks = self.handles.cx.caller_of(caller.tenant.as_str(), user(0));
                 if let Ok(SessionOutcome::RunStarted(run)) = got
-                    && let Ok(Some(run)) = store.run(&asks, run).await
+                    && let Ok(Some(run)) = store.as_caller(&asks).run(run).await
                 {
                     self.model.learn_external_id(&caller.tenant, run.id, &run.external_id);
                 }
