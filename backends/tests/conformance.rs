@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use sessile::{
-    Memory,
+    ErrorKind, Memory,
     disk::{self, Disk},
     id::{Space, Version},
     journal::Journal,
@@ -69,7 +69,11 @@ impl Tamper for InOneFile {
     /// The file is exclusive: its handle is closed first, and opened again if it was open.
     async fn damage(&self, space: &Space, version: Version, damage: Damage) {
         let journal = self.0.kept::<WrappedJournal>().expect("the journal that was opened");
-        let was_open = journal.close().await.is_ok();
+        let was_open = match journal.head(space).await {
+            Err(error) => error.kind() != ErrorKind::Closed,
+            Ok(_) => true,
+        };
+        journal.close().await.expect("a handle closes");
         let path = self.0.path().join(FILE);
         assert!(testkit::redb::damage(&path, space, version, damage), "a record to damage");
         if was_open {

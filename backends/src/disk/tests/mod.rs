@@ -1,5 +1,5 @@
 mod damage;
-mod faults;
+mod failing_medium;
 mod readers;
 mod tears;
 

@@ -1,4 +1,4 @@
-//! A medium that fails.
+//! The disk journal on a medium that fails when told to.
 
 use std::{
     io,
@@ -15,9 +15,9 @@ use crate::disk::medium::{Entry, File, Medium, Mode, Os, Stat};
 
 /// What fails from now on, by name; a write that fails has written half. How often something failed, and bytes read.
 #[derive(Debug, Default)]
-struct ReadPlan(Mutex<Vec<&'static str>>, AtomicUsize, AtomicUsize);
+struct FailurePlan(Mutex<Vec<&'static str>>, AtomicUsize, AtomicUsize);
 
-impl ReadPlan {
+impl FailurePlan {
     fn set(&self, failing: &[&'static str]) {
         *self.0.lock().unwrap() = failing.to_vec();
     }
@@ -32,10 +32,10 @@ impl ReadPlan {
 }
 
 #[derive(Debug)]
-struct Failing(Arc<ReadPlan>);
+struct Failing(Arc<FailurePlan>);
 
 #[derive(Debug)]
-struct FailingFile(Arc<dyn File>, Arc<ReadPlan>);
+struct FailingFile(Arc<dyn File>, Arc<FailurePlan>);
 
 impl Medium for Failing {
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>> {
@@ -102,8 +102,8 @@ impl File for FailingFile {
     }
 }
 
-async fn failing(folder: &TempDir) -> (Disk, Arc<ReadPlan>) {
-    let plan = Arc::new(ReadPlan::default());
+async fn failing(folder: &TempDir) -> (Disk, Arc<FailurePlan>) {
+    let plan = Arc::new(FailurePlan::default());
     let medium = Arc::new(Failing(Arc::clone(&plan)));
     (Disk::open_on(medium, root(folder), Options::default()).await.unwrap(), plan)
 }
