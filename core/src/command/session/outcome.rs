@@ -24,7 +24,7 @@ impl Appended {
     }
 }
 
-/// What a [`SessionCommand`] did.
+/// What a [`SessionCommand`](super::SessionCommand) did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionOutcome {
