@@ -42,7 +42,7 @@ pub enum Sharing {
 pub struct Limits {
     /// Records in one batch.
     pub batch_records: usize,
-    /// Bytes of heads and inline bodies in one batch.
+    /// Bytes of headers and inline bodies in one batch.
     pub batch_bytes: usize,
     /// Bytes of one card.
     pub card_bytes: usize,
@@ -147,10 +147,10 @@ pub struct Record {
     pub kind: Arc<str>,
     /// JSON of ids, numbers and digests; never user text.
     pub header: Arc<str>,
-    /// Two CRC-32: of link and head in the upper half, of salt and body (its text, or its blob's name) in the
+    /// Two CRC-32: of link and header in the upper half, of salt and body (its text, or its blob's name) in the
     /// lower. It stays when the body is erased.
     pub sum: u64,
-    /// The chain: BLAKE3 over the link before and this head.
+    /// The chain: BLAKE3 over the link before and this header.
     pub link: Hash,
     /// Goes into the digest of the body; erased with it.
     pub salt: [u8; 16],

@@ -221,7 +221,7 @@ impl EntryReader {
     }
 }
 
-/// The digest that stands in the head for a body.
+/// The digest that stands in the header for a body.
 pub(crate) fn digest(salt: &[u8; 16], text: &[u8]) -> Hash {
     Hash::of(&[salt, text])
 }

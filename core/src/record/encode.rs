@@ -13,7 +13,7 @@ type Done = Result<(), serde_json::Error>;
 /// Bytes looked at together.
 const RUN: usize = 32;
 
-/// The head of a record.
+/// The header of a record.
 pub(super) fn header(head: &RecordHeader) -> Result<String, serde_json::Error> {
     let mut out = String::with_capacity(384);
     number(&mut out, "{\"v\":", head.version);

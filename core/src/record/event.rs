@@ -1,4 +1,4 @@
-//! What a record says happened: the part of it that stands in the head.
+//! What a record says happened: the part of it that stands in the header.
 
 use serde::{Deserialize, Serialize};
 

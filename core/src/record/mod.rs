@@ -1,7 +1,7 @@
 //! The records a journal holds, for ever.
 //!
-//! A record is a *head* and a *body*. The head holds ids, numbers, enums and the body's digest - never user text - and
-//! is never erased; the hash chain runs over heads. The body holds titles, messages, actors; it may be erased and then
+//! A record is a *header* and a *body*. The header holds ids, numbers, enums and the body's digest - never user text - and
+//! is never erased; the hash chain runs over headers. The body holds titles, messages, actors; it may be erased and then
 //! folds as empty. Both are JSON, so `jq` and `sqlite3` can read a store.
 //!
 #![doc = include_str!("../../docs/records.md")]

@@ -30,7 +30,7 @@ pub struct KeyMark {
     pub command: u128,
 }
 
-/// The head of a record, as stored.
+/// The header of a record, as stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordHeader {
     /// Its version: a record that was moved gives itself away.
@@ -199,7 +199,7 @@ impl Record {
     }
 }
 
-/// A record that was checked and whose head was read; its body waits as text.
+/// A record that was checked and whose header was read; its body waits as text.
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
     pub(crate) header: RecordHeader,
@@ -207,7 +207,7 @@ pub(crate) struct Opened {
     pub(crate) salt: [u8; 16],
 }
 
-/// Checks a record against its sum and its head against its place, and reads the head. A head of a newer release is `NewerFormat`; anything else
+/// Checks a record against its sum and its header against its place, and reads the header. A header of a newer release is `NewerFormat`; anything else
 /// that cannot be read is `Corrupt`, never skipped.
 pub(crate) fn open(space: &Space, record: &Record) -> Result<Opened> {
     #[derive(Deserialize)]
@@ -245,7 +245,7 @@ pub(crate) fn open(space: &Space, record: &Record) -> Result<Opened> {
     Ok(Opened { header, body: record.body.clone(), salt: record.salt })
 }
 
-/// Checks the bytes of a body against the digest in its head: a load, `verify`, and what comes out of a blob.
+/// Checks the bytes of a body against the digest in its header: a load, `verify`, and what comes out of a blob.
 pub(crate) fn check_body(space: &Space, opened: &Opened, bytes: &[u8]) -> Result<()> {
     if digest(&opened.salt, bytes) == opened.header.digest {
         Ok(())

@@ -1,7 +1,7 @@
 //! The sum beside a record: what a read finds damage by.
 //!
-//! Two CRC-32 (IEEE 802.3) in one number. The upper half is over link and head, the lower over salt and body - the text, or
-//! the name of its blob - so that it still tells of the head when the body was erased. Flips of up to three bits in 11 KiB (two in more), and any damage
+//! Two CRC-32 (IEEE 802.3) in one number. The upper half is over link and header, the lower over salt and body - the text, or
+//! the name of its blob - so that it still tells of the header when the body was erased. Flips of up to three bits in 11 KiB (two in more), and any damage
 //! within 32 adjacent bits, are found for certain; anything else is missed once in 2^32. It is no guard against a forger:
 //! that are digest and link, which loads and `verify` check.
 
@@ -10,7 +10,7 @@ use crate::{
     journal::{Record, RecordBody},
 };
 
-/// The half over link and head.
+/// The half over link and header.
 fn of_head(link: &Hash, head: &str) -> u32 {
     crc(link.bytes(), head.as_bytes())
 }

@@ -214,7 +214,7 @@ fn a_page_reads_each_entry_as_if_it_were_alone() {
     }
 }
 
-/// What a record keeps beside its head, one bit at a time.
+/// What a record keeps beside its header, one bit at a time.
 #[test]
 fn any_flipped_bit_beside_the_head_shows() {
     let record = sealed(Event::ThreadArchived {});
