@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
@@ -31,6 +31,14 @@ impl Json {
         let text =
             serde_json::to_string(value).map_err(|e| Error::invalid("json", e.to_string()))?;
         Self::parse(&text)
+    }
+
+    /// Decodes the value; the counterpart of [`from_value`](Self::from_value).
+    ///
+    /// `Invalid` with the place and the reason, where it is no `T`. A type that keeps less than the text, such as a map of
+    /// keys that repeat, decodes without an error: what comes back equal is the `Json`.
+    pub fn to<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(self.get()).map_err(|e| Error::invalid("json", e.to_string()))
     }
 
     /// The text kept.
@@ -153,6 +161,27 @@ mod tests {
         let json =
             Json::parse(" { \"b\" : 1.0e0, \"a\" : [ \"x \\n y\" , \"\\u0041\" ] } ").unwrap();
         assert_eq!(json.get(), r#"{"b":1.0e0,"a":["x \n y","\u0041"]}"#);
+    }
+
+    #[test]
+    fn values_come_back_as_they_were_given() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Place {
+            name: String,
+            at: Option<(i64, u64)>,
+        }
+        for place in [
+            Place { name: "\u{1F600}\0\"".into(), at: Some((i64::MIN, u64::MAX)) },
+            Place { name: String::new(), at: None },
+        ] {
+            assert_eq!(Json::from_value(&place).unwrap().to::<Place>().unwrap(), place);
+        }
+        let deep = Json::parse(&format!("{}1{}", "[".repeat(100), "]".repeat(100))).unwrap();
+        assert!(deep.to::<serde_json::Value>().is_ok());
+        let error = Json::parse("{\"name\":1}").unwrap().to::<Place>().unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("expected a string") && text.contains("column 9"), "{text}");
+        assert_eq!(error.kind(), crate::error::ErrorKind::Invalid);
     }
 
     #[test]
