@@ -69,6 +69,15 @@ fn iso(millis: &str) -> String {
     format!("strftime('%Y-%m-%dT%H:%M:%fZ', ({millis}) / 1000.0, 'unixepoch')")
 }
 
+/// A part of a message as a person sees it, in SQL; NULL where it is meant for models and programs.
+fn shown(part: &str) -> String {
+    format!(
+        "coalesce(json_extract({part}.value, '$.text.text'),
+        '<' || coalesce(json_extract({part}.value, '$.binary.media_type'), json_extract({part}.value, '$.artifact.reference')) || '>',
+        json_extract({part}.value, '$.json.value'))"
+    )
+}
+
 /// The records of some streams of the space `s`, newest first, in SQL: `what` of the first of these kinds.
 fn newest(what: &str, first: &str, last: &str, kinds: &str) -> String {
     format!(
@@ -112,7 +121,8 @@ CREATE VIEW message AS SELECT
   {message_id} AS id, {message_session_id} AS session, 'thd_' || s.name AS thread, s.tenant AS tenant,
   r.version AS version, {at} AS at,
   json_extract(coalesce(r.body, CAST(b.content AS TEXT)), '$.message.role') AS role,
-  (SELECT group_concat(json_extract(p.value, '$.text.text'), char(10))
+  (SELECT group_concat(coalesce({part}, json_extract(p.value, '$.tool_result.text'),
+      (SELECT group_concat({answer}, char(10)) FROM json_each(p.value, '$.tool_result.content') a)), char(10))
     FROM json_each(coalesce(r.body, CAST(b.content AS TEXT)), '$.message.parts') p) AS text,
   coalesce(r.body, CAST(b.content AS TEXT)) AS body
 FROM space s JOIN record r ON r.space = s.id AND r.kind = 'entry'
@@ -128,6 +138,8 @@ WHERE s.kind = 'thread' AND s.live = 1 AND NOT {message_deleted};
             "4 * c.version + 3",
             "'session_status_set', 'session_reopened', 'run_started', 'run_status_set', 'run_ended'",
         ),
+        part = shown("p"),
+        answer = shown("a"),
         updated = iso("s.updated + 9223372036854775807 + 1"),
         session_id = ses("c.version"),
         created = iso("json_extract(c.head, '$.at')"),

@@ -19,6 +19,7 @@ pub mod model;
 mod parent_pipe;
 pub mod process;
 pub mod raw_batches;
+pub mod shapes;
 pub mod shorthand;
 pub mod text_limits;
 pub mod wrong_journals;

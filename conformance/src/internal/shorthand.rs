@@ -63,7 +63,7 @@ pub async fn log(
 /// The text of an entry whose only part is one.
 pub fn text(entry: &Entry) -> &str {
     match entry.parts() {
-        [Part::Text { text }] => text,
+        [Part::Text(it)] => &it.text,
         other => panic!("not one text: {other:?}"),
     }
 }

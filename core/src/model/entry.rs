@@ -1,12 +1,13 @@
 //! Entries: the message log.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::Actor;
+use super::{Actor, Part, ToolOutcome, ToolResult, part::present};
 use crate::{
     clock::Timestamp,
+    error::Result,
     id::{EntryId, RunId, SessionId, Version},
     json::Json,
 };
@@ -26,69 +27,6 @@ pub enum Role {
     Tool,
 }
 
-/// Whether a tool did what it was called for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ToolOutcome {
-    /// It did.
-    Ok,
-    /// It did not.
-    Error,
-}
-
-/// One piece of a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Part {
-    /// Text a person sees.
-    Text {
-        /// The text; any, the empty one included.
-        text: String,
-    },
-    /// What the model thought.
-    Reasoning {
-        /// The text.
-        text: String,
-    },
-    /// The model asks for a tool.
-    ToolCall {
-        /// The model's id of the call.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        id: Option<String>,
-        /// Which tool.
-        name: String,
-        /// Its arguments.
-        arguments: Json,
-    },
-    /// What a tool answered.
-    ToolResult {
-        /// The call it answers.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        id: Option<String>,
-        /// Whether it worked.
-        outcome: ToolOutcome,
-        /// The answer.
-        text: String,
-    },
-    /// A value of the agent program's own.
-    Json {
-        /// What the value is.
-        kind: String,
-        /// The value.
-        value: Json,
-    },
-    /// A reference to something kept elsewhere.
-    Artifact {
-        /// Where; opaque to the store.
-        reference: String,
-        /// What, as a media type.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        media_type: Option<String>,
-    },
-}
-
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -105,11 +43,6 @@ pub struct Message {
     pub metadata: Option<Json>,
 }
 
-/// What is there is `Some`, be it `null`.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
-    Json::deserialize(deserializer).map(Some)
-}
-
 impl Message {
     /// A message of these parts.
     pub const fn new(role: Role, parts: Vec<Part>) -> Self {
@@ -118,7 +51,7 @@ impl Message {
 
     /// A message of one text.
     pub fn text(role: Role, text: impl Into<String>) -> Self {
-        Self::new(role, vec![Part::Text { text: text.into() }])
+        Self::new(role, vec![Part::text(text)])
     }
 
     /// With the speaker's name.
@@ -133,6 +66,17 @@ impl Message {
     pub fn with_metadata(mut self, metadata: Json) -> Self {
         self.metadata = Some(metadata);
         self
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        self.parts.iter().try_for_each(Part::check)
+    }
+
+    /// Bytes of what it holds, before encoding.
+    pub(crate) fn bytes(&self) -> usize {
+        let name = self.name.as_deref().map_or(0, str::len);
+        let metadata = self.metadata.as_ref().map_or(0, |metadata| metadata.get().len());
+        name + metadata + self.parts.iter().map(Part::bytes).sum::<usize>()
     }
 }
 
@@ -203,11 +147,8 @@ pub fn system(text: impl Into<String>) -> NewEntry {
 
 /// What a tool answered to the call with this id.
 pub fn tool(call: impl Into<String>, text: impl Into<String>) -> NewEntry {
-    let (id, text) = (Some(call.into()), text.into());
-    NewEntry::new(Message::new(
-        Role::Tool,
-        vec![Part::ToolResult { id, outcome: ToolOutcome::Ok, text }],
-    ))
+    let result = ToolResult::text(ToolOutcome::Ok, text).with_id(call);
+    NewEntry::new(Message::new(Role::Tool, vec![result.into()]))
 }
 
 /// An entry of a session's log.
@@ -260,39 +201,5 @@ impl fmt::Display for Entry {
             write!(f, " {part}")?;
         }
         Ok(())
-    }
-}
-
-/// For a person to read; see [`Entry`]'s.
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text { text } | Self::Reasoning { text } => write!(f, "{}", Shown(text)),
-            Self::ToolCall { name, arguments, .. } => {
-                write!(f, "{}({})", Shown(name), Shown(arguments.get()))
-            }
-            Self::ToolResult { outcome: ToolOutcome::Ok, text, .. } => write!(f, "{}", Shown(text)),
-            Self::ToolResult { outcome: ToolOutcome::Error, text, .. } => {
-                write!(f, "error: {}", Shown(text))
-            }
-            Self::Json { kind, value } => write!(f, "{} {}", Shown(kind), Shown(value.get())),
-            Self::Artifact { reference, .. } => write!(f, "<{}>", Shown(reference)),
-        }
-    }
-}
-
-/// A text whose control characters are escaped.
-struct Shown<'a>(&'a str);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| match c {
-            '\n' | '\t' => f.write_char(c),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                write!(f, "{}", c.escape_unicode())
-            }
-            _ if c.is_control() => write!(f, "{}", c.escape_default()),
-            _ => f.write_char(c),
-        })
     }
 }

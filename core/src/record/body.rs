@@ -6,7 +6,7 @@ use super::{Event, decode, encode};
 use crate::{
     hash::Hash,
     id::UserId,
-    model::{Actor, Labels, Message, ProjectConfig, RunOutcome},
+    model::{Actor, Labels, Message, Part, ProjectConfig, RunOutcome},
 };
 
 /// Who called, where nothing else is to be said.
@@ -186,6 +186,11 @@ impl Body {
     ) -> Result<String, serde_json::Error> {
         encode::entry(by, actor.filter(|a| *a != by), message)
     }
+}
+
+/// The reader level that a message needs.
+pub(crate) fn level_of(message: &Message) -> u16 {
+    if message.parts.iter().all(Part::is_of_level_1) { 1 } else { 3 }
 }
 
 /// Authors remembered on one page.

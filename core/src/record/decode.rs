@@ -8,7 +8,7 @@ use crate::{
     clock::Timestamp,
     hash::{Hash, hex128},
     journal::Stream,
-    model::{Message, Part, Role, ToolOutcome},
+    model::{Message, Part, Role, ToolOutcome, ToolResult},
 };
 
 /// A text that is read from its beginning.
@@ -163,7 +163,7 @@ fn entry(text: &str) -> Option<Event> {
     scan.0.is_empty().then_some(Event::Entry { session, run, in_reply_to })
 }
 
-/// A message of texts, thoughts and results alone, without name and metadata.
+/// A message of plain texts, thoughts and results alone, without name and metadata.
 pub(super) fn message(text: &str) -> Option<Message> {
     let mut scan = Scan(text);
     scan.past("{\"role\":\"")?;
@@ -190,9 +190,9 @@ pub(super) fn message(text: &str) -> Option<Message> {
 
 fn part(scan: &mut Scan<'_>) -> Option<Part> {
     let part = if scan.past("{\"text\":{\"text\":\"").is_some() {
-        Part::Text { text: scan.text()? }
+        Part::text(scan.text()?)
     } else if scan.past("{\"reasoning\":{\"text\":\"").is_some() {
-        Part::Reasoning { text: scan.text()? }
+        Part::reasoning(scan.text()?)
     } else {
         scan.past("{\"tool_result\":{\"")?;
         let id = match scan.past("id\":\"") {
@@ -208,7 +208,7 @@ fn part(scan: &mut Scan<'_>) -> Option<Part> {
             None => scan.past("error").map(|()| ToolOutcome::Error)?,
         };
         scan.past("\",\"text\":\"")?;
-        Part::ToolResult { id, outcome, text: scan.text()? }
+        Part::ToolResult(ToolResult { id, ..ToolResult::text(outcome, scan.text()?) })
     };
     scan.past("}}")?;
     Some(part)

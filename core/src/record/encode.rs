@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Event, KeyMark, RecordHeader};
 use crate::{
     hash::hex128::Digits,
-    model::{Actor, Message, Part},
+    model::{Actor, Binary, Message, Part, Text, encode_base64},
 };
 
 type Done = Result<(), serde_json::Error>;
@@ -106,11 +106,12 @@ pub(super) fn entry(
 }
 
 /// Bytes it takes, about.
-const fn length(part: &Part) -> usize {
+fn length(part: &Part) -> usize {
     32 + match part {
-        Part::Text { text } | Part::Reasoning { text } | Part::ToolResult { text, .. } => {
-            text.len()
-        }
+        Part::Text(it) => it.text.len(),
+        Part::Reasoning(it) => it.text.len(),
+        Part::ToolResult(it) => it.as_text().map_or(64, str::len),
+        Part::Binary(it) => it.bytes.len().div_ceil(3).saturating_mul(4),
         _ => 64,
     }
 }
@@ -121,26 +122,34 @@ fn field(out: &mut String, name: &str, value: &impl Serialize) -> Done {
     Ok(())
 }
 
+/// What most entries consist of, and what is long, is spelled here; `serde_json` spells the rest.
 fn part(out: &mut String, part: &Part) -> Done {
     match part {
-        Part::Text { text } => {
+        Part::Text(Text { text, signature: None, extra: None }) => {
             out.push_str("{\"text\":{\"text\":");
             self::text(out, text);
         }
-        Part::Reasoning { text } => {
+        Part::Reasoning(it) if it.is_plain() => {
             out.push_str("{\"reasoning\":{\"text\":");
-            self::text(out, text);
+            self::text(out, &it.text);
         }
-        Part::ToolResult { id, outcome, text } => {
+        Part::ToolResult(it) if it.is_plain() => {
             out.push_str("{\"tool_result\":{");
-            if let Some(id) = id {
+            if let Some(id) = &it.id {
                 out.push_str("\"id\":");
                 self::text(out, id);
                 out.push(',');
             }
-            field(out, "\"outcome\":", outcome)?;
+            field(out, "\"outcome\":", &it.outcome)?;
             out.push_str(",\"text\":");
-            self::text(out, text);
+            self::text(out, it.as_text().unwrap_or_default());
+        }
+        Part::Binary(Binary { media_type, bytes, name: None, extra: None }) => {
+            out.push_str("{\"binary\":{\"media_type\":");
+            self::text(out, media_type);
+            out.push_str(",\"bytes\":\"");
+            out.push_str(&encode_base64(bytes));
+            out.push('"');
         }
         other => return field(out, "", other),
     }

@@ -18,7 +18,7 @@ mod tests;
 pub(crate) use body::Body;
 pub(crate) use body::{
     ActorBody, EdgeBody, EntryReader, ErasureBody, ProjectBody, RunBody, RunEndBody, SessionBody,
-    ThreadBody, UsageBody,
+    ThreadBody, UsageBody, level_of,
 };
 pub use event::{Consequence, EdgeStep, Event, KIND_NAMES, Lane};
 pub(crate) use seal::{Draft, Opened, SealedBody, check_body, open, seal, seal_body};

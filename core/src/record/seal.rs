@@ -13,8 +13,9 @@ use crate::{
 };
 
 /// The newest reader level this release understands. A record has the lowest level that reads it right, so that an older
-/// release goes on reading what it understands: 2 has external ids of runs, keys that are texts, and expired leases.
-pub const READER_LEVEL: u16 = 2;
+/// release goes on reading what it understands: 2 has external ids of runs, keys that are texts, and expired leases; 3 has
+/// binaries, signatures and all else of parts that is more than a text.
+pub const READER_LEVEL: u16 = 3;
 
 /// An idempotency key as records keep it: no text of the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +77,8 @@ pub(crate) struct SealedBody {
     pub(crate) body: RecordBody,
     pub(crate) salt: [u8; 16],
     pub(crate) digest: Hash,
+    /// The reader level it needs.
+    pub(crate) reader: u16,
 }
 
 impl SealedBody {
@@ -97,6 +100,7 @@ pub(crate) fn seal_body(salt: u128, text: &str) -> SealedBody {
         body: RecordBody::Inline(text.into()),
         digest: digest(&salt, text.as_bytes()),
         salt,
+        reader: 1,
     }
 }
 
@@ -119,12 +123,13 @@ pub(crate) struct Draft {
 }
 
 /// The lowest level that reads this record right.
-const fn reader_level(draft: &Draft) -> u16 {
-    match (&draft.event, &draft.key) {
+fn reader_level(draft: &Draft) -> u16 {
+    let header = match (&draft.event, &draft.key) {
         (_, Some(KeyMark { n: None, .. }))
         | (Event::RunStarted { external_id: Some(_), .. } | Event::LeasesExpired { .. }, _) => 2,
         _ => 1,
-    }
+    };
+    draft.sealed.as_ref().map_or(header, |sealed| sealed.reader.max(header))
 }
 
 impl Draft {

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::{
     Body, Consequence, Draft, EdgeStep, EntryReader, Event, KIND_NAMES, KeyMark, Lane,
-    RecordHeader, SealedBody, ThreadBody, check_body, decode, encode, open, seal, seal_body,
+    RecordHeader, SealedBody, ThreadBody, check_body, decode, encode, level_of, open, seal,
+    seal_body,
 };
 use crate::{
     clock::Timestamp,
@@ -16,8 +17,9 @@ use crate::{
     journal::{BlobName, Position, Record, RecordBody, Stream},
     json::Json,
     model::{
-        Actor, CompletionMode, Currency, FailureMode, Labels, Message, Part, Role, RunStatus,
-        SessionStatus, SubSessionKind, SubSessionStatus, Tokens, ToolOutcome, Totals, Usage,
+        Actor, Artifact, Binary, CompletionMode, Currency, FailureMode, Labels, Message, Part,
+        Reasoning, Role, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus, Text, Tokens,
+        ToolCall, ToolOutcome, ToolResult, Totals, Usage,
     },
 };
 
@@ -166,7 +168,7 @@ fn a_newer_record_is_named_and_an_unknown_one_is_damage() {
         let record = Record { header: head.into(), ..record.clone() };
         Record { sum: record.fitting_sum(), ..record }
     };
-    let newer = rewrite("\"r\":1", "\"r\":3");
+    let newer = rewrite("\"r\":1", "\"r\":4");
     assert_eq!(open(&space(), &newer).unwrap_err().kind(), ErrorKind::NewerFormat);
     let newer = Record { kind: "dreamt".into(), ..rewrite("\"r\":1", "\"r\":9") };
     assert_eq!(open(&space(), &newer).unwrap_err().kind(), ErrorKind::NewerFormat);
@@ -271,25 +273,141 @@ fn texts() -> impl Strategy<Value = String> {
     ]
 }
 
-fn parts() -> impl Strategy<Value = Part> {
-    let id = || proptest::option::of(texts());
-    let json = || texts().prop_map(|text| Json::from_value(&[text]).unwrap());
+fn maybe_text() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of(texts())
+}
+
+fn json() -> impl Strategy<Value = Json> {
     prop_oneof![
-        texts().prop_map(|text| Part::Text { text }),
-        texts().prop_map(|text| Part::Reasoning { text }),
-        (id(), texts(), json()).prop_map(|(id, name, arguments)| Part::ToolCall {
-            id,
-            name,
-            arguments
-        }),
-        (id(), any::<bool>(), texts()).prop_map(|(id, ok, text)| {
-            let outcome = if ok { ToolOutcome::Ok } else { ToolOutcome::Error };
-            Part::ToolResult { id, outcome, text }
-        }),
-        (texts(), json()).prop_map(|(kind, value)| Part::Json { kind, value }),
-        (texts(), id())
-            .prop_map(|(reference, media_type)| Part::Artifact { reference, media_type }),
+        3 => texts().prop_map(|text| Json::from_value(&[text]).unwrap()),
+        1 => Just(Json::parse("null").unwrap()),
     ]
+}
+
+/// What comes with a part beside what it is: mostly nothing.
+fn extra() -> impl Strategy<Value = (Option<String>, Option<Json>)> {
+    prop_oneof![
+        2 => Just((None, None)),
+        1 => (maybe_text(), proptest::option::of(json())),
+    ]
+}
+
+/// What a tool's answer may hold, too.
+fn content() -> impl Strategy<Value = Part> {
+    prop_oneof![
+        (texts(), extra()).prop_map(|(text, (signature, extra))| Part::Text(Text {
+            text,
+            signature,
+            extra
+        })),
+        (texts(), json()).prop_map(|(kind, value)| Part::Json { kind, value }),
+        (texts(), maybe_text(), extra()).prop_map(|(reference, media_type, (_, extra))| {
+            Part::Artifact(Artifact { media_type, extra, ..Artifact::new(reference) })
+        }),
+        (texts(), proptest::collection::vec(any::<u8>(), 0..70), extra()).prop_map(
+            |(media_type, bytes, (name, extra))| {
+                Part::Binary(Binary { media_type, bytes, name, extra })
+            }
+        ),
+    ]
+}
+
+fn parts() -> impl Strategy<Value = Part> {
+    let plain = proptest::bool::ANY;
+    prop_oneof![
+        content(),
+        content(),
+        (
+            texts(),
+            maybe_text(),
+            proptest::collection::vec(texts(), 0..3),
+            maybe_text(),
+            extra(),
+            plain
+        )
+            .prop_map(|(text, id, summaries, encrypted, (signature, extra), plain)| {
+                if plain {
+                    return Part::reasoning(text);
+                }
+                Part::Reasoning(Reasoning { text, id, summaries, signature, encrypted, extra })
+            }),
+        (maybe_text(), texts(), json(), extra()).prop_map(
+            |(id, name, arguments, (signature, extra))| {
+                Part::ToolCall(ToolCall { id, name, arguments, signature, extra })
+            }
+        ),
+        (
+            maybe_text(),
+            any::<bool>(),
+            texts(),
+            proptest::collection::vec(content(), 0..3),
+            extra(),
+            plain
+        )
+            .prop_map(|(id, ok, text, content, (name, extra), plain)| {
+                let outcome = if ok { ToolOutcome::Ok } else { ToolOutcome::Error };
+                let content = if plain { vec![Part::text(text)] } else { content };
+                ToolResult { id, name, outcome, content, extra }.into()
+            }),
+    ]
+}
+
+/// What has been written before there were signatures, names and binaries is read as ever, and written as then.
+#[test]
+fn parts_of_the_first_release_stay_as_they_were() {
+    let parts = r#"[{"text":{"text":"a"}},{"reasoning":{"text":"b"}},{"tool_call":{"id":"c","name":"d","arguments":{"e":1}}},{"tool_result":{"id":"c","outcome":"ok","text":"f"}},{"tool_result":{"outcome":"error","text":""}},{"json":{"kind":"g","value":null}},{"artifact":{"reference":"h","media_type":"i"}}]"#;
+    let read: Vec<Part> = serde_json::from_str(parts).unwrap();
+    let result = ToolResult::text(ToolOutcome::Ok, "f").with_id("c");
+    assert_eq!(read[3], Part::from(result));
+    assert_eq!(serde_json::to_string(&read).unwrap(), parts);
+    assert_eq!(level_of(&Message::new(Role::Tool, read)), 1);
+}
+
+/// A release that would drop or misread a part is told so by the level; others go on reading.
+#[test]
+fn what_older_releases_do_not_know_needs_level_3() {
+    let json = Json::parse("1").unwrap();
+    let text = || Text::new("a");
+    let thought = || Reasoning::new("a");
+    let result = || ToolResult::text(ToolOutcome::Ok, "a");
+    let news: Vec<Part> = vec![
+        text().with_signature("s").into(),
+        text().with_extra(json.clone()).into(),
+        thought().with_id("").into(),
+        thought().with_summary("").into(),
+        thought().with_signature("s").into(),
+        thought().with_encrypted("s").into(),
+        thought().with_extra(json.clone()).into(),
+        ToolCall::new("t", json.clone()).with_signature("s").into(),
+        ToolCall::new("t", json.clone()).with_extra(json.clone()).into(),
+        result().with_name("t").into(),
+        result().with_extra(json.clone()).into(),
+        ToolResult::new(ToolOutcome::Ok, vec![]).into(),
+        ToolResult::new(ToolOutcome::Ok, vec![Part::text("a"), Part::text("b")]).into(),
+        ToolResult::new(ToolOutcome::Ok, vec![text().with_signature("s").into()]).into(),
+        ToolResult::json(ToolOutcome::Ok, json.clone()).into(),
+        Artifact::new("a").with_extra(json).into(),
+        Part::binary("", []),
+    ];
+    for part in news {
+        let message = Message::new(Role::Tool, vec![Part::text("old"), part]);
+        assert_eq!(level_of(&message), 3, "{message:?}");
+        let sealed = SealedBody { reader: level_of(&message), ..seal_body(5, "{}") };
+        let draft = Draft { sealed: Some(sealed), ..draft(samples().remove(20), "", None, None) };
+        let record = seal(None, 7, &[draft]).unwrap().remove(0);
+        assert_eq!(open(&space(), &record).unwrap().header.reader, 3);
+    }
+}
+
+/// No text makes the decoder of bytes panic, and what is not base64 is an error.
+#[test]
+fn bytes_that_are_no_base64_are_refused() {
+    for text in
+        ["=", "A", "AA", "AAA", "AA==A", "A===", "====", "AA=A", "AB==", "A-_=", "\u{e9}\u{e9}"]
+    {
+        let part = format!(r#"{{"binary":{{"media_type":"a","bytes":"{text}"}}}}"#);
+        assert!(serde_json::from_str::<Part>(&part).is_err(), "{text}");
+    }
 }
 
 proptest! {
@@ -361,8 +479,8 @@ proptest! {
     #[test]
     fn a_message_of_text_takes_the_short_cut(text in "[a-z \"\\\\\n\r\té\u{7f}]{0,100}", ok: bool) {
         let outcome = if ok { ToolOutcome::Ok } else { ToolOutcome::Error };
-        let result = Part::ToolResult { id: ok.then(|| text.clone()), outcome, text: text.clone() };
-        let parts = vec![Part::Text { text: text.clone() }, Part::Reasoning { text }, result];
+        let result = ToolResult { id: ok.then(|| text.clone()), ..ToolResult::text(outcome, &text) };
+        let parts = vec![Part::text(&text), Part::reasoning(&text), result.into()];
         let message = Message::new(Role::Tool, parts);
         let encoded = serde_json::to_string(&message).unwrap();
         prop_assert_eq!(decode::message(&encoded), Some(message));

@@ -6,8 +6,8 @@ use crate::{
     error::{Error, Result},
     id::{Space, SpaceKind, Version},
     journal::RecordBody,
-    model::{NewEntry, Part, RunOutcome},
-    record::{Body, SealedBody, seal_body},
+    model::{NewEntry, RunOutcome},
+    record::{Body, SealedBody, level_of, seal_body},
     rules::{
         decision::{Call, CallKey, ENTRY_BYTES, Request},
         idempotency::command_hash,
@@ -21,18 +21,6 @@ const BLOB_FROM: usize = 64 << 10;
 const BLOB_FROM_TIGHT: usize = 4 << 10;
 /// Bytes of inline bodies a turn may have before it is tight.
 const TURN_BYTES: usize = 6 << 20;
-fn entry_bytes(entry: &NewEntry) -> usize {
-    let optional = |text: &Option<String>| text.as_deref().map_or(0, str::len);
-    let parts = entry.message.parts.iter().map(|part| match part {
-        Part::Text { text } | Part::Reasoning { text } => text.len(),
-        Part::ToolCall { id, name, arguments } => optional(id) + name.len() + arguments.get().len(),
-        Part::ToolResult { id, text, .. } => optional(id) + text.len(),
-        Part::Json { kind, value } => kind.len() + value.get().len(),
-        Part::Artifact { reference, media_type } => reference.len() + optional(media_type),
-    });
-    let metadata = entry.message.metadata.as_ref().map_or(0, |m| m.get().len());
-    optional(&entry.message.name) + metadata + parts.sum::<usize>()
-}
 
 impl StoreInner {
     /// Makes a call of a checked request: seals bodies, writes large ones to blobs, marks the key.
@@ -47,7 +35,8 @@ impl StoreInner {
         let began = self.options().clock.elapsed();
         let (bodies, oversize) = match &request {
             Request::Session(SessionCommand::Append { append, .. }) => {
-                match append.entries.iter().map(entry_bytes).find(|bytes| *bytes > ENTRY_BYTES) {
+                let mut bytes = append.entries.iter().map(|entry| entry.message.bytes());
+                match bytes.find(|bytes| *bytes > ENTRY_BYTES) {
                     Some(bytes) => (Vec::new(), Some(bytes as u64)),
                     None => (self.seal_entries(caller, space, &append.entries).await?, None),
                 }
@@ -146,13 +135,16 @@ impl StoreInner {
         let mut texts = Vec::with_capacity(entries.len());
         for entry in entries {
             let text = Body::encode_entry(&caller.actor, entry.actor.as_ref(), &entry.message);
-            texts.push(text.map_err(|e| Error::invalid("entries", e.to_string()))?);
+            let text = text.map_err(|e| Error::invalid("entries", e.to_string()))?;
+            texts.push((text, level_of(&entry.message)));
         }
-        let inline: usize = texts.iter().map(String::len).filter(|len| *len <= BLOB_FROM).sum();
+        let inline: usize =
+            texts.iter().map(|(text, _)| text.len()).filter(|len| *len <= BLOB_FROM).sum();
         let blob_from = if inline > TURN_BYTES { BLOB_FROM_TIGHT } else { BLOB_FROM };
         let mut bodies = Vec::with_capacity(texts.len());
-        for text in texts {
-            bodies.push(self.seal_text(space, &text, blob_from).await?);
+        for (text, reader) in texts {
+            let sealed = self.seal_text(space, &text, blob_from).await?;
+            bodies.push(SealedBody { reader, ..sealed });
         }
         Ok(bodies)
     }

@@ -13,7 +13,8 @@ use sessile::{
     id::{EntryId, RunId, SessionId, ThreadId},
     json::Json,
     model::{
-        Actor, Currency, Message, NewEntry, Part, Role, RunOutcome, Tokens, ToolOutcome, Usage,
+        Actor, Currency, Message, NewEntry, Part, Role, RunOutcome, Tokens, ToolOutcome,
+        ToolResult, Usage,
     },
     store::Store,
 };
@@ -136,13 +137,10 @@ fn entries(turn: &Turn, run: RunId) -> Result<Vec<NewEntry>> {
         Some(first) if std::ptr::eq(first, turn) => format!("Asked: {REQUEST} {thought}"),
         _ => thought.to_owned(),
     };
-    let call = Part::ToolCall {
-        id: None,
-        name: "shell".into(),
-        arguments: Json::from_value(&serde_json::json!({ "command": command }))?,
-    };
-    let says = Message::new(Role::Assistant, vec![Part::Text { text }, call]);
-    let result = Part::ToolResult { id: None, outcome: ToolOutcome::Ok, text: answer.into() };
-    let answers = Message::new(Role::Tool, vec![result]);
+    let arguments = Json::from_value(&serde_json::json!({ "command": command }))?;
+    let call = Part::tool_call("shell", arguments);
+    let says = Message::new(Role::Assistant, vec![Part::text(text), call]);
+    let result = ToolResult::text(ToolOutcome::Ok, answer);
+    let answers = Message::new(Role::Tool, vec![result.into()]);
     Ok(vec![NewEntry::new(says).in_run(run), NewEntry::new(answers).in_run(run)])
 }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use sessile::{
     id::{AgentId, TenantId},
     json::{Json, mend},
-    model::{Actor, Message, NewEntry, Part, Role, ToolOutcome},
+    model::{Actor, Message, NewEntry, Part, Role, ToolCall, ToolOutcome, ToolResult},
 };
 
 /// The bytes of text an entry may have; the store's own limit.
@@ -98,7 +98,7 @@ fn content(raw: &RawValue) -> Result<Vec<Part>, String> {
         return Ok(Vec::new());
     }
     if let Some(text) = string(raw) {
-        return Ok(vec![Part::Text { text }]);
+        return Ok(vec![Part::text(text)]);
     }
     let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) else {
         return Ok(vec![json("content", raw)?]);
@@ -106,7 +106,7 @@ fn content(raw: &RawValue) -> Result<Vec<Part>, String> {
     let mut parts = Vec::with_capacity(items.len());
     for item in items {
         if let Some(text) = string(item) {
-            parts.push(Part::Text { text });
+            parts.push(Part::text(text));
             continue;
         }
         let Ok(mut fields) = serde_json::from_str::<Fields<'_>>(item.get()) else {
@@ -116,7 +116,7 @@ fn content(raw: &RawValue) -> Result<Vec<Part>, String> {
         let kind = fields.text("type");
         match (kind.as_deref(), fields.text("text")) {
             (Some("text"), Some(text)) => {
-                parts.push(Part::Text { text });
+                parts.push(Part::text(text));
                 for (key, raw) in fields.unused() {
                     parts.push(json(key, raw)?);
                 }
@@ -130,12 +130,16 @@ fn content(raw: &RawValue) -> Result<Vec<Part>, String> {
 /// Makes the first text the answer of a tool; the other parts follow it.
 fn answer(parts: &mut Vec<Part>, id: Option<String>, outcome: ToolOutcome) {
     let first = parts.iter_mut().find_map(|part| match part {
-        Part::Text { text } => Some((std::mem::take(text), part)),
+        Part::Text(it) => Some((std::mem::take(&mut it.text), part)),
         _ => None,
     });
+    let result = |text| {
+        let result = ToolResult::text(outcome, text);
+        Part::from(id.into_iter().fold(result, ToolResult::with_id))
+    };
     match first {
-        Some((text, part)) => *part = Part::ToolResult { id, outcome, text },
-        None => parts.insert(0, Part::ToolResult { id, outcome, text: String::new() }),
+        Some((text, part)) => *part = result(text),
+        None => parts.insert(0, result(String::new())),
     }
 }
 
@@ -194,7 +198,7 @@ impl<'a> Fields<'a> {
         let Some(raw) = self.peek("action").filter(says) else { return Ok(None) };
         self.take("action");
         let arguments = Json::parse(raw.get()).map_err(reason)?;
-        Ok(Some(Part::ToolCall { id: None, name: "action".into(), arguments }))
+        Ok(Some(Part::tool_call("action", arguments)))
     }
 
     /// The call that a tool message answers: `tool_call_id`, or the only one of `tool_call_ids`.
@@ -257,7 +261,8 @@ fn call(raw: &RawValue) -> Option<(Part, bool)> {
     let usual = call.peek("type").is_none_or(|kind| kind.get() == "\"function\"");
     call.take("type");
     let all = usual && call.unused().next().is_none() && function.unused().next().is_none();
-    Some((Part::ToolCall { id, name, arguments }, all))
+    let call = id.into_iter().fold(ToolCall::new(name, arguments), ToolCall::with_id);
+    Some((call.into(), all))
 }
 
 fn string(raw: &RawValue) -> Option<String> {
@@ -285,10 +290,9 @@ pub(super) fn plain(error: &serde_json::Error) -> String {
 
 fn weight(message: &Message) -> usize {
     let parts = message.parts.iter().map(|part| match part {
-        Part::Text { text } | Part::Reasoning { text } | Part::ToolResult { text, .. } => {
-            text.len()
-        }
-        Part::ToolCall { arguments, .. } => arguments.get().len(),
+        Part::Text(it) => it.text.len(),
+        Part::ToolResult(it) => it.as_text().map_or(0, str::len),
+        Part::ToolCall(it) => it.arguments.get().len(),
         Part::Json { value, .. } => value.get().len(),
         _ => 0,
     });

@@ -42,22 +42,29 @@ pub(super) fn print(out: &mut Out, entry: &Entry, lines: Option<usize>) -> Resul
 
 fn print_part(out: &mut Out, part: &Part, lines: Option<usize>) -> Result<()> {
     match part {
-        Part::Text { text } => block(out, "", text, lines),
-        Part::Reasoning { text } => block(out, "reasoning ", text, lines),
-        Part::ToolCall { name, arguments, .. } => {
+        Part::Text(it) => block(out, "", &it.text, lines),
+        Part::Reasoning(_) => block(out, "reasoning ", &part.to_string(), lines),
+        Part::ToolCall(call) => {
             // Arguments that are a string are a command, or JSON in JSON: shown as the text they are.
-            let text = serde_json::from_str::<String>(arguments.get());
-            let text = text.unwrap_or_else(|_| arguments.get().to_owned());
-            block(out, &format!("call {} ", clean(name)), text.trim_end(), lines)
+            let text = call.arguments.to::<String>();
+            let text = text.unwrap_or_else(|_| call.arguments.get().to_owned());
+            block(out, &format!("call {} ", clean(&call.name)), text.trim_end(), lines)
         }
-        Part::ToolResult { outcome, text, .. } => {
-            let lead = if *outcome == ToolOutcome::Error { "error " } else { "result " };
-            block(out, lead, text, lines)
+        Part::ToolResult(result) => {
+            let lead = if result.outcome == ToolOutcome::Error { "error " } else { "result " };
+            let content: Vec<_> = result.content.iter().map(shown).collect();
+            block(out, lead, &content.join("\n"), lines)
         }
         Part::Json { kind, value } => block(out, &format!("{} ", clean(kind)), value.get(), lines),
-        Part::Artifact { reference, .. } => block(out, "artifact ", reference, lines),
+        Part::Artifact(it) => block(out, "artifact ", &it.reference, lines),
+        Part::Binary(_) => block(out, "", &part.to_string(), lines),
         _ => block(out, "", "(a part this release does not know)", lines),
     }
+}
+
+/// A piece of a tool's answer; a text as it is, as `block` cleans it.
+fn shown(part: &Part) -> String {
+    if let Part::Text(it) = part { it.text.clone() } else { part.to_string() }
 }
 
 /// Indented text. Each line is cleaned on its own, so that none can leave the margin.

@@ -50,6 +50,7 @@ fn people_read_the_views() {
             "{{\"message\":{{\"role\":\"user\",\"parts\":[{{\"text\":{{\"text\":\"{text}\"}}}}]}}}}"
         )
     };
+    let answer = r#"{"message":{"role":"tool","parts":[{"tool_result":{"outcome":"ok","text":"plain"}},{"tool_result":{"name":"t","outcome":"ok","content":[{"text":{"text":"two"}},{"binary":{"media_type":"image/png","bytes":"AAAA"}},{"json":{"kind":"","value":{"a":1}}}]}},{"reasoning":{"text":"hidden"}},{"artifact":{"reference":"s3://x"}}]}}"#;
     let entry = |session| Event::Entry { session, run: None, in_reply_to: None };
     let events = [
         (3, Event::ThreadUpdated {}, "{\"title\":\"A title\"}".to_owned()),
@@ -57,6 +58,7 @@ fn people_read_the_views() {
         (15, Event::SessionCreated {}, "{}".to_owned()),
         (8, entry(2), text("hello")),
         (12, entry(3), text("gone")),
+        (8, entry(2), answer.to_owned()),
         (15, Event::SessionDeleted { session: 3 }, "{}".to_owned()),
         (3, Event::ThreadArchived {}, "{}".to_owned()),
     ];
@@ -88,7 +90,7 @@ fn people_read_the_views() {
             kind: "entry".into(),
             header,
             body: RecordBody::Blob(blob),
-            ..record(8, 8, "")
+            ..record(9, 8, "")
         });
         let commit = carded(records, 1_700_000_000_123, Some(7));
         assert!(is_done(&journal.commit(&space(5), None, &commit).await.unwrap()));
@@ -112,14 +114,18 @@ fn people_read_the_views() {
     );
     assert_eq!(
         rows("SELECT id, name, status, created_at, CAST(entries AS TEXT) FROM session"),
-        [format!("{session}|First|idle|{at}|2")]
+        [format!("{session}|First|idle|{at}|3")]
     );
     let message = |version| EntryId::new(thread, version);
     assert_eq!(
         rows("SELECT id, session, at, role, text FROM message ORDER BY version"),
         [
             format!("{}|{session}|{at}|user|hello", message(4)),
-            format!("{}|{session}|{at}|user|large", message(8)),
+            format!(
+                "{}|{session}|{at}|tool|plain\ntwo\n<image/png>\n{{\"a\":1}}\n<s3://x>",
+                message(6)
+            ),
+            format!("{}|{session}|{at}|user|large", message(9)),
         ]
     );
 }

@@ -321,7 +321,7 @@ async fn stores(cx: &ClauseContext) {
 
 fn text(entry: &Entry) -> String {
     match entry.parts() {
-        [Part::Text { text }] => text.clone(),
+        [Part::Text(it)] => it.text.clone(),
         other => panic!("an entry of the suite, but {other:?}"),
     }
 }

@@ -9,7 +9,10 @@ use sessile_core::{
     id::{EntryId, RunId},
     journal::Direction,
     json::Json,
-    model::{Entry, Message, NewEntry, Part, Role, RunOutcome, ToolOutcome},
+    model::{
+        Artifact, Entry, Message, NewEntry, Part, Role, RunOutcome, ToolCall, ToolOutcome,
+        ToolResult,
+    },
     store::SessionStore,
 };
 
@@ -18,7 +21,7 @@ use crate::{
     internal::{
         ClauseContext, CountingJournal,
         assertions::{harmless, refused},
-        hostile,
+        hostile, shapes,
         shorthand::{log, named, pages, says},
     },
 };
@@ -66,23 +69,39 @@ pub async fn msg6(cx: ClauseContext) -> Verdict {
     messages.push(Message::new(
         Role::Assistant,
         vec![
-            Part::Reasoning { text: String::new() },
-            Part::ToolCall { id: None, name: "f".into(), arguments: json("{\"x\" : [1 , 2]}") },
-            Part::ToolCall {
-                id: Some(String::new()),
-                name: String::new(),
-                arguments: json("null"),
-            },
-            Part::ToolResult {
-                id: Some("c".into()),
-                outcome: ToolOutcome::Error,
-                text: "boom".into(),
-            },
-            Part::ToolResult { id: None, outcome: ToolOutcome::Ok, text: String::new() },
-            Part::Artifact { reference: "s3://x".into(), media_type: Some("text/plain".into()) },
-            Part::Artifact { reference: String::new(), media_type: None },
+            Part::reasoning(""),
+            Part::tool_call("f", json("{\"x\" : [1 , 2]}")),
+            ToolCall::new("", json("null")).with_id("").into(),
+            ToolResult::text(ToolOutcome::Error, "boom").with_id("c").into(),
+            ToolResult::text(ToolOutcome::Ok, "").into(),
+            Artifact::new("s3://x").with_media_type("text/plain").into(),
+            Part::artifact(""),
         ],
     ));
+    for text in hostile::contents().iter().map(String::as_str).chain(["", &controls, bounds]) {
+        messages.push(Message::new(Role::Assistant, shapes::parts(text)));
+    }
+    // Bytes of every value and of every length around the groups of base64; 8 MiB that no encoding makes smaller.
+    let bytes = |n: usize| -> Vec<u8> {
+        let mut random = 0x9e37_79b9_u32;
+        let step = |_| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random >> 24) as u8
+        };
+        (0..n).map(step).collect()
+    };
+    let every: Vec<u8> = (0..=255).collect();
+    let lengths = (0..8).chain([48_000, 49_000, 65_536, 8 << 20]);
+    let binaries: Vec<_> =
+        lengths.map(bytes).chain([every, vec![0; 100], vec![255; 100]]).collect();
+    for bytes in &binaries {
+        let image = Part::binary("image/png", bytes.as_slice());
+        let seen = ToolResult::new(ToolOutcome::Ok, vec![image.clone(), Part::text("seen")]);
+        messages.push(Message::new(Role::User, vec![image]));
+        if bytes.len() < 50_000 {
+            messages.push(Message::new(Role::Tool, vec![seen.into()]));
+        }
+    }
     // Around the size where a body moves out of the record, and 16 MiB.
     for n in [65_500, 65_535, 65_536, 65_537, 70_000] {
         messages.push(Message::text(Role::User, "x".repeat(n)));
@@ -94,6 +113,15 @@ pub async fn msg6(cx: ClauseContext) -> Verdict {
             store.as_caller(&caller).append(session, NewEntry::new(message.clone())).await;
         said.push(appended.expect("any content").first);
     }
+    for part in shapes::misplaced("no") {
+        let entry = NewEntry::new(Message::new(Role::Tool, vec![part]));
+        let ann = store.as_caller(&caller);
+        let append = ann.append(session, entry);
+        harmless(&store, &caller, session.thread(), ErrorKind::Invalid, append).await;
+    }
+    let large = Part::binary("", vec![0; (32 << 20) + 1]);
+    let entry = NewEntry::new(Message::new(Role::User, vec![large]));
+    refused(store.as_caller(&caller).append(session, entry).await, ErrorKind::Capacity);
     let store = cx.reopen(store).await;
     let read = log(&store, &caller, session, 50).await;
     assert_eq!(read.len(), messages.len());

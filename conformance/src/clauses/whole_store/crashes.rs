@@ -105,8 +105,8 @@ async fn texts(store: &Store, cx: &ClauseContext, session: SessionId) -> BTreeMa
     loop {
         let read = store.as_caller(&cx.caller()).entries(session).page(page).await.unwrap();
         for entry in read.items {
-            let [Part::Text { text }] = entry.parts() else { panic!("one text was appended") };
-            assert!(all.insert(entry.version, text.clone()).is_none(), "an entry comes once");
+            let [Part::Text(text)] = entry.parts() else { panic!("one text was appended") };
+            assert!(all.insert(entry.version, text.text.clone()).is_none(), "an entry comes once");
         }
         match read.next {
             None => return all,

@@ -9,8 +9,8 @@ use sessile_core::{
     },
     id::{SessionId, Version},
     model::{
-        CompletionMode, Currency, FailureMode, Labels, NewEntry, ProjectConfig, Role,
-        SubSessionKind, Tokens, Usage,
+        CompletionMode, Currency, FailureMode, Labels, Message, NewEntry, Part, ProjectConfig,
+        Role, SubSessionKind, Tokens, Usage,
     },
 };
 
@@ -18,7 +18,7 @@ use super::{
     known::Names,
     step::{Act, Expected, Text, Under},
 };
-use crate::internal::hostile;
+use crate::internal::{hostile, shapes};
 
 /// A command to threads or to a session, and the session whose lease it needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,17 @@ fn text(n: Text) -> String {
     let shared = ["", "a", "same name", "A"];
     let texts = hostile::contents();
     shared.get(n).map_or_else(|| texts[(n - 4) % texts.len()].clone(), |text| (*text).to_owned())
+}
+
+/// A text, or one of the other shapes of a part; one in a hundred is refused.
+fn message(n: Text) -> Message {
+    let (at, said) = (usize::from(n), text(n));
+    if !at.is_multiple_of(3) {
+        return Message::text(Role::User, said);
+    }
+    let shapes = if at % 100 == 99 { shapes::misplaced(&said) } else { shapes::parts(&said) };
+    let part = shapes[at / 3 % shapes.len()].clone();
+    Message::new(Role::Assistant, vec![part, Part::text("")])
 }
 
 fn task(n: u8) -> String {
@@ -196,7 +207,7 @@ impl Names<'_> {
                 let entries = texts
                     .iter()
                     .map(|n| {
-                        let mut entry = NewEntry::text(Role::User, text(*n));
+                        let mut entry = NewEntry::new(message(*n));
                         entry.run = run;
                         entry.in_reply_to = reply;
                         entry

@@ -12,6 +12,7 @@ use sessile_core::{
 };
 
 use super::{Predicted, Refusal};
+use crate::internal::shapes;
 
 /// Collects what is wrong with a request; the malformed comes before the foreign.
 #[derive(Default)]
@@ -200,6 +201,7 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
             check.session(*session, caller);
             check.require((1..=1000).contains(&append.entries.len()));
             for entry in &append.entries {
+                check.require(entry.message.parts.iter().all(shapes::is_well_formed));
                 entry.actor.iter().for_each(|a| check.actor(a, caller));
                 entry.run.iter().for_each(|r| check.run(*r, caller));
                 entry.in_reply_to.iter().for_each(|e| check.thread(e.thread(), caller));
@@ -238,13 +240,15 @@ pub(super) fn weight(parts: &[Part]) -> u64 {
     parts
         .iter()
         .map(|part| match part {
-            Part::Text { text } | Part::Reasoning { text } => text.len(),
-            Part::ToolCall { name, arguments, .. } => name.len() + arguments.get().len(),
-            Part::ToolResult { text, .. } => text.len(),
-            Part::Json { kind, value } => kind.len() + value.get().len(),
-            Part::Artifact { reference, .. } => reference.len(),
+            Part::Text(it) => it.text.len() as u64,
+            Part::Reasoning(it) => it.text.len() as u64,
+            Part::ToolCall(it) => (it.name.len() + it.arguments.get().len()) as u64,
+            Part::ToolResult(it) => weight(&it.content),
+            Part::Json { kind, value } => (kind.len() + value.get().len()) as u64,
+            Part::Artifact(it) => it.reference.len() as u64,
+            Part::Binary(it) => it.bytes.len() as u64,
             _ => 0,
-        } as u64)
+        })
         .sum()
 }
 

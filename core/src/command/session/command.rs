@@ -193,6 +193,7 @@ impl SessionCommand {
             Self::Append { session, append } => {
                 check_count(append.entries.len(), TURN_ENTRIES)?;
                 for entry in &append.entries {
+                    entry.message.check()?;
                     check.actor("entries", &entry.actor);
                     check.run(entry.run);
                     check.entry(entry.in_reply_to);
