@@ -6,11 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use sessile_conformance::{Clause, internal::machine};
 
 /// The parts of the project that have come.
-const CAME: &[&str] = &["foundation", "proof", "journals"];
+const CAME: &[&str] = &["foundation", "proof", "journals", "neighbours"];
 
 /// All parts a clause may be due in.
-const PARTS: &[&str] =
-    &["foundation", "proof", "journals", "history", "delegation", "workspaces", "suite", "tools"];
+const PARTS: &[&str] = &[
+    "foundation",
+    "proof",
+    "journals",
+    "neighbours",
+    "history",
+    "delegation",
+    "workspaces",
+    "suite",
+    "tools",
+];
 
 /// The rows of the tables: clause and due.
 fn contract() -> Vec<(String, String)> {

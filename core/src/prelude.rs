@@ -3,6 +3,7 @@
 pub use crate::{
     command::{
         Append, Key, NewProject, NewRun, NewSession, NewSubSession, NewThread, Page, Paging,
+        StateChange,
     },
     error::{Error, ErrorKind, Result},
     handle::Handle,

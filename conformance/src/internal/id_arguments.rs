@@ -5,8 +5,8 @@ use std::time::Duration;
 use sessile_core::{
     Caller, Result,
     command::{
-        Append, Expect, Feed, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, Paging,
-        RunScope, SessionCommand, SessionFilter, SessionQuery, ThreadCommand, ThreadFilter,
+        Append, Feed, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, Paging, RunScope,
+        SessionCommand, SessionFilter, SessionQuery, StateChange, ThreadCommand, ThreadFilter,
         ThreadQuery, ThreadScope, UpdateEdge, UpdateProject, UpdateSession, UpdateThread,
         UsageScope,
     },
@@ -243,9 +243,10 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
     };
     let append = |session, entry: sessile_core::model::NewEntry| C::Append {
         session,
-        append: Append { entries: vec![shorthand::says("one"), entry], expect: Expect::Any },
+        append: Append::of(vec![shorthand::says("one"), entry]),
     };
     let (session, ttl) = (it.session, Duration::from_secs(1));
+    let set = |of| C::SetState { of, changes: vec![StateChange::remove("key")] };
     let usage = Usage::new(Tokens::new(1, 1), 1);
     vec![
         command("create_session", create(it.thread, Option::None), NotFound),
@@ -314,6 +315,8 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
         command("claim_lease", C::ClaimLease { session, ttl }, NotFound),
         command("renew_lease", C::RenewLease { session, ttl }, NotFound),
         command("release_lease", C::ReleaseLease { session }, NotFound),
+        command("set_state of a session", set(session.into()), NotFound),
+        command("set_state of a thread", set(it.thread.into()), NotFound),
     ]
 }
 
@@ -353,6 +356,10 @@ fn queries(it: &Ids) -> Vec<IdCall> {
         query("usage of a thread", Q::Usage(UsageScope::Thread(it.thread)), NotFound),
         query("ledger", Q::Ledger(it.session, page), NotFound),
         query("lease", Q::Lease(it.session), NotFound),
+        query("state of a session", Q::State(it.session.into(), Option::None), NotFound),
+        query("state of a session at a version", Q::State(it.session.into(), Some(1)), NotFound),
+        query("state of a thread", Q::State(it.thread.into(), Option::None), NotFound),
+        query("state of a thread at a version", Q::State(it.thread.into(), Some(1)), NotFound),
         query("verify", Q::Verify(it.thread, Option::None), NotFound),
         call("feed", Request::Feed(feed), NotFound),
     ]

@@ -17,8 +17,9 @@ pub use page::{Cursor, MAX_PAGE, Page, Paging};
 pub use session::{
     Append, Appended, Drill, Expect, Feed, FeedPage, FeedRecord, LinkSessions, NewRun, NewSession,
     NewSubSession, RunScope, SessionAnswer, SessionCommand, SessionFilter, SessionOutcome,
-    SessionQuery, UpdateEdge, UpdateSession, UsageScope, Verified,
+    SessionQuery, StateChange, StateScope, UpdateEdge, UpdateSession, UsageScope, Verified,
 };
+pub(crate) use session::{STATE_KEYS, check_initial};
 pub(crate) use thread::Target;
 pub use thread::{
     NewThread, ProjectUsage, ThreadAnswer, ThreadCommand, ThreadFilter, ThreadOutcome, ThreadQuery,

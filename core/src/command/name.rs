@@ -49,6 +49,7 @@ names! {
         ClaimLease => "claim_lease",
         RenewLease => "renew_lease",
         ReleaseLease => "release_lease",
+        SetState => "set_state",
     }
     ThreadQuery {
         Project => "read_project",
@@ -71,6 +72,7 @@ names! {
         Usage => "add_up_usage",
         Ledger => "list_ledger",
         Lease => "read_lease",
+        State => "read_state",
         Verify => "verify",
     }
 }

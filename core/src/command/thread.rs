@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    Caller, Page, Paging,
+    Caller, Page, Paging, check_initial,
     describe::{Check, Description, check_count, optional},
 };
 use crate::{
     error::{Error, Result, Subject},
     id::{EntryId, ProjectId, ThreadId, UserId, Version},
     journal::ListOrder,
+    json::Json,
     model::{Labels, Project, ProjectConfig, RollUp, Thread, ThreadRow, check_text},
 };
 
@@ -31,18 +32,29 @@ pub struct NewThread {
     pub title: String,
     /// Its labels.
     pub labels: Labels,
+    /// What its state begins with, in the commit of its version 1: at most 1,024 keys of 1 to 256 bytes, together 256 KiB
+    /// as JSON.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub state: BTreeMap<String, Json>,
 }
 
 impl NewThread {
     /// With a title.
     pub fn titled(title: impl Into<String>) -> Self {
-        Self { title: title.into(), labels: Labels::new() }
+        Self { title: title.into(), ..Self::default() }
     }
 
     /// With one more label.
     #[must_use]
     pub fn with_label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels = self.labels.with(key, value);
+        self
+    }
+
+    /// With one more key in its state.
+    #[must_use]
+    pub fn with_state(mut self, key: impl Into<String>, value: Json) -> Self {
+        self.state.insert(key.into(), value);
         self
     }
 }
@@ -187,6 +199,7 @@ impl ThreadCommand {
             Self::CreateThread { project, thread } => {
                 check_text("title", &thread.title)?;
                 thread.labels.check()?;
+                check_initial(&thread.state)?;
                 Description::keyed(Target::Project(*project))
             }
             Self::UpdateThread { thread, update, .. } => {

@@ -9,7 +9,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use kind::{Closure, Counter, ErrorKind, ForestRule, State, ThreadAction};
-pub use subject::Subject;
+pub use subject::{StateKey, Subject};
 
 use crate::{
     command::Key,
@@ -178,7 +178,7 @@ pub enum Error {
     },
     /// A cap or a size is reached.
     Capacity {
-        /// What is full: a session, the journal of a thread.
+        /// What is full: a session, a thread, the journal of a thread.
         what: Subject,
         /// What is bounded: `delegation depth`.
         measure: &'static str,

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
+    command::StateScope,
     id::{EntryId, ProjectId, RunId, SessionId, Space, SubSessionId, ThreadId, Version},
     journal::BlobName,
 };
@@ -37,6 +38,8 @@ pub enum Subject {
         /// Its name as it was given.
         task: Arc<str>,
     },
+    /// A key of a state.
+    StateKey(Arc<StateKey>),
     /// The actor in a field of the request.
     Actor {
         /// The field.
@@ -58,6 +61,31 @@ pub enum Subject {
     },
     /// A file or an object of a store.
     File(Arc<str>),
+}
+
+/// A key of the state of a session or of a thread.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StateKey {
+    /// Whose state.
+    pub of: StateScope,
+    /// The key as it was given.
+    pub key: String,
+}
+
+impl From<StateKey> for Subject {
+    fn from(key: StateKey) -> Self {
+        Self::StateKey(Arc::new(key))
+    }
+}
+
+/// The session or thread whose state it is.
+impl From<StateScope> for Subject {
+    fn from(of: StateScope) -> Self {
+        match of {
+            StateScope::Session(session) => Self::Session(session),
+            StateScope::Thread(thread) => Self::Thread(thread),
+        }
+    }
 }
 
 impl Subject {
@@ -90,6 +118,9 @@ impl fmt::Display for Subject {
                 write!(f, "a run with the external id {external_id:?} in thread {thread}")
             }
             Self::Task { thread, task } => write!(f, "task {task:?} in thread {thread}"),
+            Self::StateKey(state) => {
+                write!(f, "key {:?} of the state of {}", state.key, Self::from(state.of))
+            }
             Self::Actor { field } => write!(f, "the actor in `{field}`"),
             Self::Record { space, version } => {
                 write!(f, "record {version} of {}", JournalName(space))

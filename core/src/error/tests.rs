@@ -256,6 +256,15 @@ fn table() -> Vec<(Error, &'static str)> {
              read again and retry with version 7",
         ),
         (
+            stale(StateKey { of: SESSION.into(), key: "a\nkey".into() }, Counter::Version),
+            "key \"a\\nkey\" of the state of session ses_T_13 has changed: version 5 was expected, it is 7; \
+             read again and retry with version 7",
+        ),
+        (
+            Error::capacity(SESSION, "keys of state", 1024, 1025),
+            "too much for session ses_T_13: keys of state would be 1025, the limit is 1024",
+        ),
+        (
             stale(SESSION, Counter::Tail),
             "session ses_T_13 has changed: tail 5 was expected, it is 7; read again and retry with tail 7",
         ),

@@ -2,7 +2,7 @@
 
 use crate::{
     command::{
-        Append, Expect, NewProject, NewSession, NewThread, RunScope, ThreadFilter, ThreadScope,
+        Append, NewProject, NewSession, NewThread, RunScope, StateScope, ThreadFilter, ThreadScope,
         UsageScope,
     },
     id::{ProjectId, SessionId, ThreadId, UserId},
@@ -31,7 +31,7 @@ from_name!(NewProject by named, NewThread by titled, NewSession by named);
 
 impl<const N: usize> From<[NewEntry; N]> for Append {
     fn from(entries: [NewEntry; N]) -> Self {
-        Self { entries: entries.into(), expect: Expect::Any }
+        Self::of(entries.into())
     }
 }
 
@@ -50,6 +50,8 @@ macro_rules! from_id {
 from_id!(
     RunScope::Session(SessionId),
     RunScope::Thread(ThreadId),
+    StateScope::Session(SessionId),
+    StateScope::Thread(ThreadId),
     UsageScope::Session(SessionId),
     UsageScope::Thread(ThreadId),
     ThreadScope::Project(ProjectId),

@@ -197,10 +197,18 @@ impl List<Entry> {
 }
 
 impl List<SessionRow> {
+    /// Each row with the session's state.
+    #[must_use]
+    pub const fn with_state(mut self) -> Self {
+        self.query.1.with_state = true;
+        self
+    }
+
     /// Only those that match; the filter also says which end comes first.
     #[must_use]
     pub fn matching(mut self, filter: SessionFilter) -> Self {
-        self.query.1 = filter;
+        let with_state = self.query.1.with_state || filter.with_state;
+        self.query.1 = SessionFilter { with_state, ..filter };
         self
     }
 }

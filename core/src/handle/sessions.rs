@@ -6,15 +6,15 @@ use super::{Changes, Handle, List, only};
 use crate::{
     command::{
         Append, Appended, Drill, LinkSessions, NewRun, NewSession, NewSubSession, RunScope,
-        SessionAnswer, SessionCommand, SessionFilter, SessionOutcome, SessionQuery, UpdateEdge,
-        UpdateSession, UsageScope, Verified,
+        SessionAnswer, SessionCommand, SessionFilter, SessionOutcome, SessionQuery, StateChange,
+        StateScope, UpdateEdge, UpdateSession, UsageScope, Verified,
     },
     error::Result,
     id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
     journal::Position,
     model::{
-        Entry, Lease, LedgerRow, RollUp, Run, RunOutcome, RunStatus, Session, SessionRow,
-        SessionStatus, SubSession, Usage,
+        Entry, KeyedState, Lease, LedgerRow, RollUp, Run, RunOutcome, RunStatus, Session,
+        SessionRow, SessionStatus, SubSession, Usage,
     },
 };
 
@@ -210,6 +210,33 @@ impl Handle {
     /// The current lease of a session, if there is one.
     pub async fn lease(&self, session: SessionId) -> Result<Option<Lease>> {
         self.ask(SessionQuery::Lease(session), only!(SessionAnswer::Lease(it) => it)).await
+    }
+
+    /// Sets and removes keys of the state of a session or of a thread, all or none; answers the version that the keys have
+    /// now.
+    pub async fn set_state(
+        &self,
+        of: impl Into<StateScope>,
+        changes: impl IntoIterator<Item = StateChange>,
+    ) -> Result<Version> {
+        let (of, changes) = (of.into(), changes.into_iter().collect());
+        self.changed(SessionCommand::SetState { of, changes }).await
+    }
+
+    /// The state of a session or of a thread.
+    pub async fn state(&self, of: impl Into<StateScope>) -> Result<KeyedState> {
+        let query = SessionQuery::State(of.into(), None);
+        self.ask(query, only!(SessionAnswer::State(it) => it)).await
+    }
+
+    /// The state of a session or of a thread as it was at a version of the thread's journal.
+    pub async fn state_at(
+        &self,
+        of: impl Into<StateScope>,
+        version: Version,
+    ) -> Result<KeyedState> {
+        let query = SessionQuery::State(of.into(), Some(version));
+        self.ask(query, only!(SessionAnswer::State(it) => it)).await
     }
 
     /// Every record of a thread, in order: the feed.

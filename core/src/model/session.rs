@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Labels};
+use super::{Actor, KeyedState, Labels};
 use crate::{
     clock::Timestamp,
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, Version},
@@ -125,6 +125,9 @@ pub struct SessionRow {
     pub updated_at: Timestamp,
     /// Its version.
     pub version: Version,
+    /// Its state, where the list was asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<KeyedState>,
 }
 
 /// A session that stands in the way, named by an error.

@@ -1,11 +1,12 @@
 //! The part of a record that may hold user text, and may be erased.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 use super::{Event, decode, encode};
 use crate::{
     hash::Hash,
-    id::UserId,
+    id::{UserId, Version},
+    json::Json,
     model::{Actor, Labels, Message, Part, ProjectConfig, RunOutcome},
 };
 
@@ -96,6 +97,41 @@ pub(crate) struct UsageBody {
     pub(crate) by: Actor,
 }
 
+/// One key of a state that is set, or removed where it has no value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ChangedValue {
+    pub(crate) key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
+    pub(crate) value: Option<Json>,
+}
+
+/// A value that stands there is one, `null` too.
+fn there<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(from).map(Some)
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StateBody {
+    /// Each of another key.
+    pub(crate) changes: Vec<ChangedValue>,
+    /// All other values of the scope, each with the version that set it: who looks back needs to read no further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) others: Option<Vec<(String, Json, Version)>>,
+    pub(crate) by: Actor,
+}
+
+impl StateBody {
+    /// Bytes of its text, at most. A character is at most six of JSON.
+    pub(super) fn weight(&self) -> usize {
+        let pair = |key: &str, value: Option<&Json>| {
+            64 + 6 * key.len() + value.map_or(0, |value| value.get().len())
+        };
+        let changes = self.changes.iter().map(|c| pair(&c.key, c.value.as_ref()));
+        let others = self.others.iter().flatten().map(|(key, value, _)| pair(key, Some(value)));
+        changes.chain(others).sum()
+    }
+}
+
 /// A body as the fold takes it. Which variant belongs to a kind is fixed; an erased body is [`Body::Erased`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -122,6 +158,8 @@ pub(crate) enum Body {
     Usage(UsageBody),
     /// Of `entries_erased`.
     Erasure(ErasureBody),
+    /// Of `state_set`.
+    State(StateBody),
 }
 
 impl Body {
@@ -143,6 +181,7 @@ impl Body {
             Event::RunEnded { .. } => Self::RunEnd(of(text)?),
             Event::UsageBooked { .. } => Self::Usage(of(text)?),
             Event::EntriesErased { .. } => Self::Erasure(of(text)?),
+            Event::StateSet { .. } => Self::State(of(text)?),
             Event::ProjectArchived { .. }
             | Event::ProjectReopened { .. }
             | Event::ProjectDeleting { .. }
@@ -175,6 +214,7 @@ impl Body {
             Self::RunEnd(body) => serde_json::to_string(body),
             Self::Usage(body) => serde_json::to_string(body),
             Self::Erasure(body) => serde_json::to_string(body),
+            Self::State(body) => serde_json::to_string(body),
         }
     }
 

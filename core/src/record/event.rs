@@ -271,4 +271,9 @@ kinds! {
         /// The session.
         session: Version,
     }
+    /// Keys of one scope's state are set or removed. The field `project` is reserved for a scope of that name.
+    StateSet = "state_set" {
+        /// Whose state; the thread's own where it is absent.
+        @serde(default, skip_serializing_if = "Option::is_none"); session: Option<Version>,
+    }
 }

@@ -17,8 +17,8 @@ mod tests;
 
 pub(crate) use body::Body;
 pub(crate) use body::{
-    ActorBody, EdgeBody, EntryReader, ErasureBody, ProjectBody, RunBody, RunEndBody, SessionBody,
-    ThreadBody, UsageBody, level_of,
+    ActorBody, ChangedValue, EdgeBody, EntryReader, ErasureBody, ProjectBody, RunBody, RunEndBody,
+    SessionBody, StateBody, ThreadBody, UsageBody, level_of,
 };
 pub use event::{Consequence, EdgeStep, Event, KIND_NAMES, Lane};
 pub(crate) use seal::{Draft, Opened, SealedBody, check_body, open, seal, seal_body};

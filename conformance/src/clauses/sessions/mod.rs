@@ -4,13 +4,20 @@ pub mod edges;
 pub mod every_method;
 pub mod fields;
 pub mod lists;
+pub mod state;
 pub mod tree;
 
 use crate::{Clause, internal::child_programs::ChildProgram};
 
 /// The clauses of each file.
-pub(super) const CLAUSES: &[&[Clause]] =
-    &[fields::CLAUSES, every_method::CLAUSES, lists::CLAUSES, tree::CLAUSES, edges::CLAUSES];
+pub(super) const CLAUSES: &[&[Clause]] = &[
+    fields::CLAUSES,
+    every_method::CLAUSES,
+    lists::CLAUSES,
+    state::CLAUSES,
+    tree::CLAUSES,
+    edges::CLAUSES,
+];
 
 /// What other processes do in them.
 pub(super) const CHILD_PROGRAMS: &[&[ChildProgram]] = &[edges::CHILD_PROGRAMS];

@@ -3,7 +3,7 @@
 use sessile_core::{
     ErrorKind, Key,
     command::{
-        Append, Expect, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, UpdateEdge,
+        Append, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, UpdateEdge,
         UpdateSession, UpdateThread,
     },
     error::Error,
@@ -144,7 +144,7 @@ pub async fn ten8(cx: ClauseContext) -> Verdict {
     )
     .await;
     // RunEnded, Stale.
-    let stale = Append { entries: vec![says("x").in_run(run)], expect: Expect::Tail(1) };
+    let stale = Append::from(says("x").in_run(run)).expecting_tail(1);
     harmless(
         &store,
         &caller,
@@ -179,7 +179,7 @@ pub async fn ten8(cx: ClauseContext) -> Verdict {
     )
     .await;
     // Capacity, Stale.
-    let huge = Append { entries: vec![says("x".repeat((32 << 20) + 1))], expect: Expect::Tail(1) };
+    let huge = Append::from(says("x".repeat((32 << 20) + 1))).expecting_tail(1);
     harmless(
         &store,
         &caller,

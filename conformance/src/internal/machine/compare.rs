@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::{Value, json};
 use sessile_core::{
     Caller,
-    command::{Feed, RunScope, SessionFilter, ThreadFilter, ThreadScope, UsageScope},
+    command::{Feed, RunScope, SessionFilter, StateScope, ThreadFilter, ThreadScope, UsageScope},
     id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, UserId, Version},
     journal::Direction,
     model::RollUp,
@@ -160,6 +160,12 @@ async fn compare_thread(
         }
         same(format!("sessions of {id}, {direction:?}"), &value(&got), &value(&want))?;
     }
+    let got = pages(2, |page| store.as_caller(caller).sessions(id).with_state().page(page)).await;
+    let got: Vec<_> = got.iter().map(|row| (row.id.version(), text(&row.state))).collect();
+    let states = thread.sessions.iter().map(|(v, s)| (*v, s.keyed.text_at(thread.head)));
+    let states: Vec<_> = states.collect();
+    same(format!("the states of {id}"), &value(&got), &value(&states))?;
+    state(store, caller, id, thread, id.into()).await?;
     for v in thread.sessions.keys() {
         compare_session(store, caller, model, id, *v).await?;
     }
@@ -207,6 +213,43 @@ async fn compare_thread(
         return Err(format!("verify of {id} at {} found {verified:?}", thread.head));
     }
     feed(store, caller, id, thread).await
+}
+
+fn text(it: &impl serde::Serialize) -> String {
+    serde_json::to_string(it).expect("a state serialises")
+}
+
+/// The state of a scope: at the head; around its newest changes, and its first; and at no version that is none.
+async fn state(
+    store: &dyn AnyStore,
+    caller: &Caller,
+    id: ThreadId,
+    thread: &Thread,
+    of: StateScope,
+) -> Result<(), String> {
+    let (began, held) = match of {
+        StateScope::Session(session) => (session.version(), thread.keyed(of)),
+        _ => (1, thread.keyed(of)),
+    };
+    let held = held.ok_or("a scope that does not exist")?;
+    let asks = store.as_caller(caller);
+    let now = answered("state", asks.state(of).await)?;
+    same(format!("the state of {of:?}"), &value(&text(&now)), &value(&held.text_at(thread.head)))?;
+    let around = |v: Version| [v - 1, v];
+    let newest = held.versions().rev().take(2).flat_map(around);
+    let first = held.versions().take(1).flat_map(around);
+    for version in newest.chain(first).chain([began, thread.head]).filter(|v| *v >= began) {
+        let then = answered("state_at", asks.state_at(of, version).await)?;
+        let what = format!("the state of {of:?} in {id} at {version}");
+        same(what, &value(&text(&then)), &value(&held.text_at(version)))?;
+    }
+    for version in [0, began - 1, thread.head + 1] {
+        match asks.state_at(of, version).await {
+            Err(error) if error.kind() == sessile_core::ErrorKind::NotFound => {}
+            other => return Err(format!("the state of {of:?} at {version} is {other:?}")),
+        }
+    }
+    Ok(())
 }
 
 async fn feed(
@@ -281,6 +324,7 @@ async fn compare_session(
     same(format!("usage of {session}"), &value(&usage), &value(&want))?;
     let got = pages(2, |page| store.as_caller(caller).ledger(session).page(page)).await;
     same(format!("ledger of {session}"), &value(&got), &value(&thread.ledger(id, v)))?;
+    state(store, caller, id, thread, session.into()).await?;
     let lease = answered("lease", store.as_caller(caller).lease(session).await)?;
     same(format!("lease of {session}"), &value(&lease), &value(&thread.lease_value(id, v)))
 }

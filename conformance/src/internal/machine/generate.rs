@@ -4,7 +4,7 @@ use proptest::{prelude::*, strategy::Union};
 use proptest_state_machine::ReferenceStateMachine;
 use sessile_core::model::{RunOutcome, RunStatus, SessionStatus};
 
-use super::step::{Act, Expected, KeyUse, Pick, Step, Text, Token, Under, Who};
+use super::step::{Act, Change, Expected, KeyUse, Pick, Step, Text, Token, Under, Who};
 
 /// How much a case has asked for so far; the model itself is run beside the store.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +32,7 @@ impl ReferenceStateMachine for Shape {
                 .boxed()
         } else {
             prop_oneof![
-                1 => projects(), 3 => threads(), 3 => create_session(), 6 => sessions(), 4 => edges(), 5 => log(),
+                1 => projects(), 3 => threads(), 3 => create_session(), 6 => sessions(), 4 => edges(), 5 => log(), 4 => state(),
                 3 => start_run(), 8 => runs(), 5 => leases(),
             ]
             .boxed()
@@ -116,6 +116,28 @@ fn under() -> BoxedStrategy<Under> {
         .boxed()
 }
 
+/// Few keys, so that they meet; the last value is so large that three of them are too much.
+fn values() -> BoxedStrategy<Vec<(u8, u8)>> {
+    let value = prop_oneof![20 => 0..6_u8, 1 => Just(6_u8)];
+    let some = prop::collection::vec((0..7_u8, value), 1..4);
+    prop_oneof![4 => Just(Vec::new()), 1 => some].boxed()
+}
+
+fn changes(least: usize) -> BoxedStrategy<Vec<Change>> {
+    let value = prop_oneof![20 => 0..6_u8, 2 => Just(6_u8)];
+    let change = (0..7_u8, prop::option::weighted(0.8, value), maybe(expected()));
+    let change = change.prop_map(|(key, value, expected)| Change { key, value, expected });
+    prop::collection::vec(change, least..4).boxed()
+}
+
+fn state() -> BoxedStrategy<Act> {
+    prop_oneof![
+        3 => (pick(), changes(0)).prop_map(|(session, changes)| Act::SetState { session, changes }),
+        2 => (pick(), changes(1)).prop_map(|(thread, changes)| Act::SetThreadState { thread, changes }),
+    ]
+    .boxed()
+}
+
 fn projects() -> BoxedStrategy<Act> {
     prop_oneof![
         4 => (text(), 0..4_u8).prop_map(|(name, caps)| Act::CreateProject { name, caps }),
@@ -131,7 +153,8 @@ fn projects() -> BoxedStrategy<Act> {
 
 fn threads() -> BoxedStrategy<Act> {
     prop_oneof![
-        5 => (pick(), text()).prop_map(|(project, title)| Act::CreateThread { project, title }),
+        5 => (pick(), text(), values())
+            .prop_map(|(project, title, state)| Act::CreateThread { project, title, state }),
         3 => (pick(), expected(), maybe(text()), maybe(text())).prop_map(
             |(thread, expected, title, labels)| Act::UpdateThread { thread, expected, title, labels }
         ),
@@ -148,13 +171,14 @@ fn threads() -> BoxedStrategy<Act> {
 
 fn create_session() -> BoxedStrategy<Act> {
     let task = maybe((0..4_u8).boxed());
-    (pick(), maybe(text()), task, prop::bool::weighted(0.2), maybe(under()))
-        .prop_map(|(thread, name, task, owned, under)| Act::CreateSession {
+    (pick(), maybe(text()), task, prop::bool::weighted(0.2), maybe(under()), values())
+        .prop_map(|(thread, name, task, owned, under, state)| Act::CreateSession {
             thread,
             name,
             task,
             owned,
             under,
+            state,
         })
         .boxed()
 }
@@ -188,13 +212,16 @@ fn edges() -> BoxedStrategy<Act> {
 
 fn log() -> BoxedStrategy<Act> {
     let texts = prop::collection::vec(text(), 0..4);
-    (pick(), texts, maybe(pick()), maybe(pick()), maybe(expected()))
-        .prop_map(|(session, texts, run, reply, expected)| Act::Append {
+    let changes = || prop_oneof![3 => Just(Vec::new()), 2 => changes(1)];
+    (pick(), texts, maybe(pick()), maybe(pick()), maybe(expected()), changes(), changes())
+        .prop_map(|(session, texts, run, reply, expected, state, thread_state)| Act::Append {
             session,
             texts,
             run,
             reply,
             expected,
+            state,
+            thread_state,
         })
         .boxed()
 }

@@ -29,7 +29,7 @@ use sessile_core::hash::Hash;
 
 pub(crate) use compare::{compare_tenant, is_uuid};
 pub use generate::Shape;
-pub use step::{Act, Expected, KeyUse, Pick, Step, Text, Token, Under, Who};
+pub use step::{Act, Change, Expected, KeyUse, Pick, Step, Text, Token, Under, Who};
 
 use crate::{clause::Verdict, internal::ClauseContext};
 

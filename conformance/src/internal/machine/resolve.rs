@@ -1,13 +1,15 @@
 //! The command that a step stands for, given what exists.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use sessile_core::{
     command::{
         Append, Expect, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, SessionCommand,
-        ThreadCommand, UpdateEdge, UpdateProject, UpdateSession, UpdateThread,
+        StateChange, StateScope, ThreadCommand, UpdateEdge, UpdateProject, UpdateSession,
+        UpdateThread,
     },
     id::{SessionId, Version},
+    json::Json,
     model::{
         CompletionMode, Currency, FailureMode, Labels, Message, NewEntry, Part, ProjectConfig,
         Role, SubSessionKind, Tokens, Usage,
@@ -16,7 +18,7 @@ use sessile_core::{
 
 use super::{
     known::Names,
-    step::{Act, Expected, Text, Under},
+    step::{Act, Change, Expected, Text, Under},
 };
 use crate::internal::{hostile, shapes};
 
@@ -57,6 +59,22 @@ fn external_id(n: u8) -> String {
         1 => "\n".to_owned(),
         n => format!("7c9e6679-7425-40de-944b-e07fc1f90a{n:02x}"),
     }
+}
+
+fn state_key(n: u8) -> String {
+    let longest = "\u{1}".repeat(256);
+    ["a", "b", "A", "' \"\\\0\u{e9}", &longest, "", &format!("{longest}x")][usize::from(n) % 7]
+        .to_owned()
+}
+
+fn state_value(n: u8) -> Json {
+    let large = format!("\"{}\"", "x".repeat(100 << 10));
+    let texts = ["null", "0", "-1.0e0", "{\"b\":[],\"a\":\"\\u0041\"}", "\"\"", "[[[1]]]", &large];
+    Json::parse(texts[usize::from(n) % texts.len()]).expect("JSON")
+}
+
+fn initial(state: &[(u8, u8)]) -> BTreeMap<String, Json> {
+    state.iter().map(|(key, value)| (state_key(*key), state_value(*value))).collect()
 }
 
 fn config(n: u8) -> ProjectConfig {
@@ -123,9 +141,12 @@ impl Names<'_> {
             Act::ArchiveProject(p) => ThreadCommand::ArchiveProject { project: self.project(*p) },
             Act::ReopenProject(p) => ThreadCommand::ReopenProject { project: self.project(*p) },
             Act::DeleteProject(p) => ThreadCommand::DeleteProject { project: self.project(*p) },
-            Act::CreateThread { project, title } => ThreadCommand::CreateThread {
+            Act::CreateThread { project, title, state } => ThreadCommand::CreateThread {
                 project: self.project(*project),
-                thread: NewThread::titled(text(*title)).with_label("title", text(*title)),
+                thread: NewThread {
+                    state: initial(state),
+                    ..NewThread::titled(text(*title)).with_label("title", text(*title))
+                },
             },
             Act::UpdateThread { thread, expected, title, labels } => {
                 let thread = self.thread(*thread);
@@ -158,7 +179,7 @@ impl Names<'_> {
             )
         };
         match act {
-            Act::CreateSession { thread, name, task: named, owned, under } => {
+            Act::CreateSession { thread, name, task: named, owned, under, state } => {
                 let thread = self.thread(*thread);
                 let parent = under.as_ref().map(|under| self.under(under, thread));
                 let above = parent.as_ref().map(|edge| edge.parent);
@@ -168,6 +189,7 @@ impl Names<'_> {
                     task: named.map(task),
                     actor: owned.then(|| self.caller.actor.clone()),
                     parent,
+                    state: initial(state),
                 };
                 (SessionCommand::CreateSession { thread, session }, above)
             }
@@ -200,7 +222,7 @@ impl Names<'_> {
                 (SessionCommand::LinkSessions(LinkSessions { child, edge }), Some(child))
             }
             Act::UpdateEdge { .. } | Act::DeleteEdge(_) => self.edge_act(act),
-            Act::Append { session, texts, run, reply, expected } => {
+            Act::Append { session, texts, run, reply, expected, state, thread_state } => {
                 let session = self.session(*session, None);
                 let run = run.map(|run| self.run(run, Some(session)));
                 let reply = reply.map(|entry| self.entry(entry, session.thread()));
@@ -216,10 +238,19 @@ impl Names<'_> {
                 let expect = expected.map_or(Expect::Any, |expected| {
                     Expect::Tail(off(expected, of_session(session).1))
                 });
-                (
-                    SessionCommand::Append { session, append: Append { entries, expect } },
-                    Some(session),
-                )
+                let state = self.changes(session.into(), state);
+                let thread_state = self.changes(session.thread().into(), thread_state);
+                let append = Append { entries, expect, state, thread_state };
+                (SessionCommand::Append { session, append }, Some(session))
+            }
+            Act::SetState { session, changes } => {
+                let session = self.session(*session, None);
+                let changes = self.changes(session.into(), changes);
+                (SessionCommand::SetState { of: session.into(), changes }, Some(session))
+            }
+            Act::SetThreadState { thread, changes } => {
+                let of = self.thread(*thread).into();
+                (SessionCommand::SetState { of, changes: self.changes(of, changes) }, None)
             }
             Act::Claim { session, ttl: n } => {
                 let session = self.session(*session, None);
@@ -235,6 +266,18 @@ impl Names<'_> {
             }
             _ => self.run_act(act),
         }
+    }
+
+    fn changes(&self, of: StateScope, changes: &[Change]) -> Vec<StateChange> {
+        let tenant = self.model.tenants.get(&self.caller.tenant);
+        let held = tenant.and_then(|t| t.threads.get(&of.thread())).and_then(|t| t.keyed(of));
+        let change = |Change { key, value, expected }: &Change| {
+            let key = state_key(*key);
+            let right = held.map_or(0, |held| held.version_of(&key));
+            let expected = expected.map(|expected| off(expected, right));
+            StateChange { key, value: value.map(state_value), expected }
+        };
+        changes.iter().map(change).collect()
     }
 
     fn edge_act(&self, act: &Act) -> (SessionCommand, Option<SessionId>) {

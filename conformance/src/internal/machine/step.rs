@@ -72,6 +72,16 @@ pub struct Under {
     pub purpose: Option<Text>,
 }
 
+/// A change of one key of a state.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "by number")]
+pub struct Change {
+    pub key: u8,
+    /// Removes it where it is none.
+    pub value: Option<u8>,
+    pub expected: Option<Expected>,
+}
+
 /// A command.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "named after the commands")]
@@ -92,6 +102,7 @@ pub enum Act {
     CreateThread {
         project: Pick,
         title: Text,
+        state: Vec<(u8, u8)>,
     },
     UpdateThread {
         thread: Pick,
@@ -114,6 +125,7 @@ pub enum Act {
         task: Option<u8>,
         owned: bool,
         under: Option<Under>,
+        state: Vec<(u8, u8)>,
     },
     UpdateSession {
         session: Pick,
@@ -145,6 +157,16 @@ pub enum Act {
         run: Option<Pick>,
         reply: Option<Pick>,
         expected: Option<Expected>,
+        state: Vec<Change>,
+        thread_state: Vec<Change>,
+    },
+    SetState {
+        session: Pick,
+        changes: Vec<Change>,
+    },
+    SetThreadState {
+        thread: Pick,
+        changes: Vec<Change>,
     },
     StartRun {
         session: Pick,

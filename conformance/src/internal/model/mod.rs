@@ -7,6 +7,7 @@
 mod edges;
 mod facts;
 mod guards;
+mod keyed;
 mod keys;
 mod leases;
 mod project;
@@ -17,6 +18,7 @@ mod session;
 mod state;
 mod valid;
 
+pub use keyed::KeyedHistory;
 pub use refusal::Refusal;
 pub use state::{
     Call, Edge, HeldLease, LoggedEntry, Model, ModelRun, Project, Session, Tenant, Thread,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sessile_core::{
     Caller, Error,
-    ErrorKind::{NotFound, Precondition},
+    ErrorKind::{Capacity, NotFound, Precondition},
     Timestamp,
     command::{SessionOutcome, ThreadCommand, ThreadOutcome, UpdateProject, UpdateThread},
     error::{Closure, Counter, Subject, ThreadAction},
@@ -13,7 +13,7 @@ use sessile_core::{
 };
 
 use super::{
-    Model, Predicted, Refusal,
+    KeyedHistory, Model, Predicted, Refusal,
     keys::{self, Keys},
     state::*,
     valid,
@@ -216,6 +216,11 @@ impl Model {
                 if archived {
                     return Err(closed(Closure::ProjectArchived(id), command.name()));
                 }
+                // Which thread it would have been, nobody knows.
+                let state = KeyedHistory::initial(&new.state);
+                KeyedHistory::default()
+                    .has_room(ThreadId::from_bits(0).into(), &state)
+                    .map_err(|_| Refusal::kind(Capacity))?;
                 project.head += 1;
                 project.last_at = project.last_at.max(now);
                 let thread = match actual {
@@ -224,7 +229,7 @@ impl Model {
                 };
                 self.mint(thread.bits(), thread.tag(), caller);
                 let user = caller.actor.user_id().cloned();
-                let begun = Thread {
+                let mut begun = Thread {
                     project: id,
                     title: new.title.clone(),
                     labels: new.labels.clone(),
@@ -241,10 +246,15 @@ impl Model {
                     unread: Default::default(),
                     erased: Default::default(),
                     tasks: Default::default(),
+                    keyed: Default::default(),
                     writers: user.iter().cloned().collect(),
                     touched: user.into_iter().collect(),
                     keys: Keys::default(),
                 };
+                if !state.is_empty() {
+                    let version = begun.record(now, &caller.actor);
+                    begun.keyed.change(&state, version);
+                }
                 self.tenant(&caller.tenant).threads.insert(thread, begun);
                 Ok(ThreadOutcome::ThreadCreated(thread))
             }

@@ -11,7 +11,7 @@ use sessile_core::{
 };
 
 use super::{
-    Model, Predicted, Refusal,
+    KeyedHistory, Model, Predicted, Refusal,
     facts::Facts,
     guards::{fenced, illegal},
     project::{closed, stale},
@@ -33,6 +33,7 @@ pub(super) fn thread_of(command: &SessionCommand) -> ThreadId {
         | SessionCommand::RenewLease { session, .. }
         | SessionCommand::ReleaseLease { session } => session.thread(),
         SessionCommand::LinkSessions(link) => link.child.thread(),
+        SessionCommand::SetState { of, .. } => of.thread(),
         SessionCommand::UpdateEdge { edge, .. } | SessionCommand::DeleteEdge { edge } => {
             edge.thread()
         }
@@ -181,6 +182,7 @@ impl Thread {
                 self.edges.remove(&edge.version());
                 Ok(SessionOutcome::Deleted)
             }
+            SessionCommand::SetState { of, changes } => self.set_state(facts, *of, changes),
             SessionCommand::Append { session, append } => self.append(facts, id, *session, append),
             SessionCommand::ClaimLease { session, ttl } => self.claim(facts, *session, *ttl),
             SessionCommand::RenewLease { session, ttl } => {
@@ -236,6 +238,8 @@ impl Thread {
             let depth = self.ancestry(edge.parent.version()).len() as u32;
             self.caps(facts, edge, depth)?;
         }
+        let state = KeyedHistory::initial(&new.state);
+        KeyedHistory::default().has_room(session_id(id, self.head + 1).into(), &state)?;
         let version = self.record(facts.now, &facts.caller.actor);
         let session = Session {
             name: new.name.clone(),
@@ -248,12 +252,14 @@ impl Thread {
             version,
             lease: None,
             activity: version,
+            keyed: KeyedHistory::default(),
         };
         self.sessions.insert(version, session);
         self.tasks.extend(new.task.clone());
         let edge = new.parent.as_ref().map(|edge| {
             edge_id(id, self.insert_edge(facts, version, edge, SubSessionStatus::Pending))
         });
+        self.write_state(facts, session_id(id, version).into(), &state);
         Ok(SessionOutcome::SessionCreated(session_id(id, version), edge))
     }
 
@@ -316,8 +322,15 @@ impl Thread {
                 return Err(refusal);
             }
         }
+        let states = self.both_states(session, append);
+        for (of, changes) in states {
+            self.keyed(of).expect("it is there").has_room(of, changes)?;
+        }
         if let Expect::Tail(expected) = append.expect {
             stale(session, Counter::Tail, expected, self.tail(v))?;
+        }
+        for (of, changes) in states {
+            self.keyed(of).expect("it is there").is_expected(of, changes)?;
         }
         let first = EntryId::new(id, self.head + 1);
         for entry in &append.entries {
@@ -335,6 +348,9 @@ impl Thread {
                 message: entry.message.clone(),
             };
             self.entries.insert(version, logged);
+        }
+        for (of, changes) in states {
+            self.write_state(facts, of, changes);
         }
         let count = append.entries.len() as u16;
         Ok(SessionOutcome::Appended(Appended { first, count }))

@@ -16,7 +16,7 @@ use sessile_core::{
     },
 };
 
-use super::keys::Keys;
+use super::{keyed::KeyedHistory, keys::Keys};
 
 /// All tenants of one store.
 #[derive(Clone, Debug)]
@@ -90,6 +90,7 @@ pub struct Thread {
     pub(super) erased: BTreeMap<Version, Version>,
     /// Every task a session or run ever named.
     pub tasks: BTreeSet<String>,
+    pub keyed: KeyedHistory,
     /// Who surely wrote in it (created it, appended), and who may count as having done so (any command).
     pub writers: BTreeSet<UserId>,
     pub(super) touched: BTreeSet<UserId>,
@@ -111,6 +112,7 @@ pub struct Session {
     pub lease: Option<HeldLease>,
     /// The version after which runs count for the current activity.
     pub activity: Version,
+    pub keyed: KeyedHistory,
 }
 
 /// A current lease.

@@ -1,12 +1,12 @@
 //! Requests that can never succeed, and those that name another tenant: decided before anything is read.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use sessile_core::{
     Caller,
     ErrorKind::{Capacity, Invalid, TenantIsolation},
     Key,
-    command::{NewSubSession, SessionCommand, ThreadCommand},
+    command::{NewSubSession, SessionCommand, StateChange, StateScope, ThreadCommand},
     id::{RunId, SessionId, ThreadId},
     model::{Actor, Labels, Part, ProjectConfig},
 };
@@ -104,6 +104,19 @@ impl Check {
         self.require(ttl >= Duration::from_millis(1) && ttl <= Duration::from_secs(24 * 60 * 60));
     }
 
+    /// Keys of 1 to 256 bytes, each once, at most 1,024.
+    fn state_keys<'a>(&mut self, keys: impl Iterator<Item = &'a String>) {
+        let mut seen = BTreeSet::new();
+        for key in keys {
+            self.require((1..=256).contains(&key.len()) && seen.insert(key));
+        }
+        self.require(seen.len() <= 1024);
+    }
+
+    fn changes(&mut self, changes: &[StateChange]) {
+        self.state_keys(changes.iter().map(|change| &change.key));
+    }
+
     pub(super) fn verdict(self) -> Predicted<()> {
         if self.invalid {
             Err(Refusal::kind(Invalid))
@@ -143,6 +156,7 @@ pub(super) fn thread_command(caller: &Caller, command: &ThreadCommand) -> Predic
             check.tag(project.tag(), caller);
             check.text(&thread.title);
             check.labels(&thread.labels);
+            check.state_keys(thread.state.keys());
         }
         ThreadCommand::UpdateThread { thread, update, .. } => {
             check.thread(*thread, caller);
@@ -174,6 +188,7 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
             session.name.iter().for_each(|n| check.text(n));
             session.task.iter().for_each(|t| check.outside(t));
             check.labels(&session.labels);
+            check.state_keys(session.state.keys());
             session.actor.iter().for_each(|a| check.actor(a, caller));
             session.parent.iter().for_each(|e| check.edge(e, caller));
         }
@@ -200,6 +215,8 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
         SessionCommand::Append { session, append } => {
             check.session(*session, caller);
             check.require((1..=1000).contains(&append.entries.len()));
+            check.changes(&append.state);
+            check.changes(&append.thread_state);
             for entry in &append.entries {
                 check.require(entry.message.parts.iter().all(shapes::is_well_formed));
                 entry.actor.iter().for_each(|a| check.actor(a, caller));
@@ -229,6 +246,12 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
         | SessionCommand::RenewLease { session, ttl } => {
             check.session(*session, caller);
             check.ttl(*ttl);
+        }
+        SessionCommand::SetState { of, changes } => {
+            check.thread(of.thread(), caller);
+            check.require(!changes.is_empty());
+            check.changes(changes);
+            check.require(matches!(of, StateScope::Session(_)) || caller.lease.is_none());
         }
         _ => check.require(false),
     }

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Append, LinkSessions, NewRun, NewSession, NewSubSession, UpdateEdge, UpdateSession};
+use super::{
+    Append, LinkSessions, NewRun, NewSession, NewSubSession, StateChange, StateScope, UpdateEdge,
+    UpdateSession,
+    state::{check_changes, check_initial},
+};
 use crate::{
     command::{
         Caller,
@@ -132,6 +136,14 @@ pub enum SessionCommand {
         /// Which session.
         session: SessionId,
     },
+    /// Sets and removes keys of a state: all of these changes or none (SES15). A session's state needs the token of its
+    /// lease, as an append does; a thread's has no lease. Neither changes the version of its session or thread.
+    SetState {
+        /// Whose.
+        of: StateScope,
+        /// 1 to 1,024 changes, each of another key.
+        changes: Vec<StateChange>,
+    },
 }
 
 /// Entries of one append.
@@ -159,6 +171,7 @@ impl SessionCommand {
                         "a session without a parent has no lease yet",
                     ));
                 }
+                check_initial(&session.state)?;
                 check.actor("actor", &session.actor);
                 Description::keyed(*thread)
                     .with_caps()
@@ -192,6 +205,8 @@ impl SessionCommand {
             Self::DeleteEdge { edge } => Description::unkeyed(edge.thread()),
             Self::Append { session, append } => {
                 check_count(append.entries.len(), TURN_ENTRIES)?;
+                check_changes(&append.state)?;
+                check_changes(&append.thread_state)?;
                 for entry in &append.entries {
                     entry.message.check()?;
                     check.actor("entries", &entry.actor);
@@ -228,6 +243,16 @@ impl SessionCommand {
                     ));
                 }
                 of_session(session)
+            }
+            Self::SetState { of, changes } => {
+                if changes.is_empty() {
+                    return Err(Error::invalid("state", "there are no changes"));
+                }
+                check_changes(changes)?;
+                if matches!(of, StateScope::Thread(_)) && caller.lease.is_some() {
+                    return Err(Error::invalid("lease", "the state of a thread has no lease"));
+                }
+                Description::keyed(of.thread())
             }
         };
         check.done(description.target.tag(), description.target)?;

@@ -5,6 +5,7 @@ mod feed;
 mod new;
 mod outcome;
 mod query;
+mod state;
 
 pub use command::SessionCommand;
 pub use feed::{Feed, FeedPage, FeedRecord};
@@ -15,3 +16,5 @@ pub use outcome::{Appended, SessionOutcome};
 pub use query::{
     Drill, RunScope, SessionAnswer, SessionFilter, SessionQuery, UsageScope, Verified,
 };
+pub(crate) use state::{STATE_KEYS, check_initial};
+pub use state::{StateChange, StateScope};

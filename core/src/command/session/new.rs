@@ -1,9 +1,13 @@
 //! What commands create and change inside a thread.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+use super::StateChange;
 use crate::{
     id::{RunId, SessionId, Version},
+    json::Json,
     model::{Actor, CompletionMode, FailureMode, Labels, NewEntry, SubSessionKind},
 };
 
@@ -58,6 +62,9 @@ pub struct NewSession {
     pub actor: Option<Actor>,
     /// Its edge, if it is created under a parent: one commit.
     pub parent: Option<NewSubSession>,
+    /// What its state begins with, in the same commit: at most 1,024 keys of 1 to 256 bytes, together 256 KiB as JSON.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub state: BTreeMap<String, Json>,
 }
 
 impl NewSession {
@@ -91,6 +98,13 @@ impl NewSession {
     #[must_use]
     pub fn under(mut self, parent: NewSubSession) -> Self {
         self.parent = Some(parent);
+        self
+    }
+
+    /// With one more key in its state.
+    #[must_use]
+    pub fn with_state(mut self, key: impl Into<String>, value: Json) -> Self {
+        self.state.insert(key.into(), value);
         self
     }
 }
@@ -140,27 +154,53 @@ pub enum Expect {
     Tail(Version),
 }
 
-/// Entries to append: one turn, atomic (MSG2). 1 to 1,000 entries, each at most 32 MiB before encoding.
+/// Entries to append: one turn, atomic (MSG2). 1 to 1,000 entries, each at most 32 MiB before encoding. With them the state
+/// of the session and of its thread may change: all of it is committed, or nothing (SES15).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Append {
     /// In this order.
     pub entries: Vec<NewEntry>,
     /// What must be there.
     pub expect: Expect,
+    /// What changes in the session's state; at most 1,024 changes, each of another key.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub state: Vec<StateChange>,
+    /// What changes in the thread's state; at most 1,024 changes, each of another key.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub thread_state: Vec<StateChange>,
 }
 
 impl Append {
+    /// These entries, whatever is there.
+    pub const fn of(entries: Vec<NewEntry>) -> Self {
+        Self { entries, expect: Expect::Any, state: Vec::new(), thread_state: Vec::new() }
+    }
+
     /// Only if the session's last entry is at this version.
     #[must_use]
     pub const fn expecting_tail(mut self, tail: Version) -> Self {
         self.expect = Expect::Tail(tail);
         self
     }
+
+    /// With these changes of the session's state, beside those it has.
+    #[must_use]
+    pub fn with_state(mut self, changes: impl IntoIterator<Item = StateChange>) -> Self {
+        self.state.extend(changes);
+        self
+    }
+
+    /// With these changes of the thread's state, beside those it has.
+    #[must_use]
+    pub fn with_thread_state(mut self, changes: impl IntoIterator<Item = StateChange>) -> Self {
+        self.thread_state.extend(changes);
+        self
+    }
 }
 
 impl From<Vec<NewEntry>> for Append {
     fn from(entries: Vec<NewEntry>) -> Self {
-        Self { entries, expect: Expect::Any }
+        Self::of(entries)
     }
 }
 

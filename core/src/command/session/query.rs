@@ -2,12 +2,14 @@
 
 use serde::Serialize;
 
+use super::StateScope;
 use crate::{
     command::{Page, Paging},
     id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
     journal::{Direction, Position},
     model::{
-        Actor, Entry, Lease, LedgerRow, RollUp, Run, Session, SessionRow, SessionStatus, SubSession,
+        Actor, Entry, KeyedState, Lease, LedgerRow, RollUp, Run, Session, SessionRow,
+        SessionStatus, SubSession,
     },
 };
 
@@ -24,6 +26,8 @@ pub struct SessionFilter {
     pub task: Option<String>,
     /// Oldest or newest first.
     pub direction: Direction,
+    /// Each row with the session's state; a page then ends early where its states come to 4 MiB.
+    pub with_state: bool,
 }
 
 /// Whose usage.
@@ -89,6 +93,11 @@ pub enum SessionQuery {
     Ledger(SessionId, Paging),
     /// The current lease of a session.
     Lease(SessionId),
+    /// The state of a session or thread: at the head, or as it was at a version of the thread's journal. A version that
+    /// does not exist is `NotFound`, as is a session at a version from before it was created. At the head it is answered
+    /// from memory; at a version the records of the scope are read backwards, but for entries, usage and runs, until one
+    /// of 64 that change state.
+    State(StateScope, Option<Version>),
     /// Reads a whole thread and checks every record, body and link (MSG13). With an expected position, also that the
     /// journal still holds it: that is how a removed end is found.
     Verify(ThreadId, Option<Position>),
@@ -146,6 +155,8 @@ pub enum SessionAnswer {
     Ledger(Page<LedgerRow>),
     /// The lease, if one is current.
     Lease(Option<Lease>),
+    /// The state.
+    State(KeyedState),
     /// What a verification found.
     Verified(Verified),
 }

@@ -8,7 +8,7 @@ use crate::{
     model::ProjectStatus,
     record::{Body, Event, Lane, ProjectBody},
     rules::decision::{Decision, DecisionInput, Drafts, Reply, Request},
-    rules::thread::{closed_project, stale, wrong_journal},
+    rules::thread::{closed_project, require_room_for, stale, wrong_journal},
 };
 
 impl ProjectState {
@@ -58,7 +58,9 @@ impl ProjectState {
                 self.turn(id, input, ProjectStatus::Open, Event::ProjectReopened {})
             }
             Request::Thread(ThreadCommand::DeleteProject { .. }) => self.begin_delete(input),
-            Request::Reserve { thread, settled, .. } => self.reserve(id, input, *thread, settled),
+            Request::Reserve { thread, settled, command } => {
+                self.reserve(id, input, *thread, settled, command)
+            }
             Request::UndoDelete => match self.project.as_deref() {
                 Some(p) if p.status == ProjectStatus::Deleting => {
                     self.changed(input, Event::ProjectDeleteUndone {}, input.caller_body())
@@ -134,8 +136,12 @@ impl ProjectState {
         input: &DecisionInput<'_>,
         thread: ThreadId,
         settled: &[Version],
+        command: &ThreadCommand,
     ) -> Result<Decision> {
         closed_project(id, self.fields(id)?.status)?;
+        if let ThreadCommand::CreateThread { thread: new, .. } = command {
+            require_room_for(thread, &new.state)?;
+        }
         let settled = settled.iter().copied().filter(|v| self.unsettled.contains_key(v)).collect();
         let reply = Reply::Reserved { thread, version: self.version() + 1, replayed: false };
         self.write(input, Event::ThreadReserved { thread, settled }, input.caller_body(), reply)

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use super::state::{
-    EdgeState, LATE_CALLS, LateCall, LeaseState, RunState, SessionState, ThreadFields, ThreadState,
-    USERS,
+use super::{
+    keyed::KeyedValues,
+    state::{
+        EdgeState, LATE_CALLS, LateCall, LeaseState, RunState, SessionState, ThreadFields,
+        ThreadState, USERS,
+    },
 };
 use crate::{
     clock::Timestamp,
@@ -19,6 +22,7 @@ const NO_SESSION: &str = "names a session that does not exist";
 const NO_EDGE: &str = "names an edge that does not exist";
 const NO_RUN: &str = "names a run that does not live";
 const NO_THREAD: &str = "stands before the thread was created";
+const NO_CHANGES: &str = "changes a state and does not say how";
 const FOREIGN: &str = "is not a record of a thread";
 
 impl ThreadState {
@@ -202,6 +206,7 @@ impl ThreadState {
                     s.updated_at = now;
                 })
             }),
+            Event::StateSet { session } => self.set_state(*session, event),
             Event::ProjectCreated {}
             | Event::ProjectUpdated {}
             | Event::ProjectArchived {}
@@ -354,6 +359,23 @@ impl ThreadState {
         })
     }
 
+    fn set_state(&mut self, session: Option<Version>, event: &EventRecord<'_>) -> Evolved {
+        let Some(Body::State(body)) = event.body else { return Err(NO_CHANGES) };
+        let (mut before, mut after) = (0, 0);
+        let mut apply = |keyed: &mut Option<Arc<KeyedValues>>| {
+            before = keyed.as_ref().map_or(0, |k| k.weight());
+            let keyed = Arc::make_mut(keyed.get_or_insert_default());
+            keyed.apply(body, event.version);
+            after = keyed.weight();
+        };
+        match session {
+            Some(session) => self.edit_session(session, |s| apply(&mut s.keyed))?,
+            None => apply(&mut self.keyed),
+        }
+        self.keyed_weight = (self.keyed_weight + after).saturating_sub(before);
+        Ok(())
+    }
+
     fn delete_session(&mut self, version: Version) -> Evolved {
         let session = self.sessions.get(&version).cloned().ok_or(NO_SESSION)?;
         for run in &session.live_runs {
@@ -365,6 +387,8 @@ impl ThreadState {
             self.runs.remove_mut(run);
         }
         self.sessions.remove_mut(&version);
+        let weight = session.keyed.as_ref().map_or(0, |keyed| keyed.weight());
+        self.keyed_weight = self.keyed_weight.saturating_sub(weight);
         Ok(())
     }
 
@@ -476,6 +500,7 @@ impl SessionState {
             failed_runs: 0,
             lease: None,
             roll_up: None,
+            keyed: None,
             created_at: now,
             updated_at: now,
             version,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     erased::Erased,
     external::{ExternalIds, derived_external_id},
+    keyed::KeyedValues,
 };
 use crate::{
     clock::Timestamp,
@@ -46,6 +47,10 @@ pub(crate) struct ThreadState {
     pub(crate) keys: IdempotencyLog,
     /// Entries without message.
     pub(crate) erased: Erased,
+    /// The thread's own keyed state, if it was ever changed.
+    pub(crate) keyed: Option<Arc<KeyedValues>>,
+    /// What all keyed states weigh, the sessions' too.
+    pub(crate) keyed_weight: usize,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -83,6 +88,8 @@ pub(crate) struct SessionState {
     pub(crate) failed_runs: u32,
     pub(crate) lease: Option<Arc<LeaseState>>,
     pub(crate) roll_up: Option<Arc<RollUp>>,
+    /// Its keyed state, if it was ever changed.
+    pub(crate) keyed: Option<Arc<KeyedValues>>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) version: Version,
@@ -254,5 +261,6 @@ impl ThreadState {
             + self.late_calls.len() * 64
             + self.keys.weight()
             + self.erased.weight()
+            + self.keyed_weight
     }
 }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::state::{EdgeState, RunState, SessionState, ThreadState};
+use super::{
+    keyed::KeyedValues,
+    state::{EdgeState, RunState, SessionState, ThreadState},
+};
 use crate::{
-    command::{Drill, SessionFilter},
+    command::{Drill, SessionFilter, StateScope},
     id::{EntryId, RunId, SessionId, SubSessionId, TenantId, ThreadId, Version},
-    model::{Labels, Lease, Run, Session, SessionRow, SubSession, Thread},
+    model::{KeyedState, Labels, Lease, Run, Session, SessionRow, SubSession, Thread},
 };
 
 /// Children a drill shows at most.
@@ -86,7 +89,17 @@ impl Reading<'_> {
             open_run: session.live_runs.last().map(|r| RunId::new(self.id, *r)),
             updated_at: session.updated_at,
             version: session.version,
+            state: None,
         }
+    }
+
+    /// The keyed state at the head; `None` for a session that does not exist.
+    pub(crate) fn keyed_state(&self, of: StateScope) -> Option<KeyedState> {
+        let keyed = match of {
+            StateScope::Session(session) => &self.state.session(session.version())?.keyed,
+            StateScope::Thread(_) => &self.state.keyed,
+        };
+        Some(keyed.as_deref().map(KeyedValues::view).unwrap_or_default())
     }
 
     pub(crate) fn edge(&self, version: Version) -> Option<SubSession> {

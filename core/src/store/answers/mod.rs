@@ -6,6 +6,7 @@ mod lists;
 mod log;
 mod runs;
 mod sessions;
+mod state;
 mod stream_reader;
 mod usage;
 mod verify;
@@ -103,6 +104,9 @@ impl StoreInner {
                 let at = self.at_head(caller, id.thread()).await?;
                 at.require_session(id)?;
                 Ok(SessionAnswer::Lease(at.reading()?.lease(id.version())))
+            }
+            SessionQuery::State(of, version) => {
+                self.keyed_state(caller, of, version).await.map(SessionAnswer::State)
             }
             SessionQuery::Verify(thread, expected) => {
                 self.verify(caller, thread, expected).await.map(SessionAnswer::Verified)

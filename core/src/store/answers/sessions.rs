@@ -13,6 +13,9 @@ use crate::{
 /// Sessions a filtered page looks at, at most.
 const PAGE_SESSIONS: usize = 16_384;
 
+/// Bytes of the states on a page, after which it ends.
+const PAGE_STATE_BYTES: u64 = 4 << 20;
+
 /// A page of a thread's sessions, by the version that created them.
 pub(super) fn sessions(
     reading: &Reading<'_>,
@@ -32,8 +35,9 @@ pub(super) fn sessions(
         ),
     };
     let mut items = Vec::new();
+    let mut state_bytes = 0;
     for (looked, (version, session)) in all.enumerate() {
-        if items.len() == page.limit || looked == PAGE_SESSIONS {
+        if items.len() == page.limit || looked == PAGE_SESSIONS || state_bytes > PAGE_STATE_BYTES {
             // `version` is the first that was not looked at; the cursor names the one before it.
             let b = match filter.direction {
                 Direction::Forward => version - 1,
@@ -42,7 +46,12 @@ pub(super) fn sessions(
             return Page { items, next: Some(Cursor { a: 0, b }) };
         }
         if Reading::passes(session, filter) {
-            items.push(reading.row(*version, session));
+            let mut row = reading.row(*version, session);
+            if filter.with_state {
+                state_bytes += session.keyed.as_ref().map_or(0, |keyed| keyed.bytes());
+                row.state = reading.keyed_state(row.id.into());
+            }
+            items.push(row);
         }
     }
     Page::last(items)

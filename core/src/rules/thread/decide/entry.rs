@@ -1,6 +1,6 @@
 //! Appending.
 
-use super::View;
+use super::{View, state::StateWrite};
 use crate::{
     command::{Append, Appended, Expect, SessionOutcome},
     error::{Counter, Error, Result},
@@ -47,6 +47,10 @@ impl View<'_> {
             }
         }
         let lease = self.fence(input, version, session)?;
+        let states = [
+            StateWrite::new(id.into(), session.keyed.as_deref(), &append.state),
+            StateWrite::new(self.id.into(), self.state.keyed.as_deref(), &append.thread_state),
+        ];
         if let Some(run) = append
             .entries
             .iter()
@@ -59,12 +63,14 @@ impl View<'_> {
             let limit = ENTRY_BYTES as u64;
             return Err(Error::capacity(id, "bytes of an entry", limit, actual));
         }
+        states.iter().try_for_each(StateWrite::require_room)?;
         if let Expect::Tail(expected) = append.expect
             && expected != session.tail
         {
             let (what, actual) = (id.into(), session.tail);
             return Err(Error::Stale { what, counter: Counter::Tail, expected, actual });
         }
+        states.iter().try_for_each(StateWrite::require_expected)?;
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let first = drafts.next();
         for (entry, sealed) in append.entries.iter().zip(&input.call.bodies) {
@@ -80,6 +86,9 @@ impl View<'_> {
                 Body::Entry(author),
                 Some(sealed.clone()),
             );
+        }
+        for state in states {
+            state.write(&mut drafts, input.caller());
         }
         let count = u16::try_from(append.entries.len()).unwrap_or(u16::MAX);
         let appended = Appended { first: EntryId::new(self.id, first), count };

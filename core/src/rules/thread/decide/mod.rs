@@ -8,9 +8,11 @@ mod erase;
 mod lease;
 mod run;
 mod session;
+mod state;
 mod thread;
 
 pub(crate) use run::LONG_REASON;
+pub(crate) use state::require_room_for;
 
 use super::state::{SessionState, ThreadFields, ThreadState};
 use crate::{
@@ -59,14 +61,14 @@ fn replay(id: ThreadId, request: &Request, answer: Answer) -> Reply {
     let (first, last) = (answer.first, answer.first + u64::from(answer.count.max(1)) - 1);
     Reply::Session(match request {
         Request::Session(command) => match command {
-            SessionCommand::CreateSession { .. } => SessionOutcome::SessionCreated(
+            SessionCommand::CreateSession { session, .. } => SessionOutcome::SessionCreated(
                 SessionId::new(id, first),
-                (answer.count == 2).then(|| SubSessionId::new(id, first + 1)),
+                session.parent.as_ref().map(|_| SubSessionId::new(id, first + 1)),
             ),
             SessionCommand::LinkSessions(_) => SessionOutcome::Linked(SubSessionId::new(id, first)),
-            SessionCommand::Append { .. } => SessionOutcome::Appended(Appended {
+            SessionCommand::Append { append, .. } => SessionOutcome::Appended(Appended {
                 first: EntryId::new(id, first),
-                count: answer.count,
+                count: u16::try_from(append.entries.len()).unwrap_or(answer.count),
             }),
             SessionCommand::StartRun { .. } => SessionOutcome::RunStarted(RunId::new(id, first)),
             SessionCommand::ClaimLease { .. } => SessionOutcome::Leased(first),
@@ -160,6 +162,7 @@ impl<'a> View<'a> {
             SessionCommand::ClaimLease { session, ttl } => self.claim(input, *session, *ttl),
             SessionCommand::RenewLease { session, ttl } => self.renew(input, *session, *ttl),
             SessionCommand::ReleaseLease { session } => self.release(input, *session),
+            SessionCommand::SetState { of, changes } => self.set_state(input, *of, changes),
         }
     }
 }

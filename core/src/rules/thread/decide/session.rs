@@ -2,6 +2,7 @@
 
 use super::{
     View,
+    state::{StateWrite, initial},
     thread::{closed_project, stale},
 };
 use crate::{
@@ -38,6 +39,10 @@ impl View<'_> {
         };
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let child = drafts.next();
+        let id = SessionId::new(self.id, child);
+        let changes = initial(&new.state);
+        let state = StateWrite::new(id.into(), None, &changes);
+        state.require_room()?;
         let body = SessionBody {
             name: new.name.clone(),
             labels: new.labels.clone(),
@@ -51,7 +56,7 @@ impl View<'_> {
                 self.edge_record(input, edge, child, SubSessionStatus::Pending, caps.version);
             SubSessionId::new(self.id, drafts.push(Lane::Rest.of(child), event, body))
         });
-        let id = SessionId::new(self.id, child);
+        state.write(&mut drafts, input.caller());
         drafts.done(Reply::Session(SessionOutcome::SessionCreated(id, edge)))
     }
 

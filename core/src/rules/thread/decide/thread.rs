@@ -1,6 +1,9 @@
 //! Commands on the thread itself.
 
-use super::View;
+use super::{
+    View,
+    state::{StateWrite, initial},
+};
 use crate::{
     command::{ThreadCommand, ThreadOutcome, UpdateThread},
     error::{Closure, Counter, Error, Result, Subject, ThreadAction},
@@ -40,6 +43,9 @@ impl View<'_> {
             Event::ThreadCreated { project, reserved },
             Body::Thread(body),
         );
+        let changes = initial(&thread.state);
+        let state = StateWrite::new(self.id.into(), None, &changes);
+        state.write(&mut drafts, input.caller());
         drafts.done(reply)
     }
 
