@@ -65,6 +65,11 @@ impl ShortHash {
         Self(Hash::of(&[text.as_bytes()]).prefix_128())
     }
 
+    /// From its bits.
+    pub(crate) const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
     /// Its two halves.
     pub(crate) const fn words(self) -> [u64; 2] {
         [(self.0 >> 64) as u64, self.0 as u64]

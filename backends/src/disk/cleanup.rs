@@ -32,7 +32,7 @@ impl DiskShared {
                     continue;
                 };
                 let tenant = self.root.join(&tenant.name);
-                for kind in [SpaceKind::Project, SpaceKind::Thread] {
+                for kind in SpaceKind::ALL {
                     for parent in self.parents(&tenant.join(path::kind_folder(kind)), kind)? {
                         self.scrub_parent(&parent, &id, kind)?;
                     }
@@ -109,7 +109,7 @@ impl DiskShared {
     /// The folders that hold files of a kind of spaces.
     fn parents(&self, folder: &Path, kind: SpaceKind) -> io::Result<Vec<PathBuf>> {
         Ok(match kind {
-            SpaceKind::Project => vec![folder.to_owned()],
+            SpaceKind::Project | SpaceKind::Tenant => vec![folder.to_owned()],
             SpaceKind::Thread => {
                 let shards = list(self, folder)?.into_iter().filter(|entry| entry.is_dir);
                 shards.map(|shard| folder.join(shard.name)).collect()

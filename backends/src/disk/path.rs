@@ -12,6 +12,8 @@ pub(super) const META: &str = "_sessile.json";
 pub(super) const LOCK: &str = "_lock";
 /// Temporary files begin with it: they are renamed when they are complete, or a crash left them.
 pub(super) const TEMPORARY: &str = "_tmp-";
+/// A tenant's own space is named with this and the characters of its bits.
+const TENANT: &str = "tnt_";
 /// The ending of the file with the records of a space.
 const RECORDS: &str = ".jsonl";
 /// The ending of the tombstone of a dropped space.
@@ -42,6 +44,7 @@ impl Place {
                 folders.push(kind.join(shard(&space.characters())));
                 ThreadId::from_bits(space.bits()).to_string()
             }
+            SpaceKind::Tenant => format!("{TENANT}{}", space.characters()),
         };
         Self { folders, name, root: root.to_owned() }
     }
@@ -123,6 +126,9 @@ pub(super) fn role(kind: SpaceKind, name: &str) -> Option<(u128, Role)> {
     let bits = match kind {
         SpaceKind::Project => id.parse::<ProjectId>().ok()?.bits(),
         SpaceKind::Thread => id.parse::<ThreadId>().ok()?.bits(),
+        SpaceKind::Tenant => {
+            format!("prj_{}", id.strip_prefix(TENANT)?).parse::<ProjectId>().ok()?.bits()
+        }
     };
     Some((bits, role))
 }
@@ -132,11 +138,12 @@ pub(super) fn temporary(folder: &Path) -> PathBuf {
     folder.join(format!("{TEMPORARY}{:032x}", rand::random::<u128>()))
 }
 
-/// The folder of a tenant's projects or threads.
+/// The folder of a tenant's projects, of its threads, or of its own space.
 pub(super) fn kind_folder(kind: SpaceKind) -> &'static str {
     match kind {
         SpaceKind::Project => "projects",
         SpaceKind::Thread => "threads",
+        SpaceKind::Tenant => "tenant",
     }
 }
 

@@ -33,6 +33,7 @@ fn kind_folder(kind: SpaceKind) -> &'static str {
     match kind {
         SpaceKind::Project => "projects",
         SpaceKind::Thread => "threads",
+        SpaceKind::Tenant => "tenant",
     }
 }
 
@@ -103,6 +104,7 @@ impl SpaceKeys {
         let kind = match kind.as_ref() {
             "projects" => SpaceKind::Project,
             "threads" => SpaceKind::Thread,
+            "tenant" => SpaceKind::Tenant,
             _ => return None,
         };
         let bits = super::lists::bits_of(characters.as_ref())?;

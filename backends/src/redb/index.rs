@@ -75,11 +75,8 @@ fn settle(tables: &mut Tables<'_>) -> EngineResult<()> {
 
 fn space((tenant, kind, bits): (&[u8], u8, u128)) -> EngineResult<Space> {
     let tenant = std::str::from_utf8(tenant).unwrap_or_default();
-    let kind = if kind == schema::kind(SpaceKind::Thread) {
-        SpaceKind::Thread
-    } else {
-        SpaceKind::Project
-    };
+    let kind = SpaceKind::ALL.into_iter().find(|of| schema::kind(*of) == kind);
+    let kind = kind.unwrap_or(SpaceKind::Project);
     Ok(Space::new(TenantId::new(tenant)?, kind, bits))
 }
 

@@ -122,6 +122,8 @@ pub(super) const fn kind(kind: SpaceKind) -> u8 {
     match kind {
         SpaceKind::Project => 0,
         SpaceKind::Thread => 1,
+        // 2 and 3 are the scopes of a project's projects and threads.
+        SpaceKind::Tenant => 4,
     }
 }
 

@@ -48,6 +48,7 @@ pub(super) const fn kind(kind: SpaceKind) -> &'static str {
     match kind {
         SpaceKind::Project => "project",
         SpaceKind::Thread => "thread",
+        SpaceKind::Tenant => "tenant",
     }
 }
 

@@ -28,6 +28,7 @@ pub fn damage(root: &Path, space: &Space, version: Version, damage: Damage) -> b
     let name = match space.kind() {
         SpaceKind::Project => ProjectId::from_bits(space.bits()).to_string(),
         SpaceKind::Thread => ThreadId::from_bits(space.bits()).to_string(),
+        SpaceKind::Tenant => format!("tnt_{}", space.characters()),
     };
     let tenant = root.join(name::folder(space.tenant().as_str()));
     let Some(path) = find_file(&tenant, &format!("{name}.jsonl")) else { return false };

@@ -75,6 +75,7 @@ pub async fn damage(
     let kind = match space.kind() {
         SpaceKind::Project => "projects",
         SpaceKind::Thread => "threads",
+        SpaceKind::Tenant => "tenant",
     };
     let tenant = name::folder(space.tenant().as_str()).replace('%', "=");
     let folder = below(prefix).join(tenant).join(kind).join(space.characters());

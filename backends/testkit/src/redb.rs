@@ -27,6 +27,7 @@ pub fn damage(path: &Path, space: &Space, version: Version, damage: Damage) -> b
         let kind = match space.kind() {
             SpaceKind::Project => 0,
             SpaceKind::Thread => 1,
+            SpaceKind::Tenant => 4,
         };
         let key = (space.tenant().as_str().as_bytes(), kind, space.bits());
         let spaces = txn.open_table(SPACE).unwrap();

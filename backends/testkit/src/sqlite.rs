@@ -49,6 +49,7 @@ fn change(
     let kind = match space.kind() {
         SpaceKind::Project => "project",
         SpaceKind::Thread => "thread",
+        SpaceKind::Tenant => "tenant",
     };
     let found = txn
         .query_row(

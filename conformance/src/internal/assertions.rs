@@ -37,7 +37,7 @@ pub fn closed(error: &Error, wanted: Closure, command: &str) {
 /// Every space of a tenant with its head and card, projects first.
 pub async fn heads(journal: &dyn Journal, tenant: &TenantId) -> Vec<ListRow> {
     let mut all = Vec::new();
-    for kind in [SpaceKind::Project, SpaceKind::Thread] {
+    for kind in SpaceKind::ALL {
         let mut after = None;
         loop {
             let query = ListQuery {

@@ -199,6 +199,16 @@ fn commands_to_threads(own: &Ids, it: &Ids) -> Vec<IdCall> {
             NotFound,
         ),
         command(
+            "create_thread external_id",
+            C::CreateThread { project, thread: NewThread::titled("new").with_external_id("new") },
+            NotFound,
+        ),
+        command(
+            "begin_thread",
+            C::BeginThread { project, thread: "new".into(), session: "new".into() },
+            NotFound,
+        ),
+        command(
             "update_thread",
             C::UpdateThread { thread, expected: 1, update: UpdateThread::default() },
             NotFound,
@@ -225,6 +235,11 @@ fn thread_queries(it: &Ids) -> Vec<IdCall> {
     vec![
         query("project", ThreadQuery::Project(it.project), None),
         query("thread", ThreadQuery::Thread(it.thread), None),
+        query(
+            "thread_by_external_id",
+            ThreadQuery::ThreadByExternalId(it.project, EXTERNAL_ID.into()),
+            None,
+        ),
         query("threads by id", threads(filter.clone()), NotFound),
         query("threads by updated", threads(filter.newest_first()), NotFound),
         query("project_usage", ThreadQuery::ProjectUsage(it.project), NotFound),
@@ -336,6 +351,11 @@ fn queries(it: &Ids) -> Vec<IdCall> {
     let feed = Feed { thread: it.thread, after: 0, limit: 10, wait: Duration::ZERO };
     vec![
         query("session", Q::Session(it.session), None),
+        query(
+            "session_by_external_id",
+            Q::SessionByExternalId(it.thread, EXTERNAL_ID.into()),
+            None,
+        ),
         query("sessions", Q::Sessions(it.thread, SessionFilter::default(), page), NotFound),
         query("drill", Q::Drill(it.session), None),
         query("children", Q::Children(it.session, page), NotFound),

@@ -3,6 +3,7 @@
 #![doc = include_str!("../../docs/commands.md")]
 
 mod caller;
+mod created;
 mod describe;
 mod name;
 mod new_project;
@@ -11,6 +12,7 @@ mod session;
 mod thread;
 
 pub use caller::{Caller, Key, Read};
+pub use created::{Begun, Created, CreatedSession};
 pub(crate) use describe::{Description, Needs};
 pub use new_project::NewProject;
 pub use page::{Cursor, MAX_PAGE, Page, Paging};

@@ -24,6 +24,7 @@ names! {
         ReopenProject => "reopen_project",
         DeleteProject => "delete_project",
         CreateThread => "create_thread",
+        BeginThread => "begin_thread",
         UpdateThread => "update_thread",
         ArchiveThread => "archive_thread",
         ReopenThread => "reopen_thread",
@@ -53,13 +54,16 @@ names! {
     }
     ThreadQuery {
         Project => "read_project",
+        ProjectByExternalId => "find_project",
         Projects => "list_projects",
         Thread => "read_thread",
+        ThreadByExternalId => "find_thread",
         Threads => "list_threads",
         ProjectUsage => "add_up_project_usage",
     }
     SessionQuery {
         Session => "read_session",
+        SessionByExternalId => "find_session",
         Sessions => "list_sessions",
         Drill => "drill",
         Children => "list_children",

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    Caller, Page, Paging, check_initial,
+    Begun, Caller, Created, NewProject, NewSession, Page, Paging, check_initial,
     describe::{Check, Description, check_count, optional},
 };
 use crate::{
     error::{Error, Result, Subject},
-    id::{EntryId, ProjectId, ThreadId, UserId, Version},
+    id::{EntryId, ProjectId, ThreadId, UserId, Version, check_external_id},
     journal::ListOrder,
     json::Json,
     model::{Labels, Project, ProjectConfig, RollUp, Thread, ThreadRow, check_text},
@@ -28,6 +28,10 @@ pub struct UpdateProject {
 /// A thread to create.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NewThread {
+    /// What the agent program knows it by: 1 to 512 bytes, no control characters, unique in the project. Where a thread has
+    /// it already, that one is the answer, unchanged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// Its title, 0 to 256 bytes.
     pub title: String,
     /// Its labels.
@@ -57,6 +61,13 @@ impl NewThread {
         self.state.insert(key.into(), value);
         self
     }
+
+    /// Under an external id.
+    #[must_use]
+    pub fn with_external_id(mut self, external_id: impl Into<String>) -> Self {
+        self.external_id = Some(external_id.into());
+        self
+    }
 }
 
 /// What a thread becomes; what is `None` stays.
@@ -73,12 +84,10 @@ pub struct UpdateThread {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ThreadCommand {
-    /// Creates a project. With a key, its id follows from tenant and key.
+    /// Creates a project. With a key and no external id, its id follows from tenant and key.
     CreateProject {
-        /// Its name, 0 to 256 bytes.
-        name: String,
-        /// Its caps.
-        config: ProjectConfig,
+        /// What.
+        project: NewProject,
     },
     /// Changes name or caps, if the project's version is the expected one (PRJ2).
     UpdateProject {
@@ -110,6 +119,17 @@ pub enum ThreadCommand {
         project: ProjectId,
         /// What.
         thread: NewThread,
+    },
+    /// Creates a thread with its first session and that one's first entries, all or nothing (XID4). Where a thread has the
+    /// external id already, only the session is created in it; where that one's external id is there too, nothing is, and
+    /// no entry is appended.
+    BeginThread {
+        /// Where.
+        project: ProjectId,
+        /// The thread.
+        thread: NewThread,
+        /// Its first session, without a parent.
+        session: NewSession,
     },
     /// Changes title or labels, if the thread's version is the expected one (THD3).
     UpdateThread {
@@ -173,7 +193,25 @@ pub(crate) enum Target {
 /// Entries of one erasure.
 const ERASE_ENTRIES: usize = 256;
 
+impl NewThread {
+    fn check(&self) -> Result<()> {
+        optional(self.external_id.as_deref(), check_external_id)?;
+        check_text("title", &self.title)?;
+        self.labels.check()?;
+        check_initial(&self.state)
+    }
+}
+
 impl ThreadCommand {
+    /// The thread that it creates, and the thread's first session.
+    pub(crate) const fn new_thread(&self) -> Option<(&NewThread, Option<&NewSession>)> {
+        match self {
+            Self::CreateThread { thread, .. } => Some((thread, None)),
+            Self::BeginThread { thread, session, .. } => Some((thread, Some(session))),
+            _ => None,
+        }
+    }
+
     /// Checks the command as far as that is possible without state, and tells what its decision needs. What is
     /// malformed comes before what belongs to another tenant.
     pub(crate) fn describe(&self, caller: &Caller) -> Result<Description<Target>> {
@@ -182,9 +220,10 @@ impl ThreadCommand {
             return Err(Error::invalid("lease", "this command writes to no session"));
         }
         let description = match self {
-            Self::CreateProject { name, config } => {
-                check_text("name", name)?;
-                config.check()?;
+            Self::CreateProject { project } => {
+                optional(project.external_id.as_deref(), check_external_id)?;
+                check_text("name", &project.name)?;
+                project.config.check()?;
                 Description::keyed(Target::NewProject)
             }
             Self::UpdateProject { project, update, .. } => {
@@ -197,9 +236,16 @@ impl ThreadCommand {
             }
             Self::DeleteProject { project } => Description::unkeyed(Target::Project(*project)),
             Self::CreateThread { project, thread } => {
-                check_text("title", &thread.title)?;
-                thread.labels.check()?;
-                check_initial(&thread.state)?;
+                thread.check()?;
+                Description::keyed(Target::Project(*project))
+            }
+            Self::BeginThread { project, thread, session } => {
+                thread.check()?;
+                if session.parent.is_some() {
+                    let reason = "the first session of a thread has no parent";
+                    return Err(Error::invalid("parent", reason));
+                }
+                session.check(&mut check)?;
                 Description::keyed(Target::Project(*project))
             }
             Self::UpdateThread { thread, update, .. } => {
@@ -236,9 +282,11 @@ impl ThreadCommand {
 #[non_exhaustive]
 pub enum ThreadOutcome {
     /// The project exists.
-    ProjectCreated(ProjectId),
+    ProjectCreated(Created<ProjectId>),
     /// The thread exists.
-    ThreadCreated(ThreadId),
+    ThreadCreated(Created<ThreadId>),
+    /// The thread exists, with the session.
+    ThreadBegun(Begun),
     /// The change stands in the record at this version; for what wrote nothing, the version that made it so.
     Changed(Version),
     /// It is gone, or never was.
@@ -298,10 +346,14 @@ impl ThreadFilter {
 pub enum ThreadQuery {
     /// One project.
     Project(ProjectId),
+    /// The tenant's project with this external id: one look-up, however many projects there are (XID2).
+    ProjectByExternalId(String),
     /// The tenant's projects, by id.
     Projects(Paging),
     /// One thread.
     Thread(ThreadId),
+    /// The thread of a project with this external id: one look-up, however many threads there are (XID2).
+    ThreadByExternalId(ProjectId, String),
     /// Threads.
     Threads(ThreadFilter, Paging),
     /// What a project cost: the sum over its threads, each at its own head.

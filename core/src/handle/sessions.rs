@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{Changes, Handle, List, only};
 use crate::{
     command::{
-        Append, Appended, Drill, LinkSessions, NewRun, NewSession, NewSubSession, RunScope,
-        SessionAnswer, SessionCommand, SessionFilter, SessionOutcome, SessionQuery, StateChange,
-        StateScope, UpdateEdge, UpdateSession, UsageScope, Verified,
+        Append, Appended, CreatedSession, Drill, LinkSessions, NewRun, NewSession, NewSubSession,
+        RunScope, SessionAnswer, SessionCommand, SessionFilter, SessionOutcome, SessionQuery,
+        StateChange, StateScope, UpdateEdge, UpdateSession, UsageScope, Verified,
     },
     error::Result,
     id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
@@ -19,14 +19,15 @@ use crate::{
 };
 
 impl Handle {
-    /// Creates a session in an open thread of an open project; a text is its name.
+    /// Creates a session in an open thread of an open project; a text is its name. Under an external id that a session of
+    /// the thread has already, it answers that one.
     pub async fn create_session(
         &self,
         thread: ThreadId,
         session: impl Into<NewSession>,
     ) -> Result<SessionId> {
         let command = SessionCommand::CreateSession { thread, session: session.into() };
-        self.apply(command, only!(SessionOutcome::SessionCreated(id, _) => id)).await
+        self.apply(command, only!(SessionOutcome::SessionCreated(made) => made.id)).await
     }
 
     /// Creates a session below another, with the edge between them, in one commit; answers both.
@@ -38,8 +39,11 @@ impl Handle {
         let thread = edge.parent.thread();
         let session = session.into().under(edge);
         let command = SessionCommand::CreateSession { thread, session };
-        self.apply(command, only!(SessionOutcome::SessionCreated(id, Some(edge)) => (id, edge)))
-            .await
+        let take = |outcome| match outcome {
+            SessionOutcome::SessionCreated(CreatedSession { id, edge, .. }) => Some((id, edge?)),
+            _ => None,
+        };
+        self.apply(command, take).await
     }
 
     /// Changes a session if `expected` is its version; answers the new version.
@@ -144,6 +148,16 @@ impl Handle {
     /// One session, if it exists.
     pub async fn session(&self, session: SessionId) -> Result<Option<Session>> {
         self.ask(SessionQuery::Session(session), only!(SessionAnswer::Session(it) => it)).await
+    }
+
+    /// The session of a thread with this external id, if there is one.
+    pub async fn session_by_external_id(
+        &self,
+        thread: ThreadId,
+        external_id: impl Into<String>,
+    ) -> Result<Option<Session>> {
+        let query = SessionQuery::SessionByExternalId(thread, external_id.into());
+        self.ask(query, only!(SessionAnswer::Session(it) => it)).await
     }
 
     /// The sessions of a thread, in creation order.

@@ -3,8 +3,8 @@
 use super::{Handle, List, only};
 use crate::{
     command::{
-        NewProject, NewThread, ProjectUsage, ThreadAnswer, ThreadCommand, ThreadFilter,
-        ThreadOutcome, ThreadQuery, UpdateProject, UpdateThread,
+        Begun, NewProject, NewSession, NewThread, ProjectUsage, ThreadAnswer, ThreadCommand,
+        ThreadFilter, ThreadOutcome, ThreadQuery, UpdateProject, UpdateThread,
     },
     error::Result,
     id::{EntryId, ProjectId, ThreadId, Version},
@@ -12,11 +12,11 @@ use crate::{
 };
 
 impl Handle {
-    /// Creates a project; a text is its name. With a key its id follows from tenant and key.
+    /// Creates a project; a text is its name. Under an external id that a project of the tenant has already, it answers
+    /// that one.
     pub async fn create_project(&self, project: impl Into<NewProject>) -> Result<ProjectId> {
-        let NewProject { name, config } = project.into();
-        let command = ThreadCommand::CreateProject { name, config };
-        self.apply_thread(command, only!(ThreadOutcome::ProjectCreated(id) => id)).await
+        let command = ThreadCommand::CreateProject { project: project.into() };
+        self.apply_thread(command, only!(ThreadOutcome::ProjectCreated(made) => made.id)).await
     }
 
     /// Changes a project if `expected` is its version; answers the new version.
@@ -44,14 +44,40 @@ impl Handle {
         self.delete(ThreadCommand::DeleteProject { project }).await
     }
 
-    /// Creates a thread in an open project; a text is its title.
+    /// Creates a thread in an open project; a text is its title. Under an external id that a thread of the project has
+    /// already, it answers that one.
     pub async fn create_thread(
         &self,
         project: ProjectId,
         thread: impl Into<NewThread>,
     ) -> Result<ThreadId> {
         let command = ThreadCommand::CreateThread { project, thread: thread.into() };
-        self.apply_thread(command, only!(ThreadOutcome::ThreadCreated(id) => id)).await
+        self.apply_thread(command, only!(ThreadOutcome::ThreadCreated(made) => made.id)).await
+    }
+
+    /// Creates a thread with its first session, which may begin with entries: in two commits, all or nothing. What has its
+    /// external id already is answered as it is; entries are appended only to a session that this call creates. See
+    /// [`ThreadCommand::BeginThread`].
+    ///
+    /// ```no_run
+    /// # use sessile_core::{command::{NewSession, NewThread}, prelude::*};
+    /// # async fn example(ann: Handle, project: sessile_core::id::ProjectId) -> Result<()> {
+    /// let thread = NewThread::titled("Fix the login").with_external_id("chat-17");
+    /// let session = NewSession::named("coder").with_external_id("coder").with_turn([user("Why?")]);
+    /// let begun = ann.begin_thread(project, thread, session).await?;
+    /// assert_eq!(begun.session.appended.is_some(), begun.session.created);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn begin_thread(
+        &self,
+        project: ProjectId,
+        thread: impl Into<NewThread>,
+        session: impl Into<NewSession>,
+    ) -> Result<Begun> {
+        let (thread, session) = (thread.into(), session.into());
+        let command = ThreadCommand::BeginThread { project, thread, session };
+        self.apply_thread(command, only!(ThreadOutcome::ThreadBegun(begun) => begun)).await
     }
 
     /// Changes a thread if `expected` is its version; answers the new version.
@@ -106,6 +132,15 @@ impl Handle {
         self.ask_thread(ThreadQuery::Project(project), only!(ThreadAnswer::Project(it) => it)).await
     }
 
+    /// The tenant's project with this external id, if there is one: one look-up, however many there are.
+    pub async fn project_by_external_id(
+        &self,
+        external_id: impl Into<String>,
+    ) -> Result<Option<Project>> {
+        let query = ThreadQuery::ProjectByExternalId(external_id.into());
+        self.ask_thread(query, only!(ThreadAnswer::Project(it) => it)).await
+    }
+
     /// The tenant's projects, by id.
     pub fn projects(&self) -> List<Project> {
         List::new(self, ())
@@ -114,6 +149,16 @@ impl Handle {
     /// One thread, if it exists.
     pub async fn thread(&self, thread: ThreadId) -> Result<Option<Thread>> {
         self.ask_thread(ThreadQuery::Thread(thread), only!(ThreadAnswer::Thread(it) => it)).await
+    }
+
+    /// The thread of a project with this external id, if there is one: one look-up, however many there are.
+    pub async fn thread_by_external_id(
+        &self,
+        project: ProjectId,
+        external_id: impl Into<String>,
+    ) -> Result<Option<Thread>> {
+        let query = ThreadQuery::ThreadByExternalId(project, external_id.into());
+        self.ask_thread(query, only!(ThreadAnswer::Thread(it) => it)).await
     }
 
     /// Threads: of a project, of the tenant, of a person; a [`ThreadFilter`] says more.

@@ -20,7 +20,7 @@ pub use minted::{ProjectId, ThreadId};
 pub use outside::{AgentId, TenantId, UserId};
 pub use space::{Space, SpaceKind};
 
-pub(crate) use outside::check_outside;
+pub(crate) use outside::{check_external_id, check_outside};
 
 /// The counter of one journal: the first record is version 1. Version 0 means "before everything".
 pub type Version = u64;

@@ -6,12 +6,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 
+/// Bytes of an external id.
+const EXTERNAL_ID_BYTES: usize = 512;
+
 /// 1 to 128 bytes, no control characters: what every outside string must satisfy.
 pub(crate) fn check_outside(field: &'static str, text: &str) -> Result<()> {
-    if text.is_empty() || text.len() > 128 {
+    check_within(field, text, 128)
+}
+
+/// 1 to 512 bytes, no control characters: what an agent program may know a thing by.
+pub(crate) fn check_external_id(text: &str) -> Result<()> {
+    check_within("external_id", text, EXTERNAL_ID_BYTES)
+}
+
+fn check_within(field: &'static str, text: &str, limit: usize) -> Result<()> {
+    if text.is_empty() || text.len() > limit {
         return Err(Error::invalid(
             field,
-            format!("{} bytes, where 1 to 128 are allowed", text.len()),
+            format!("{} bytes, where 1 to {limit} are allowed", text.len()),
         ));
     }
     if text.chars().any(char::is_control) {

@@ -14,6 +14,13 @@ pub enum SpaceKind {
     Project,
     /// One thread.
     Thread,
+    /// What belongs to a tenant as a whole; there is one for each tenant.
+    Tenant,
+}
+
+impl SpaceKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Project, Self::Thread, Self::Tenant];
 }
 
 /// The name of one journal: tenant, kind, 128 bits. Computable from an id and the caller's tenant alone.
@@ -30,17 +37,22 @@ impl Space {
         Self { tenant, kind, bits }
     }
 
+    /// The tenant's own space.
+    pub const fn of_tenant(tenant: TenantId) -> Self {
+        Self::new(tenant, SpaceKind::Tenant, 0)
+    }
+
     /// The tenant: the first component of every key a backend makes.
     pub const fn tenant(&self) -> &TenantId {
         &self.tenant
     }
 
-    /// Project or thread.
+    /// Project, thread or tenant.
     pub const fn kind(&self) -> SpaceKind {
         self.kind
     }
 
-    /// The bits of the project's or thread's id; spaces of one tenant and kind are listed in the order of these bits.
+    /// The bits of the project's or thread's id, 0 for a tenant's own space; spaces of one tenant and kind are listed in the order of these bits.
     pub const fn bits(&self) -> u128 {
         self.bits
     }
@@ -61,12 +73,13 @@ impl Space {
     }
 }
 
-/// `<tenant>/projects/<26>` or `<tenant>/threads/<26>`: injective, and safe in a path or a key.
+/// `<tenant>/projects/<26>`, `<tenant>/threads/<26>` or `<tenant>/tenant/<26>`: injective, and safe in a path or a key.
 impl fmt::Display for Space {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
             SpaceKind::Project => "projects",
             SpaceKind::Thread => "threads",
+            SpaceKind::Tenant => "tenant",
         };
         write!(f, "{}/{kind}/{}", self.tenant, self.characters())
     }

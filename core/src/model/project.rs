@@ -86,6 +86,8 @@ pub struct Project {
     pub id: ProjectId,
     /// Its tenant.
     pub tenant: TenantId,
+    /// What the agent program knows it by; never changes.
+    pub external_id: Option<String>,
     /// Its name, verbatim; not unique.
     pub name: String,
     /// Its status.

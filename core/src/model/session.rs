@@ -65,6 +65,8 @@ pub struct Session {
     pub project: ProjectId,
     /// Its thread.
     pub thread: ThreadId,
+    /// What the agent program knows it by; never changes.
+    pub external_id: Option<String>,
     /// Its name; not unique.
     pub name: Option<String>,
     /// Its labels.
@@ -101,6 +103,8 @@ pub struct Session {
 pub struct SessionRow {
     /// Its id.
     pub id: SessionId,
+    /// What the agent program knows it by; never changes.
+    pub external_id: Option<String>,
     /// Its name.
     pub name: Option<String>,
     /// Its labels.

@@ -41,6 +41,8 @@ pub struct Thread {
     pub tenant: TenantId,
     /// Its project; never changes.
     pub project: ProjectId,
+    /// What the agent program knows it by; never changes.
+    pub external_id: Option<String>,
     /// Its title, verbatim; may be empty, not unique.
     pub title: String,
     /// Its labels.
@@ -69,6 +71,8 @@ pub struct ThreadRow {
     pub id: ThreadId,
     /// Its project.
     pub project: ProjectId,
+    /// What the agent program knows it by; never changes.
+    pub external_id: Option<String>,
     /// Its title.
     pub title: String,
     /// Its labels.

@@ -18,6 +18,8 @@ pub(crate) struct ActorBody {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ProjectBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) external_id: Option<String>,
     pub(crate) name: String,
     pub(crate) config: ProjectConfig,
     pub(crate) by: Actor,
@@ -25,6 +27,8 @@ pub(crate) struct ProjectBody {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ThreadBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) external_id: Option<String>,
     pub(crate) title: String,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub(crate) labels: Labels,
@@ -33,6 +37,8 @@ pub(crate) struct ThreadBody {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SessionBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) external_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
@@ -187,6 +193,7 @@ impl Body {
             | Event::ProjectDeleting { .. }
             | Event::ProjectDeleteUndone { .. }
             | Event::ThreadReserved { .. }
+            | Event::ExternalIdBound { .. }
             | Event::ThreadArchived { .. }
             | Event::ThreadReopened { .. }
             | Event::SessionStatusSet { .. }
@@ -199,6 +206,16 @@ impl Body {
             | Event::LeasesExpired { .. }
             | Event::LeaseReleased { .. } => Self::Actor(of(text)?),
         })
+    }
+
+    /// The external id of the project, thread or session that it creates.
+    pub(crate) fn external_id(&self) -> Option<&str> {
+        match self {
+            Self::Project(body) => body.external_id.as_deref(),
+            Self::Thread(body) => body.external_id.as_deref(),
+            Self::Session(body) => body.external_id.as_deref(),
+            _ => None,
+        }
     }
 
     /// The text that is stored. An entry's is made once, when the call comes in, by [`encode_entry`](Self::encode_entry).

@@ -105,6 +105,13 @@ kinds! {
         /// Versions of earlier reservations whose thread is known to have begun.
         @serde(default, skip_serializing_if = "Vec::is_empty"); settled: Vec<Version>,
     }
+    /// An external id stands for this id from here on, in the journal of the tenant.
+    ExternalIdBound = "external_id_bound" {
+        /// The digest of the kind, of the parent and of the external id.
+        external_id: ShortHash,
+        /// The bits of the id.
+        @serde(with = "hex128"); to: u128,
+    }
     /// Version 1 of a thread.
     ThreadCreated = "thread_created" {
         /// Its project.

@@ -14,7 +14,8 @@ use crate::{
 
 /// The newest reader level this release understands. A record has the lowest level that reads it right, so that an older
 /// release goes on reading what it understands: 2 has external ids of runs, keys that are texts, and expired leases; 3 has
-/// binaries, signatures and all else of parts that is more than a text, and keyed state.
+/// binaries, signatures and all else of parts that is more than a text, keyed state, and external ids of projects, threads
+/// and sessions.
 pub const READER_LEVEL: u16 = 3;
 
 /// An idempotency key as records keep it: no text of the caller's.
@@ -125,7 +126,8 @@ pub(crate) struct Draft {
 /// The lowest level that reads this record right.
 fn reader_level(draft: &Draft) -> u16 {
     let header = match (&draft.event, &draft.key) {
-        (Event::StateSet { .. }, _) => 3,
+        _ if draft.body.external_id().is_some() => 3,
+        (Event::StateSet { .. } | Event::ExternalIdBound { .. }, _) => 3,
         (_, Some(KeyMark { n: None, .. }))
         | (Event::RunStarted { external_id: Some(_), .. } | Event::LeasesExpired { .. }, _) => 2,
         _ => 1,

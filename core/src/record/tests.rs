@@ -45,6 +45,7 @@ fn samples() -> Vec<Event> {
         Event::ProjectDeleting {},
         Event::ProjectDeleteUndone {},
         Event::ThreadReserved { thread: ThreadId::from_bits(7), settled: vec![1, u64::MAX] },
+        Event::ExternalIdBound { external_id: ShortHash::of("chat"), to: u128::MAX - 1 },
         Event::ThreadCreated { project: ProjectId::from_bits(u128::MAX), reserved: 9 },
         Event::ThreadUpdated {},
         Event::ThreadArchived {},
@@ -97,8 +98,12 @@ fn samples() -> Vec<Event> {
 }
 
 fn draft(kind: Event, title: &str, key: Option<KeyMark>, lease: Option<u64>) -> Draft {
-    let body =
-        ThreadBody { title: title.to_owned(), labels: Labels::new().with("a", "b"), by: actor() };
+    let body = ThreadBody {
+        external_id: None,
+        title: title.to_owned(),
+        labels: Labels::new().with("a", "b"),
+        by: actor(),
+    };
     let count = key.map(|_| 2);
     let at = Timestamp::from_millis(1_700_000_000_000);
     Draft {

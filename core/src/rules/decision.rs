@@ -8,9 +8,10 @@ use crate::{
     error::{Error, Result},
     id::{ProjectId, ThreadId, Version},
     journal::Stream,
-    model::{ProjectConfig, ProjectStatus},
+    model::{NewEntry, ProjectConfig, ProjectStatus},
     record::{ActorBody, Body, Draft, Event, KeyMark, SealedBody},
     rules::idempotency::{Answer, IdempotencyLog},
+    rules::tenant::ExternalName,
 };
 
 /// What is asked of one journal.
@@ -20,7 +21,10 @@ pub(crate) enum Request {
     Thread(ThreadCommand),
     /// Inside a thread.
     Session(SessionCommand),
-    /// The second half of creating a thread: version 1 of its journal.
+    /// Binds an external id to another id, as the thing it stood for is gone or has another.
+    Bind { name: ExternalName, gone: u128, to: u128 },
+    /// The second half of creating a thread: version 1 of its journal, or its first session in one that exists. Without a
+    /// reservation (0) the thread must exist.
     Begin { project: ProjectId, reserved: Version, command: ThreadCommand },
     /// The first half: a reservation in the project's journal.
     Reserve { thread: ThreadId, settled: Vec<Version>, command: ThreadCommand },
@@ -30,11 +34,27 @@ pub(crate) enum Request {
     FinishDelete,
 }
 
+impl Request {
+    /// The entries that it appends to the journal it is sent to.
+    pub(crate) fn entries(&self) -> &[NewEntry] {
+        match self {
+            Self::Session(SessionCommand::Append { append, .. }) => &append.entries,
+            Self::Session(SessionCommand::CreateSession { session, .. })
+            | Self::Begin { command: ThreadCommand::BeginThread { session, .. }, .. } => {
+                &session.turn
+            }
+            _ => &[],
+        }
+    }
+}
+
 /// What a command did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     Thread(ThreadOutcome),
     Session(SessionOutcome),
+    /// The bits of the id that an external id stands for.
+    Bound(u128),
     /// The reservation, and whether it was there before.
     Reserved {
         thread: ThreadId,

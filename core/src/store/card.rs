@@ -8,7 +8,7 @@ use crate::{
     id::{ProjectId, Space, UserId, Version},
     journal::{Card, Limits},
     model::{Labels, ProjectConfig, ProjectStatus, RollUp, ThreadStatus},
-    rules::{project::ProjectState, thread::ThreadState},
+    rules::{project::ProjectState, tenant::TenantState, thread::ThreadState},
 };
 
 /// Currencies a card holds; a thread with more is read itself.
@@ -18,6 +18,8 @@ const CURRENCIES: usize = 4;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ThreadCard {
     pub(crate) project: ProjectId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) external_id: Option<String>,
     pub(crate) title: String,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub(crate) labels: Labels,
@@ -40,6 +42,8 @@ fn is_empty(roll_up: &RollUp) -> bool {
 /// The card of a project.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ProjectCard {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) external_id: Option<String>,
     pub(crate) name: String,
     pub(crate) status: ProjectStatus,
     pub(crate) config: ProjectConfig,
@@ -59,6 +63,7 @@ pub(crate) fn of_thread(state: &ThreadState) -> Result<Card> {
         .ok_or_else(|| Error::invalid("card", "the thread does not exist"))?;
     let mut card = ThreadCard {
         project: fields.project,
+        external_id: fields.external_id.as_deref().map(str::to_owned),
         title: fields.title.clone(),
         labels: fields.labels.clone(),
         status: fields.status,
@@ -79,6 +84,7 @@ pub(crate) fn of_thread(state: &ThreadState) -> Result<Card> {
     let mut json = encode(&card)?;
     if json.len() > Limits::STANDARD.card_bytes {
         card.partial = true;
+        card.external_id = None;
         card.title.clear();
         card.labels = Labels::new();
         json = encode(&card)?;
@@ -92,6 +98,7 @@ pub(crate) fn of_project(state: &ProjectState) -> Result<Card> {
         .as_deref()
         .ok_or_else(|| Error::invalid("card", "the project does not exist"))?;
     let json = encode(&ProjectCard {
+        external_id: fields.external_id.clone(),
         name: fields.name.clone(),
         status: fields.status,
         config: fields.config.clone(),
@@ -100,6 +107,11 @@ pub(crate) fn of_project(state: &ProjectState) -> Result<Card> {
         version: fields.version,
     })?;
     Ok(Card { updated_at: state.last_at, json })
+}
+
+/// No list shows a tenant's own journal.
+pub(crate) fn of_tenant(state: &TenantState) -> Card {
+    Card { updated_at: state.last_at, json: "{}".to_owned() }
 }
 
 /// Reads a card that a list brought.

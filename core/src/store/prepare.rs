@@ -2,7 +2,7 @@
 
 use super::{environment::BLOB_NAMED_WITHIN, inner::StoreInner};
 use crate::{
-    command::{Caller, Needs, SessionCommand},
+    command::{Caller, Needs, SessionCommand, ThreadCommand},
     error::{Error, Result},
     id::{Space, SpaceKind, Version},
     journal::RecordBody,
@@ -22,6 +22,15 @@ const BLOB_FROM_TIGHT: usize = 4 << 10;
 /// Bytes of inline bodies a turn may have before it is tight.
 const TURN_BYTES: usize = 6 << 20;
 
+/// The bytes of the first entry that is too large.
+fn oversize(entries: &[NewEntry]) -> Option<u64> {
+    entries
+        .iter()
+        .map(|entry| entry.message.bytes())
+        .find(|bytes| *bytes > ENTRY_BYTES)
+        .map(|bytes| bytes as u64)
+}
+
 impl StoreInner {
     /// Makes a call of a checked request: seals bodies, writes large ones to blobs, marks the key.
     pub(super) async fn prepare(
@@ -34,11 +43,11 @@ impl StoreInner {
         let ids = &self.options().ids;
         let began = self.options().clock.elapsed();
         let (bodies, oversize) = match &request {
-            Request::Session(SessionCommand::Append { append, .. }) => {
-                let mut bytes = append.entries.iter().map(|entry| entry.message.bytes());
-                match bytes.find(|bytes| *bytes > ENTRY_BYTES) {
-                    Some(bytes) => (Vec::new(), Some(bytes as u64)),
-                    None => (self.seal_entries(caller, space, &append.entries).await?, None),
+            _ if !request.entries().is_empty() => {
+                let entries = request.entries();
+                match oversize(entries) {
+                    None => (self.seal_entries(caller, space, entries).await?, None),
+                    oversize => (Vec::new(), oversize),
                 }
             }
             Request::Session(SessionCommand::EndRun {
@@ -51,6 +60,10 @@ impl StoreInner {
                 } else {
                     (self.seal_end(caller, space, run.version(), outcome).await?, None)
                 }
+            }
+            // Refused before the reservation; sealed for the thread's own journal.
+            Request::Reserve { command: ThreadCommand::BeginThread { session, .. }, .. } => {
+                (Vec::new(), oversize(&session.turn))
             }
             _ => (Vec::new(), None),
         };
@@ -67,7 +80,9 @@ impl StoreInner {
                     Request::Thread(command)
                     | Request::Begin { command, .. }
                     | Request::Reserve { command, .. } => serde_json::to_string(command),
-                    Request::UndoDelete | Request::FinishDelete => Ok(String::new()),
+                    Request::Bind { .. } | Request::UndoDelete | Request::FinishDelete => {
+                        Ok(String::new())
+                    }
                 };
                 let command = command.map_err(|e| Error::invalid("command", e.to_string()))?;
                 let salt =

@@ -1,4 +1,4 @@
-//! The state of one journal, whether a project's or a thread's.
+//! The state of one journal, whether a project's, a thread's or a tenant's.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ use crate::{
         decision::{Decision, DecisionInput},
         event::{EventRecord, Evolved},
         project::ProjectState,
+        tenant::TenantState,
         thread::{ThreadState, wrong_journal},
     },
 };
@@ -26,6 +27,7 @@ const SNAPSHOT_LEVEL: u32 = 3;
 pub(crate) enum JournalState {
     Project(ProjectState),
     Thread(ThreadState),
+    Tenant(TenantState),
 }
 
 #[derive(Serialize)]
@@ -46,6 +48,7 @@ impl JournalState {
         match space.kind() {
             SpaceKind::Project => Self::Project(ProjectState::default()),
             SpaceKind::Thread => Self::Thread(ThreadState::default()),
+            SpaceKind::Tenant => Self::Tenant(TenantState::default()),
         }
     }
 
@@ -53,6 +56,7 @@ impl JournalState {
         match self {
             Self::Project(state) => state.head(),
             Self::Thread(state) => state.head(),
+            Self::Tenant(state) => state.head,
         }
     }
 
@@ -64,6 +68,7 @@ impl JournalState {
         match self {
             Self::Project(state) => state.head = Some(head),
             Self::Thread(state) => state.head = Some(head),
+            Self::Tenant(state) => state.head = Some(head),
         }
     }
 
@@ -71,6 +76,7 @@ impl JournalState {
         match self {
             Self::Project(state) => state.evolve(event),
             Self::Thread(state) => state.evolve(event),
+            Self::Tenant(state) => state.evolve(event),
         }
     }
 
@@ -78,6 +84,7 @@ impl JournalState {
         match self {
             Self::Project(state) => state.decide(ProjectId::from_bits(space.bits()), input),
             Self::Thread(state) => state.decide(ThreadId::from_bits(space.bits()), input),
+            Self::Tenant(state) => state.decide(space.tenant(), input),
         }
     }
 
@@ -105,6 +112,7 @@ impl JournalState {
         match self {
             Self::Project(state) => card::of_project(state),
             Self::Thread(state) => card::of_thread(state),
+            Self::Tenant(state) => Ok(card::of_tenant(state)),
         }
     }
 
@@ -112,6 +120,7 @@ impl JournalState {
         match self {
             Self::Project(state) => state.weight(),
             Self::Thread(state) => state.weight(),
+            Self::Tenant(state) => state.weight(),
         }
     }
 
@@ -125,10 +134,15 @@ impl JournalState {
         if let Self::Project(state) = self { Ok(state) } else { Err(wrong_journal()) }
     }
 
+    /// The state of a tenant; another's journal is the wrong one.
+    pub(crate) fn as_tenant(&self) -> Result<&TenantState> {
+        if let Self::Tenant(state) = self { Ok(state) } else { Err(wrong_journal()) }
+    }
+
     /// The project of a thread, once the thread exists.
     pub(crate) fn project_of_thread(&self) -> Option<ProjectId> {
         match self {
-            Self::Project(_) => None,
+            Self::Project(_) | Self::Tenant(_) => None,
             Self::Thread(state) => state.thread.as_deref().map(|t| t.project),
         }
     }
@@ -156,6 +170,7 @@ impl JournalState {
         let kind = match image.state {
             Self::Project(_) => SpaceKind::Project,
             Self::Thread(_) => SpaceKind::Thread,
+            Self::Tenant(_) => SpaceKind::Tenant,
         };
         (image.level == SNAPSHOT_LEVEL
             && kind == space.kind()

@@ -140,7 +140,7 @@ fn hostile_tenants_never_meet() {
     block_on(async {
         let journal = open_in(&folder).await;
         for tenant in &tenants {
-            for kind in [SpaceKind::Project, SpaceKind::Thread] {
+            for kind in SpaceKind::ALL {
                 let space = of(tenant, kind);
                 assert_eq!(head(&journal, &space).await, None);
                 append(&journal, &space, None, &space.to_string()).await;
@@ -149,7 +149,7 @@ fn hostile_tenants_never_meet() {
         journal.close().await.unwrap();
         let journal = open_in(&folder).await;
         for tenant in &tenants {
-            for kind in [SpaceKind::Project, SpaceKind::Thread] {
+            for kind in SpaceKind::ALL {
                 let space = of(tenant, kind);
                 assert_eq!(bodies(&journal, &space).await, [space.to_string()]);
                 let query =

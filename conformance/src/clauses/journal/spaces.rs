@@ -29,12 +29,12 @@ fn tenant(text: &str) -> TenantId {
 fn spaces() -> Vec<Space> {
     let mut all = Vec::new();
     for name in hostile::tenants() {
-        for kind in [SpaceKind::Project, SpaceKind::Thread] {
+        for kind in SpaceKind::ALL {
             all.push(Space::new(tenant(&name), kind, 1));
         }
     }
     for bits in hostile::BITS.into_iter().filter(|bits| *bits != 1) {
-        for kind in [SpaceKind::Project, SpaceKind::Thread] {
+        for kind in SpaceKind::ALL {
             all.push(Space::new(tenant("acme"), kind, bits));
         }
     }
@@ -87,7 +87,7 @@ async fn apart(journal: &dyn Journal, ends: &BTreeMap<Space, Option<Position>>) 
     }
     let tenants: BTreeSet<_> = ends.keys().map(Space::tenant).collect();
     for tenant in tenants {
-        for kind in [SpaceKind::Project, SpaceKind::Thread] {
+        for kind in SpaceKind::ALL {
             let query = ListQuery {
                 tenant: tenant.clone(),
                 kind,

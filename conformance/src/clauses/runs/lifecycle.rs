@@ -152,7 +152,7 @@ async fn given(
         refused(again, ErrorKind::Precondition);
     }
     let derived = RunId::new(thread, 77).to_string().replacen("run_", "ext_", 1);
-    for id in [String::new(), "x".repeat(129), "a\nb".into(), derived] {
+    for id in [String::new(), "x".repeat(513), "a\nb".into(), derived] {
         harmless(store, caller, thread, ErrorKind::Invalid, start(other, &id)).await;
     }
     // Another thread is another matter.

@@ -5,10 +5,13 @@ use std::{sync::Arc, time::Duration};
 use sessile_core::{
     ErrorKind, Key, Result,
     command::ThreadOutcome,
-    command::{Append, NewSession, NewThread, SessionCommand, SessionOutcome, ThreadCommand},
+    command::{
+        Append, Created, NewProject, NewSession, NewThread, SessionCommand, SessionOutcome,
+        ThreadCommand,
+    },
     id::SessionId,
     journal::Journal,
-    model::{NewEntry, ProjectConfig, Role},
+    model::{NewEntry, Role},
     store::Store,
 };
 
@@ -51,22 +54,24 @@ impl Scenario {
             let _same = predict(&mut model, &sent, Some(&got));
             Ok::<_, String>(got)
         };
-        let (name, config) = ("project".into(), ProjectConfig::default());
-        let created = send(1, ThreadCommand::CreateProject { name, config }.into()).await?;
-        let Outcome::Thread(ThreadOutcome::ProjectCreated(project)) = created else {
+        let project = NewProject::named("project");
+        let created = send(1, ThreadCommand::CreateProject { project }.into()).await?;
+        let Outcome::Thread(ThreadOutcome::ProjectCreated(Created { id: project, .. })) = created
+        else {
             return Err(format!("a project was asked for, not {created:?}"));
         };
         let thread = NewThread::titled("thread");
         let created = send(2, ThreadCommand::CreateThread { project, thread }.into()).await?;
-        let Outcome::Thread(ThreadOutcome::ThreadCreated(thread)) = created else {
+        let Outcome::Thread(ThreadOutcome::ThreadCreated(Created { id: thread, .. })) = created
+        else {
             return Err(format!("a thread was asked for, not {created:?}"));
         };
         let session = NewSession::named("session");
         let created = send(3, SessionCommand::CreateSession { thread, session }.into()).await?;
-        let Outcome::Session(SessionOutcome::SessionCreated(session, _)) = created else {
+        let Outcome::Session(SessionOutcome::SessionCreated(session)) = created else {
             return Err(format!("a session was asked for, not {created:?}"));
         };
-        Ok(Self { open: Arc::clone(open), disk, journal, store, model, session, n: 3 })
+        Ok(Self { open: Arc::clone(open), disk, journal, store, model, session: session.id, n: 3 })
     }
 
     /// The next append: of this many bytes.

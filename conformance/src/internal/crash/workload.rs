@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Duration};
 use sessile_core::{
     Caller, Error, Key, Result, Timestamp,
     command::{
-        Append, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, SessionCommand,
-        SessionOutcome, ThreadCommand, ThreadOutcome, UpdateEdge, UpdateProject, UpdateSession,
-        UpdateThread,
+        Append, LinkSessions, NewProject, NewRun, NewSession, NewSubSession, NewThread,
+        SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome, UpdateEdge, UpdateProject,
+        UpdateSession, UpdateThread,
     },
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, UserId, Version},
     journal::Journal,
-    model::{Actor, NewEntry, ProjectConfig, Role, RunOutcome, Tokens, Usage},
+    model::{Actor, NewEntry, Role, RunOutcome, Tokens, Usage},
     store::{SessionStore, Store, StoreOptions, ThreadStore},
 };
 
@@ -82,11 +82,17 @@ struct Created {
 impl Created {
     fn learn(&mut self, outcome: &Outcome) {
         match outcome {
-            Outcome::Thread(ThreadOutcome::ProjectCreated(id)) => self.projects.push(*id),
-            Outcome::Thread(ThreadOutcome::ThreadCreated(id)) => self.threads.push(*id),
-            Outcome::Session(SessionOutcome::SessionCreated(id, edge)) => {
-                self.sessions.push(*id);
-                self.edges.extend(*edge);
+            Outcome::Thread(ThreadOutcome::ProjectCreated(made)) => self.projects.push(made.id),
+            Outcome::Thread(ThreadOutcome::ThreadCreated(made)) => self.threads.push(made.id),
+            Outcome::Thread(ThreadOutcome::ThreadBegun(begun)) => {
+                self.threads.push(begun.thread.id);
+                self.sessions.push(begun.session.id);
+                self.entries.extend(begun.session.appended.iter().flat_map(|said| said.entries()));
+            }
+            Outcome::Session(SessionOutcome::SessionCreated(made)) => {
+                self.sessions.push(made.id);
+                self.edges.extend(made.edge);
+                self.entries.extend(made.appended.iter().flat_map(|said| said.entries()));
             }
             Outcome::Session(SessionOutcome::Linked(edge)) => self.edges.push(*edge),
             Outcome::Session(SessionOutcome::RunStarted(run)) => self.runs.push(*run),
@@ -122,6 +128,14 @@ fn says(session: SessionId, texts: impl IntoIterator<Item = String>) -> Command 
     SessionCommand::Append { session, append: Append::from(entries) }.into()
 }
 
+fn begin(made: &Created, words: &str) -> (Caller, Command) {
+    let project = made.projects[0];
+    let thread = NewThread::titled("begun").with_external_id("chat");
+    let session = NewSession::named("main").with_external_id("main");
+    let session = session.with_turn([NewEntry::text(Role::User, words)]);
+    (ada(), ThreadCommand::BeginThread { project, thread, session }.into())
+}
+
 fn text(n: usize, bytes: usize) -> String {
     format!("{n} ").repeat(bytes / 2).chars().take(bytes).collect()
 }
@@ -129,8 +143,8 @@ fn text(n: usize, bytes: usize) -> String {
 /// The rounds: what is in one is sent at once.
 const ROUNDS: &[&[Step]] = &[
     &[|_| {
-        let (name, config) = ("project".into(), ProjectConfig::default());
-        (ada(), ThreadCommand::CreateProject { name, config }.into())
+        let project = NewProject::named("project");
+        (ada(), ThreadCommand::CreateProject { project }.into())
     }],
     &[|m| {
         let thread = NewThread::titled("thread").with_label("title", "a");
@@ -155,8 +169,8 @@ const ROUNDS: &[&[Step]] = &[
         |m| (ada(), says(m.sessions[2], ["of the child".to_owned()])),
     ],
     &[|_| {
-        let (name, config) = ("of another tenant".into(), ProjectConfig::default());
-        (caller(TENANTS[1]), ThreadCommand::CreateProject { name, config }.into())
+        let project = NewProject::named("of another tenant");
+        (caller(TENANTS[1]), ThreadCommand::CreateProject { project }.into())
     }],
     &[|m| {
         let thread = NewThread::titled("of another tenant");
@@ -255,11 +269,16 @@ const ROUNDS: &[&[Step]] = &[
         (ada(), ThreadCommand::UpdateProject { project, expected, update }.into())
     }],
     &[|_| {
-        let (name, config) = ("to be deleted".into(), ProjectConfig::default());
-        (ada(), ThreadCommand::CreateProject { name, config }.into())
+        let project = NewProject::named("to be deleted");
+        (ada(), ThreadCommand::CreateProject { project }.into())
     }],
     &[|m| (ada(), ThreadCommand::ArchiveProject { project: m.projects[2] }.into())],
     &[|m| (ada(), ThreadCommand::DeleteProject { project: m.projects[2] }.into())],
+    // Under an external id: made, deleted, made again.
+    &[|m| begin(m, "first words")],
+    &[|m| begin(m, "said once only")],
+    &[|m| (ada(), ThreadCommand::PurgeThread { thread: m.threads[3] }.into())],
+    &[|m| begin(m, "first words of another")],
     &[
         |m| (ada(), says(m.sessions[0], ["one of three".to_owned()])),
         |m| (ada(), says(m.sessions[2], ["two of three".to_owned()])),

@@ -49,7 +49,7 @@ impl ReferenceStateMachine for Shape {
 
     fn apply(mut shape: Self, step: &Step) -> Self {
         let count = match step {
-            Step::Do(_, Act::CreateThread { .. }) => &mut shape.threads,
+            Step::Do(_, Act::CreateThread { .. } | Act::BeginThread { .. }) => &mut shape.threads,
             Step::Do(_, Act::CreateSession { .. }) => &mut shape.sessions,
             Step::Do(_, Act::StartRun { .. }) => &mut shape.runs,
             _ => return shape,
@@ -110,6 +110,11 @@ fn maybe<T: std::fmt::Debug + Clone + 'static>(it: BoxedStrategy<T>) -> BoxedStr
     prop::option::weighted(0.3, it).boxed()
 }
 
+/// An external id of a project, a thread or a session.
+fn name() -> BoxedStrategy<Option<u8>> {
+    maybe((0..6_u8).boxed())
+}
+
 fn under() -> BoxedStrategy<Under> {
     (pick(), maybe(pick()), 0..12_u8, maybe(text()))
         .prop_map(|(parent, run, modes, purpose)| Under { parent, run, modes, purpose })
@@ -140,7 +145,9 @@ fn state() -> BoxedStrategy<Act> {
 
 fn projects() -> BoxedStrategy<Act> {
     prop_oneof![
-        4 => (text(), 0..4_u8).prop_map(|(name, caps)| Act::CreateProject { name, caps }),
+        4 => (text(), 0..4_u8, name()).prop_map(
+            |(name, caps, external_id)| Act::CreateProject { name, caps, external_id }
+        ),
         4 => (pick(), expected(), maybe(text()), maybe((0..4_u8).boxed())).prop_map(
             |(project, expected, name, caps)| Act::UpdateProject { project, expected, name, caps }
         ),
@@ -153,8 +160,14 @@ fn projects() -> BoxedStrategy<Act> {
 
 fn threads() -> BoxedStrategy<Act> {
     prop_oneof![
-        5 => (pick(), text(), values())
-            .prop_map(|(project, title, state)| Act::CreateThread { project, title, state }),
+        5 => (pick(), text(), name(), values()).prop_map(
+            |(project, title, external_id, state)|
+                Act::CreateThread { project, title, external_id, state }
+        ),
+        3 => (pick(), text(), name(), name(), prop::collection::vec(text(), 0..3), values()).prop_map(
+            |(project, title, external_id, session, texts, state)|
+                Act::BeginThread { project, title, external_id, session, texts, state }
+        ),
         3 => (pick(), expected(), maybe(text()), maybe(text())).prop_map(
             |(thread, expected, title, labels)| Act::UpdateThread { thread, expected, title, labels }
         ),
@@ -171,14 +184,18 @@ fn threads() -> BoxedStrategy<Act> {
 
 fn create_session() -> BoxedStrategy<Act> {
     let task = maybe((0..4_u8).boxed());
-    (pick(), maybe(text()), task, prop::bool::weighted(0.2), maybe(under()), values())
-        .prop_map(|(thread, name, task, owned, under, state)| Act::CreateSession {
+    let texts = prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(text(), 0..3)];
+    let begin = (name(), texts, values());
+    (pick(), maybe(text()), task, prop::bool::weighted(0.2), maybe(under()), begin)
+        .prop_map(|(thread, name, task, owned, under, begin)| Act::CreateSession {
             thread,
             name,
             task,
             owned,
             under,
-            state,
+            external_id: begin.0,
+            texts: begin.1,
+            state: begin.2,
         })
         .boxed()
 }

@@ -23,17 +23,23 @@ pub(super) struct Known {
 impl Known {
     pub(super) fn learn_thread(&mut self, outcome: &ThreadOutcome) {
         match outcome {
-            ThreadOutcome::ProjectCreated(id) => add(&mut self.projects, *id),
-            ThreadOutcome::ThreadCreated(id) => add(&mut self.threads, *id),
+            ThreadOutcome::ProjectCreated(made) => add(&mut self.projects, made.id),
+            ThreadOutcome::ThreadCreated(made) => add(&mut self.threads, made.id),
+            ThreadOutcome::ThreadBegun(begun) => {
+                add(&mut self.threads, begun.thread.id);
+                self.learn_session(&SessionOutcome::SessionCreated(begun.session));
+            }
             _ => {}
         }
     }
 
     pub(super) fn learn_session(&mut self, outcome: &SessionOutcome) {
         match outcome {
-            SessionOutcome::SessionCreated(id, edge) => {
-                add(&mut self.sessions, *id);
-                edge.iter().for_each(|edge| add(&mut self.edges, *edge));
+            SessionOutcome::SessionCreated(made) => {
+                add(&mut self.sessions, made.id);
+                made.edge.iter().for_each(|edge| add(&mut self.edges, *edge));
+                let said = made.appended.iter().flat_map(|said| said.entries());
+                said.for_each(|entry| add(&mut self.entries, entry));
             }
             SessionOutcome::Linked(edge) => add(&mut self.edges, *edge),
             SessionOutcome::RunStarted(run) => add(&mut self.runs, *run),

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use sessile_core::{
     command::{
-        Append, Expect, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, SessionCommand,
-        StateChange, StateScope, ThreadCommand, UpdateEdge, UpdateProject, UpdateSession,
-        UpdateThread,
+        Append, Expect, LinkSessions, NewProject, NewRun, NewSession, NewSubSession, NewThread,
+        SessionCommand, StateChange, StateScope, ThreadCommand, UpdateEdge, UpdateProject,
+        UpdateSession, UpdateThread,
     },
     id::{SessionId, Version},
     json::Json,
@@ -102,6 +102,27 @@ fn modes(n: u8) -> (SubSessionKind, FailureMode, CompletionMode) {
     )
 }
 
+/// External ids that are soon taken, one that is refused, and one as long as can be.
+fn name(n: u8) -> String {
+    match n {
+        0 => "\u{1}".to_owned(),
+        1 => "\u{e9}/\"".repeat(128),
+        n => format!("chat {n}/{n}"),
+    }
+}
+
+fn new_thread(title: Text, external_id: Option<u8>, state: &[(u8, u8)]) -> NewThread {
+    NewThread {
+        external_id: external_id.map(name),
+        state: initial(state),
+        ..NewThread::titled(text(title)).with_label("title", text(title))
+    }
+}
+
+fn entries(texts: &[Text]) -> Vec<NewEntry> {
+    texts.iter().map(|n| NewEntry::text(Role::User, text(*n))).collect()
+}
+
 impl Names<'_> {
     fn under(&self, under: &Under, near: sessile_core::id::ThreadId) -> NewSubSession {
         let parent = self.session(under.parent, Some(near));
@@ -129,8 +150,12 @@ impl Names<'_> {
     fn thread_act(&self, act: &Act) -> Option<ThreadCommand> {
         let tenant = self.model.tenants.get(&self.caller.tenant);
         Some(match act {
-            Act::CreateProject { name, caps } => {
-                ThreadCommand::CreateProject { name: text(*name), config: config(*caps) }
+            Act::CreateProject { name: n, caps, external_id } => {
+                let project = NewProject {
+                    external_id: external_id.map(name),
+                    ..NewProject::named(text(*n)).with_config(config(*caps))
+                };
+                ThreadCommand::CreateProject { project }
             }
             Act::UpdateProject { project, expected, name, caps } => {
                 let project = self.project(*project);
@@ -141,13 +166,24 @@ impl Names<'_> {
             Act::ArchiveProject(p) => ThreadCommand::ArchiveProject { project: self.project(*p) },
             Act::ReopenProject(p) => ThreadCommand::ReopenProject { project: self.project(*p) },
             Act::DeleteProject(p) => ThreadCommand::DeleteProject { project: self.project(*p) },
-            Act::CreateThread { project, title, state } => ThreadCommand::CreateThread {
-                project: self.project(*project),
-                thread: NewThread {
+            Act::CreateThread { project, title, external_id, state } => {
+                ThreadCommand::CreateThread {
+                    project: self.project(*project),
+                    thread: new_thread(*title, *external_id, state),
+                }
+            }
+            Act::BeginThread { project, title, external_id, session, texts, state } => {
+                let session = NewSession {
+                    external_id: session.map(name),
                     state: initial(state),
-                    ..NewThread::titled(text(*title)).with_label("title", text(*title))
-                },
-            },
+                    ..NewSession::named(text(*title)).with_turn(entries(texts))
+                };
+                ThreadCommand::BeginThread {
+                    project: self.project(*project),
+                    thread: new_thread(*title, *external_id, state),
+                    session,
+                }
+            }
             Act::UpdateThread { thread, expected, title, labels } => {
                 let thread = self.thread(*thread);
                 let right = tenant.and_then(|t| t.threads.get(&thread)).map_or(1, |t| t.version);
@@ -179,13 +215,24 @@ impl Names<'_> {
             )
         };
         match act {
-            Act::CreateSession { thread, name, task: named, owned, under, state } => {
+            Act::CreateSession {
+                thread,
+                name: n,
+                task: named,
+                owned,
+                under,
+                external_id,
+                texts,
+                state,
+            } => {
                 let thread = self.thread(*thread);
                 let parent = under.as_ref().map(|under| self.under(under, thread));
                 let above = parent.as_ref().map(|edge| edge.parent);
                 let session = NewSession {
-                    name: name.map(text),
-                    labels: name.map_or_else(Labels::new, |n| Labels::new().with("n", text(n))),
+                    external_id: external_id.map(name),
+                    turn: entries(texts),
+                    name: n.map(text),
+                    labels: n.map_or_else(Labels::new, |n| Labels::new().with("n", text(n))),
                     task: named.map(task),
                     actor: owned.then(|| self.caller.actor.clone()),
                     parent,

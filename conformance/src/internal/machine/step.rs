@@ -89,6 +89,7 @@ pub enum Act {
     CreateProject {
         name: Text,
         caps: u8,
+        external_id: Option<u8>,
     },
     UpdateProject {
         project: Pick,
@@ -102,6 +103,15 @@ pub enum Act {
     CreateThread {
         project: Pick,
         title: Text,
+        external_id: Option<u8>,
+        state: Vec<(u8, u8)>,
+    },
+    BeginThread {
+        project: Pick,
+        title: Text,
+        external_id: Option<u8>,
+        session: Option<u8>,
+        texts: Vec<Text>,
         state: Vec<(u8, u8)>,
     },
     UpdateThread {
@@ -125,6 +135,8 @@ pub enum Act {
         task: Option<u8>,
         owned: bool,
         under: Option<Under>,
+        external_id: Option<u8>,
+        texts: Vec<Text>,
         state: Vec<(u8, u8)>,
     },
     UpdateSession {

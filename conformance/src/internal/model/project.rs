@@ -6,7 +6,10 @@ use sessile_core::{
     Caller, Error,
     ErrorKind::{Capacity, NotFound, Precondition},
     Timestamp,
-    command::{SessionOutcome, ThreadCommand, ThreadOutcome, UpdateProject, UpdateThread},
+    command::{
+        Begun, Created, NewSession, NewThread, SessionOutcome, ThreadCommand, ThreadOutcome,
+        UpdateProject, UpdateThread,
+    },
     error::{Closure, Counter, Subject, ThreadAction},
     id::{EntryId, ProjectId, ThreadId, Version},
     model::{Actor, ProjectStatus, SessionSample, ThreadStatus},
@@ -14,6 +17,7 @@ use sessile_core::{
 
 use super::{
     KeyedHistory, Model, Predicted, Refusal,
+    facts::Facts,
     keys::{self, Keys},
     state::*,
     valid,
@@ -63,10 +67,17 @@ impl Model {
                 tenant.projects.remove(project);
                 Ok(ThreadOutcome::Deleted)
             }
+            ThreadCommand::CreateThread { project, thread, .. }
+            | ThreadCommand::BeginThread { project, thread, .. }
+                if thread.external_id.is_some() =>
+            {
+                self.create_named_thread(caller, *project, command, now, actual)
+            }
             ThreadCommand::UpdateProject { project, .. }
             | ThreadCommand::ArchiveProject { project }
             | ThreadCommand::ReopenProject { project }
-            | ThreadCommand::CreateThread { project, .. } => {
+            | ThreadCommand::CreateThread { project, .. }
+            | ThreadCommand::BeginThread { project, .. } => {
                 let known = self
                     .tenant(&caller.tenant)
                     .projects
@@ -143,28 +154,37 @@ impl Model {
         now: Timestamp,
         actual: Option<&ThreadOutcome>,
     ) -> Predicted<ThreadOutcome> {
-        let ThreadCommand::CreateProject { name, config } = command else { unreachable!() };
-        if let Some((first, id)) =
+        let ThreadCommand::CreateProject { project: new } = command else { unreachable!() };
+        let created = |id| ThreadOutcome::ProjectCreated(Created { id, created: true });
+        if new.external_id.is_some() {
+            let mut projects = self.tenant(&caller.tenant).projects.iter();
+            if let Some((id, known)) = projects.find(|(_, p)| p.external_id == new.external_id) {
+                let first = known.keys.known(caller.key.as_ref(), command)?;
+                let there = ThreadOutcome::ProjectCreated(Created { id: *id, created: false });
+                return Ok(first.unwrap_or(there));
+            }
+        } else if let Some((first, id)) =
             caller.key.as_ref().and_then(|key| self.tenant(&caller.tenant).project_keys.get(key))
         {
             return if first == command {
-                Ok(ThreadOutcome::ProjectCreated(*id))
+                Ok(created(*id))
             } else {
                 Err(keys::reused(caller.key.as_ref().expect("a slot comes of a key")))
             };
         }
         let id = match actual {
-            Some(ThreadOutcome::ProjectCreated(id)) => *id,
-            _ => return Ok(ThreadOutcome::ProjectCreated(ProjectId::from_bits(0))),
+            Some(ThreadOutcome::ProjectCreated(made)) => made.id,
+            _ => return Ok(created(ProjectId::from_bits(0))),
         };
         self.mint(id.bits(), id.tag(), caller);
         let mut keys = Keys::default();
-        let outcome = ThreadOutcome::ProjectCreated(id);
+        let outcome = created(id);
         keys.remember(caller.key.as_ref(), command.clone(), outcome);
         let project = Project {
-            name: name.clone(),
+            external_id: new.external_id.clone(),
+            name: new.name.clone(),
             status: ProjectStatus::Open,
-            config: config.clone(),
+            config: new.config.clone(),
             created_at: now,
             updated_at: now,
             version: 1,
@@ -174,7 +194,7 @@ impl Model {
         };
         let tenant = self.tenant(&caller.tenant);
         tenant.projects.insert(id, project);
-        if let Some(key) = caller.key.clone() {
+        if let Some(key) = caller.key.clone().filter(|_| new.external_id.is_none()) {
             tenant.project_keys.insert(key, (command.clone(), id));
         }
         Ok(outcome)
@@ -212,54 +232,162 @@ impl Model {
             ThreadCommand::ArchiveProject { .. } | ThreadCommand::ReopenProject { .. } => {
                 Ok(ThreadOutcome::Changed(project.version))
             }
-            ThreadCommand::CreateThread { thread: new, .. } => {
-                if archived {
-                    return Err(closed(Closure::ProjectArchived(id), command.name()));
-                }
-                // Which thread it would have been, nobody knows.
-                let state = KeyedHistory::initial(&new.state);
-                KeyedHistory::default()
-                    .has_room(ThreadId::from_bits(0).into(), &state)
-                    .map_err(|_| Refusal::kind(Capacity))?;
-                project.head += 1;
-                project.last_at = project.last_at.max(now);
-                let thread = match actual {
-                    Some(ThreadOutcome::ThreadCreated(thread)) => *thread,
-                    _ => return Ok(ThreadOutcome::ThreadCreated(ThreadId::from_bits(0))),
-                };
-                self.mint(thread.bits(), thread.tag(), caller);
-                let user = caller.actor.user_id().cloned();
-                let mut begun = Thread {
-                    project: id,
-                    title: new.title.clone(),
-                    labels: new.labels.clone(),
-                    status: ThreadStatus::Open,
-                    created_by: caller.actor.clone(),
-                    created_at: now,
-                    updated_at: now,
-                    version: 1,
-                    head: 1,
-                    sessions: Default::default(),
-                    edges: Default::default(),
-                    runs: Default::default(),
-                    entries: Default::default(),
-                    unread: Default::default(),
-                    erased: Default::default(),
-                    tasks: Default::default(),
-                    keyed: Default::default(),
-                    writers: user.iter().cloned().collect(),
-                    touched: user.into_iter().collect(),
-                    keys: Keys::default(),
-                };
-                if !state.is_empty() {
-                    let version = begun.record(now, &caller.actor);
-                    begun.keyed.change(&state, version);
-                }
-                self.tenant(&caller.tenant).threads.insert(thread, begun);
-                Ok(ThreadOutcome::ThreadCreated(thread))
+            ThreadCommand::CreateThread { .. } | ThreadCommand::BeginThread { .. } => {
+                self.begin(caller, id, command, now, actual)
             }
             _ => unreachable!("no command to a project"),
         }
+    }
+}
+
+impl Model {
+    /// A thread that does not exist, with its first session if it is to have one.
+    fn begin(
+        &mut self,
+        caller: &Caller,
+        id: ProjectId,
+        command: &ThreadCommand,
+        now: Timestamp,
+        actual: Option<&ThreadOutcome>,
+    ) -> Predicted<ThreadOutcome> {
+        let (new, session) = new_thread(command);
+        let max_skew = self.max_skew;
+        let tenant = self.tenant(&caller.tenant);
+        let project = tenant.projects.get_mut(&id).ok_or_else(|| Error::not_found(id))?;
+        if project.status == ProjectStatus::Archived {
+            return Err(closed(Closure::ProjectArchived(id), command.name()));
+        }
+        // Which thread it would have been, nobody knows.
+        let state = KeyedHistory::initial(&new.state);
+        let first = session.map(|session| KeyedHistory::initial(&session.state));
+        for state in [Some(&state), first.as_ref()].into_iter().flatten() {
+            KeyedHistory::default()
+                .has_room(ThreadId::from_bits(0).into(), state)
+                .map_err(|_| Refusal::kind(Capacity))?;
+        }
+        let name = new.external_id.clone();
+        let used = name.is_some_and(|name| !tenant.thread_names.insert((id, name)));
+        project.head += 1 + u64::from(used);
+        project.last_at = project.last_at.max(now);
+        let thread = match actual {
+            Some(ThreadOutcome::ThreadCreated(made)) => made.id,
+            Some(ThreadOutcome::ThreadBegun(begun)) => begun.thread.id,
+            _ => ThreadId::from_bits(0),
+        };
+        let made = Created { id: thread, created: true };
+        let facts = Facts {
+            caller,
+            command: command.name(),
+            now,
+            caps: project.config.clone(),
+            project: id,
+            project_archived: false,
+            max_skew,
+        };
+        let user = caller.actor.user_id().cloned();
+        let mut begun = Thread {
+            project: id,
+            external_id: new.external_id.clone(),
+            title: new.title.clone(),
+            labels: new.labels.clone(),
+            status: ThreadStatus::Open,
+            created_by: caller.actor.clone(),
+            created_at: now,
+            updated_at: now,
+            version: 1,
+            head: 1,
+            sessions: Default::default(),
+            edges: Default::default(),
+            runs: Default::default(),
+            entries: Default::default(),
+            unread: Default::default(),
+            erased: Default::default(),
+            tasks: Default::default(),
+            keyed: Default::default(),
+            writers: user.iter().cloned().collect(),
+            touched: user.into_iter().collect(),
+            keys: Keys::default(),
+        };
+        if !state.is_empty() {
+            let version = begun.record(now, &caller.actor);
+            begun.keyed.change(&state, version);
+        }
+        let outcome = match session {
+            None => ThreadOutcome::ThreadCreated(made),
+            Some(session) => match begun.create(&facts, thread, session)? {
+                SessionOutcome::SessionCreated(session) => {
+                    ThreadOutcome::ThreadBegun(Begun { thread: made, session })
+                }
+                _ => unreachable!("a session is created"),
+            },
+        };
+        if actual.is_none() {
+            return Ok(outcome);
+        }
+        if new.external_id.is_some() {
+            let asked = Any::Thread(command.clone());
+            begun.keys.remember(caller.key.as_ref(), asked, Any::Thread(outcome));
+        }
+        self.mint(thread.bits(), thread.tag(), caller);
+        self.tenant(&caller.tenant).threads.insert(thread, begun);
+        Ok(outcome)
+    }
+
+    /// The thread that has the external id, with its key log; else a new one.
+    fn create_named_thread(
+        &mut self,
+        caller: &Caller,
+        id: ProjectId,
+        command: &ThreadCommand,
+        now: Timestamp,
+        actual: Option<&ThreadOutcome>,
+    ) -> Predicted<ThreadOutcome> {
+        let (new, session) = new_thread(command);
+        let max_skew = self.max_skew;
+        let tenant = self.tenant(&caller.tenant);
+        let named = |t: &Thread| {
+            t.project == id && t.external_id.is_some() && t.external_id == new.external_id
+        };
+        let Some((thread, known)) = tenant.threads.iter_mut().find(|(_, t)| named(t)) else {
+            return self.begin(caller, id, command, now, actual);
+        };
+        let asked = Any::Thread(command.clone());
+        if let Some(Any::Thread(first)) = known.keys.known(caller.key.as_ref(), &asked)? {
+            return Ok(first);
+        }
+        let there = Created { id: *thread, created: false };
+        let Some(session) = session else { return Ok(ThreadOutcome::ThreadCreated(there)) };
+        if known.status == ThreadStatus::Archived {
+            return Err(closed(Closure::ThreadArchived(*thread), command.name()));
+        }
+        let project = tenant.projects.get(&id).ok_or_else(|| Error::not_found(id))?;
+        let facts = Facts {
+            caller,
+            command: command.name(),
+            now,
+            caps: project.config.clone(),
+            project: id,
+            project_archived: project.status == ProjectStatus::Archived,
+            max_skew,
+        };
+        let before = known.head;
+        let SessionOutcome::SessionCreated(session) = known.create(&facts, *thread, session)?
+        else {
+            unreachable!("a session is created");
+        };
+        let outcome = ThreadOutcome::ThreadBegun(Begun { thread: there, session });
+        if known.head > before {
+            known.keys.remember(caller.key.as_ref(), asked, Any::Thread(outcome));
+        }
+        Ok(outcome)
+    }
+}
+
+fn new_thread(command: &ThreadCommand) -> (&NewThread, Option<&NewSession>) {
+    match command {
+        ThreadCommand::CreateThread { thread, .. } => (thread, None),
+        ThreadCommand::BeginThread { thread, session, .. } => (thread, Some(session)),
+        _ => unreachable!("no creation of a thread"),
     }
 }
 

@@ -31,7 +31,7 @@ impl Model {
     pub fn project_value(&self, tenant: &TenantId, id: ProjectId) -> Option<Value> {
         let p = self.tenants.get(tenant)?.projects.get(&id)?;
         Some(json!({
-            "id": id, "tenant": tenant, "name": p.name, "status": p.status, "config": p.config,
+            "id": id, "tenant": tenant, "external_id": p.external_id, "name": p.name, "status": p.status, "config": p.config,
             "created_at": p.created_at, "updated_at": p.updated_at, "version": p.version,
         }))
     }
@@ -40,7 +40,7 @@ impl Model {
     pub fn thread_value(&self, tenant: &TenantId, id: ThreadId) -> Option<Value> {
         let t = self.tenants.get(tenant)?.threads.get(&id)?;
         Some(json!({
-            "id": id, "tenant": tenant, "project": t.project, "title": t.title, "labels": t.labels, "status": t.status,
+            "id": id, "tenant": tenant, "project": t.project, "external_id": t.external_id, "title": t.title, "labels": t.labels, "status": t.status,
             "created_by": t.created_by, "created_at": t.created_at, "updated_at": t.updated_at,
             "version": t.version, "head": t.head, "sessions": t.sessions.len(),
         }))
@@ -50,7 +50,7 @@ impl Model {
     pub fn thread_row(&self, tenant: &TenantId, id: ThreadId) -> Option<Value> {
         let t = self.tenants.get(tenant)?.threads.get(&id)?;
         Some(json!({
-            "id": id, "project": t.project, "title": t.title, "labels": t.labels, "status": t.status,
+            "id": id, "project": t.project, "external_id": t.external_id, "title": t.title, "labels": t.labels, "status": t.status,
             "created_at": t.created_at, "updated_at": t.updated_at, "head": t.head,
             "sessions": t.sessions.len(), "totals": t.roll_up(|_| true).totals,
         }))
@@ -62,7 +62,7 @@ impl Model {
         let s = t.sessions.get(&v)?;
         let log = t.entries.values().filter(|e| e.session == v).count();
         Some(json!({
-            "id": session_id(id, v), "tenant": tenant, "project": t.project, "thread": id, "name": s.name,
+            "id": session_id(id, v), "tenant": tenant, "project": t.project, "thread": id, "external_id": s.external_id, "name": s.name,
             "labels": s.labels, "task": s.task, "status": s.status, "current_actor": s.actor,
             "previous_actors": [], "owner_version": 0, "parent": t.above(v).map(|(e, _)| edge_id(id, e)),
             "depth": t.ancestry(v).len() - 1, "entries": log, "tail": t.tail(v),
@@ -79,7 +79,7 @@ impl Thread {
         let tail = self.tail(v);
         let open_run = self.live_runs(v).map(|(v, _)| RunId::new(id, v)).last();
         json!({
-            "id": session_id(id, v), "name": s.name, "labels": s.labels, "task": s.task, "status": s.status,
+            "id": session_id(id, v), "external_id": s.external_id, "name": s.name, "labels": s.labels, "task": s.task, "status": s.status,
             "actor": s.actor, "parent": self.above(v).map(|(_, e)| session_id(id, e.parent)),
             "depth": self.ancestry(v).len() - 1, "entries": log,
             "last_entry": (tail > 0).then(|| EntryId::new(id, tail)), "open_run": open_run,

@@ -4,10 +4,12 @@ use sessile_core::{
     Caller, Error,
     ErrorKind::{Fenced, NotFound, Precondition},
     Timestamp,
-    command::{Append, Appended, Expect, NewSession, SessionCommand, SessionOutcome},
+    command::{
+        Append, Appended, CreatedSession, Expect, NewSession, SessionCommand, SessionOutcome,
+    },
     error::{Closure, Counter},
-    id::{EntryId, RunId, SessionId, ThreadId, Version},
-    model::{ProjectStatus, SessionStatus, SubSessionStatus, ThreadStatus},
+    id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
+    model::{NewEntry, ProjectStatus, SessionStatus, SubSessionStatus, ThreadStatus},
 };
 
 use super::{
@@ -219,7 +221,7 @@ impl Thread {
         }
     }
 
-    fn create(
+    pub(super) fn create(
         &mut self,
         facts: &Facts<'_>,
         id: ThreadId,
@@ -227,6 +229,20 @@ impl Thread {
     ) -> Predicted<SessionOutcome> {
         if facts.project_archived {
             return Err(closed(Closure::ProjectArchived(facts.project), facts.command));
+        }
+        if let Some((v, _)) = self
+            .sessions
+            .iter()
+            .find(|(_, s)| s.external_id.is_some() && s.external_id == new.external_id)
+        {
+            let above = self.above(*v);
+            if let Some(edge) = &new.parent
+                && above.map(|(_, above)| above.parent) != Some(edge.parent.version())
+            {
+                return Err(Precondition.into());
+            }
+            let edge = above.map(|(edge, _)| edge_id(id, edge));
+            return Ok(made(session_id(id, *v), false, edge, None));
         }
         if let Some(edge) = &new.parent {
             self.parent_exists(id, edge)?;
@@ -240,8 +256,14 @@ impl Thread {
         }
         let state = KeyedHistory::initial(&new.state);
         KeyedHistory::default().has_room(session_id(id, self.head + 1).into(), &state)?;
+        for entry in &new.turn {
+            if let Some(refusal) = valid::too_large(valid::weight(&entry.message.parts)) {
+                return Err(refusal);
+            }
+        }
         let version = self.record(facts.now, &facts.caller.actor);
         let session = Session {
+            external_id: new.external_id.clone(),
             name: new.name.clone(),
             labels: new.labels.clone(),
             task: new.task.clone(),
@@ -260,7 +282,37 @@ impl Thread {
             edge_id(id, self.insert_edge(facts, version, edge, SubSessionStatus::Pending))
         });
         self.write_state(facts, session_id(id, version).into(), &state);
-        Ok(SessionOutcome::SessionCreated(session_id(id, version), edge))
+        let appended =
+            (!new.turn.is_empty()).then(|| self.push_entries(facts, id, version, &new.turn));
+        Ok(made(session_id(id, version), true, edge, appended))
+    }
+
+    /// Puts entries at the end of a session's log.
+    fn push_entries(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        v: Version,
+        entries: &[NewEntry],
+    ) -> Appended {
+        let first = EntryId::new(id, self.head + 1);
+        for entry in entries {
+            let version = self.record_in(v, facts.now, facts.caller);
+            let actor = entry.actor.clone().unwrap_or_else(|| facts.caller.actor.clone());
+            self.touched.extend(actor.user_id().cloned());
+            self.writers
+                .extend(facts.caller.actor.user_id().filter(|_| entry.actor.is_none()).cloned());
+            let logged = LoggedEntry {
+                session: v,
+                actor,
+                at: facts.now,
+                run: entry.run,
+                in_reply_to: entry.in_reply_to,
+                message: entry.message.clone(),
+            };
+            self.entries.insert(version, logged);
+        }
+        Appended { first, count: entries.len() as u16 }
     }
 
     fn set_status(
@@ -332,32 +384,24 @@ impl Thread {
         for (of, changes) in states {
             self.keyed(of).expect("it is there").is_expected(of, changes)?;
         }
-        let first = EntryId::new(id, self.head + 1);
-        for entry in &append.entries {
-            let version = self.record_in(v, facts.now, facts.caller);
-            let actor = entry.actor.clone().unwrap_or_else(|| facts.caller.actor.clone());
-            self.touched.extend(actor.user_id().cloned());
-            self.writers
-                .extend(facts.caller.actor.user_id().filter(|_| entry.actor.is_none()).cloned());
-            let logged = LoggedEntry {
-                session: v,
-                actor,
-                at: facts.now,
-                run: entry.run,
-                in_reply_to: entry.in_reply_to,
-                message: entry.message.clone(),
-            };
-            self.entries.insert(version, logged);
-        }
+        let appended = self.push_entries(facts, id, v, &append.entries);
         for (of, changes) in states {
             self.write_state(facts, of, changes);
         }
-        let count = append.entries.len() as u16;
-        Ok(SessionOutcome::Appended(Appended { first, count }))
+        Ok(SessionOutcome::Appended(appended))
     }
 
     /// The version of a session's last entry, 0 when it has none.
     pub fn tail(&self, session: Version) -> Version {
         self.entries.iter().rev().find(|(_, e)| e.session == session).map_or(0, |(v, _)| *v)
     }
+}
+
+fn made(
+    id: SessionId,
+    created: bool,
+    edge: Option<SubSessionId>,
+    appended: Option<Appended>,
+) -> SessionOutcome {
+    SessionOutcome::SessionCreated(CreatedSession::new(id, created, edge, appended))
 }

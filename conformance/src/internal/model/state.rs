@@ -37,12 +37,15 @@ pub struct Tenant {
     pub threads: BTreeMap<ThreadId, Thread>,
     /// What was created under which key: projects have no journal to remember it in before they exist.
     pub(super) project_keys: HashMap<Key, (ThreadCommand, ProjectId)>,
+    /// External ids that a thread of a project ever had: a later one costs a second reservation.
+    pub(super) thread_names: BTreeSet<(ProjectId, String)>,
 }
 
 /// A project.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the fields of the core's own type")]
 pub struct Project {
+    pub external_id: Option<String>,
     pub name: String,
     pub status: ProjectStatus,
     pub config: ProjectConfig,
@@ -71,6 +74,7 @@ pub(super) type AnyOutcome =
 #[allow(missing_docs, reason = "the fields of the core's own type")]
 pub struct Thread {
     pub project: ProjectId,
+    pub external_id: Option<String>,
     pub title: String,
     pub labels: Labels,
     pub status: ThreadStatus,
@@ -101,6 +105,7 @@ pub struct Thread {
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the fields of the core's own type")]
 pub struct Session {
+    pub external_id: Option<String>,
     pub name: Option<String>,
     pub labels: Labels,
     pub task: Option<String>,
@@ -211,7 +216,7 @@ impl Model {
     /// Whether the contract leaves the answer open: the key of a project that was deleted since.
     pub fn forgotten(&self, caller: &Caller, command: &ThreadCommand) -> bool {
         let Some(tenant) = self.tenants.get(&caller.tenant) else { return false };
-        matches!(command, ThreadCommand::CreateProject { .. })
+        matches!(command, ThreadCommand::CreateProject { project } if project.external_id.is_none())
             && caller
                 .key
                 .as_ref()

@@ -6,7 +6,10 @@ use sessile_core::{
     Caller,
     ErrorKind::{Capacity, Invalid, TenantIsolation},
     Key,
-    command::{NewSubSession, SessionCommand, StateChange, StateScope, ThreadCommand},
+    command::{
+        NewSession, NewSubSession, NewThread, SessionCommand, StateChange, StateScope,
+        ThreadCommand,
+    },
     id::{RunId, SessionId, ThreadId},
     model::{Actor, Labels, Part, ProjectConfig},
 };
@@ -96,8 +99,33 @@ impl Check {
         }
     }
 
+    /// 1 to 512 bytes, no control characters.
     fn external_id(&mut self, external_id: Option<&String>) {
-        external_id.iter().for_each(|text| self.outside(text));
+        if let Some(text) = external_id {
+            self.require((1..=512).contains(&text.len()) && !text.chars().any(char::is_control));
+        }
+    }
+
+    fn new_thread(&mut self, thread: &NewThread) {
+        self.external_id(thread.external_id.as_ref());
+        self.text(&thread.title);
+        self.labels(&thread.labels);
+        self.state_keys(thread.state.keys());
+    }
+
+    fn new_session(&mut self, session: &NewSession, caller: &Caller) {
+        self.external_id(session.external_id.as_ref());
+        session.name.iter().for_each(|n| self.text(n));
+        session.task.iter().for_each(|t| self.outside(t));
+        self.labels(&session.labels);
+        self.state_keys(session.state.keys());
+        session.actor.iter().for_each(|a| self.actor(a, caller));
+        session.parent.iter().for_each(|e| self.edge(e, caller));
+        self.require(session.turn.len() <= 1000);
+        for entry in &session.turn {
+            self.require(entry.run.is_none() && entry.in_reply_to.is_none());
+            entry.actor.iter().for_each(|a| self.actor(a, caller));
+        }
     }
 
     fn ttl(&mut self, ttl: Duration) {
@@ -140,9 +168,10 @@ pub(super) fn thread_command(caller: &Caller, command: &ThreadCommand) -> Predic
     check.caller(caller);
     check.require(caller.lease.is_none());
     match command {
-        ThreadCommand::CreateProject { name, config } => {
-            check.text(name);
-            check.config(config);
+        ThreadCommand::CreateProject { project } => {
+            check.external_id(project.external_id.as_ref());
+            check.text(&project.name);
+            check.config(&project.config);
         }
         ThreadCommand::UpdateProject { project, update, .. } => {
             check.tag(project.tag(), caller);
@@ -154,9 +183,13 @@ pub(super) fn thread_command(caller: &Caller, command: &ThreadCommand) -> Predic
         | ThreadCommand::DeleteProject { project } => check.tag(project.tag(), caller),
         ThreadCommand::CreateThread { project, thread } => {
             check.tag(project.tag(), caller);
-            check.text(&thread.title);
-            check.labels(&thread.labels);
-            check.state_keys(thread.state.keys());
+            check.new_thread(thread);
+        }
+        ThreadCommand::BeginThread { project, thread, session } => {
+            check.tag(project.tag(), caller);
+            check.new_thread(thread);
+            check.require(session.parent.is_none());
+            check.new_session(session, caller);
         }
         ThreadCommand::UpdateThread { thread, update, .. } => {
             check.thread(*thread, caller);
@@ -185,12 +218,7 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
         SessionCommand::CreateSession { thread, session } => {
             check.require(session.parent.is_some() || caller.lease.is_none());
             check.thread(*thread, caller);
-            session.name.iter().for_each(|n| check.text(n));
-            session.task.iter().for_each(|t| check.outside(t));
-            check.labels(&session.labels);
-            check.state_keys(session.state.keys());
-            session.actor.iter().for_each(|a| check.actor(a, caller));
-            session.parent.iter().for_each(|e| check.edge(e, caller));
+            check.new_session(session, caller);
         }
         SessionCommand::UpdateSession { session, update, .. } => {
             check.session(*session, caller);

@@ -15,7 +15,7 @@ use crate::{
         describe::{Check, Description, check_count, optional},
     },
     error::{Error, Result},
-    id::{RunId, SessionId, SubSessionId, ThreadId, Version, check_outside},
+    id::{RunId, SessionId, SubSessionId, ThreadId, Version, check_external_id, check_outside},
     model::{RunOutcome, RunStatus, SessionStatus, Usage, check_text},
     rules::thread::run_of_derived,
 };
@@ -151,6 +151,27 @@ const TURN_ENTRIES: usize = 1000;
 /// The longest lease.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+impl NewSession {
+    pub(in crate::command) fn check(&self, check: &mut Check<'_>) -> Result<()> {
+        optional(self.external_id.as_deref(), check_external_id)?;
+        optional(self.name.as_deref(), |name| check_text("name", name))?;
+        optional(self.task.as_deref(), |task| check_outside("task", task))?;
+        self.labels.check()?;
+        check_initial(&self.state)?;
+        if !self.turn.is_empty() {
+            check_count(self.turn.len(), TURN_ENTRIES)?;
+        }
+        if self.turn.iter().any(|entry| entry.run.is_some() || entry.in_reply_to.is_some()) {
+            let reason = "the entries that a session begins with belong to no run and answer none";
+            return Err(Error::invalid("turn", reason));
+        }
+        optional(self.parent.as_ref(), |edge| check.edge(edge))?;
+        check.actor("actor", &self.actor);
+        self.turn.iter().for_each(|entry| check.actor("turn", &entry.actor));
+        Ok(())
+    }
+}
+
 impl SessionCommand {
     /// Checks the command as far as that is possible without state, and tells what its decision needs. What is
     /// malformed comes before what belongs to another tenant.
@@ -161,18 +182,13 @@ impl SessionCommand {
         let spawner = |edge: &NewSubSession| edge.spawned_by_run.map(RunId::version);
         let description = match self {
             Self::CreateSession { thread, session } => {
-                optional(session.name.as_deref(), |name| check_text("name", name))?;
-                optional(session.task.as_deref(), |task| check_outside("task", task))?;
-                session.labels.check()?;
-                optional(session.parent.as_ref(), |edge| check.edge(edge))?;
+                session.check(&mut check)?;
                 if session.parent.is_none() && caller.lease.is_some() {
                     return Err(Error::invalid(
                         "lease",
                         "a session without a parent has no lease yet",
                     ));
                 }
-                check_initial(&session.state)?;
-                check.actor("actor", &session.actor);
                 Description::keyed(*thread)
                     .with_caps()
                     .with_facts(session.parent.as_ref().and_then(spawner))
@@ -221,18 +237,18 @@ impl SessionCommand {
             Self::StartRun { session, run } => {
                 optional(run.task.as_deref(), |task| check_outside("task", task))?;
                 run.labels.check()?;
-                optional(run.external_id.as_deref(), check_external_id)?;
+                optional(run.external_id.as_deref(), check_run_external_id)?;
                 check.run(run.retry_of);
                 of_session(session).with_facts(run.retry_of.map(RunId::version))
             }
             Self::SetRunStatus { run, .. } => of_run(run),
             Self::EndRun { run, echo, .. } => {
-                optional(echo.as_deref(), |echo| check_outside("external_id", echo))?;
+                optional(echo.as_deref(), check_external_id)?;
                 of_run(run)
             }
             Self::BookUsage { run, call, echo, .. } => {
                 check_outside("call", call)?;
-                optional(echo.as_deref(), |echo| check_outside("external_id", echo))?;
+                optional(echo.as_deref(), check_external_id)?;
                 of_run(run)
             }
             Self::ClaimLease { session, ttl } | Self::RenewLease { session, ttl } => {
@@ -260,9 +276,9 @@ impl SessionCommand {
     }
 }
 
-/// An external id that the caller gives (RUN1).
-fn check_external_id(external_id: &str) -> Result<()> {
-    check_outside("external_id", external_id)?;
+/// An external id that the caller gives to a run (RUN1).
+fn check_run_external_id(external_id: &str) -> Result<()> {
+    check_external_id(external_id)?;
     if run_of_derived(external_id).is_some() {
         return Err(Error::invalid(
             "external_id",

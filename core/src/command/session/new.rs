@@ -52,6 +52,10 @@ impl NewSubSession {
 /// A session to create.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NewSession {
+    /// What the agent program knows it by: 1 to 512 bytes, no control characters, unique in the thread. Where a session has
+    /// it already, that one is the answer, unchanged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// Its name, 0 to 256 bytes.
     pub name: Option<String>,
     /// Its labels.
@@ -65,6 +69,9 @@ pub struct NewSession {
     /// What its state begins with, in the same commit: at most 1,024 keys of 1 to 256 bytes, together 256 KiB as JSON.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub state: BTreeMap<String, Json>,
+    /// The entries it begins with, in the same commit; at most 1,000. They belong to no run and answer no entry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub turn: Vec<NewEntry>,
 }
 
 impl NewSession {
@@ -91,6 +98,20 @@ impl NewSession {
     #[must_use]
     pub fn owned_by(mut self, actor: Actor) -> Self {
         self.actor = Some(actor);
+        self
+    }
+
+    /// Under an external id.
+    #[must_use]
+    pub fn with_external_id(mut self, external_id: impl Into<String>) -> Self {
+        self.external_id = Some(external_id.into());
+        self
+    }
+
+    /// With the entries it begins with.
+    #[must_use]
+    pub fn with_turn(mut self, entries: impl IntoIterator<Item = NewEntry>) -> Self {
+        self.turn = entries.into_iter().collect();
         self
     }
 
@@ -219,7 +240,7 @@ pub struct NewRun {
     pub task: Option<String>,
     /// Its labels.
     pub labels: Labels,
-    /// What the agent program knows it by, 1 to 128 bytes, unique in the thread for ever (RUN1); the store mints a UUID
+    /// What the agent program knows it by, 1 to 512 bytes, unique in the thread for ever (RUN1); the store mints a UUID
     /// where it is `None`. The form `ext_` with a run's own id is refused: runs of older releases are known by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,

@@ -1,6 +1,9 @@
 //! What commands inside a thread did.
 
-use crate::id::{EntryId, RunId, SessionId, SubSessionId, Version};
+use crate::{
+    command::CreatedSession,
+    id::{EntryId, RunId, SubSessionId, Version},
+};
 
 /// The entries of one append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +32,7 @@ impl Appended {
 #[non_exhaustive]
 pub enum SessionOutcome {
     /// The session exists; with its edge, if it was created under a parent.
-    SessionCreated(SessionId, Option<SubSessionId>),
+    SessionCreated(CreatedSession),
     /// The edge exists.
     Linked(SubSessionId),
     /// The entries are in the log.

@@ -58,6 +58,8 @@ pub enum RunScope {
 pub enum SessionQuery {
     /// One session.
     Session(SessionId),
+    /// The session of a thread with this external id: from the thread's state, without a scan (XID2).
+    SessionByExternalId(ThreadId, String),
     /// The sessions of a thread, in creation order.
     Sessions(ThreadId, SessionFilter, Paging),
     /// A session, its ancestry and its children, as one snapshot (SUB5).

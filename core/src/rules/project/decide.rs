@@ -2,18 +2,30 @@
 
 use super::state::{ProjectFields, ProjectState};
 use crate::{
-    command::{ThreadCommand, ThreadOutcome, UpdateProject},
+    command::{Created, ThreadCommand, ThreadOutcome, UpdateProject},
     error::{Error, Result},
     id::{ProjectId, ThreadId, Version},
     model::ProjectStatus,
     record::{Body, Event, Lane, ProjectBody},
     rules::decision::{Decision, DecisionInput, Drafts, Reply, Request},
-    rules::thread::{closed_project, require_room_for, stale, wrong_journal},
+    rules::thread::{closed_project, refuse_oversize, require_room_for, stale, wrong_journal},
 };
+
+fn project_created(id: ProjectId, created: bool) -> Reply {
+    Reply::Thread(ThreadOutcome::ProjectCreated(Created { id, created }))
+}
 
 impl ProjectState {
     /// What a call comes to on this state. Pure: the same arguments give the same answer.
     pub(crate) fn decide(&self, id: ProjectId, input: &DecisionInput<'_>) -> Result<Decision> {
+        if let (Request::Thread(ThreadCommand::CreateProject { .. }), Some(fields)) =
+            (&input.call.request, self.project.as_deref())
+            && let (Some(origin), Some(key), Some(call)) =
+                (&fields.origin, &input.caller().key, &input.call.key)
+            && origin.is_of(key, &call.command)?
+        {
+            return Ok(Decision::Answer(project_created(id, true)));
+        }
         if let Some(answer) = input.known(&self.keys)? {
             return Ok(Decision::Answer(match &input.call.request {
                 Request::Reserve { .. } => Reply::Reserved {
@@ -21,15 +33,21 @@ impl ProjectState {
                     version: answer.first,
                     replayed: true,
                 },
-                Request::Thread(ThreadCommand::CreateProject { .. }) => {
-                    Reply::Thread(ThreadOutcome::ProjectCreated(id))
-                }
+                Request::Thread(ThreadCommand::CreateProject { .. }) => project_created(id, true),
                 _ => Reply::thread_changed(answer.first),
             }));
         }
         match &input.call.request {
-            Request::Thread(ThreadCommand::CreateProject { name, config }) => {
-                if self.project.is_some() {
+            Request::Thread(ThreadCommand::CreateProject { project: new }) => {
+                if let Some(fields) = self.project.as_deref() {
+                    if new.external_id.is_some() {
+                        return if fields.external_id == new.external_id {
+                            Ok(Decision::Answer(project_created(id, false)))
+                        } else {
+                            // Not the project of this external id: the id was derived for another.
+                            Err(Error::not_found(id))
+                        };
+                    }
                     // The id of a keyed creation follows from its key; a minted one was minted before, by chance.
                     return Err(match input.caller().key.clone() {
                         Some(key) => Error::KeyReused { key: Box::new(key) },
@@ -37,15 +55,16 @@ impl ProjectState {
                     });
                 }
                 let body = ProjectBody {
-                    name: name.clone(),
-                    config: config.clone(),
+                    external_id: new.external_id.clone(),
+                    name: new.name.clone(),
+                    config: new.config.clone(),
                     by: input.caller().actor.clone(),
                 };
                 self.write(
                     input,
                     Event::ProjectCreated {},
                     Body::Project(body),
-                    Reply::Thread(ThreadOutcome::ProjectCreated(id)),
+                    project_created(id, true),
                 )
             }
             Request::Thread(ThreadCommand::UpdateProject { expected, update, .. }) => {
@@ -93,6 +112,7 @@ impl ProjectState {
         closed_project(id, project.status)?;
         stale(id, expected, project.version)?;
         let body = ProjectBody {
+            external_id: None,
             name: update.name.clone().unwrap_or_else(|| project.name.clone()),
             config: update.config.clone().unwrap_or_else(|| project.config.clone()),
             by: input.caller().actor.clone(),
@@ -139,9 +159,11 @@ impl ProjectState {
         command: &ThreadCommand,
     ) -> Result<Decision> {
         closed_project(id, self.fields(id)?.status)?;
-        if let ThreadCommand::CreateThread { thread: new, .. } = command {
+        if let Some((new, session)) = command.new_thread() {
             require_room_for(thread, &new.state)?;
+            session.map_or(Ok(()), |session| require_room_for(thread, &session.state))?;
         }
+        refuse_oversize(input, id)?;
         let settled = settled.iter().copied().filter(|v| self.unsettled.contains_key(v)).collect();
         let reply = Reply::Reserved { thread, version: self.version() + 1, replayed: false };
         self.write(input, Event::ThreadReserved { thread, settled }, input.caller_body(), reply)

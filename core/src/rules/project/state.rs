@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
+    command::Key,
+    error::{Error, Result},
     id::{ProjectId, TenantId, ThreadId, Version},
     journal::Position,
     model::{Project, ProjectConfig, ProjectStatus},
-    record::{Body, Event},
+    record::{Body, Event, KeyMark},
     rules::decision::Caps,
     rules::event::{EventRecord, Evolved},
-    rules::idempotency::IdempotencyLog,
+    rules::idempotency::{IdempotencyLog, command_hash},
 };
 
 /// Everything a decision about a project looks at: a fold of its records.
@@ -29,6 +31,9 @@ pub(crate) struct ProjectState {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ProjectFields {
+    pub(crate) external_id: Option<String>,
+    /// The key it was created with: remembered as long as the project lives.
+    pub(crate) origin: Option<Origin>,
     pub(crate) name: String,
     pub(crate) config: ProjectConfig,
     pub(crate) status: ProjectStatus,
@@ -37,6 +42,28 @@ pub(crate) struct ProjectFields {
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) version: Version,
+}
+
+/// The key of a creation, with the salt that tells its command from another.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    key: KeyMark,
+    salt: [u8; 16],
+}
+
+impl Origin {
+    /// Whether the project was created with this key; `KeyReused` if that was by another command.
+    pub(crate) fn is_of(&self, key: &Key, command: &str) -> Result<bool> {
+        let mark = key.mark(command_hash(&self.salt, command));
+        if (mark.name, mark.n) != (self.key.name, self.key.n) {
+            return Ok(false);
+        }
+        if mark == self.key {
+            Ok(true)
+        } else {
+            Err(Error::KeyReused { key: Box::new(key.clone()) })
+        }
+    }
 }
 
 impl ProjectState {
@@ -55,6 +82,7 @@ impl ProjectState {
         Some(Project {
             id,
             tenant: tenant.clone(),
+            external_id: fields.external_id.clone(),
             name: fields.name.clone(),
             status: fields.status,
             config: fields.config.clone(),
@@ -87,6 +115,8 @@ impl ProjectState {
                 let body =
                     if let Some(Body::Project(body)) = event.body { Some(body) } else { None };
                 self.project = Some(Arc::new(ProjectFields {
+                    external_id: body.and_then(|b| b.external_id.clone()),
+                    origin: event.key.map(|key| Origin { key, salt: event.salt }),
                     name: body.map(|b| b.name.clone()).unwrap_or_default(),
                     config: body.map(|b| b.config.clone()).unwrap_or_default(),
                     status: ProjectStatus::Open,

@@ -67,12 +67,14 @@ impl ThreadState {
     fn apply(&mut self, event: &EventRecord<'_>) -> Evolved {
         let (version, now) = (event.version, self.last_at);
         match event.event {
-            Event::ThreadCreated { project, .. } => {
+            Event::ThreadCreated { project, reserved } => {
                 let Body::Thread(body) = event.body_or_erased() else {
-                    return self.begin_erased(*project, version);
+                    return self.begin_erased(*project, *reserved, version);
                 };
                 self.thread = Some(Arc::new(ThreadFields {
                     project: *project,
+                    reserved: *reserved,
+                    external_id: body.external_id.as_deref().map(Arc::from),
                     title: body.title.clone(),
                     labels: body.labels.clone(),
                     status: ThreadStatus::Open,
@@ -109,6 +111,12 @@ impl ThreadState {
             Event::SessionCreated {} => {
                 let mut session = SessionState::born(version, now);
                 self.describe(&mut session, event.body);
+                if let Body::Session(body) = event.body_or_erased()
+                    && let Some(external_id) = body.external_id.as_deref().map(Arc::<str>::from)
+                {
+                    self.named_sessions.insert_mut(Arc::clone(&external_id), version);
+                    session.external_id = Some(external_id);
+                }
                 self.sessions.insert_mut(version, Arc::new(session));
                 Ok(())
             }
@@ -213,13 +221,21 @@ impl ThreadState {
             | Event::ProjectReopened {}
             | Event::ProjectDeleting {}
             | Event::ProjectDeleteUndone {}
+            | Event::ExternalIdBound { .. }
             | Event::ThreadReserved { .. } => Err(FOREIGN),
         }
     }
 
-    fn begin_erased(&mut self, project: crate::id::ProjectId, version: Version) -> Evolved {
+    fn begin_erased(
+        &mut self,
+        project: crate::id::ProjectId,
+        reserved: Version,
+        version: Version,
+    ) -> Evolved {
         self.thread = Some(Arc::new(ThreadFields {
             project,
+            reserved,
+            external_id: None,
             title: String::new(),
             labels: Labels::new(),
             status: ThreadStatus::Open,
@@ -386,6 +402,9 @@ impl ThreadState {
             })?;
             self.runs.remove_mut(run);
         }
+        if let Some(external_id) = &session.external_id {
+            self.named_sessions.remove_mut(external_id);
+        }
         self.sessions.remove_mut(&version);
         let weight = session.keyed.as_ref().map_or(0, |keyed| keyed.weight());
         self.keyed_weight = self.keyed_weight.saturating_sub(weight);
@@ -484,6 +503,7 @@ impl ThreadState {
 impl SessionState {
     fn born(version: Version, now: Timestamp) -> Self {
         Self {
+            external_id: None,
             name: None,
             labels: None,
             task: None,

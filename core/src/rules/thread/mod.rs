@@ -10,7 +10,10 @@ mod view;
 
 pub(crate) use state::ThreadState;
 
-pub(crate) use decide::{LONG_REASON, closed_project, require_room_for, stale, wrong_journal};
+pub(crate) use decide::{
+    LONG_REASON, closed_project, refuse_oversize, require_room_for, stale, thread_made,
+    wrong_journal,
+};
 pub(crate) use erased::Erased;
 pub(crate) use external::{derived_external_id, run_of_derived, uuid_v4};
 pub(crate) use view::Reading;

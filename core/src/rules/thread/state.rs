@@ -34,6 +34,8 @@ pub(crate) struct ThreadState {
     pub(crate) last_at: Timestamp,
     pub(crate) thread: Option<Arc<ThreadFields>>,
     pub(crate) sessions: RedBlackTreeMapSync<Version, Arc<SessionState>>,
+    /// The sessions that have an external id, by it.
+    pub(crate) named_sessions: RedBlackTreeMapSync<Arc<str>, Version>,
     pub(crate) edges: RedBlackTreeMapSync<Version, Arc<EdgeState>>,
     /// Live runs only.
     pub(crate) runs: RedBlackTreeMapSync<Version, Arc<RunState>>,
@@ -56,6 +58,9 @@ pub(crate) struct ThreadState {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ThreadFields {
     pub(crate) project: ProjectId,
+    /// The version of its reservation in the project's journal.
+    pub(crate) reserved: Version,
+    pub(crate) external_id: Option<Arc<str>>,
     pub(crate) title: String,
     pub(crate) labels: Labels,
     pub(crate) status: ThreadStatus,
@@ -71,6 +76,7 @@ pub(crate) const USERS: usize = 8;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct SessionState {
+    pub(crate) external_id: Option<Arc<str>>,
     pub(crate) name: Option<Arc<str>>,
     pub(crate) labels: Option<Arc<Labels>>,
     pub(crate) task: Option<Arc<str>>,
@@ -254,6 +260,7 @@ impl ThreadState {
     /// Bytes it takes in memory, about.
     pub(crate) fn weight(&self) -> usize {
         1024 + self.sessions.size() * 512
+            + self.named_sessions.size() * 256
             + self.edges.size() * 384
             + self.runs.iter().map(|(_, r)| 512 + r.calls.size() * 96).sum::<usize>()
             + self.tasks.size() * 384

@@ -38,6 +38,7 @@ impl Reading<'_> {
             id: self.id,
             tenant: self.tenant.clone(),
             project: fields.project,
+            external_id: owned(&fields.external_id),
             title: fields.title.clone(),
             labels: fields.labels.clone(),
             status: fields.status,
@@ -57,6 +58,7 @@ impl Reading<'_> {
             tenant: self.tenant.clone(),
             project: self.state.thread.as_deref()?.project,
             thread: self.id,
+            external_id: owned(&session.external_id),
             name: owned(&session.name),
             labels: labels(&session.labels),
             task: owned(&session.task),
@@ -77,6 +79,7 @@ impl Reading<'_> {
     pub(crate) fn row(&self, version: Version, session: &SessionState) -> SessionRow {
         SessionRow {
             id: SessionId::new(self.id, version),
+            external_id: owned(&session.external_id),
             name: owned(&session.name),
             labels: labels(&session.labels),
             task: owned(&session.task),

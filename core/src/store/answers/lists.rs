@@ -103,6 +103,7 @@ impl StoreInner {
             let journal = self.state(&row.space, caller).await?;
             let state = journal.as_thread()?;
             if let Some(fields) = state.thread.as_deref() {
+                card.external_id = fields.external_id.as_deref().map(str::to_owned);
                 card.title.clone_from(&fields.title);
                 card.labels.clone_from(&fields.labels);
                 card.roll_up.clone_from(&state.roll_up);
@@ -160,6 +161,7 @@ fn project_of_row(caller: &Caller, row: &ListRow) -> Result<Project> {
     Ok(Project {
         id: ProjectId::from_bits(row.space.bits()),
         tenant: caller.tenant.clone(),
+        external_id: card.external_id,
         name: card.name,
         status: card.status,
         config: card.config,
@@ -173,6 +175,7 @@ fn thread_row(row: &ListRow, card: ThreadCard) -> ThreadRow {
     ThreadRow {
         id: ThreadId::from_bits(row.space.bits()),
         project: card.project,
+        external_id: card.external_id,
         title: card.title,
         labels: card.labels,
         status: card.status,

@@ -11,10 +11,11 @@ mod stream_reader;
 mod usage;
 mod verify;
 
-use super::inner::StoreInner;
+use super::{commands::external::External, inner::StoreInner};
 use crate::{
     command::{Caller, SessionAnswer, SessionQuery, ThreadAnswer, ThreadQuery},
     error::Result,
+    id::check_external_id,
 };
 
 impl StoreInner {
@@ -30,11 +31,25 @@ impl StoreInner {
                 let state = self.state(&project.space(&caller.tenant), caller).await?;
                 Ok(ThreadAnswer::Project(state.as_project()?.view(&caller.tenant, project)))
             }
+            ThreadQuery::ProjectByExternalId(external_id) => {
+                check_external_id(&external_id)?;
+                let at = self.resolve(caller, &External::project(&external_id)).await?;
+                let state = self.state(&at.project().space(&caller.tenant), caller).await?;
+                let project = state.as_project()?.view(&caller.tenant, at.project());
+                Ok(ThreadAnswer::Project(project.filter(|_| at.exists)))
+            }
             ThreadQuery::Projects(page) => {
                 self.projects(caller, page).await.map(ThreadAnswer::Projects)
             }
             ThreadQuery::Thread(thread) => {
                 Ok(ThreadAnswer::Thread(self.at_head(caller, thread).await?.reading()?.thread()))
+            }
+            ThreadQuery::ThreadByExternalId(project, external_id) => {
+                check_external_id(&external_id)?;
+                caller.owns(project.tag(), project)?;
+                let at = self.resolve(caller, &External::thread(project, &external_id)).await?;
+                let thread = self.at_head(caller, at.thread()).await?.reading()?.thread();
+                Ok(ThreadAnswer::Thread(thread.filter(|_| at.exists)))
             }
             ThreadQuery::Threads(filter, page) => {
                 self.threads(caller, &filter, page).await.map(ThreadAnswer::Threads)
@@ -55,6 +70,13 @@ impl StoreInner {
             SessionQuery::Session(id) => {
                 let at = self.at_head(caller, id.thread()).await?;
                 Ok(SessionAnswer::Session(at.reading()?.session(id.version())))
+            }
+            SessionQuery::SessionByExternalId(thread, external_id) => {
+                check_external_id(&external_id)?;
+                let at = self.at_head(caller, thread).await?;
+                let named = at.state()?.named_sessions.get(external_id.as_str()).copied();
+                let session = named.map(|version| Ok(at.reading()?.session(version)));
+                Ok(SessionAnswer::Session(session.transpose()?.flatten()))
             }
             SessionQuery::Sessions(thread, filter, page) => {
                 page.check()?;

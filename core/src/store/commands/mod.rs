@@ -5,6 +5,7 @@
 mod create;
 mod delete;
 mod erase;
+pub(super) mod external;
 
 use super::inner::StoreInner;
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
         ThreadOutcome,
     },
     error::{Error, Result},
-    id::Space,
+    id::{ProjectId, Space},
     rules::{
         decision::{Caps, Reply, Request},
         thread::wrong_journal,
@@ -44,7 +45,7 @@ impl StoreInner {
         call.caps = caps;
         match self.submit(&space, call).await? {
             Reply::Session(outcome) => Ok(outcome),
-            Reply::Thread(_) | Reply::Reserved { .. } => Err(wrong_journal()),
+            Reply::Thread(_) | Reply::Bound(_) | Reply::Reserved { .. } => Err(wrong_journal()),
         }
     }
 
@@ -53,6 +54,10 @@ impl StoreInner {
     async fn caps(&self, caller: &Caller, space: &Space) -> Result<Option<Caps>> {
         let thread = self.state(space, &caller.cached()).await?;
         let Some(project) = thread.project_of_thread() else { return Ok(None) };
+        self.project_caps(caller, project).await
+    }
+
+    async fn project_caps(&self, caller: &Caller, project: ProjectId) -> Result<Option<Caps>> {
         let state = self.state(&project.space(&caller.tenant), caller).await?;
         Ok(state.as_project()?.caps())
     }
@@ -65,7 +70,10 @@ impl StoreInner {
         let Description { target, needs, .. } = command.describe(caller)?;
         let space = match (target, &command) {
             (Target::NewProject, _) => return self.create_project(caller, command, needs).await,
-            (Target::Project(project), ThreadCommand::CreateThread { .. }) => {
+            (
+                Target::Project(project),
+                ThreadCommand::CreateThread { .. } | ThreadCommand::BeginThread { .. },
+            ) => {
                 return self.create_thread(caller, project, command, needs).await;
             }
             (Target::Project(project), ThreadCommand::DeleteProject { .. }) => {

@@ -3,8 +3,9 @@
 use super::{View, state::StateWrite};
 use crate::{
     command::{Append, Appended, Expect, SessionOutcome},
-    error::{Counter, Error, Result},
-    id::{EntryId, SessionId},
+    error::{Counter, Error, Result, Subject},
+    id::{EntryId, SessionId, ThreadId, Version},
+    model::NewEntry,
     record::{Body, Event, Lane},
     rules::decision::{Decision, DecisionInput, Drafts, ENTRY_BYTES, Reply},
 };
@@ -59,10 +60,7 @@ impl View<'_> {
         {
             return Err(Error::RunEnded { run });
         }
-        if let Some(actual) = input.call.oversize {
-            let limit = ENTRY_BYTES as u64;
-            return Err(Error::capacity(id, "bytes of an entry", limit, actual));
-        }
+        refuse_oversize(input, id)?;
         states.iter().try_for_each(StateWrite::require_room)?;
         if let Expect::Tail(expected) = append.expect
             && expected != session.tail
@@ -73,25 +71,11 @@ impl View<'_> {
         states.iter().try_for_each(StateWrite::require_expected)?;
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let first = drafts.next();
-        for (entry, sealed) in append.entries.iter().zip(&input.call.bodies) {
-            let event = Event::Entry {
-                session: version,
-                run: entry.run.map(|r| r.version()),
-                in_reply_to: entry.in_reply_to.map(|e| e.version()),
-            };
-            let author = entry.actor.as_ref().unwrap_or(&input.caller().actor).clone();
-            drafts.push_sealed(
-                Lane::Log.of(version),
-                event,
-                Body::Entry(author),
-                Some(sealed.clone()),
-            );
-        }
+        push_entries(input, &mut drafts, version, &append.entries);
         for state in states {
             state.write(&mut drafts, input.caller());
         }
-        let count = u16::try_from(append.entries.len()).unwrap_or(u16::MAX);
-        let appended = Appended { first: EntryId::new(self.id, first), count };
+        let appended = appended(self.id, first, append.entries.len());
         drafts.done(Reply::Session(SessionOutcome::Appended(appended)))
     }
 
@@ -102,4 +86,37 @@ impl View<'_> {
             _ => Err(Error::not_found(id)),
         }
     }
+}
+
+/// Refuses a call of which an entry is too large.
+pub(crate) fn refuse_oversize(input: &DecisionInput<'_>, what: impl Into<Subject>) -> Result<()> {
+    let limit = ENTRY_BYTES as u64;
+    input
+        .call
+        .oversize
+        .map_or(Ok(()), |actual| Err(Error::capacity(what, "bytes of an entry", limit, actual)))
+}
+
+/// The records of entries; their bodies were sealed when the call was prepared.
+pub(super) fn push_entries(
+    input: &DecisionInput<'_>,
+    drafts: &mut Drafts<'_>,
+    session: Version,
+    entries: &[NewEntry],
+) {
+    for (entry, sealed) in entries.iter().zip(&input.call.bodies) {
+        let event = Event::Entry {
+            session,
+            run: entry.run.map(|r| r.version()),
+            in_reply_to: entry.in_reply_to.map(|e| e.version()),
+        };
+        let author = Body::Entry(entry.actor.as_ref().unwrap_or(&input.caller().actor).clone());
+        drafts.push_sealed(Lane::Log.of(session), event, author, Some(sealed.clone()));
+    }
+}
+
+/// Entries that begin at a version.
+pub(super) fn appended(thread: ThreadId, first: Version, entries: usize) -> Appended {
+    let count = u16::try_from(entries).unwrap_or(u16::MAX);
+    Appended { first: EntryId::new(thread, first), count }
 }

@@ -1,6 +1,7 @@
 //! Decisions: from a state and a command to records, or a refusal. Pure.
 
-pub(crate) use thread::{closed_project, stale};
+pub(crate) use entry::refuse_oversize;
+pub(crate) use thread::{closed_project, stale, thread_made};
 
 mod edge;
 mod entry;
@@ -16,7 +17,9 @@ pub(crate) use state::require_room_for;
 
 use super::state::{SessionState, ThreadFields, ThreadState};
 use crate::{
-    command::{Appended, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
+    command::{
+        Appended, Begun, Created, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome,
+    },
     error::{Closure, Error, Result},
     id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
     model::ThreadStatus,
@@ -40,13 +43,15 @@ impl ThreadState {
         let view = View { id, state: self };
         match &input.call.request {
             Request::Begin { project, reserved, command } => {
-                view.begin(input, *project, *reserved, command)
+                let new = command.new_thread().ok_or_else(wrong_journal)?;
+                view.begin(input, (*project, *reserved), new)
             }
             Request::Thread(command) => view.decide_thread(input, command),
             Request::Session(command) => view.decide_session(input, command),
-            Request::Reserve { .. } | Request::UndoDelete | Request::FinishDelete => {
-                Err(wrong_journal())
-            }
+            Request::Bind { .. }
+            | Request::Reserve { .. }
+            | Request::UndoDelete
+            | Request::FinishDelete => Err(wrong_journal()),
         }
     }
 }
@@ -61,10 +66,9 @@ fn replay(id: ThreadId, request: &Request, answer: Answer) -> Reply {
     let (first, last) = (answer.first, answer.first + u64::from(answer.count.max(1)) - 1);
     Reply::Session(match request {
         Request::Session(command) => match command {
-            SessionCommand::CreateSession { session, .. } => SessionOutcome::SessionCreated(
-                SessionId::new(id, first),
-                session.parent.as_ref().map(|_| SubSessionId::new(id, first + 1)),
-            ),
+            SessionCommand::CreateSession { session, .. } => {
+                SessionOutcome::SessionCreated(session::session_made(id, first, session))
+            }
             SessionCommand::LinkSessions(_) => SessionOutcome::Linked(SubSessionId::new(id, first)),
             SessionCommand::Append { append, .. } => SessionOutcome::Appended(Appended {
                 first: EntryId::new(id, first),
@@ -77,6 +81,18 @@ fn replay(id: ThreadId, request: &Request, answer: Answer) -> Reply {
             }
             _ => SessionOutcome::Changed(last),
         },
+        Request::Begin { command, .. } => {
+            return match command.new_thread() {
+                Some((_, Some(session))) if first > 1 => {
+                    Reply::Thread(ThreadOutcome::ThreadBegun(Begun {
+                        thread: Created { id, created: false },
+                        session: session::session_made(id, first, session),
+                    }))
+                }
+                Some((new, session)) => Reply::Thread(thread_made(id, new, session)),
+                None => Reply::thread_changed(last),
+            };
+        }
         Request::Thread(ThreadCommand::DeleteThread { .. } | ThreadCommand::PurgeThread { .. }) => {
             return Reply::Thread(ThreadOutcome::Deleted);
         }

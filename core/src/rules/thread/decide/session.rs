@@ -2,13 +2,14 @@
 
 use super::{
     View,
+    entry::{appended, push_entries, refuse_oversize},
     state::{StateWrite, initial},
     thread::{closed_project, stale},
 };
 use crate::{
-    command::{NewSession, SessionOutcome, UpdateSession},
+    command::{CreatedSession, NewSession, SessionOutcome, UpdateSession},
     error::{Error, Result, State, Subject},
-    id::{SessionId, SubSessionId, Version},
+    id::{SessionId, SubSessionId, ThreadId, Version},
     model::{SessionStatus, SubSessionStatus},
     record::{Body, Consequence, EdgeStep, Event, Lane, SessionBody},
     rules::decision::{Decision, DecisionInput, Drafts, Reply},
@@ -22,6 +23,10 @@ impl View<'_> {
     ) -> Result<Decision> {
         let caps = input.call.caps.as_ref().ok_or_else(super::wrong_journal)?;
         closed_project(self.thread()?.project, caps.status)?;
+        if let Some(found) = self.named_session(new)? {
+            let found = SessionOutcome::SessionCreated(found);
+            return Ok(Decision::Answer(Reply::Session(found)));
+        }
         let parent = match &new.parent {
             Some(edge) => Some((edge, self.parent(edge)?, self.spawner(input, edge)?)),
             None => None,
@@ -38,12 +43,43 @@ impl View<'_> {
             None => None,
         };
         let mut drafts = Drafts::after(input, self.state.version(), lease);
+        let created = self.push_session(input, &mut drafts, new, caps.version)?;
+        drafts.done(Reply::Session(SessionOutcome::SessionCreated(created)))
+    }
+
+    /// The session that has the external id already.
+    fn named_session(&self, new: &NewSession) -> Result<Option<CreatedSession>> {
+        let named = new.external_id.as_deref().and_then(|id| self.state.named_sessions.get(id));
+        let Some((version, session)) = named.and_then(|v| Some((*v, self.state.session(*v)?)))
+        else {
+            return Ok(None);
+        };
+        let id = self.session_id(version);
+        if let Some(edge) = &new.parent
+            && self.state.parent_of(version) != Some(edge.parent.version())
+        {
+            return Err(Error::wrong_thread(id, edge.parent));
+        }
+        let edge = session.parent.map(|edge| SubSessionId::new(self.id, edge));
+        Ok(Some(CreatedSession { id, created: false, edge, appended: None }))
+    }
+
+    /// The records of a new session: itself, its edge, the entries it begins with.
+    pub(super) fn push_session(
+        &self,
+        input: &DecisionInput<'_>,
+        drafts: &mut Drafts<'_>,
+        new: &NewSession,
+        caps: Version,
+    ) -> Result<CreatedSession> {
         let child = drafts.next();
         let id = SessionId::new(self.id, child);
         let changes = initial(&new.state);
         let state = StateWrite::new(id.into(), None, &changes);
+        refuse_oversize(input, self.id)?;
         state.require_room()?;
         let body = SessionBody {
+            external_id: new.external_id.clone(),
             name: new.name.clone(),
             labels: new.labels.clone(),
             task: new.task.clone(),
@@ -51,13 +87,14 @@ impl View<'_> {
             by: input.caller().actor.clone(),
         };
         drafts.push(Lane::Rest.of(child), Event::SessionCreated {}, Body::Session(body));
-        let edge = new.parent.as_ref().map(|edge| {
+        if let Some(edge) = &new.parent {
             let (event, body) =
-                self.edge_record(input, edge, child, SubSessionStatus::Pending, caps.version);
-            SubSessionId::new(self.id, drafts.push(Lane::Rest.of(child), event, body))
-        });
-        state.write(&mut drafts, input.caller());
-        drafts.done(Reply::Session(SessionOutcome::SessionCreated(id, edge)))
+                self.edge_record(input, edge, child, SubSessionStatus::Pending, caps);
+            drafts.push(Lane::Rest.of(child), event, body);
+        }
+        state.write(drafts, input.caller());
+        push_entries(input, drafts, child, &new.turn);
+        Ok(session_made(self.id, child, new))
     }
 
     pub(super) fn update_session(
@@ -75,6 +112,7 @@ impl View<'_> {
         stale(id, expected, session.version)?;
         let owned = |text: &Option<std::sync::Arc<str>>| text.as_deref().map(str::to_owned);
         let body = SessionBody {
+            external_id: None,
             name: update.name.clone().unwrap_or_else(|| owned(&session.name)),
             labels: match (&update.labels, &session.labels) {
                 (Some(labels), _) => labels.clone(),
@@ -186,6 +224,14 @@ impl View<'_> {
         let version = drafts.push(Lane::Rest.of(session), event, body);
         drafts.done(Reply::changed(version))
     }
+}
+
+/// What it answers that a session was made whose first record is at `first`.
+pub(super) fn session_made(id: ThreadId, first: Version, new: &NewSession) -> CreatedSession {
+    let edge = new.parent.as_ref().map(|_| SubSessionId::new(id, first + 1));
+    let entries = first + 1 + u64::from(edge.is_some()) + u64::from(!new.state.is_empty());
+    let appended = (!new.turn.is_empty()).then(|| appended(id, entries, new.turn.len()));
+    CreatedSession { id: SessionId::new(id, first), created: true, edge, appended }
 }
 
 pub(super) const fn illegal(id: SessionId, from: SessionStatus, to: SessionStatus) -> Error {

@@ -1,13 +1,17 @@
 //! Commands on the thread itself.
 
 use super::{
-    View,
+    ThreadFields, View,
+    session::session_made,
     state::{StateWrite, initial},
 };
 use crate::{
-    command::{ThreadCommand, ThreadOutcome, UpdateThread},
+    command::{
+        Begun, Created, NewSession, NewThread, SessionOutcome, ThreadCommand, ThreadOutcome,
+        UpdateThread,
+    },
     error::{Closure, Counter, Error, Result, Subject, ThreadAction},
-    id::{ProjectId, Version},
+    id::{ProjectId, ThreadId, Version},
     model::{ProjectStatus, SessionSample, SessionStatus, ThreadStatus},
     record::{Body, Event, Lane, ThreadBody},
     rules::decision::{Decision, DecisionInput, Drafts, Reply},
@@ -17,25 +21,25 @@ use crate::{
 const SAMPLES: usize = 50;
 
 impl View<'_> {
-    /// Version 1 of a thread. Whoever finds it there already finds the work done.
+    /// Version 1 of a thread, with its first session if there is to be one. Whoever finds the thread there already finds
+    /// that done; the session may still be to be made.
     pub(super) fn begin(
         &self,
         input: &DecisionInput<'_>,
-        project: ProjectId,
-        reserved: Version,
-        command: &ThreadCommand,
+        (project, reserved): (ProjectId, Version),
+        (new, session): (&NewThread, Option<&NewSession>),
     ) -> Result<Decision> {
-        let ThreadCommand::CreateThread { thread, .. } = command else {
-            return Err(super::wrong_journal());
-        };
-        let reply = Reply::Thread(ThreadOutcome::ThreadCreated(self.id));
-        if self.state.thread.is_some() {
-            return Ok(Decision::Answer(reply));
+        if let Some(thread) = self.state.thread.as_deref() {
+            return self.begin_in(input, (thread, reserved), (new, session));
+        }
+        if reserved == 0 {
+            return Err(Error::not_found(self.id));
         }
         let mut drafts = Drafts::after(input, self.state.version(), None);
         let body = ThreadBody {
-            title: thread.title.clone(),
-            labels: thread.labels.clone(),
+            external_id: new.external_id.clone(),
+            title: new.title.clone(),
+            labels: new.labels.clone(),
             by: input.caller().actor.clone(),
         };
         drafts.push(
@@ -43,10 +47,44 @@ impl View<'_> {
             Event::ThreadCreated { project, reserved },
             Body::Thread(body),
         );
-        let changes = initial(&thread.state);
-        let state = StateWrite::new(self.id.into(), None, &changes);
-        state.write(&mut drafts, input.caller());
-        drafts.done(reply)
+        let changes = initial(&new.state);
+        StateWrite::new(self.id.into(), None, &changes).write(&mut drafts, input.caller());
+        if let Some(session) = session {
+            self.push_session(input, &mut drafts, session, 0)?;
+        }
+        drafts.done(Reply::Thread(thread_made(self.id, new, session)))
+    }
+
+    /// In a thread that exists. It must have the external id: an id may be derived for two.
+    fn begin_in(
+        &self,
+        input: &DecisionInput<'_>,
+        (thread, reserved): (&ThreadFields, Version),
+        (new, session): (&NewThread, Option<&NewSession>),
+    ) -> Result<Decision> {
+        if thread.reserved == reserved {
+            return Ok(Decision::Answer(Reply::Thread(thread_made(self.id, new, session))));
+        }
+        if new.external_id.is_none() || new.external_id.as_deref() != thread.external_id.as_deref()
+        {
+            return Err(Error::not_found(self.id));
+        }
+        let thread = Created { id: self.id, created: false };
+        let Some(session) = session else {
+            return Ok(Decision::Answer(Reply::Thread(ThreadOutcome::ThreadCreated(thread))));
+        };
+        self.open()?;
+        let begun = |reply| match reply {
+            Reply::Session(SessionOutcome::SessionCreated(session)) => {
+                Ok(Reply::Thread(ThreadOutcome::ThreadBegun(Begun { thread, session })))
+            }
+            _ => Err(super::wrong_journal()),
+        };
+        Ok(match self.create_session(input, session)? {
+            Decision::Write(drafts, reply) => Decision::Write(drafts, begun(reply)?),
+            Decision::Answer(reply) => Decision::Answer(begun(reply)?),
+            Decision::Drop(_) => return Err(super::wrong_journal()),
+        })
     }
 
     pub(super) fn decide_thread(
@@ -79,6 +117,7 @@ impl View<'_> {
         self.open()?;
         stale(self.id, expected, thread.version)?;
         let body = ThreadBody {
+            external_id: None,
             title: update.title.clone().unwrap_or_else(|| thread.title.clone()),
             labels: update.labels.clone().unwrap_or_else(|| thread.labels.clone()),
             by: input.caller().actor.clone(),
@@ -154,6 +193,23 @@ impl View<'_> {
         let mut drafts = Drafts::after(input, self.state.version(), None);
         let version = drafts.push(Lane::Rest.of(0), event, body);
         drafts.done(Reply::thread_changed(version))
+    }
+}
+
+/// What it answers that a thread was made, with its first session.
+pub(crate) fn thread_made(
+    id: ThreadId,
+    new: &NewThread,
+    session: Option<&NewSession>,
+) -> ThreadOutcome {
+    let thread = Created { id, created: true };
+    match session {
+        None => ThreadOutcome::ThreadCreated(thread),
+        Some(session) => {
+            let first = 2 + u64::from(!new.state.is_empty());
+            let session = session_made(id, first, session);
+            ThreadOutcome::ThreadBegun(Begun { thread, session })
+        }
     }
 }
 

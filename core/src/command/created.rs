@@ -1,0 +1,48 @@
+//! What creations answer.
+
+use super::Appended;
+use crate::id::{SessionId, SubSessionId, ThreadId};
+
+/// A project or thread that a creation made, or found under its external id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Created<T> {
+    /// Its id.
+    pub id: T,
+    /// Made by this command; `false`: it was there under the external id, and is as it was.
+    pub created: bool,
+}
+
+/// A session that a creation made, or found under its external id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CreatedSession {
+    /// The session.
+    pub id: SessionId,
+    /// Made by this command; `false`: it was there under the external id, and is as it was.
+    pub created: bool,
+    /// The edge to its parent, if it has one.
+    pub edge: Option<SubSessionId>,
+    /// The entries it began with, if it was made with some.
+    pub appended: Option<Appended>,
+}
+
+impl CreatedSession {
+    /// What a store answers.
+    pub const fn new(
+        id: SessionId,
+        created: bool,
+        edge: Option<SubSessionId>,
+        appended: Option<Appended>,
+    ) -> Self {
+        Self { id, created, edge, appended }
+    }
+}
+
+/// A thread and its first session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// The thread.
+    pub thread: Created<ThreadId>,
+    /// The session.
+    pub session: CreatedSession,
+}
