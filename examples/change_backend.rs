@@ -20,11 +20,11 @@ async fn main() -> Result<()> {
 pub(crate) async fn visit(store: &Store) -> Result<usize> {
     let ann = store.caller("acme", Actor::user("ann"))?;
 
-    // Under one key it is created once, however often this runs.
-    let project = ann.with_key(Key::rising("change_backend", 1)).create_project("visits").await?;
-    let thread = ann.create_thread(project, "a visit").await?;
-    let visitor = ann.create_session(thread, "visitor").await?;
-    ann.append(visitor, user("I was here")).await?;
+    // Under one external id it is created once, however often this runs.
+    let project =
+        ann.create_project(NewProject::named("visits").with_external_id("visits")).await?;
+    let visitor = NewSession::named("visitor").with_turn([user("I was here")]);
+    ann.begin_thread(project, "a visit", visitor).await?;
 
     Ok(ann.threads(project).all().await?.len())
 }

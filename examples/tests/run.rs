@@ -4,6 +4,21 @@
 #[path = "../change_backend.rs"]
 mod change_backend;
 
+#[allow(dead_code, reason = "its main is the example's own")]
+#[path = "../own_ids.rs"]
+mod own_ids;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_an_id_is_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("chats.db").display());
+    for said in 1..=3 {
+        let store = sessile::open(&url).await.unwrap();
+        assert_eq!(own_ids::say(&store, "Why?").await.unwrap(), said);
+        store.close().await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_address_is_all_it_takes() {
     let folder = tempfile::tempdir().unwrap();

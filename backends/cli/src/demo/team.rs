@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sessile::{
     Clock, Key, SystemClock,
-    command::{NewRun, NewSession, NewSubSession},
+    command::{NewProject, NewRun, NewSession, NewSubSession, NewThread},
     handle::Handle,
     id::{EntryId, RunId, SessionId, ThreadId},
     json::Json,
@@ -53,9 +53,11 @@ pub(super) async fn work(
     acknowledged: &Acknowledged<'_>,
 ) -> Result<ThreadId> {
     let team = handle(store, "team")?;
-    let once = |n| team.with_key(Key::rising("team", n));
-    let project = once(1).create_project("demo").await?;
-    let thread = once(2).create_thread(project, "Login fails every 31st").await?;
+    // What is there under an external id is the answer: the script may begin again as often as it dies.
+    let project = NewProject::named("demo").with_external_id("demo");
+    let project = team.create_project(project).await?;
+    let ticket = NewThread::titled("Login fails every 31st").with_external_id("tickets/31");
+    let thread = team.create_thread(project, ticket).await?;
     let hire = |name, parent| Agent::begin(store, thread, name, parent, pace, acknowledged);
 
     let mut planner = hire("planner", None).await?;
@@ -89,11 +91,12 @@ impl<'a> Agent<'a> {
     ) -> Result<Self> {
         let handle = handle(store, name)?;
         let owner = handle.caller().actor.clone();
-        let mut session = NewSession::named(name).for_task("login-31st").owned_by(owner);
+        let session = NewSession::named(name).with_external_id(name);
+        let mut session = session.for_task("login-31st").owned_by(owner);
         session.parent = parent;
-        let once = |n| handle.with_key(Key::rising(name, n));
-        let session = once(1).create_session(thread, session).await?;
-        let run = once(2).start_run(session, NewRun::default()).await?;
+        let session = handle.create_session(thread, session).await?;
+        let run =
+            handle.with_key(Key::rising(name, 2)).start_run(session, NewRun::default()).await?;
         Ok(Self { handle, name, n: 2, session, run, pace, acknowledged })
     }
 

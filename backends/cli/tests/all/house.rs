@@ -237,11 +237,14 @@ fn the_readme_runs_and_tests_by_one_command_each() {
 }
 
 #[test]
-fn the_readme_shows_the_quickstart_as_it_is() {
+fn the_readme_shows_the_examples_as_they_are() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let example = std::fs::read_to_string(root().join("examples/quickstart.rs")).unwrap();
-    let (_, shown) = readme.split_once("```rust\n").unwrap();
-    let (shown, _) = shown.split_once("```").unwrap();
-    let (_, code) = example.split_once("\n\n").unwrap();
-    assert_eq!(shown, code, "README.md and examples/quickstart.rs say the same");
+    let shown: Vec<_> =
+        readme.split("```rust\n").skip(1).map(|it| it.split("```").next()).collect();
+    let code = |name| std::fs::read_to_string(root().join("examples").join(name)).unwrap();
+    let quickstart = code("quickstart.rs");
+    let (_, quickstart) = quickstart.split_once("\n\n").unwrap();
+    assert_eq!(shown[0], Some(quickstart), "README.md and examples/quickstart.rs say the same");
+    let shown = shown[1].unwrap();
+    assert!(code("own_ids.rs").contains(shown), "examples/own_ids.rs has these lines: {shown}");
 }
