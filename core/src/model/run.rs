@@ -98,6 +98,10 @@ pub struct Run {
     /// What the agent program knows it by: given when it was started, or a UUID that the store minted. Unique in the
     /// thread. A run that an older release started has `ext_` and its own id.
     pub external_id: String,
+    /// The model that it works with, as it was named when it was started.
+    pub model: Option<String>,
+    /// Who runs the model, as it was named when it was started.
+    pub provider: Option<String>,
     /// Where it stands.
     pub status: RunStatus,
     /// How it ended; present iff it is over.

@@ -105,12 +105,18 @@ pub struct Usage {
     pub turns: u64,
     /// What it cost; `None` books no cost.
     pub cost: Option<Money>,
+    /// The model that was called, where it is not the run's: 1 to 128 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Who ran the model, where it is not the run's provider: 1 to 128 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
 }
 
 impl Usage {
     /// Tokens and turns without a cost.
     pub const fn new(tokens: Tokens, turns: u64) -> Self {
-        Self { tokens, turns, cost: None }
+        Self { tokens, turns, cost: None, model: None, provider: None }
     }
 
     /// With a cost.
@@ -118,6 +124,26 @@ impl Usage {
     pub fn with_cost(mut self, currency: Currency, micro: u64) -> Self {
         self.cost = Some(Money { currency, micro });
         self
+    }
+
+    /// Of a call to this model.
+    #[must_use]
+    pub fn with_model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+
+    /// Of a call to a model that this provider runs.
+    #[must_use]
+    pub fn with_provider(mut self, provider: impl Into<String>) -> Self {
+        self.provider = Some(provider.into());
+        self
+    }
+
+    /// The numbers alone, for a header, which holds no names.
+    pub(crate) fn numbers(&self) -> Self {
+        let Self { tokens, turns, cost, .. } = self;
+        Self { cost: cost.clone(), ..Self::new(*tokens, *turns) }
     }
 }
 

@@ -74,6 +74,10 @@ pub(crate) struct RunBody {
     pub(crate) task: Option<String>,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub(crate) labels: Labels,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) provider: Option<String>,
     pub(crate) by: Actor,
 }
 
@@ -86,6 +90,10 @@ pub(crate) struct RunEndBody {
     pub(crate) task: Option<String>,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub(crate) labels: Labels,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) provider: Option<String>,
     pub(crate) by: Actor,
 }
 
@@ -100,6 +108,10 @@ pub(crate) struct ErasureBody {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct UsageBody {
     pub(crate) call: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) provider: Option<String>,
     pub(crate) by: Actor,
 }
 
@@ -243,6 +255,17 @@ impl Body {
     ) -> Result<String, serde_json::Error> {
         encode::entry(by, actor.filter(|a| *a != by), message)
     }
+}
+
+/// The reader level that a body needs, but for an entry's: 3 where it names a model or its provider.
+pub(super) const fn level_of_body(body: &Body) -> u16 {
+    let (model, provider) = match body {
+        Body::Run(body) => (&body.model, &body.provider),
+        Body::RunEnd(body) => (&body.model, &body.provider),
+        Body::Usage(body) => (&body.model, &body.provider),
+        _ => return 1,
+    };
+    if model.is_some() || provider.is_some() { 3 } else { 1 }
 }
 
 /// The reader level that a message needs.

@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Event, RunEndBody, body::digest, decode, encode, sum::sum};
+use super::{
+    Body, Event, RunEndBody,
+    body::{digest, level_of_body},
+    decode, encode,
+    sum::sum,
+};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -14,8 +19,8 @@ use crate::{
 
 /// The newest reader level this release understands. A record has the lowest level that reads it right, so that an older
 /// release goes on reading what it understands: 2 has external ids of runs, keys that are texts, and expired leases; 3 has
-/// binaries, signatures and all else of parts that is more than a text, keyed state, and external ids of projects, threads
-/// and sessions.
+/// binaries, signatures and all else of parts that is more than a text, keyed state, external ids of projects, threads and
+/// sessions, and the names of models and providers.
 pub const READER_LEVEL: u16 = 3;
 
 /// An idempotency key as records keep it: no text of the caller's.
@@ -132,6 +137,7 @@ fn reader_level(draft: &Draft) -> u16 {
         | (Event::RunStarted { external_id: Some(_), .. } | Event::LeasesExpired { .. }, _) => 2,
         _ => 1,
     };
+    let header = header.max(level_of_body(&draft.body));
     draft.sealed.as_ref().map_or(header, |sealed| sealed.reader.max(header))
 }
 

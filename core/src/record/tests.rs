@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::{
     Body, ChangedValue, Consequence, Draft, EdgeStep, EntryReader, Event, KIND_NAMES, KeyMark,
-    Lane, RecordHeader, SealedBody, StateBody, ThreadBody, check_body, decode, encode, level_of,
-    open, seal, seal_body,
+    Lane, RecordHeader, SealedBody, StateBody, ThreadBody, UsageBody, check_body, decode, encode,
+    level_of, open, seal, seal_body,
 };
 use crate::{
     clock::Timestamp,
@@ -95,6 +95,11 @@ fn samples() -> Vec<Event> {
         Event::LeasesExpired { sessions: vec![2, 9] },
         Event::StateSet { session: Some(2) },
     ]
+}
+
+/// The sample of this kind.
+fn sample(name: &str) -> Event {
+    samples().into_iter().find(|kind| kind.name() == name).unwrap()
 }
 
 fn draft(kind: Event, title: &str, key: Option<KeyMark>, lease: Option<u64>) -> Draft {
@@ -399,9 +404,25 @@ fn what_older_releases_do_not_know_needs_level_3() {
         let message = Message::new(Role::Tool, vec![Part::text("old"), part]);
         assert_eq!(level_of(&message), 3, "{message:?}");
         let sealed = SealedBody { reader: level_of(&message), ..seal_body(5, "{}") };
-        let draft = Draft { sealed: Some(sealed), ..draft(samples().remove(20), "", None, None) };
+        let draft = Draft { sealed: Some(sealed), ..draft(sample("entry"), "", None, None) };
         let record = seal(None, 7, &[draft]).unwrap().remove(0);
         assert_eq!(open(&space(), &record).unwrap().header.reader, 3);
+    }
+}
+
+#[test]
+fn names_of_models_need_level_3() {
+    for (model, provider, level) in [(None, None, 1), (Some("m"), None, 3), (None, Some("p"), 3)] {
+        let [model, provider] = [model, provider].map(|name| name.map(str::to_owned));
+        let body = UsageBody { call: "c".into(), model, provider, by: actor() };
+        let draft = Draft {
+            body: Body::Usage(body.clone()),
+            ..draft(sample("usage_booked"), "", None, None)
+        };
+        let record = seal(None, 7, &[draft]).unwrap().remove(0);
+        let opened = open(&space(), &record).unwrap();
+        assert_eq!(opened.header.reader, level);
+        assert_eq!(opened.read_body(&space()).unwrap(), Body::Usage(body));
     }
 }
 
@@ -530,8 +551,7 @@ proptest! {
         kind in proptest::sample::select(samples()), entry: bool, keyed: bool, at in 0_usize..500, with in "[0-9a-f\"{},: kl\\\\é-]{0,2}", cut in 0_usize..3,
     ) {
         let key = keyed.then_some(KeyMark { name: 1, n: Some(2), command: u128::MAX });
-        let entries = || samples().into_iter().find(|kind| kind.name() == "entry");
-        let kind = if entry { entries().unwrap() } else { kind };
+        let kind = if entry { sample("entry") } else { kind };
         let head = seal(None, 5, &[draft(kind, "", key, keyed.then_some(7))]).unwrap().remove(0).header;
         let at = at % head.len();
         let head = format!("{}{with}{}", &head[..at], &head[(at + cut).min(head.len())..]);

@@ -81,7 +81,7 @@ pub async fn msg6(cx: ClauseContext) -> Verdict {
     for text in hostile::contents().iter().map(String::as_str).chain(["", &controls, bounds]) {
         messages.push(Message::new(Role::Assistant, shapes::parts(text)));
     }
-    // Bytes of every value and of every length around the groups of base64; 8 MiB that no encoding makes smaller.
+    // Bytes of every value and of every length around the groups of base64; 2 MiB that no encoding makes smaller.
     let bytes = |n: usize| -> Vec<u8> {
         let mut random = 0x9e37_79b9_u32;
         let step = |_| {
@@ -91,7 +91,7 @@ pub async fn msg6(cx: ClauseContext) -> Verdict {
         (0..n).map(step).collect()
     };
     let every: Vec<u8> = (0..=255).collect();
-    let lengths = (0..8).chain([48_000, 49_000, 65_536, 8 << 20]);
+    let lengths = (0..8).chain([48_000, 49_000, 65_536, 2 << 20]);
     let binaries: Vec<_> =
         lengths.map(bytes).chain([every, vec![0; 100], vec![255; 100]]).collect();
     for bytes in &binaries {

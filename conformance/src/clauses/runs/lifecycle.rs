@@ -52,6 +52,7 @@ pub async fn run1(cx: ClauseContext) -> Verdict {
             labels: Labels::new().with("n", "v"),
             external_id: None,
             queued: n % 3 == 0,
+            ..NewRun::default()
         };
         let id = store.as_caller(&caller).start_run(session, new.clone()).await.expect("a run");
         let run = the_run(&*store, &caller, id).await;

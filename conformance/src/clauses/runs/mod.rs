@@ -2,13 +2,15 @@
 
 pub mod leases;
 pub mod lifecycle;
+pub mod names;
 mod run_pages;
 pub mod usage;
 
 use crate::{Clause, internal::child_programs::ChildProgram};
 
 /// The clauses of each file.
-pub(super) const CLAUSES: &[&[Clause]] = &[leases::CLAUSES, lifecycle::CLAUSES, usage::CLAUSES];
+pub(super) const CLAUSES: &[&[Clause]] =
+    &[leases::CLAUSES, lifecycle::CLAUSES, names::CLAUSES, usage::CLAUSES];
 
 /// What other processes do in them.
 pub(super) const CHILD_PROGRAMS: &[&[ChildProgram]] =

@@ -394,7 +394,13 @@ pub async fn use7(cx: ClauseContext) -> Verdict {
     let mut want = Vec::new();
     for n in 0..40_u64 {
         let (run, id) = (if n % 3 == 0 { second } else { run }, format!("call {n}"));
-        let usage = call(n, 1).with_cost(usd(), n);
+        let mut usage = call(n, 1).with_cost(usd(), n);
+        if n % 4 == 1 {
+            usage = usage.with_model(format!("model {n}"));
+        }
+        if n % 8 == 1 {
+            usage = usage.with_provider("\u{e9} ' or 1=1 --");
+        }
         let version = store
             .as_caller(&caller)
             .book_usage(run, id.clone(), usage.clone())
@@ -406,6 +412,14 @@ pub async fn use7(cx: ClauseContext) -> Verdict {
             .await
             .expect("usage");
         want.push((version, run, id, usage));
+    }
+    for bad in ["", "\n", &"x".repeat(129)] {
+        for usage in [call(1, 1).with_model(bad), call(1, 1).with_provider(bad)] {
+            refused(
+                store.as_caller(&caller).book_usage(run, "bad", usage).await,
+                ErrorKind::Invalid,
+            );
+        }
     }
     store.as_caller(&caller).end_run(run, RunOutcome::Succeeded).await.expect("it ends");
     let store = cx.reopen(store).await;

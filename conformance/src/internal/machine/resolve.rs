@@ -77,6 +77,11 @@ fn initial(state: &[(u8, u8)]) -> BTreeMap<String, Json> {
     state.iter().map(|(key, value)| (state_key(*key), state_value(*value))).collect()
 }
 
+/// Names of models; the last is none.
+fn model(n: u8) -> String {
+    ["opus", "a/b:c \u{1f600}", "' or 1=1 --", "\n"][usize::from(n) % 4].to_owned()
+}
+
 fn config(n: u8) -> ProjectConfig {
     let (depth, width) = [(4, 8), (1, 2), (2, 1), (1001, 0)][usize::from(n) % 4];
     ProjectConfig::default().with_max_delegation_depth(depth).with_max_delegation_width(width)
@@ -356,6 +361,8 @@ impl Names<'_> {
                     task: named.map(task),
                     labels: Labels::new(),
                     external_id: n.map(external_id),
+                    model: named.map(model),
+                    provider: n.map(model),
                     queued: *queued,
                 };
                 return (SessionCommand::StartRun { session, run }, Some(session));
@@ -387,6 +394,9 @@ impl Names<'_> {
                     let code = ["USD", "EUR", "X1"][usize::from(amount % 3)];
                     let currency = Currency::new(code).expect("a currency");
                     usage = usage.with_cost(currency, n * 1_000_001);
+                }
+                if n.is_multiple_of(5) {
+                    usage = usage.with_model(model(*call)).with_provider("p");
                 }
                 let call = ["a", "b", "c", "", "\u{e9}"][usize::from(*call) % 5].to_owned();
                 SessionCommand::BookUsage { run, call, usage, echo: echoed(echo) }

@@ -130,7 +130,8 @@ impl Thread {
         let run = RunId::new(id, v);
         Some(json!({
             "id": run, "session": session_id(id, r.session), "iteration": r.iteration, "retry_of": r.retry_of,
-            "task": r.task, "labels": r.labels, "external_id": r.external_id, "status": r.status,
+            "task": r.task, "labels": r.labels, "external_id": r.external_id,
+            "model": r.model, "provider": r.provider, "status": r.status,
             "outcome": r.outcome, "started_at": r.started_at, "ended_at": r.ended_at, "usage": r.totals(),
             "version": r.version,
         }))

@@ -57,6 +57,8 @@ impl Thread {
             task,
             labels: new.labels.clone(),
             external_id: new.external_id.clone(),
+            model: new.model.clone(),
+            provider: new.provider.clone(),
             status: if new.queued { RunStatus::Queued } else { RunStatus::Running },
             outcome: None,
             started_at: self.updated_at,

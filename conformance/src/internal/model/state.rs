@@ -169,6 +169,8 @@ pub struct ModelRun {
     pub labels: Labels,
     /// `None` where it was minted and nobody has looked yet.
     pub external_id: Option<String>,
+    pub model: Option<String>,
+    pub provider: Option<String>,
     pub status: RunStatus,
     pub outcome: Option<RunOutcome>,
     pub started_at: Timestamp,

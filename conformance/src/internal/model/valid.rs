@@ -257,6 +257,7 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
             run.task.iter().for_each(|t| check.outside(t));
             check.labels(&run.labels);
             check.external_id(run.external_id.as_ref());
+            run.model.iter().chain(&run.provider).for_each(|name| check.outside(name));
             check.require(!run.external_id.iter().any(|given| is_derived(given)));
             run.retry_of.iter().for_each(|r| check.run(*r, caller));
         }
@@ -265,8 +266,9 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
             check.run(*run, caller);
             check.external_id(echo.as_ref());
         }
-        SessionCommand::BookUsage { run, call, echo, .. } => {
+        SessionCommand::BookUsage { run, call, usage, echo } => {
             check.run(*run, caller);
+            usage.model.iter().chain(&usage.provider).for_each(|name| check.outside(name));
             check.outside(call);
             check.external_id(echo.as_ref());
         }

@@ -238,6 +238,8 @@ impl SessionCommand {
                 optional(run.task.as_deref(), |task| check_outside("task", task))?;
                 run.labels.check()?;
                 optional(run.external_id.as_deref(), check_run_external_id)?;
+                optional(run.model.as_deref(), |model| check_outside("model", model))?;
+                optional(run.provider.as_deref(), |name| check_outside("provider", name))?;
                 check.run(run.retry_of);
                 of_session(session).with_facts(run.retry_of.map(RunId::version))
             }
@@ -246,8 +248,10 @@ impl SessionCommand {
                 optional(echo.as_deref(), check_external_id)?;
                 of_run(run)
             }
-            Self::BookUsage { run, call, echo, .. } => {
+            Self::BookUsage { run, call, usage, echo } => {
                 check_outside("call", call)?;
+                optional(usage.model.as_deref(), |model| check_outside("model", model))?;
+                optional(usage.provider.as_deref(), |name| check_outside("provider", name))?;
                 optional(echo.as_deref(), check_external_id)?;
                 of_run(run)
             }

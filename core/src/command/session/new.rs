@@ -244,6 +244,12 @@ pub struct NewRun {
     /// where it is `None`. The form `ext_` with a run's own id is refused: runs of older releases are known by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// The model that it works with, as people know it: 1 to 128 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Who runs the model, as people know it: 1 to 128 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// Begin queued instead of running.
     pub queued: bool,
 }

@@ -430,6 +430,8 @@ impl ThreadState {
             status,
             task: task.clone(),
             labels,
+            model: body.and_then(|b| b.model.as_deref()).map(Arc::from),
+            provider: body.and_then(|b| b.provider.as_deref()).map(Arc::from),
             started_at: self.last_at,
             totals: Default::default(),
             calls: Default::default(),

@@ -147,6 +147,8 @@ pub(crate) struct RunState {
     pub(crate) status: RunStatus,
     pub(crate) task: Option<Arc<str>>,
     pub(crate) labels: Option<Arc<Labels>>,
+    pub(crate) model: Option<Arc<str>>,
+    pub(crate) provider: Option<Arc<str>>,
     pub(crate) started_at: Timestamp,
     pub(crate) totals: Totals,
     /// Calls booked, each with the version that booked it.
@@ -204,6 +206,8 @@ impl ThreadState {
             external_id: run.external_id.as_deref().map(str::to_owned),
             task: run.task.as_deref().map(str::to_owned),
             labels: run.labels.as_deref().cloned().unwrap_or_default(),
+            model: run.model.as_deref().map(str::to_owned),
+            provider: run.provider.as_deref().map(str::to_owned),
             by: by.clone(),
         })
     }

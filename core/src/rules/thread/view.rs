@@ -166,6 +166,8 @@ impl Reading<'_> {
             task: owned(&run.task),
             labels: labels(&run.labels),
             external_id: run.external_id(id),
+            model: owned(&run.model),
+            provider: owned(&run.provider),
             status: run.status,
             outcome: None,
             started_at: run.started_at,

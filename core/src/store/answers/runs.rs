@@ -217,6 +217,8 @@ impl StoreInner {
             iteration: *iteration,
             retry_of: retry_of.map(|r| RunId::new(at.id(), r)),
             task: body.as_ref().and_then(|b| b.task.clone()),
+            model: body.as_ref().and_then(|b| b.model.clone()),
+            provider: body.as_ref().and_then(|b| b.provider.clone()),
             labels: body.map(|b| b.labels).unwrap_or_default(),
             external_id,
             status: *status,

@@ -64,14 +64,17 @@ impl StoreInner {
                     return Ok(Page { items, next });
                 }
                 let body = opened.read_body(&space)?;
-                let call = if let Body::Usage(body) = body { body.call } else { String::new() };
-                let Event::UsageBooked { run, usage, running, .. } = opened.header.event else {
+                let Event::UsageBooked { run, mut usage, running, .. } = opened.header.event else {
                     return Err(Error::corrupt(
                         &space,
                         opened.header.version,
                         "a ledger holds only usage",
                     ));
                 };
+                let mut call = String::new();
+                if let Body::Usage(body) = body {
+                    (call, usage.model, usage.provider) = (body.call, body.model, body.provider);
+                }
                 items.push(LedgerRow {
                     version: opened.header.version,
                     at: opened.header.at,

@@ -182,6 +182,8 @@ impl View<'_> {
             external_id: Some(external_id),
             task,
             labels: new.labels.clone(),
+            model: new.model.clone(),
+            provider: new.provider.clone(),
             by: input.caller().actor.clone(),
         };
         let run = drafts.push(Lane::Runs.of(version), event, Body::Run(body));
@@ -290,11 +292,16 @@ impl View<'_> {
             run: id.version(),
             session: run.session,
             call: hash,
-            usage: usage.clone(),
+            usage: usage.numbers(),
             running,
         };
         let mut drafts = Drafts::after(input, self.state.version(), lease);
-        let body = UsageBody { call: call.to_owned(), by: input.caller().actor.clone() };
+        let body = UsageBody {
+            call: call.to_owned(),
+            model: usage.model.clone(),
+            provider: usage.provider.clone(),
+            by: input.caller().actor.clone(),
+        };
         let version = drafts.push(Lane::Usage.of(run.session), event, Body::Usage(body));
         drafts.done(Reply::changed(version))
     }
