@@ -146,7 +146,7 @@ WHERE s.kind = 'thread' AND s.live = 1 AND NOT {message_deleted};
         created_deleted = deleted("c.version"),
         message_id = derived_id("msg", "s.name", "r.version"),
         message_session_id = ses(message_session),
-        at = iso("json_extract(r.head, '$.at')"),
+        at = iso("coalesce(json_extract(r.head, '$.t'), json_extract(r.head, '$.at'))"),
         message_deleted = deleted(message_session),
     )
 }

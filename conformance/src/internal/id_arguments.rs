@@ -5,10 +5,10 @@ use std::time::Duration;
 use sessile_core::{
     Caller, Result,
     command::{
-        Append, Feed, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, Paging, RunScope,
-        SessionCommand, SessionFilter, SessionQuery, StateChange, ThreadCommand, ThreadFilter,
-        ThreadQuery, ThreadScope, UpdateEdge, UpdateProject, UpdateSession, UpdateThread,
-        UsageScope,
+        Append, EntryFilter, Feed, LinkSessions, NewRun, NewSession, NewSubSession, NewThread,
+        Paging, RunScope, SessionCommand, SessionFilter, SessionQuery, StateChange, ThreadCommand,
+        ThreadFilter, ThreadQuery, ThreadScope, UpdateEdge, UpdateProject, UpdateSession,
+        UpdateThread, UsageScope,
     },
     error::Subject,
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
@@ -340,12 +340,9 @@ fn queries(it: &Ids) -> Vec<IdCall> {
     use SessionQuery as Q;
     let query = |name, query, if_missing| call(name, Request::Query(query), if_missing);
     let page = Paging::default();
-    let entries = |session, run, in_reply_to, direction| Q::Entries {
-        session,
-        direction,
-        run,
-        in_reply_to,
-        page,
+    let entries = |session, run, in_reply_to, direction| {
+        let filter = EntryFilter { direction, run, in_reply_to, ..EntryFilter::default() };
+        Q::Entries(session, filter, page)
     };
     let (no_run, no_entry) = (Option::None, Option::None);
     let feed = Feed { thread: it.thread, after: 0, limit: 10, wait: Duration::ZERO };
@@ -388,13 +385,8 @@ fn queries(it: &Ids) -> Vec<IdCall> {
 /// The filters of `entries` that name an id; what they match nothing with is no error.
 pub fn entry_filters(own: &Ids, it: &Ids) -> Vec<Request> {
     let entries = |run, in_reply_to| {
-        Request::Query(SessionQuery::Entries {
-            session: own.session,
-            direction: Direction::Forward,
-            run,
-            in_reply_to,
-            page: Paging::default(),
-        })
+        let filter = EntryFilter { run, in_reply_to, ..EntryFilter::default() };
+        Request::Query(SessionQuery::Entries(own.session, filter, Paging::default()))
     };
     vec![entries(Some(it.run), None), entries(None, Some(it.entry))]
 }

@@ -17,9 +17,10 @@ pub(crate) use describe::{Description, Needs};
 pub use new_project::NewProject;
 pub use page::{Cursor, MAX_PAGE, Page, Paging};
 pub use session::{
-    Append, Appended, Drill, Expect, Feed, FeedPage, FeedRecord, LinkSessions, NewRun, NewSession,
-    NewSubSession, RunScope, SessionAnswer, SessionCommand, SessionFilter, SessionOutcome,
-    SessionQuery, StateChange, StateScope, UpdateEdge, UpdateSession, UsageScope, Verified,
+    Append, Appended, Drill, EntryFilter, Expect, Feed, FeedPage, FeedRecord, LinkSessions, NewRun,
+    NewSession, NewSubSession, RunScope, SessionAnswer, SessionCommand, SessionFilter,
+    SessionOutcome, SessionQuery, StateChange, StateScope, UpdateEdge, UpdateSession, UsageScope,
+    Verified,
 };
 pub(crate) use session::{STATE_KEYS, check_initial};
 pub(crate) use thread::Target;

@@ -12,12 +12,13 @@ use futures_core::Stream;
 
 use super::{Handle, only};
 use crate::{
+    clock::Timestamp,
     command::{
-        Cursor, Page, Paging, RunScope, SessionAnswer, SessionFilter, SessionQuery, ThreadAnswer,
-        ThreadFilter, ThreadQuery,
+        Cursor, EntryFilter, Page, Paging, RunScope, SessionAnswer, SessionFilter, SessionQuery,
+        ThreadAnswer, ThreadFilter, ThreadQuery,
     },
     error::Result,
-    id::{EntryId, RunId, SessionId, ThreadId},
+    id::{EntryId, RunId, SessionId, ThreadId, Version},
     journal::Direction,
     model::{Entry, LedgerRow, Project, Run, SessionRow, SubSession, ThreadRow},
 };
@@ -152,26 +153,15 @@ impl<T: Listed> fmt::Debug for List<T> {
     }
 }
 
-/// Which entries of a session.
-#[doc(hidden)]
-#[derive(Clone, Debug)]
-pub struct EntryQuery {
-    session: SessionId,
-    direction: Direction,
-    run: Option<RunId>,
-    in_reply_to: Option<EntryId>,
-}
-
 impl List<Entry> {
     pub(super) fn of_entries(handle: &Handle, session: SessionId) -> Self {
-        let direction = Direction::Forward;
-        Self::new(handle, EntryQuery { session, direction, run: None, in_reply_to: None })
+        Self::new(handle, (session, EntryFilter::default()))
     }
 
     /// Oldest or newest first; oldest without it.
     #[must_use]
     pub const fn direction(mut self, direction: Direction) -> Self {
-        self.query.direction = direction;
+        self.query.1.direction = direction;
         self
     }
 
@@ -184,14 +174,28 @@ impl List<Entry> {
     /// Only those of this run.
     #[must_use]
     pub const fn of_run(mut self, run: RunId) -> Self {
-        self.query.run = Some(run);
+        self.query.1.run = Some(run);
         self
     }
 
     /// Only answers to this entry.
     #[must_use]
     pub const fn in_reply_to(mut self, entry: EntryId) -> Self {
-        self.query.in_reply_to = Some(entry);
+        self.query.1.in_reply_to = Some(entry);
+        self
+    }
+
+    /// Only those after this version of the thread: what came since it was read.
+    #[must_use]
+    pub const fn after_version(mut self, version: Version) -> Self {
+        self.query.1.after = version;
+        self
+    }
+
+    /// Only those at this time or later, by [`Entry::at`].
+    #[must_use]
+    pub const fn since(mut self, time: Timestamp) -> Self {
+        self.query.1.since = Some(time);
         self
     }
 }
@@ -236,12 +240,5 @@ listed! {
     SubSession, SessionId, |parent, page| SessionQuery::Children(parent, page), ask, SessionAnswer::Edges;
     Run, RunScope, |scope, page| SessionQuery::Runs(scope, page), ask, SessionAnswer::Runs;
     LedgerRow, SessionId, |session, page| SessionQuery::Ledger(session, page), ask, SessionAnswer::Ledger;
-    Entry, EntryQuery, |of, page| of.on(page), ask, SessionAnswer::Entries;
-}
-
-impl EntryQuery {
-    fn on(self, page: Paging) -> SessionQuery {
-        let Self { session, direction, run, in_reply_to } = self;
-        SessionQuery::Entries { session, direction, run, in_reply_to, page }
-    }
+    Entry, (SessionId, EntryFilter), |of, page| SessionQuery::Entries(of.0, of.1, page), ask, SessionAnswer::Entries;
 }

@@ -163,7 +163,8 @@ pub struct Entry {
     pub version: Version,
     /// Who wrote it; `None` if it was erased.
     pub actor: Option<Actor>,
-    /// When.
+    /// When: by the writer's clock, but never before an earlier record of the thread. A store whose clock was ahead lets
+    /// later records have its time.
     pub at: Timestamp,
     /// The run it belongs to.
     pub run: Option<RunId>,

@@ -86,6 +86,10 @@ pub(super) fn header(text: &str) -> Option<RecordHeader> {
     let reader = scan.small()?;
     scan.past(",\"at\":")?;
     let at = Timestamp::from_millis(scan.number()?);
+    let not_before = match scan.past(",\"t\":") {
+        None => None,
+        Some(()) => Some(Timestamp::from_millis(scan.number()?)),
+    };
     scan.past(",\"n\":\"")?;
     let nonce = scan.hex128()?;
     scan.past("\",\"i\":")?;
@@ -131,6 +135,7 @@ pub(super) fn header(text: &str) -> Option<RecordHeader> {
         stream,
         reader,
         at,
+        not_before,
         nonce,
         index,
         of,

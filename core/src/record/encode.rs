@@ -20,6 +20,9 @@ pub(super) fn header(head: &RecordHeader) -> Result<String, serde_json::Error> {
     number(&mut out, ",\"s\":", head.stream.0);
     number(&mut out, ",\"r\":", head.reader.into());
     number(&mut out, ",\"at\":", head.at.millis());
+    if let Some(time) = head.not_before {
+        number(&mut out, ",\"t\":", time.millis());
+    }
     hex128(&mut out, ",\"n\":\"", head.nonce);
     number(&mut out, "\",\"i\":", head.index.into());
     number(&mut out, ",\"of\":", head.of.into());

@@ -51,6 +51,10 @@ pub struct RecordHeader {
     pub reader: u16,
     /// When, by the writer's clock.
     pub at: Timestamp,
+    /// The time of the record before it, where the writer's clock is behind that: times never go back in a journal, so
+    /// that a time is found by search.
+    #[serde(default, rename = "t", skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// Unique for its batch: tells one's own write from another's.
     #[serde(with = "hex128", rename = "n")]
     pub nonce: u128,
@@ -75,6 +79,13 @@ pub struct RecordHeader {
     /// What happened.
     #[serde(rename = "is")]
     pub event: Event,
+}
+
+impl RecordHeader {
+    /// When: by the writer's clock, but never before an earlier record of the journal.
+    pub fn time(&self) -> Timestamp {
+        self.not_before.unwrap_or(self.at)
+    }
 }
 
 /// A body with its salt and digest; made once, however often the record around it is decided again.
@@ -126,6 +137,7 @@ pub(crate) struct Draft {
     pub(crate) count: Option<u16>,
     pub(crate) lease: Option<Version>,
     pub(crate) at: Timestamp,
+    pub(crate) not_before: Option<Timestamp>,
 }
 
 /// The lowest level that reads this record right.
@@ -177,6 +189,7 @@ pub(crate) fn seal(after: Option<Position>, nonce: u128, drafts: &[Draft]) -> Re
             stream: draft.stream,
             reader: reader_level(draft),
             at: draft.at,
+            not_before: draft.not_before,
             nonce,
             index,
             of,

@@ -121,6 +121,7 @@ fn draft(kind: Event, title: &str, key: Option<KeyMark>, lease: Option<u64>) -> 
         count,
         lease,
         at,
+        not_before: lease.map(|lease| Timestamp::from_millis(at.millis() + lease)),
     }
 }
 
@@ -510,6 +511,7 @@ proptest! {
             stream: Stream(stream),
             reader: small[0],
             at: Timestamp::from_millis(at),
+            not_before: run.then_some(Timestamp::from_millis(version)),
             nonce: wide[2],
             index: small[1] >> shift.min(15),
             of: small[2],

@@ -208,6 +208,7 @@ impl<'a> Drafts<'a> {
             count: None,
             lease,
             at,
+            not_before: None,
         });
         version
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::card;
 use crate::{
+    clock::Timestamp,
     error::{Error, Result},
     hash::Hash,
     id::{ProjectId, Space, SpaceKind, ThreadId, Version},
@@ -62,6 +63,15 @@ impl JournalState {
 
     pub(crate) fn version(&self) -> Version {
         self.head().map_or(0, |h| h.version)
+    }
+
+    /// The time of the last record.
+    pub(crate) const fn last_at(&self) -> Timestamp {
+        match self {
+            Self::Project(state) => state.last_at,
+            Self::Thread(state) => state.last_at,
+            Self::Tenant(state) => state.last_at,
+        }
     }
 
     pub(crate) const fn set_head(&mut self, head: Position) {

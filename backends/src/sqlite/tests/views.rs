@@ -72,6 +72,7 @@ fn people_read_the_views() {
                 stream: Stream(stream),
                 reader: 1,
                 at: Timestamp::from_millis(1_700_000_000_123),
+                not_before: None,
                 nonce: 1,
                 index: 0,
                 of: 1,

@@ -1,10 +1,10 @@
 //! MSG: what is read is what was written, page by page.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sessile_core::{
-    ErrorKind,
-    command::{NewRun, Paging, SessionAnswer, SessionQuery},
+    ErrorKind, Timestamp,
+    command::{EntryFilter, NewRun, Paging, SessionAnswer, SessionQuery},
     error::Error,
     id::{EntryId, RunId},
     journal::Direction,
@@ -19,7 +19,7 @@ use sessile_core::{
 use crate::{
     clause::Verdict,
     internal::{
-        ClauseContext, CountingJournal,
+        ClauseContext, CountingJournal, TestClock,
         assertions::{harmless, refused},
         hostile, shapes,
         shorthand::{log, named, pages, says},
@@ -221,7 +221,78 @@ pub async fn msg7(cx: ClauseContext) -> Verdict {
         .await
         .expect("a page");
     assert_eq!((page.items, page.next), (vec![], None));
+    later_entries(&cx).await;
     Verdict::Passed
+}
+
+/// Entries after a version or a time are those that a filter of the whole log keeps, found without reading it.
+async fn later_entries(cx: &ClauseContext) {
+    let (clock, watched) = (Arc::<TestClock>::default(), CountingJournal::new(cx.journal().await));
+    let store = cx.store_over(watched.clone(), clock.clone(), |options| options);
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
+    let other = named(&store, &caller, session.thread(), "other").await;
+    let ann = store.as_caller(&caller);
+    let run = ann.start_run(session, NewRun::default()).await.expect("a run");
+    for n in 0_u64..200 {
+        // Hours forward, back again, and many at one time.
+        match n % 10 {
+            0 => clock.advance(Duration::from_secs(3600)),
+            3 => clock.rewind(Duration::from_secs(5000)),
+            4 | 5 => clock.advance(Duration::from_millis(n)),
+            _ => {}
+        }
+        let mut entry = says(n.to_string());
+        if n % 3 == 0 {
+            entry = entry.in_run(run);
+        }
+        ann.append(session, entry).await.expect("an entry");
+        ann.append(other, vec![says("noise"); 3]).await.expect("entries");
+    }
+    let whole = log(&store, &caller, session, 1000).await;
+    assert!(whole.is_sorted_by_key(|entry| entry.at), "times never go back");
+    let (first, last) = (whole[0].clone(), whole[199].clone());
+    let mut versions = vec![0, session.version(), first.version - 1, last.version + 1, u64::MAX];
+    let mut times = vec![0, first.at.millis() - 1, last.at.millis() + 1, u64::MAX];
+    for at in [0, 1, 77, 100, 143, 198, 199] {
+        let entry: &Entry = &whole[at];
+        versions.extend([entry.version, entry.version + 1]);
+        times.extend([entry.at.millis(), entry.at.millis() + 1]);
+    }
+    let bounds = versions.iter().map(|version| (*version, None));
+    let bounds = bounds.chain(times.iter().map(|time| (0, Some(Timestamp::from_millis(*time)))));
+    let both = (whole[50].version, Some(whole[40].at));
+    for (after, since) in bounds.chain([both, (whole[40].version, Some(whole[60].at))]) {
+        for of_run in [None, Some(run)] {
+            let kept = whole.iter().filter(|entry| {
+                entry.version > after
+                    && since.is_none_or(|since| entry.at >= since)
+                    && of_run.is_none_or(|run| entry.run == Some(run))
+            });
+            let kept: Vec<_> = kept.cloned().collect();
+            for direction in [Direction::Forward, Direction::Backward] {
+                for limit in [9, 1000] {
+                    let before = watched.records();
+                    let mut read = pages(limit, |page| {
+                        let list = ann.entries(session).direction(direction).after_version(after);
+                        let list = since.into_iter().fold(list, |list, since| list.since(since));
+                        of_run.into_iter().fold(list, |list, run| list.of_run(run)).page(page)
+                    })
+                    .await;
+                    if direction == Direction::Backward {
+                        read.reverse();
+                    }
+                    assert!(read == kept, "after {after}, since {since:?}, {direction:?}");
+                    let cost = watched.records() - before;
+                    let shown = kept.len() as u64 * if of_run.is_some() { 4 } else { 2 };
+                    // Forward the first is searched for; backward the last page may look beyond it.
+                    let beyond =
+                        if direction == Direction::Backward { 1 + limit as u64 } else { 20 };
+                    assert!(cost <= shown + beyond, "{} entries read {cost} records", kept.len());
+                }
+            }
+        }
+    }
 }
 
 /// The run and the answered entry are checked, and entries can be filtered by them.
@@ -264,7 +335,8 @@ pub async fn msg15(cx: ClauseContext) -> Verdict {
         let (store, caller) = (&store, &caller);
         async move {
             let found = pages(limit, |page| async move {
-                let query = SessionQuery::Entries { session, direction, run, in_reply_to, page };
+                let filter = EntryFilter { direction, run, in_reply_to, ..EntryFilter::default() };
+                let query = SessionQuery::Entries(session, filter, page);
                 match store.ask(caller, query).await? {
                     SessionAnswer::Entries(page) => Ok(page),
                     other => panic!("{other:?}"),
@@ -334,13 +406,8 @@ async fn sparse(cx: &ClauseContext) {
     let wanted = store.as_caller(&caller).append(session, turn).await.expect("1,000 entries");
     let wanted = wanted.entries().last().expect("the last");
     let page = Paging::first(500);
-    let query = SessionQuery::Entries {
-        session,
-        direction: Direction::Forward,
-        run: Some(run),
-        in_reply_to: None,
-        page,
-    };
+    let filter = EntryFilter { run: Some(run), ..EntryFilter::default() };
+    let query = SessionQuery::Entries(session, filter, page);
     let SessionAnswer::Entries(page) = store.ask(&caller, query).await.expect("a page") else {
         panic!("a page was asked for");
     };

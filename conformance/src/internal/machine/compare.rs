@@ -305,8 +305,17 @@ async fn compare_session(
             store.as_caller(caller).entries(session).direction(direction).page(page)
         })
         .await;
-        let got: Vec<_> = got.iter().map(entry_value).collect();
+        let (all, got) = (&got, got.iter().map(entry_value).collect::<Vec<_>>());
         same(format!("log of {session}, {direction:?}"), &value(&got), &value(&log))?;
+        if let Some(entry) = all.get(all.len() / 2) {
+            let list = || store.as_caller(caller).entries(session).direction(direction);
+            let later = pages(2, |page| list().after_version(entry.version).page(page)).await;
+            let want: Vec<_> = all.iter().filter(|e| e.version > entry.version).collect();
+            same(format!("log of {session} after {}", entry.id), &value(&later), &value(&want))?;
+            let later = pages(2, |page| list().since(entry.at).page(page)).await;
+            let want: Vec<_> = all.iter().filter(|e| e.at >= entry.at).collect();
+            same(format!("log of {session} since {}", entry.at), &value(&later), &value(&want))?;
+        }
         log.reverse();
     }
     if let Some(tail) = Some(thread.tail(v)).filter(|tail| *tail > 0) {

@@ -137,10 +137,11 @@ impl Thread {
             return Err(illegal(run, from, outcome.status()));
         }
         let version = self.record_in(session, facts.now, facts.caller);
+        let now = self.updated_at;
         let it = self.runs.get_mut(&run.version()).expect("it lives");
         it.status = outcome.status();
         it.outcome = Some(outcome.clone());
-        it.ended_at = Some(facts.now.max(it.started_at));
+        it.ended_at = Some(now);
         it.ended = version;
         it.version = version;
         self.fan_in(session);
@@ -197,7 +198,8 @@ impl Thread {
         }
         self.live_run(facts, id, run, echo)?;
         let version = self.record_in(session, facts.now, facts.caller);
-        let booked = Call { version, at: facts.now, call: call.to_owned(), usage: usage.clone() };
+        let booked =
+            Call { version, at: self.updated_at, call: call.to_owned(), usage: usage.clone() };
         self.runs.get_mut(&run.version()).expect("it lives").calls.push(booked);
         Ok(SessionOutcome::Changed(version))
     }

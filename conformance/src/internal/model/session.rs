@@ -305,7 +305,7 @@ impl Thread {
             let logged = LoggedEntry {
                 session: v,
                 actor,
-                at: facts.now,
+                at: self.updated_at,
                 run: entry.run,
                 in_reply_to: entry.in_reply_to,
                 message: entry.message.clone(),

@@ -29,7 +29,7 @@ pub struct Feed {
 pub struct FeedRecord {
     /// Its version.
     pub version: Version,
-    /// When, by the writer's clock.
+    /// When; see [`Entry::at`](crate::model::Entry::at).
     pub at: Timestamp,
     /// The session it is about.
     pub session: Option<SessionId>,

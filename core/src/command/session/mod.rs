@@ -14,7 +14,7 @@ pub use new::{
 };
 pub use outcome::{Appended, SessionOutcome};
 pub use query::{
-    Drill, RunScope, SessionAnswer, SessionFilter, SessionQuery, UsageScope, Verified,
+    Drill, EntryFilter, RunScope, SessionAnswer, SessionFilter, SessionQuery, UsageScope, Verified,
 };
 pub(crate) use state::{STATE_KEYS, check_initial};
 pub use state::{StateChange, StateScope};

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::StateScope;
 use crate::{
+    clock::Timestamp,
     command::{Page, Paging},
     id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
     journal::{Direction, Position},
@@ -28,6 +29,22 @@ pub struct SessionFilter {
     pub direction: Direction,
     /// Each row with the session's state; a page then ends early where its states come to 4 MiB.
     pub with_state: bool,
+}
+
+/// Which entries of a session to list; all of them, oldest first, by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EntryFilter {
+    /// From which end.
+    pub direction: Direction,
+    /// Only of this run.
+    pub run: Option<RunId>,
+    /// Only answers to this entry.
+    pub in_reply_to: Option<EntryId>,
+    /// Only those after this version of the thread, which may be that of any record; 0 for all.
+    pub after: Version,
+    /// Only those at this time or later (MSG7). Oldest first, a search finds where the first page begins;
+    /// newest first, the last page reads at most itself once more.
+    pub since: Option<Timestamp>,
 }
 
 /// Whose usage.
@@ -69,18 +86,7 @@ pub enum SessionQuery {
     /// One edge.
     Edge(SubSessionId),
     /// A session's log. Filters look at a bounded number of records per page (MSG15).
-    Entries {
-        /// Whose.
-        session: SessionId,
-        /// From which end.
-        direction: Direction,
-        /// Only of this run.
-        run: Option<RunId>,
-        /// Only answers to this entry.
-        in_reply_to: Option<EntryId>,
-        /// Which page.
-        page: Paging,
-    },
+    Entries(SessionId, EntryFilter, Paging),
     /// One entry.
     Entry(EntryId),
     /// One run, live or ended.

@@ -54,7 +54,7 @@ impl StoreInner {
             let erased = !gone && text.is_none();
             records.push(FeedRecord {
                 version: opened.header.version,
-                at: opened.header.at,
+                at: opened.header.time(),
                 session: (session != 0).then(|| SessionId::new(at.id(), session)),
                 kind: opened.header.event.name().to_owned(),
                 facts: Json::from_value(&opened.header.event)?,

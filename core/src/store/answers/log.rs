@@ -2,7 +2,7 @@
 
 use super::{at_head::ThreadAtHead, stream_reader::StreamReader};
 use crate::{
-    command::{Caller, Cursor, Page, Paging},
+    command::{Caller, Cursor, EntryFilter, Page, Paging},
     error::{Error, Result, Subject},
     id::{EntryId, RunId, SessionId, Space},
     journal::Direction,
@@ -11,18 +11,11 @@ use crate::{
     store::inner::StoreInner,
 };
 
-/// Which entries a page keeps.
-pub(super) struct EntryFilter {
-    pub(super) run: Option<RunId>,
-    pub(super) in_reply_to: Option<EntryId>,
-}
-
 impl StoreInner {
     pub(super) async fn entries(
         &self,
         caller: &Caller,
         session: SessionId,
-        direction: Direction,
         filter: EntryFilter,
         page: Paging,
     ) -> Result<Page<Entry>> {
@@ -44,8 +37,12 @@ impl StoreInner {
             (at.state()?.version(), at.state()?.session(session.version()).map_or(0, |s| s.tail));
         let space = session.thread().space(&caller.tenant);
         let bound = page.after.map_or(head, |c| u64::try_from(c.a).unwrap_or(head).min(head));
-        let mut log =
-            StreamReader::new(Lane::Log.of(session.version()), direction, head, page.after);
+        let direction = filter.direction;
+        let stream = Lane::Log.of(session.version());
+        let mut log = StreamReader::new(stream, direction, head, page.after).after(filter.after);
+        if let (Some(since), Direction::Forward, None) = (filter.since, direction, page.after) {
+            log.skip_before(self, &space, since, session.version(), tail).await?;
+        }
         let mut items: Vec<Entry> = Vec::new();
         let mut reader = EntryReader::default();
         let mut seen = None;
@@ -69,6 +66,10 @@ impl StoreInner {
                     ));
                 };
                 let version = opened.header.version;
+                // Backward, whatever follows is earlier still.
+                if filter.since.is_some_and(|since| opened.header.time() < since) {
+                    return Ok(Page::last(items));
+                }
                 let wanted = run.as_ref().is_none_or(|r| of_run == Some(r.1))
                     && reply.as_ref().is_none_or(|r| answers == Some(r.1));
                 if wanted && items.len() == page.limit {
@@ -122,7 +123,7 @@ impl StoreInner {
             session: SessionId::new(at.id(), session),
             version,
             actor,
-            at: opened.header.at,
+            at: opened.header.time(),
             run: run.map(|r| RunId::new(at.id(), r)),
             in_reply_to: in_reply_to.map(|e| EntryId::new(at.id(), e)),
             message,

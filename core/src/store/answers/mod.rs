@@ -99,11 +99,8 @@ impl StoreInner {
                 let at = self.at_head(caller, id.thread()).await?;
                 Ok(SessionAnswer::Edge(at.reading()?.edge(id.version())))
             }
-            SessionQuery::Entries { session, direction, run, in_reply_to, page } => {
-                let filter = log::EntryFilter { run, in_reply_to };
-                self.entries(caller, session, direction, filter, page)
-                    .await
-                    .map(SessionAnswer::Entries)
+            SessionQuery::Entries(session, filter, page) => {
+                self.entries(caller, session, filter, page).await.map(SessionAnswer::Entries)
             }
             SessionQuery::Entry(id) => {
                 Ok(SessionAnswer::Entry(self.entry(caller, id).await?.map(Box::new)))

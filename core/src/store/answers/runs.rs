@@ -224,7 +224,7 @@ impl StoreInner {
             status: *status,
             outcome: Some(outcome),
             started_at: *started_at,
-            ended_at: Some(opened.header.at.max(*started_at)),
+            ended_at: Some(opened.header.time().max(*started_at)),
             usage: totals.clone(),
             version: opened.header.version,
         })

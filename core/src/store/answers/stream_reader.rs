@@ -1,6 +1,7 @@
 //! Reading one stream of a thread, bounded by a head.
 
 use crate::{
+    clock::Timestamp,
     command::Cursor,
     error::Result,
     id::{Space, Version},
@@ -35,6 +36,39 @@ impl StreamReader {
             }
         }
         Self { range, records_read: 0 }
+    }
+
+    /// Only what is after this version.
+    pub(super) fn after(mut self, version: Version) -> Self {
+        self.range.after = self.range.after.max(version);
+        self
+    }
+
+    /// Moves forward to the first record at this time or later: a binary search, as times never go back in a journal. All
+    /// records of the stream are after `after` and up to `upto`.
+    pub(super) async fn skip_before(
+        &mut self,
+        store: &StoreInner,
+        space: &Space,
+        since: Timestamp,
+        after: Version,
+        upto: Version,
+    ) -> Result<()> {
+        let mut upto = upto.min(self.range.upto);
+        self.range.after = self.range.after.max(after);
+        // What is up to `after` is before that time, what is after `upto` is not.
+        while self.range.after < upto {
+            let middle = self.range.after + (upto - self.range.after) / 2;
+            let range = ReadRange { after: middle, upto, limit: 1, ..self.range };
+            let records = store.journal().read(space, &range).await?;
+            match records.first().map(|record| open(space, record)).transpose()? {
+                Some(opened) if opened.header.time() < since => {
+                    self.range.after = opened.header.version;
+                }
+                _ => upto = middle,
+            }
+        }
+        Ok(())
     }
 
     /// The next records, opened; an empty answer is the end.

@@ -64,6 +64,7 @@ impl StoreInner {
                     return Ok(Page { items, next });
                 }
                 let body = opened.read_body(&space)?;
+                let booked_at = opened.header.time();
                 let Event::UsageBooked { run, mut usage, running, .. } = opened.header.event else {
                     return Err(Error::corrupt(
                         &space,
@@ -77,7 +78,7 @@ impl StoreInner {
                 }
                 items.push(LedgerRow {
                     version: opened.header.version,
-                    at: opened.header.at,
+                    at: booked_at,
                     run: RunId::new(at.id(), run),
                     call,
                     usage,

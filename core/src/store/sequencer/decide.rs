@@ -59,6 +59,8 @@ impl DecidedBatch {
             if draft.salt == 0 && draft.sealed.is_none() {
                 draft.salt = salt();
             }
+            let last = self.after.last_at();
+            draft.not_before = (draft.at < last).then_some(last);
             self.after
                 .evolve(&EventRecord::of_draft(version, draft))
                 .map_err(|why| Error::corrupt(space, version, why))?;
