@@ -365,7 +365,7 @@ fn queries(it: &Ids) -> Vec<IdCall> {
         ),
         query("entry", Q::Entry(it.entry), None),
         query("run", Q::Run(it.run), None),
-        query("run_by_external_id", Q::RunByExternalId(it.thread, EXTERNAL_ID.into()), NotFound),
+        query("run_by_external_id", Q::RunByExternalId(it.thread, EXTERNAL_ID.into()), None),
         query("runs of a session", Q::Runs(RunScope::Session(it.session), page), NotFound),
         query("runs of a thread", Q::Runs(RunScope::Thread(it.thread), page), NotFound),
         query("usage of a session", Q::Usage(UsageScope::Session(it.session)), NotFound),

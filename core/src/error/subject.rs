@@ -24,13 +24,6 @@ pub enum Subject {
     Run(RunId),
     /// An entry.
     Entry(EntryId),
-    /// A run, named by its external id.
-    ExternalRun {
-        /// Where it was looked for.
-        thread: ThreadId,
-        /// The id as it was given.
-        external_id: Arc<str>,
-    },
     /// A task of a thread.
     Task {
         /// Where it was looked for.
@@ -114,9 +107,6 @@ impl fmt::Display for Subject {
             Self::Edge(id) => write!(f, "edge {id}"),
             Self::Run(id) => write!(f, "run {id}"),
             Self::Entry(id) => write!(f, "entry {id}"),
-            Self::ExternalRun { thread, external_id } => {
-                write!(f, "a run with the external id {external_id:?} in thread {thread}")
-            }
             Self::Task { thread, task } => write!(f, "task {task:?} in thread {thread}"),
             Self::StateKey(state) => {
                 write!(f, "key {:?} of the state of {}", state.key, Self::from(state.of))

@@ -102,11 +102,6 @@ fn table() -> Vec<(Error, &'static str)> {
             "entry msg_T_21a does not exist; it was deleted, or never created",
         ),
         (
-            Error::not_found(Subject::ExternalRun { thread: THREAD, external_id: "a\"b".into() }),
-            "a run with the external id \"a\\\"b\" in thread thd_T does not exist; \
-             it was deleted, or never created",
-        ),
-        (
             Error::not_found(Subject::Task { thread: THREAD, task: "t-1".into() }),
             "task \"t-1\" in thread thd_T does not exist; it was deleted, or never created",
         ),

@@ -97,8 +97,9 @@ async fn unreadable(store: &dyn AnyStore, caller: &Caller, gone: &Ids) {
     none(store.as_caller(caller).drill(gone.session).await.expect("an answer").is_some(), "drill");
     none(store.as_caller(caller).entry(gone.entry).await.expect("an answer").is_some(), "an entry");
     none(store.as_caller(caller).run(gone.run).await.expect("an answer").is_some(), "a run");
+    let by_external_id = store.as_caller(caller).run_by_external_id(gone.thread, EXTERNAL_ID).await;
+    none(by_external_id.expect("an answer").is_some(), "a run by its external id");
     let kind = ErrorKind::NotFound;
-    refused(store.as_caller(caller).run_by_external_id(gone.thread, EXTERNAL_ID).await, kind);
     refused(store.as_caller(caller).entries(gone.session).page(page).await, kind);
     refused(store.as_caller(caller).children(gone.session).page(page).await, kind);
     refused(store.as_caller(caller).runs(RunScope::Session(gone.session)).page(page).await, kind);

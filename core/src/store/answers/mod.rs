@@ -110,7 +110,7 @@ impl StoreInner {
             }
             SessionQuery::RunByExternalId(thread, external) => {
                 let run = self.run_by_external_id(caller, thread, &external).await?;
-                Ok(SessionAnswer::Run(Some(Box::new(run))))
+                Ok(SessionAnswer::Run(run.map(Box::new)))
             }
             SessionQuery::Runs(scope, page) => {
                 self.runs(caller, scope, page).await.map(SessionAnswer::Runs)

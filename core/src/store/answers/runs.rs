@@ -5,7 +5,7 @@ use std::ops::Bound;
 use super::{at_head::ThreadAtHead, stream_reader::StreamReader};
 use crate::{
     command::{Caller, Cursor, Page, Paging, RunScope},
-    error::{Error, Result, Subject},
+    error::{Error, Result},
     hash::ShortHash,
     id::{RunId, SessionId, Space, ThreadId, Version},
     journal::Direction,
@@ -70,27 +70,25 @@ impl StoreInner {
         caller: &Caller,
         thread: ThreadId,
         external: &str,
-    ) -> Result<Run> {
-        let unknown =
-            || Error::not_found(Subject::ExternalRun { thread, external_id: external.into() });
+    ) -> Result<Option<Run>> {
         caller.owns(thread.tag(), thread)?;
         let at = self.at_head(caller, thread).await?;
         let Some(version) = at.state()?.external_ids.get(ShortHash::of(external)) else {
             let id = run_of_derived(external).filter(|id| id.thread() == thread);
-            let run = self.run(caller, id.ok_or_else(unknown)?).await?;
-            return run.filter(|run| run.external_id == external).ok_or_else(unknown);
+            let Some(id) = id else { return Ok(None) };
+            return Ok(self.run(caller, id).await?.filter(|run| run.external_id == external));
         };
         if let Some(run) = at.reading()?.live_run(version) {
-            return Ok(run);
+            return Ok(Some(run));
         }
         // The record of its end, unless its session was deleted before or since.
         let space = thread.space(&caller.tenant);
         match self.record_at(&space, version).await? {
             Some(opened) => match opened.header.event {
                 Event::RunEnded { session, .. } if at.state()?.session(session).is_some() => {
-                    self.ended(&at, &space, &opened).await
+                    self.ended(&at, &space, &opened).await.map(Some)
                 }
-                _ => Err(unknown()),
+                _ => Ok(None),
             },
             None => Err(Error::corrupt(&space, version, "the record is missing")),
         }
