@@ -83,6 +83,10 @@ pub struct UpdateThread {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one for each call; a box would be the caller's"
+)]
 pub enum ThreadCommand {
     /// Creates a project. With a key and no external id, its id follows from tenant and key.
     CreateProject {
