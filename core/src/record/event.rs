@@ -38,11 +38,6 @@ impl Stream {
     pub const fn session(self) -> Version {
         self.0 >> 2
     }
-
-    /// Whether it is a session's log.
-    pub const fn is_log(self) -> bool {
-        self.0 & 3 == 0
-    }
 }
 
 /// A step an edge takes because of something that happened to its child.

@@ -21,6 +21,24 @@ crate::clauses! { J13 => j13, J19 => j19 }
 /// Is in every body that will be erased, and nowhere else.
 const SECRET: &str = "a-secret-that-has-to-go";
 
+/// A body that is gone although no record says that it was erased is damage, of whatever kind its record is.
+async fn unexplained(cx: &ClauseContext) {
+    let (store, caller, journal) = (cx.store().await, cx.caller(), cx.journal().await);
+    for version in [1, 2] {
+        let session = cx.session(&store, &caller).await;
+        let space = session.thread().space(&caller.tenant);
+        journal.erase(&space, &[version]).await.expect("records that exist can be erased");
+        let fresh = cx.store().await;
+        let answer = fresh.as_caller(&caller).session(session).await;
+        match refused(answer, ErrorKind::Corrupt) {
+            Error::Corrupt { space: at, version: told, .. } => {
+                assert_eq!((at, told), (space, version))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 /// A record of a stream whose body, inline or a blob, has these words.
 async fn say(
     journal: &dyn Journal,
@@ -59,6 +77,7 @@ pub async fn j13(cx: ClauseContext) -> Verdict {
         records.push(record);
     }
     let end = at.expect("ten records");
+    unexplained(&cx).await;
     let image = format!("{SECRET} in a snapshot");
     let snapshot = Snapshot { position: end, bytes: image.into_bytes() };
     journal.save_snapshot(&space, &snapshot).await.expect("a snapshot is kept or lost");

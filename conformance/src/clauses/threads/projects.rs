@@ -318,6 +318,7 @@ pub async fn prj4(cx: ClauseContext) -> Verdict {
         }
     }
     undone(&cx).await;
+    undone_once(&cx).await;
     super::process_races::delete_against_create_thread(&cx, cx.scale(20, 1000)).await;
     Verdict::Passed
 }
@@ -363,6 +364,36 @@ async fn undone(cx: &ClauseContext) {
         store.as_caller(&caller).reopen_project(project).await.expect("it is open");
         let next = store.as_caller(&caller).create_thread(project, NewThread::titled("next")).await;
         next.expect("it takes threads");
+    }
+}
+
+/// Of two deletions that find the same thread, one undoes what both began; what became of the project since stays.
+async fn undone_once(cx: &ClauseContext) {
+    let (store, caller) = (cx.store().await, cx.caller());
+    let project = cx.project(&store, &caller).await;
+    let (ann, asked) = (store.clone(), caller.clone());
+    let creates = async move {
+        ann.as_caller(&asked).create_thread(project, NewThread::titled("between")).await.map(drop)
+    };
+    let (ann, asked) = (store.clone(), caller.clone());
+    let overtakes = async move {
+        refused(ann.as_caller(&asked).delete_project(project).await, ErrorKind::Precondition);
+        ann.as_caller(&asked).archive_project(project).await.map(drop)
+    };
+    // The thread begins before the project is marked; the other deletion runs before the marked one looks for threads.
+    let below = InterruptedJournal::before(cx.journal().await, Call::Drop, overtakes);
+    let journal = InterruptedJournal::before(below.clone(), Call::Commit, creates);
+    let deleter = cx.store_over(journal.clone(), Arc::default(), |options| options);
+    let deletion = deleter.as_caller(&caller).delete_project(project).await;
+    refused(deletion, ErrorKind::Precondition);
+    assert!(journal.is_over() && below.is_over(), "both came in between");
+    for store in [&store, &deleter] {
+        let status = the_project(store, &caller, project).await.status;
+        assert_eq!(
+            status,
+            ProjectStatus::Archived,
+            "it was archived after the deletion was undone"
+        );
     }
 }
 

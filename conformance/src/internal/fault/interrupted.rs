@@ -29,6 +29,8 @@ pub enum Call {
     Read,
     /// `erase`.
     Erase,
+    /// `drop_space`.
+    Drop,
 }
 
 /// Passes every call on. Before the first call of one kind it runs a future, once; if that fails, the call is not passed
@@ -111,6 +113,7 @@ impl Journal for InterruptedJournal {
     }
 
     async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {
+        self.interrupt(Call::Drop).await?;
         self.inner.drop_space(space, expected).await
     }
 
