@@ -66,6 +66,13 @@ pub async fn prj1(cx: ClauseContext) -> Verdict {
             .await,
         ErrorKind::Invalid,
     );
+    let ask = store.as_caller(&caller);
+    let whole = ask.projects().page(Paging::first(ids.len())).await.expect("a page");
+    assert_eq!(
+        (whole.items.len(), whole.next),
+        (ids.len(), None),
+        "after the last there is no page"
+    );
     // Pages are stable while projects come: nothing is skipped or shown twice.
     let first = store.as_caller(&caller).projects().page(Paging::first(2)).await.expect("a page");
     let late = cx.project(&store, &caller).await;
