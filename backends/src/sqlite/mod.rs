@@ -66,7 +66,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// Durability is [`Durability::PowerLoss`], as SQLite promises for WAL with `synchronous=FULL`, or
 /// [`Durability::ProcessKill`] with [`Synchronous::Normal`]. Sharing is [`Sharing::ManyProcesses`]. A person reads the file
-/// with `sqlite3`: the views are `thread`, `session` and `message`.
+/// with `sqlite3`: the views are `thread`, `session`, `message` and `state`.
 ///
 /// # Where it blocks
 ///

@@ -88,7 +88,7 @@ fn newest(what: &str, first: &str, last: &str, kinds: &str) -> String {
     )
 }
 
-/// `thread`, `session` and `message`: what a person looks for with `sqlite3`. Read-only, slow on large stores, and no part
+/// `thread`, `session`, `message` and `state`: what a person looks for with `sqlite3`. Read-only, slow on large stores, and no part
 /// of the format: a later release may show more.
 pub(super) fn views() -> String {
     let ses = |version| derived_id("ses", "s.name", version);
@@ -128,6 +128,17 @@ CREATE VIEW message AS SELECT
 FROM space s JOIN record r ON r.space = s.id AND r.kind = 'entry'
 LEFT JOIN blob b ON b.space = r.space AND b.name = r.blob
 WHERE s.kind = 'thread' AND s.live = 1 AND NOT {message_deleted};
+
+CREATE VIEW state AS SELECT
+  'thd_' || s.name AS thread, iif(k.session IS NULL, NULL, {state_session_id}) AS session, s.tenant AS tenant,
+  k.key ->> '$' AS key, k.value AS value, k.version AS version
+FROM space s JOIN (
+  SELECT r.space AS space, json_extract(r.head, '$.is.state_set.session') AS session,
+    c.value -> '$.key' AS key, c.value -> '$.value' AS value, max(r.version) AS version
+  FROM record r, json_each(r.body, '$.changes') c WHERE r.kind = 'state_set'
+  GROUP BY r.space, r.stream, c.value -> '$.key'
+) k ON k.space = s.id
+WHERE s.kind = 'thread' AND s.live = 1 AND k.value IS NOT NULL AND NOT {state_deleted};
 ",
         title = newest("json_extract(r.body, '$.title')", "0", "3", "'thread_created', 'thread_updated'"),
         thread_status = newest("iif(r.kind = 'thread_archived', 'archived', 'open')", "0", "3", "'thread_archived', 'thread_reopened'"),
@@ -148,5 +159,7 @@ WHERE s.kind = 'thread' AND s.live = 1 AND NOT {message_deleted};
         message_session_id = ses(message_session),
         at = iso("coalesce(json_extract(r.head, '$.t'), json_extract(r.head, '$.at'))"),
         message_deleted = deleted(message_session),
+        state_session_id = ses("k.session"),
+        state_deleted = deleted("k.session"),
     )
 }

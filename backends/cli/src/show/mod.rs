@@ -1,16 +1,19 @@
 //! `sessile show`: one thing by its id.
 //!
-//! With `--json` one document: the thing itself; a session as `{"session", "entries": [...]}`, every message whole.
+//! With `--json` one document: the thing itself, a thread with its `state`; a session as
+//! `{"session", "state", "entries": [...]}`, every message and value whole.
 
 mod message;
+mod state;
 
+use serde::Serialize;
 use sessile::{
     Error,
     command::{Paging, RunScope, UsageScope},
     error::Subject,
     handle::Handle,
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
-    model::{Actor, Labels, RollUp, Run},
+    model::{Actor, KeyedState, Labels, RollUp, Run, Thread},
 };
 
 use crate::{
@@ -19,6 +22,14 @@ use crate::{
     fail::{Fail, Result},
     report::{Align, Out, Table, clean, count, encode, money, plural, stamp},
 };
+
+/// A thread as programs read it.
+#[derive(Serialize)]
+struct WithState<'a> {
+    #[serde(flatten)]
+    thread: &'a Thread,
+    state: &'a KeyedState,
+}
 
 enum Id {
     Project(ProjectId),
@@ -86,8 +97,9 @@ async fn show(out: &mut Out, reader: &Handle, id: Id) -> Result<()> {
         }
         Id::Thread(id) => {
             let found = there(reader.thread(id).await?, id)?;
+            let state = reader.state(id).await?;
             if out.json {
-                return out.value(&found);
+                return out.value(&WithState { thread: &found, state: &state });
             }
             let usage = reader.usage(UsageScope::Thread(id)).await?;
             let mut facts = vec![
@@ -105,7 +117,8 @@ async fn show(out: &mut Out, reader: &Handle, id: Id) -> Result<()> {
                 ("labels", labels(&found.labels)),
             ];
             facts.extend(cost(&usage));
-            list(out, facts)
+            list(out, facts)?;
+            state::print(out, &state)
         }
         Id::Session(id) => session(out, reader, id).await,
         Id::Entry(id) => {
@@ -153,8 +166,10 @@ fn there<T>(found: Option<T>, id: impl Into<Subject>) -> Result<T> {
 async fn session(out: &mut Out, reader: &Handle, id: SessionId) -> Result<()> {
     let drill = there(reader.drill(id).await?, id)?;
     let session = &drill.session;
+    let state = reader.state(id).await?;
     if out.json {
-        out.raw(&format!("{{\"session\":{},\"entries\":[", encode(session)?))?;
+        let (session, state) = (encode(session)?, encode(&state)?);
+        out.raw(&format!("{{\"session\":{session},\"state\":{state},\"entries\":["))?;
     } else {
         let usage = reader.usage(UsageScope::Session(id)).await?;
         let owner = session.current_actor.as_ref().map_or("-".into(), |actor| clean(actor.name()));
@@ -175,6 +190,7 @@ async fn session(out: &mut Out, reader: &Handle, id: SessionId) -> Result<()> {
         ];
         facts.extend(cost(&usage));
         list(out, facts)?;
+        state::print(out, &state)?;
         runs(out, reader, id).await?;
     }
     let mut after = None;

@@ -79,6 +79,39 @@ fn everything_can_be_shown() {
 }
 
 #[test]
+fn state_is_shown_whole_to_programs_and_harmless_to_people() {
+    use sessile::{command::StateChange, id::SessionId, json::Json, model::Actor};
+    let (_place, store, session) = sample();
+    let id: SessionId = session.parse().unwrap();
+    let long = format!("\"\u{202e}{}\"", "x".repeat(500));
+    let set = |key: &str, value: &str| StateChange::set(key, Json::parse(value).unwrap());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let open = sessile::open(&store).await.unwrap();
+        let ann = open.caller("local", Actor::user("ann")).unwrap();
+        let changes = [set("\u{1b}[2Jkey", &long), set("n", "1.0e0"), set("gone", "1")];
+        ann.set_state(id, changes).await.unwrap();
+        ann.set_state(id, [StateChange::remove("gone")]).await.unwrap();
+        ann.set_state(id.thread(), [set("of the thread", "[null]")]).await.unwrap();
+        open.close().await.unwrap();
+    });
+    let said = sessile(["show", &store, &session]);
+    assert!(said.out.contains("\\u{1b}[2Jkey") && said.out.contains("1.0e0"), "{said:?}");
+    assert!(!said.out.contains(['\u{1b}', '\u{202e}']) && !said.out.contains("gone"), "{said:?}");
+    assert!(!said.out.contains(&"x".repeat(101)), "shortened: {said:?}");
+    let json = sessile(["show", &store, &session, "--json"]);
+    let (document, whole) = (json.json(), serde_json::from_str::<String>(&long).unwrap());
+    assert_eq!(document["state"]["values"][0]["value"], whole);
+    assert!(json.out.contains("1.0e0"), "as it is spelled: {json:?}");
+    let thread = id.thread().to_string();
+    let said = sessile(["show", &store, &thread]);
+    assert!(said.out.contains("of the thread") && said.out.contains("[null]"), "{said:?}");
+    let document = sessile(["show", &store, &thread, "--json"]).json();
+    assert_eq!(document["id"], thread);
+    assert_eq!(document["state"]["values"][0]["key"], "of the thread");
+}
+
+#[test]
 fn runs_and_edges_can_be_shown() {
     let story = sessile(["demo", "--json"]).json();
     let store = story["store"].as_str().unwrap();

@@ -36,7 +36,7 @@ fn lists_and_heads_use_their_indexes() {
     }
 }
 
-/// The heads and bodies of a thread as the core writes them: two sessions, one of them deleted.
+/// The heads and bodies of a thread as the core writes them: two sessions with state, one of them deleted.
 #[test]
 fn people_read_the_views() {
     use sessile_core::{
@@ -52,6 +52,8 @@ fn people_read_the_views() {
     };
     let answer = r#"{"message":{"role":"tool","parts":[{"tool_result":{"outcome":"ok","text":"plain"}},{"tool_result":{"name":"t","outcome":"ok","content":[{"text":{"text":"two"}},{"binary":{"media_type":"image/png","bytes":"AAAA"}},{"json":{"kind":"","value":{"a":1}}}]}},{"reasoning":{"text":"hidden"}},{"artifact":{"reference":"s3://x"}}]}}"#;
     let entry = |session| Event::Entry { session, run: None, in_reply_to: None };
+    let set = |session| Event::StateSet { session };
+    let changes = |changes: &str| format!("{{\"changes\":[{changes}]}}");
     let events = [
         (3, Event::ThreadUpdated {}, "{\"title\":\"A title\"}".to_owned()),
         (11, Event::SessionCreated {}, "{\"name\":\"First\"}".to_owned()),
@@ -59,7 +61,16 @@ fn people_read_the_views() {
         (8, entry(2), text("hello")),
         (12, entry(3), text("gone")),
         (8, entry(2), answer.to_owned()),
+        (15, set(Some(3)), changes(r#"{"key":"k","value":"gone"}"#)),
         (15, Event::SessionDeleted { session: 3 }, "{}".to_owned()),
+        (11, set(Some(2)), changes(r#"{"key":"k","value":1},{"key":"x","value":[1]}"#)),
+        (3, set(None), changes(r#"{"key":"k","value":null},{"key":"y","value":1.0e0}"#)),
+        (
+            11,
+            set(Some(2)),
+            changes(r#"{"key":"k","value":{"a":"b"}},{"key":"x"},{"key":"\"é\u0001"}"#),
+        ),
+        (11, set(Some(2)), changes(r#"{"key":"\"é\u0001","value":"\n"}"#)),
         (3, Event::ThreadArchived {}, "{}".to_owned()),
     ];
     block_on(async {
@@ -91,7 +102,7 @@ fn people_read_the_views() {
             kind: "entry".into(),
             header,
             body: RecordBody::Blob(blob),
-            ..record(9, 8, "")
+            ..record(14, 8, "")
         });
         let commit = carded(records, 1_700_000_000_123, Some(7));
         assert!(is_done(&journal.commit(&space(5), None, &commit).await.unwrap()));
@@ -126,7 +137,18 @@ fn people_read_the_views() {
                 "{}|{session}|{at}|tool|plain\ntwo\n<image/png>\n{{\"a\":1}}\n<s3://x>",
                 message(6)
             ),
-            format!("{}|{session}|{at}|user|large", message(9)),
+            format!("{}|{session}|{at}|user|large", message(14)),
+        ]
+    );
+    assert_eq!(
+        rows(
+            "SELECT thread, session, tenant, key, value, CAST(version AS TEXT) FROM state ORDER BY session, key"
+        ),
+        [
+            format!("{thread}||t|k|null|10"),
+            format!("{thread}||t|y|1.0e0|10"),
+            format!("{thread}|{session}|t|\"é\u{1}|\"\\n\"|12"),
+            format!("{thread}|{session}|t|k|{{\"a\":\"b\"}}|11"),
         ]
     );
 }
