@@ -5,6 +5,7 @@ pub mod every_method;
 pub mod fields;
 pub mod lists;
 pub mod state;
+mod state_bounds;
 pub mod tree;
 
 use crate::{Clause, internal::child_programs::ChildProgram};

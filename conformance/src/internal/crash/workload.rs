@@ -6,11 +6,12 @@ use sessile_core::{
     Caller, Error, Key, Result, Timestamp,
     command::{
         Append, LinkSessions, NewProject, NewRun, NewSession, NewSubSession, NewThread,
-        SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome, UpdateEdge, UpdateProject,
-        UpdateSession, UpdateThread,
+        SessionCommand, SessionOutcome, StateChange, ThreadCommand, ThreadOutcome, UpdateEdge,
+        UpdateProject, UpdateSession, UpdateThread,
     },
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, UserId, Version},
     journal::Journal,
+    json::Json,
     model::{Actor, NewEntry, Role, RunOutcome, Tokens, Usage},
     store::{SessionStore, Store, StoreOptions, ThreadStore},
 };
@@ -136,6 +137,10 @@ fn begin(made: &Created, words: &str) -> (Caller, Command) {
     (ada(), ThreadCommand::BeginThread { project, thread, session }.into())
 }
 
+fn value() -> Json {
+    Json::parse("[null]").expect("JSON")
+}
+
 fn text(n: usize, bytes: usize) -> String {
     format!("{n} ").repeat(bytes / 2).chars().take(bytes).collect()
 }
@@ -147,7 +152,7 @@ const ROUNDS: &[&[Step]] = &[
         (ada(), ThreadCommand::CreateProject { project }.into())
     }],
     &[|m| {
-        let thread = NewThread::titled("thread").with_label("title", "a");
+        let thread = NewThread::titled("thread").with_label("title", "a").with_state("k", value());
         (ada(), ThreadCommand::CreateThread { project: m.projects[0], thread }.into())
     }],
     &[|m| {
@@ -191,7 +196,9 @@ const ROUNDS: &[&[Step]] = &[
         },
         |m| {
             let entry = NewEntry::text(Role::Assistant, "in a run").in_run(m.runs[0]);
-            let (session, append) = (m.sessions[2], Append::from(entry));
+            let set = |key: &str| [StateChange::set(key, value()).expecting(0)];
+            let append = Append::from(entry).with_state(set("with")).with_thread_state(set("with"));
+            let session = m.sessions[2];
             (ada(), SessionCommand::Append { session, append }.into())
         },
     ],

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Records of one read.
-const READ_RECORDS: usize = 128;
+const READ_RECORDS: usize = 64;
 
 impl StoreInner {
     pub(super) async fn keyed_state(
