@@ -1,11 +1,11 @@
 //! Which threads have a session of an id: ADK appends to an id without telling whose it is.
 //!
 //! Each session id is a thread of a project of its own; its state has the ids of the users' threads as keys. A key is set before
-//! its session is created and removed after it was deleted, so that after a crash there may be a key too many, never one too
-//! few; whoever reads it looks whether the session is there.
+//! its session is created, confirmed after, and removed after the session was deleted: a crash may leave a key too many, so that
+//! whoever reads it looks whether the session is there. A key too few is left by a creation alone that dies unacknowledged
+//! while another deletes the session before it.
 
 use adk_core::Result;
-use serde_json::json;
 use sessile_core::{
     command::{NewProject, NewThread, StateChange},
     error::ErrorKind,
@@ -20,17 +20,28 @@ use crate::error::failed;
 /// The external id of the project with the index.
 const INDEX: &str = "adk:sessions";
 
-/// Notes that this thread is about to have a session of this id.
-pub(crate) async fn add(handle: &Handle, session: &str, thread: ThreadId) -> Result<()> {
+/// Notes that this thread is about to have a session of this id; answers the thread of the index.
+pub(crate) async fn add(handle: &Handle, session: &str, thread: ThreadId) -> Result<ThreadId> {
     let project = NewProject::named(INDEX).with_external_id(INDEX);
     let project = handle.create_project(project).await.map_err(failed)?;
     let key = thread.to_string();
-    let mark = Json::from_value(&json!(1)).map_err(failed)?;
-    let entry = NewThread::titled(INDEX).with_external_id(session).with_state(&key, mark.clone());
+    let entry = NewThread::titled(INDEX).with_external_id(session).with_state(&key, mark()?);
     let entry = handle.create_thread(project, entry).await.map_err(failed)?;
-    // Set again even where it stands: its version rises, and a deletion that has begun leaves the key.
-    handle.set_state(entry, [StateChange::set(key, mark)]).await.map_err(failed)?;
-    Ok(())
+    if handle.state(entry).await.map_err(failed)?.get(&key).is_none() {
+        confirm(handle, entry, thread).await?;
+    }
+    Ok(entry)
+}
+
+/// Sets the key of a session that was created now. Its version rises, and a deletion of the session before it, which read the
+/// key already, leaves it.
+pub(crate) async fn confirm(handle: &Handle, entry: ThreadId, thread: ThreadId) -> Result<()> {
+    let change = StateChange::set(thread.to_string(), mark()?);
+    handle.set_state(entry, [change]).await.map(|_| ()).map_err(failed)
+}
+
+fn mark() -> Result<Json> {
+    Json::parse("1").map_err(failed)
 }
 
 /// The thread of the index, and the version of this key in it, 0 without one.

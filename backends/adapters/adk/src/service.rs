@@ -175,12 +175,13 @@ impl SessionService for SessileSessionService {
         let project = self.handle.create_project(project).await.map_err(failed)?;
         let thread = NewThread::titled(title(user)).with_external_id(user);
         let id = self.handle.create_thread(project, thread.clone()).await.map_err(failed)?;
-        index::add(&self.handle, session, id).await?;
+        let noted = index::add(&self.handle, session, id).await?;
         let begun = self.handle.begin_thread(project, thread, new).await.map_err(failed)?;
         if !begun.session.created {
             let text = format!("the user {user:?} of the app {app:?} has a session {session:?}");
             return Err(invalid("session.exists", text));
         }
+        index::confirm(&self.handle, noted, id).await?;
         if !of_user.is_empty() {
             self.handle.set_state(begun.thread.id, of_user).await.map_err(failed)?;
         }
