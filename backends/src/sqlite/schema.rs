@@ -103,14 +103,14 @@ pub(super) fn views() -> String {
         "
 CREATE VIEW thread AS SELECT
   'thd_' || s.name AS id, s.tenant AS tenant, 'prj_' || s.project AS project,
-  {title} AS title,
+  {external_id} AS external_id, {title} AS title,
   coalesce({thread_status}, 'open') AS status,
   s.head AS head, {updated} AS updated_at, s.card AS card
 FROM space s WHERE s.kind = 'thread' AND s.live = 1;
 
 CREATE VIEW session AS SELECT
   {session_id} AS id, 'thd_' || s.name AS thread, s.tenant AS tenant,
-  {name} AS name,
+  json_extract(c.body, '$.external_id') AS external_id, {name} AS name,
   coalesce({session_status}, 'idle') AS status,
   coalesce((SELECT t.nth FROM stream t WHERE t.space = s.id AND t.stream = 4 * c.version), 0) AS entries,
   {created} AS created_at, c.version AS version
@@ -140,6 +140,7 @@ FROM space s JOIN (
 ) k ON k.space = s.id
 WHERE s.kind = 'thread' AND s.live = 1 AND k.value IS NOT NULL AND NOT {state_deleted};
 ",
+        external_id = newest("json_extract(r.body, '$.external_id')", "0", "3", "'thread_created'"),
         title = newest("json_extract(r.body, '$.title')", "0", "3", "'thread_created', 'thread_updated'"),
         thread_status = newest("iif(r.kind = 'thread_archived', 'archived', 'open')", "0", "3", "'thread_archived', 'thread_reopened'"),
         name = rest("json_extract(r.body, '$.name')", "c.version", "'session_created', 'session_updated'"),

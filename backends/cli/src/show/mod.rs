@@ -81,6 +81,7 @@ async fn show(out: &mut Out, reader: &Handle, id: Id) -> Result<()> {
             let mut facts = vec![
                 ("project", clean(&found.name)),
                 ("id", id.to_string()),
+                ("external id", external_id(found.external_id.as_deref())),
                 ("status", found.status.to_string()),
                 (
                     "caps",
@@ -105,6 +106,7 @@ async fn show(out: &mut Out, reader: &Handle, id: Id) -> Result<()> {
             let mut facts = vec![
                 ("thread", clean(&found.title)),
                 ("id", id.to_string()),
+                ("external id", external_id(found.external_id.as_deref())),
                 ("project", found.project.to_string()),
                 ("status", found.status.to_string()),
                 (
@@ -163,6 +165,10 @@ fn there<T>(found: Option<T>, id: impl Into<Subject>) -> Result<T> {
 }
 
 /// Writes a session's log page by page, as it may be larger than memory.
+fn external_id(text: Option<&str>) -> String {
+    text.map_or_else(|| "-".to_owned(), clean)
+}
+
 async fn session(out: &mut Out, reader: &Handle, id: SessionId) -> Result<()> {
     let drill = there(reader.drill(id).await?, id)?;
     let session = &drill.session;
@@ -177,6 +183,7 @@ async fn session(out: &mut Out, reader: &Handle, id: SessionId) -> Result<()> {
         let mut facts = vec![
             ("session", session.name.as_deref().map_or("(no name)".into(), clean)),
             ("id", id.to_string()),
+            ("external id", external_id(session.external_id.as_deref())),
             ("thread", session.thread.to_string()),
             ("status", session.status.to_string()),
             ("owner", owner),

@@ -41,7 +41,7 @@ fn lists_and_heads_use_their_indexes() {
 fn people_read_the_views() {
     use sessile_core::{
         clock::Timestamp,
-        id::{EntryId, SessionId, ThreadId},
+        id::{EntryId, ProjectId, SessionId, ThreadId},
         record::{Event, RecordHeader},
     };
     let folder = folder();
@@ -55,8 +55,12 @@ fn people_read_the_views() {
     let set = |session| Event::StateSet { session };
     let changes = |changes: &str| format!("{{\"changes\":[{changes}]}}");
     let events = [
-        (3, Event::ThreadUpdated {}, "{\"title\":\"A title\"}".to_owned()),
-        (11, Event::SessionCreated {}, "{\"name\":\"First\"}".to_owned()),
+        (
+            3,
+            Event::ThreadCreated { project: ProjectId::from_bits(7), reserved: 1 },
+            "{\"external_id\":\"chat-17\",\"title\":\"A title\"}".to_owned(),
+        ),
+        (11, Event::SessionCreated {}, "{\"external_id\":\"main\",\"name\":\"First\"}".to_owned()),
         (15, Event::SessionCreated {}, "{}".to_owned()),
         (8, entry(2), text("hello")),
         (12, entry(3), text("gone")),
@@ -121,12 +125,14 @@ fn people_read_the_views() {
     let session = SessionId::new(thread, 2);
     let at = "2023-11-14T22:13:20.123Z";
     assert_eq!(
-        rows("SELECT id, title, status, updated_at FROM thread"),
-        [format!("{thread}|A title|archived|{at}")]
+        rows("SELECT id, external_id, title, status, updated_at FROM thread"),
+        [format!("{thread}|chat-17|A title|archived|{at}")]
     );
     assert_eq!(
-        rows("SELECT id, name, status, created_at, CAST(entries AS TEXT) FROM session"),
-        [format!("{session}|First|idle|{at}|3")]
+        rows(
+            "SELECT id, external_id, name, status, created_at, CAST(entries AS TEXT) FROM session"
+        ),
+        [format!("{session}|main|First|idle|{at}|3")]
     );
     let message = |version| EntryId::new(thread, version);
     assert_eq!(
