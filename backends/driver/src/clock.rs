@@ -49,9 +49,9 @@ pub fn options() -> StoreOptions {
 /// Time since the machine was started: the same for all processes of the machine, with the time it was suspended.
 #[cfg(target_os = "linux")]
 pub fn since_boot() -> Duration {
-    use rustix::time::{ClockId, clock_gettime};
-    let time = clock_gettime(ClockId::Boottime);
-    Duration::try_from(time).unwrap_or_default()
+    use nix::time::{ClockId, clock_gettime};
+    // The clock is as old as what the standard library needs of Linux.
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
 }
 
 /// Time since the first call in this process. Whether it includes the time the machine was suspended depends on the platform.

@@ -65,7 +65,8 @@ impl Drop for Lock {
 
 #[cfg(unix)]
 fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    let system = nix::sys::utsname::uname();
+    system.map(|system| system.nodename().to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 #[cfg(not(unix))]

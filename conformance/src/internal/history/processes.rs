@@ -151,10 +151,9 @@ async fn wait_for_all(cx: &ClauseContext, work: &Work, history: usize, index: us
 /// Nanoseconds since the machine was started: one clock for all processes, which no call can set.
 #[cfg(target_os = "linux")]
 fn now() -> u64 {
-    use rustix::time::{ClockId, clock_gettime};
-    let time =
-        Duration::try_from(clock_gettime(ClockId::Boottime)).expect("a time since the start");
-    time.as_nanos() as u64
+    use nix::time::{ClockId, clock_gettime};
+    let time = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("a time since the start");
+    Duration::from(time).as_nanos() as u64
 }
 
 /// Nanoseconds of the wall clock, the only one that processes are sure to share.
