@@ -29,7 +29,7 @@ pub(super) fn get(
         None => None,
     };
     let row = row.ok_or_else(|| Error::not_found(Subject::blob(space, name)))?;
-    let blob = txn.blob_open("main", "blob", "content", row, true)?;
+    let blob = txn.blob_open(rusqlite::MAIN_DB, "blob", "content", row, true)?;
     let (start, length) = check::clamp_range(blob.len() as u64, range);
     let mut bytes = vec![0; length as usize];
     blob.read_at_exact(&mut bytes, start as usize)?;

@@ -56,7 +56,7 @@ impl From<rusqlite::Error> for OpenFailure {
 
 fn try_open(path: &Path, options: &Options) -> Result<(Connection, u128), OpenFailure> {
     let mut conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE, options)?;
-    if conn.is_readonly("main")? {
+    if conn.is_readonly(rusqlite::MAIN_DB)? {
         let reason = format!(
             "cannot write to {}: it is read-only; give this user the right to write",
             path.display()
