@@ -113,9 +113,9 @@ pub struct Repair {
 ///
 /// # Where it blocks
 ///
-/// On a multi-threaded tokio runtime writes, long reads and first looks at a space run in place, with `block_in_place`;
-/// elsewhere on another thread. Heads and reads of up to 64 records of a space that is known run on the caller's thread. Do
-/// not call it from a `LocalSet` of a multi-threaded runtime: `block_in_place` panics there.
+/// On a worker of a multi-threaded tokio runtime, and in the future of its `block_on`, writes, long reads and first looks at
+/// a space run in place; elsewhere - a task of a `LocalSet`, a `current_thread` runtime, or no runtime - on another thread.
+/// Heads and reads of up to 64 records of a space that is known run on the caller's thread.
 ///
 /// Dropping it without [`close`](sessile_core::journal::Journal::close) loses nothing that was acknowledged, and counts as a crash.
 #[derive(Debug)]

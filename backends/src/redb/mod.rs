@@ -66,9 +66,9 @@ const SHORT_READ: usize = 64;
 ///
 /// # Where it blocks
 ///
-/// As for `sqlite::Sqlite`: on a multi-threaded tokio runtime a commit runs in place; elsewhere on another thread, for the
-/// price of the hand-over. Heads and reads of up to 64 records always run in place. Do not call it from a `LocalSet` of a
-/// multi-threaded runtime: `block_in_place` panics there.
+/// As for `sqlite::Sqlite`: on a worker of a multi-threaded tokio runtime, and in the future of its `block_on`, a commit runs
+/// in place; elsewhere - a task of a `LocalSet`, a `current_thread` runtime, or no runtime - on another thread, for the price
+/// of the hand-over. Heads and reads of up to 64 records always run in place.
 ///
 /// Opening a file that was not closed - after a crash, or a kill - reads all of it, unless
 /// [`quick_repair`](Options::quick_repair) was on; that option says what it costs.

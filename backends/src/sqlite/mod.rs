@@ -70,13 +70,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// # Where it blocks
 ///
-/// On a multi-threaded tokio runtime a commit runs in place, with `block_in_place`: it occupies its thread for one commit
-/// of the engine, while the worker's other tasks move on. Other futures of the same task, such as a timeout, wait for it;
-/// if other processes hold the file, they are polled every 20 ms. Elsewhere - a `current_thread` runtime, or no runtime -
-/// a commit runs on another thread, which costs its hand-over: about a third of the throughput of a single writer. Heads
-/// and reads of up to 64 records always run in place.
-///
-/// Do not call it from a `LocalSet` of a multi-threaded runtime: `block_in_place` panics there.
+/// On a worker of a multi-threaded tokio runtime a commit runs in place, with `block_in_place`: it occupies its thread for
+/// one commit of the engine, while the worker's other tasks move on. Other futures of the same task, such as a timeout, wait
+/// for it; if other processes hold the file, they are polled every 20 ms. The same holds in the future of `block_on`, with
+/// all that this future polls. Elsewhere - a task of a `LocalSet`, a `current_thread` runtime, or no runtime - a commit runs
+/// on another thread, which costs its hand-over: about a third of the throughput of a single writer. Heads and reads of up
+/// to 64 records always run in place.
 ///
 /// # After a failure
 ///

@@ -4,7 +4,7 @@
 //! head with what the writer expected, and hands ranges back. It knows nothing of sessions, reads no clock that rules
 //! depend on, and holds no rule: if a backend needs an `if` about what a record means, the `if` belongs in the core.
 //!
-//! The laws are numbered J1 to J20 in `CONTRACT.md` of the conformance suite; the suite tests each one.
+//! The laws are numbered J1 to J21 in `CONTRACT.md` of the conformance suite; the suite tests each one.
 
 mod types;
 
@@ -36,6 +36,7 @@ use crate::{
 /// - J12 damage is [`Error::Corrupt`](crate::Error::Corrupt), never skipped; J16 after `close` every other call
 ///   is `Closed`.
 /// - J13 what was erased is read by nobody, and after a scrub that is done it is nowhere.
+/// - J21 a call may come from any kind of runtime of tokio, and from a task of a `LocalSet`.
 ///
 /// # What does not
 ///

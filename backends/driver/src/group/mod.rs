@@ -96,7 +96,7 @@ impl GroupCommit {
                 Step::Answer(answer) => return answer,
                 Step::Yield => blocking::yield_now().await,
                 Step::Lead(leader) if blocking::in_place() => {
-                    tokio::task::block_in_place(|| leader.run(Some(&waiting.slot)));
+                    blocking::here(|| leader.run(Some(&waiting.slot)));
                     if !lock(&waiting.slot).done {
                         blocking::yield_now().await;
                     }

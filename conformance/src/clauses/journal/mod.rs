@@ -8,6 +8,7 @@ pub mod erase;
 mod in_doubt;
 pub mod open_close;
 pub mod read;
+pub mod runtimes;
 pub mod snapshots_and_blobs;
 pub mod spaces;
 
@@ -22,6 +23,7 @@ pub(super) const CLAUSES: &[&[Clause]] = &[
     erase::CLAUSES,
     cancel::CLAUSES,
     open_close::CLAUSES,
+    runtimes::CLAUSES,
     snapshots_and_blobs::CLAUSES,
     damage::CLAUSES,
 ];

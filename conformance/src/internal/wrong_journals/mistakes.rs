@@ -83,6 +83,8 @@ mistakes! {
     KeepsErased => "J13",
     /// Collects blobs that records name.
     CollectsNamed => "J19",
+    /// Blocks in a way that only some threads of some runtimes allow.
+    BlocksInPlace => "J21",
 }
 
 /// A journal with a mistake.
@@ -235,6 +237,10 @@ impl Journal for WrongJournal {
                 let answer = self.inner.commit(&space, expected, batch).await;
                 self.busy.store(false, Ordering::SeqCst);
                 answer
+            }
+            Mistake::BlocksInPlace => {
+                tokio::task::block_in_place(|| ());
+                self.inner.commit(&space, expected, batch).await
             }
             _ => self.inner.commit(&space, expected, batch).await,
         }
