@@ -11,7 +11,7 @@ use adk_session::{
 use async_trait::async_trait;
 use sessile_core::{
     command::{Append, NewProject, NewSession, NewThread, Paging},
-    error,
+    error::{self, ErrorKind},
     handle::Handle,
     id::{self, ThreadId},
     json::Json,
@@ -250,8 +250,17 @@ impl SessionService for SessileSessionService {
     }
 
     async fn append_event_for_identity(&self, req: AppendEventRequest) -> Result<()> {
-        let found = self.find(&req.identity).await?;
         let app = req.identity.app_name.as_ref();
+        // What this process knows costs no look-up. It may be old, but the append is decided at the head, where a session
+        // that was deleted is missing.
+        let remembering = Self::new(self.handle.cached());
+        if let Ok(found) = remembering.find(&req.identity).await {
+            match self.write(app, found.id, req.event.clone()).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                done => return done.map_err(failed),
+            }
+        }
+        let found = self.find(&req.identity).await?;
         self.write(app, found.id, req.event).await.map_err(failed)
     }
 

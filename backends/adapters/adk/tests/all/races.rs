@@ -94,3 +94,24 @@ async fn a_session_is_found_by_its_id_after_creations_and_deletions() {
         assert_eq!(invocations(&found.events().all()), [name]);
     }
 }
+
+/// What one process remembers of a session that another deleted and made again misleads nobody.
+#[tokio::test]
+async fn an_append_finds_the_session_that_another_process_made_anew() {
+    two_services!(one, two);
+    create(&one, "app/ann/1", &[]).await.unwrap();
+    append(&one, "app/ann/1", event("old", &[])).await.unwrap();
+    for round in 0..3 {
+        delete(&two, "app/ann/1").await;
+        let gone = append(&one, "app/ann/1", event("lost", &[])).await.unwrap_err();
+        assert_eq!(gone.code, "session.not_found");
+        create(&two, "app/ann/1", &[]).await.unwrap();
+        append(&one, "app/ann/1", event("new", &[])).await.unwrap();
+        assert_eq!(invocations(&get(&two, "app/ann/1").await.unwrap().events().all()), ["new"]);
+        delete(&two, "app/ann/1").await;
+        create(&two, "app/ann/1", &[]).await.unwrap();
+        let name = round.to_string();
+        append(&one, "app/ann/1", event(&name, &[])).await.unwrap();
+        assert_eq!(invocations(&get(&one, "app/ann/1").await.unwrap().events().all()), [name]);
+    }
+}
