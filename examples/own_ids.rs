@@ -2,14 +2,6 @@
 
 use sessile::prelude::*;
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let store = sessile::open("memory:").await?;
-    let said = say(&store, "Why?").await?;
-    println!("{said} entries");
-    store.close().await
-}
-
 /// Says something in the chat that the program knows as `app/ann/chat-17`, and counts what was said there.
 pub(crate) async fn say(store: &Store, words: &str) -> Result<usize> {
     let ann = store.caller("acme", Actor::user("ann"))?;
@@ -22,4 +14,12 @@ pub(crate) async fn say(store: &Store, words: &str) -> Result<usize> {
         ann.append(begun.session.id, user(words)).await?;
     }
     Ok(ann.entries(begun.session.id).all().await?.len())
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let store = sessile::open("memory:").await?;
+    let said = say(&store, "Why?").await?;
+    println!("{said} entries");
+    store.close().await
 }
