@@ -29,10 +29,11 @@ async fn main() -> Result<()> {
             }
             made = size.min(made + 64);
         }
-        let cold = Store::new(store.journal().clone(), sessile::options());
-        let ann = cold.caller("acme", Actor::user("ann"))?;
         let begin = SystemClock.elapsed();
         for look in 0..LOOKS {
+            // A store of its own for each, so that none remembers what another saw.
+            let cold = Store::new(store.journal().clone(), sessile::options());
+            let ann = cold.caller("acme", Actor::user("ann"))?;
             let wanted = name(look * 7919 % size);
             let found = ann.thread_by_external_id(project, wanted).await?;
             assert!(found.is_some(), "it is there");
