@@ -46,7 +46,7 @@ pub fn parts(text: &str) -> Vec<Part> {
 }
 
 /// Results of a tool that hold what only a message may hold.
-pub fn misplaced(text: &str) -> Vec<Part> {
+pub fn not_for_results(text: &str) -> Vec<Part> {
     let content = [
         Part::reasoning(text),
         Part::tool_call(text, Json::parse("{}").expect("JSON")),

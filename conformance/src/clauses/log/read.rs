@@ -113,7 +113,7 @@ pub async fn msg6(cx: ClauseContext) -> Verdict {
         let appended = store.as_caller(&caller).append(session, turn).await.expect("any content");
         said.extend(appended.entries());
     }
-    for part in shapes::misplaced("no") {
+    for part in shapes::not_for_results("no") {
         let entry = NewEntry::new(Message::new(Role::Tool, vec![part]));
         let ann = store.as_caller(&caller);
         let append = ann.append(session, entry);

@@ -43,7 +43,7 @@ fn message(n: Text) -> Message {
     if !at.is_multiple_of(3) {
         return Message::text(Role::User, said);
     }
-    let shapes = if at % 100 == 99 { shapes::misplaced(&said) } else { shapes::parts(&said) };
+    let shapes = if at % 100 == 99 { shapes::not_for_results(&said) } else { shapes::parts(&said) };
     let part = shapes[at / 3 % shapes.len()].clone();
     Message::new(Role::Assistant, vec![part, Part::text("")])
 }
