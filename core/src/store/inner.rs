@@ -63,20 +63,21 @@ impl StoreInner {
     }
 
     /// The answer to a question if it comes within `time`; later the store counts as out of reach.
-    pub(super) async fn within<T>(
+    pub(super) fn within<T>(
         &self,
         time: Duration,
         answer: impl Future<Output = Result<T>> + Send,
-    ) -> Result<T> {
-        let late = async {
+    ) -> impl Future<Output = Result<T>> + Send {
+        let late = async move {
             self.options().clock.sleep(time).await;
             Err(Error::failed(format!("no answer within {time:?}; try again, or allow more time")))
         };
-        futures_lite::future::or(answer, late).await
+        // No `async fn`: that would have room for the answer twice.
+        futures_lite::future::or(answer, late)
     }
 
     /// Sends a call through its journal's sequencer.
-    pub(super) async fn submit(&self, space: &Space, call: Call) -> Result<Reply> {
+    pub(super) async fn submit(&self, space: &Space, call: Box<Call>) -> Result<Reply> {
         self.registry.get(&self.environment, space).submit(call).await
     }
 

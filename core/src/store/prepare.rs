@@ -39,7 +39,7 @@ impl StoreInner {
         space: &Space,
         request: Request,
         needs: Needs,
-    ) -> Result<Call> {
+    ) -> Result<Box<Call>> {
         let ids = &self.options().ids;
         let began = self.options().clock.elapsed();
         let (bodies, oversize) = match &request {
@@ -58,7 +58,8 @@ impl StoreInner {
                 if reason.len() > ENTRY_BYTES {
                     (Vec::new(), Some(reason.len() as u64))
                 } else {
-                    (self.seal_end(caller, space, run.version(), outcome).await?, None)
+                    let end = Box::pin(self.seal_end(caller, space, run.version(), outcome));
+                    (end.await?, None)
                 }
             }
             // Refused before the reservation; sealed for the thread's own journal.
@@ -93,7 +94,7 @@ impl StoreInner {
             _ => None,
         };
         let has_blobs = bodies.iter().any(|b| matches!(b.body, RecordBody::Blob(_)));
-        Ok(Call {
+        Ok(Box::new(Call {
             caller: caller.clone(),
             request,
             key,
@@ -104,7 +105,7 @@ impl StoreInner {
             until: has_blobs.then(|| began.saturating_add(BLOB_NAMED_WITHIN)),
             caps: None,
             max_skew: self.options().max_skew,
-        })
+        }))
     }
 
     /// The end of a run, as its record will tell it; nothing where the run does not live.

@@ -50,7 +50,8 @@ impl StoreInner {
             return Err(wrong_journal());
         };
         if let Some(external_id) = new.external_id.clone() {
-            return self.create_named_project(caller, command, &external_id, needs).await;
+            let named = self.create_named_project(caller, command, &external_id, needs);
+            return Box::pin(named).await;
         }
         let project = match &caller.key {
             Some(key) => id_of_key(caller, key),
@@ -102,7 +103,8 @@ impl StoreInner {
     ) -> Result<ThreadOutcome> {
         let (new, session) = command.new_thread().ok_or_else(wrong_journal)?;
         if let Some(external_id) = new.external_id.clone() {
-            return self.create_named_thread(caller, project, command, &external_id).await;
+            let named = self.create_named_thread(caller, project, command, &external_id);
+            return Box::pin(named).await;
         }
         let millis = self.options().clock.now().millis();
         let thread = ThreadId::mint(&caller.tenant, millis, self.options().ids.random() as u64);

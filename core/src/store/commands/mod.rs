@@ -77,13 +77,13 @@ impl StoreInner {
                 return self.create_thread(caller, project, command, needs).await;
             }
             (Target::Project(project), ThreadCommand::DeleteProject { .. }) => {
-                return self.delete_project(caller, project, command).await;
+                return Box::pin(self.delete_project(caller, project, command)).await;
             }
             (Target::Thread(thread), ThreadCommand::EraseEntries { .. }) => {
-                return self.erase(caller, thread, command, needs).await;
+                return Box::pin(self.erase(caller, thread, command, needs)).await;
             }
             (Target::Thread(thread), ThreadCommand::VacuumThread { .. }) => {
-                return self.vacuum(caller, thread).await;
+                return Box::pin(self.vacuum(caller, thread)).await;
             }
             (Target::Project(project), _) => project.space(&caller.tenant),
             (Target::Thread(thread), _) => thread.space(&caller.tenant),

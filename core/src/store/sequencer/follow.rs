@@ -33,7 +33,7 @@ impl Leader<'_> {
     ) -> Result<()> {
         loop {
             let position = head.as_ref().map(|h| h.position);
-            match self.fold_to(position, std::mem::take(&mut since)).await {
+            match Box::pin(self.fold_to(position, std::mem::take(&mut since))).await {
                 Err(Error::Corrupt { space, version, reason }) => {
                     head = self.read_head().await?;
                     if head.as_ref().map(|h| h.position) == position {

@@ -55,7 +55,7 @@ impl Leader<'_> {
         let mut backoff = Backoff::new();
         while let Some(in_flight) = &self.state.in_flight {
             if in_flight.blobs_until.is_some_and(|until| until <= self.environment.elapsed()) {
-                return self.abandon_in_flight().await;
+                return Box::pin(self.abandon_in_flight()).await;
             }
             match self.send().await {
                 Ok(Commit::Done) => self.batch_committed(),

@@ -82,7 +82,7 @@ impl Leader<'_> {
                 continue;
             }
             let next = if decided.drops_space {
-                self.commit_drop(decided.replies, head_checked, &mut backoff).await?
+                Box::pin(self.commit_drop(decided.replies, head_checked, &mut backoff)).await?
             } else {
                 self.commit_batch(decided).await?
             };
@@ -110,7 +110,7 @@ impl Leader<'_> {
             }
             refused => {
                 let replies = self.batch_refused();
-                self.follow_refusal(refused, replies).await
+                Box::pin(self.follow_refusal(refused, replies)).await
             }
         }
     }

@@ -5,6 +5,8 @@
 //! took and the batch it sent in the [`LeaderState`], where the next leader takes them up. No answer is given on anything
 //! that did not commit, and none that writes nothing is given unless the head was checked after the call came.
 //!
+//! A caller's future holds the leader's, so what is rare has a box of its own: futures are moved, and room is paid for.
+//!
 //! The files, each building on those before it: `pending_call`, `queue`, `published`, `leader` (what a leader holds),
 //! `snapshot`, `follow` (reading what others wrote), `decide`, `in_flight` (outcomes), `lead` (the loop).
 
@@ -74,7 +76,7 @@ impl Sequencer {
     }
 
     /// Carries out one call, within its time.
-    pub(super) async fn submit(&self, call: Call) -> Result<Reply> {
+    pub(super) async fn submit(&self, call: Box<Call>) -> Result<Reply> {
         let options = &self.environment.options;
         let time = call.caller.deadline.unwrap_or(options.deadline);
         let late = self.environment.elapsed().saturating_add(time);
@@ -110,6 +112,11 @@ impl Sequencer {
         if !self.published.is_in_flight() && seen.head() == head.map(|h| h.position) {
             return Ok(seen);
         }
+        Box::pin(self.refreshed()).await
+    }
+
+    /// The state at the journal's head, after a leader has read what is new.
+    async fn refreshed(&self) -> Result<Arc<JournalState>> {
         let mut state = self.leader.lock().await;
         let mut leader = self.lead_with(&mut state, Duration::MAX);
         leader.resolve_in_flight().await?;

@@ -41,14 +41,14 @@ impl Stage {
 /// itself waits for nobody and allocates nothing.
 #[derive(Debug)]
 pub(super) struct PendingCall {
-    pub(super) call: Call,
+    pub(super) call: Box<Call>,
     stage: Mutex<Stage>,
     /// Notified when the call is answered.
     answered: Event,
 }
 
 impl PendingCall {
-    pub(super) const fn new(call: Call) -> Self {
+    pub(super) const fn new(call: Box<Call>) -> Self {
         Self { call, stage: Mutex::new(Stage::Waiting), answered: Event::new() }
     }
 
