@@ -31,6 +31,10 @@ fn labels(labels: &Option<Arc<Labels>>) -> Labels {
     labels.as_deref().cloned().unwrap_or_default()
 }
 
+fn keyed_view(keyed: Option<&KeyedValues>) -> KeyedState {
+    keyed.map(KeyedValues::view).unwrap_or_default()
+}
+
 impl Reading<'_> {
     pub(crate) fn thread(&self) -> Option<Thread> {
         let fields = self.state.thread.as_deref()?;
@@ -76,7 +80,13 @@ impl Reading<'_> {
         })
     }
 
-    pub(crate) fn row(&self, version: Version, session: &SessionState) -> SessionRow {
+    pub(crate) fn row(
+        &self,
+        version: Version,
+        session: &SessionState,
+        with_state: bool,
+    ) -> SessionRow {
+        let parent = session.parent.and_then(|edge| self.state.edge(edge)).map(|edge| edge.parent);
         SessionRow {
             id: SessionId::new(self.id, version),
             external_id: owned(&session.external_id),
@@ -85,14 +95,14 @@ impl Reading<'_> {
             task: owned(&session.task),
             status: session.status,
             actor: session.actor.as_deref().cloned(),
-            parent: self.state.parent_of(version).map(|p| SessionId::new(self.id, p)),
-            depth: self.state.depth(version),
+            parent: parent.map(|p| SessionId::new(self.id, p)),
+            depth: parent.map_or(0, |p| self.state.depth(p).saturating_add(1)),
             entries: session.entries,
             last_entry: (session.tail != 0).then(|| EntryId::new(self.id, session.tail)),
             open_run: session.live_runs.last().map(|r| RunId::new(self.id, *r)),
             updated_at: session.updated_at,
             version: session.version,
-            state: None,
+            state: with_state.then(|| keyed_view(session.keyed.as_deref())),
         }
     }
 
@@ -102,7 +112,7 @@ impl Reading<'_> {
             StateScope::Session(session) => &self.state.session(session.version())?.keyed,
             StateScope::Thread(_) => &self.state.keyed,
         };
-        Some(keyed.as_deref().map(KeyedValues::view).unwrap_or_default())
+        Some(keyed_view(keyed.as_deref()))
     }
 
     pub(crate) fn edge(&self, version: Version) -> Option<SubSession> {

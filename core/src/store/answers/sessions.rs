@@ -34,7 +34,7 @@ pub(super) fn sessions(
                 .rev(),
         ),
     };
-    let mut items = Vec::new();
+    let mut items = Vec::with_capacity(page.limit.min(sessions.size()));
     let mut state_bytes = 0;
     for (looked, (version, session)) in all.enumerate() {
         if items.len() == page.limit || looked == PAGE_SESSIONS || state_bytes > PAGE_STATE_BYTES {
@@ -46,12 +46,10 @@ pub(super) fn sessions(
             return Page { items, next: Some(Cursor { a: 0, b }) };
         }
         if Reading::passes(session, filter) {
-            let mut row = reading.row(*version, session);
+            items.push(reading.row(*version, session, filter.with_state));
             if filter.with_state {
                 state_bytes += session.keyed.as_ref().map_or(0, |keyed| keyed.bytes());
-                row.state = reading.keyed_state(row.id.into());
             }
-            items.push(row);
         }
     }
     Page::last(items)
