@@ -53,14 +53,28 @@ CREATE TABLE blob(
 CREATE UNIQUE INDEX blob_name ON blob(space, name);
 ";
 
-/// An id of something inside a thread, in SQL: prefix, the thread's characters, the version in base32 behind its length.
-/// Every open parses the views, so that a short text is worth more than a fast one.
-pub(super) fn derived_id(prefix: &str, thread: &str, version: &str) -> String {
+/// The end of an id inside a thread, in SQL: the version in base32 behind its length.
+pub(super) fn end_of_id(version: &str) -> String {
     format!(
-        "'{prefix}_' || {thread} || '_' || (WITH RECURSIVE digits(rest, text) AS (
+        "(WITH RECURSIVE digits(rest, text) AS (
     SELECT {version}, ''
     UNION ALL SELECT rest >> 5, substr('0123456789abcdefghjkmnpqrstvwxyz', (rest & 31) + 1, 1) || text FROM digits WHERE rest > 0
   ) SELECT printf('%x', length(text)) || text FROM digits WHERE rest = 0)"
+    )
+}
+
+/// An id of something inside the space `s`, in SQL: prefix, the thread's characters, its end.
+fn derived_id(prefix: &str, version: &str) -> String {
+    format!(
+        "'{prefix}_' || s.name || '_' || (SELECT e.text FROM id_end e WHERE e.space = s.id AND e.version = {version})"
+    )
+}
+
+/// Whether a session of the space `s` was deleted, in SQL: then no record follows that in the last of its four streams.
+fn deleted(version: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM stream t JOIN record d ON d.space = t.space AND d.version = t.version
+  WHERE t.space = s.id AND t.stream = 4 * {version} + 3 AND d.kind = 'session_deleted')"
     )
 }
 
@@ -83,28 +97,28 @@ fn newest(what: &str, first: &str, last: &str, kinds: &str) -> String {
     format!(
         "(WITH RECURSIVE chain(at) AS (
     SELECT t.version FROM stream t WHERE t.space = s.id AND t.stream BETWEEN {first} AND {last}
-    UNION ALL SELECT p.prev FROM chain JOIN record p ON p.space = s.id AND p.version = chain.at WHERE p.prev > 0
+    UNION ALL SELECT p.prev FROM chain JOIN record p ON p.space = s.id AND p.version = chain.at
   ) SELECT {what} FROM chain JOIN record r ON r.space = s.id AND r.version = chain.at WHERE r.kind IN ({kinds}) ORDER BY r.version DESC LIMIT 1)"
     )
 }
 
 /// `thread`, `session`, `message` and `state`: what a person looks for with `sqlite3`. Read-only, slow on large stores, and no part
 /// of the format: a later release may show more.
+///
+/// Every open parses all of them, so that a short text is worth more than a fast one; `id_end` holds what would stand in
+/// each id.
 pub(super) fn views() -> String {
-    let ses = |version| derived_id("ses", "s.name", version);
-    // Everything about a session but its log, its ledger and its runs is in the last of its four streams.
-    let rest = |what, version: &str, kinds| {
-        let stream = format!("4 * {version} + 3");
-        newest(what, &stream, &stream, kinds)
-    };
-    let deleted = |version| format!("{} IS NOT NULL", rest("1", version, "'session_deleted'"));
+    let ses = |version| derived_id("ses", version);
     let message_session = "json_extract(r.head, '$.is.entry.session')";
     format!(
         "
+CREATE VIEW id_end AS SELECT r.space AS space, r.version AS version, {end} AS text FROM record r;
+
 CREATE VIEW thread AS SELECT
   'thd_' || s.name AS id, s.tenant AS tenant, 'prj_' || s.project AS project,
-  {external_id} AS external_id, {title} AS title,
-  coalesce({thread_status}, 'open') AS status,
+  (SELECT json_extract(r.body, '$.external_id') FROM record r WHERE r.space = s.id AND r.version = 1) AS external_id,
+  {title} AS title,
+  s.card ->> '$.status' AS status,
   s.head AS head, {updated} AS updated_at, s.card AS card
 FROM space s WHERE s.kind = 'thread' AND s.live = 1;
 
@@ -130,7 +144,7 @@ LEFT JOIN blob b ON b.space = r.space AND b.name = r.blob
 WHERE s.kind = 'thread' AND s.live = 1 AND NOT {message_deleted};
 
 CREATE VIEW state AS SELECT
-  'thd_' || s.name AS thread, iif(k.session IS NULL, NULL, {state_session_id}) AS session, s.tenant AS tenant,
+  'thd_' || s.name AS thread, {state_session_id} AS session, s.tenant AS tenant,
   k.key ->> '$' AS key, k.value AS value, k.version AS version
 FROM space s JOIN (
   SELECT r.space AS space, json_extract(r.head, '$.is.state_set.session') AS session,
@@ -140,10 +154,15 @@ FROM space s JOIN (
 ) k ON k.space = s.id
 WHERE s.kind = 'thread' AND s.live = 1 AND k.value IS NOT NULL AND NOT {state_deleted};
 ",
-        external_id = newest("json_extract(r.body, '$.external_id')", "0", "3", "'thread_created'"),
+        end = end_of_id("r.version"),
         title = newest("json_extract(r.body, '$.title')", "0", "3", "'thread_created', 'thread_updated'"),
-        thread_status = newest("iif(r.kind = 'thread_archived', 'archived', 'open')", "0", "3", "'thread_archived', 'thread_reopened'"),
-        name = rest("json_extract(r.body, '$.name')", "c.version", "'session_created', 'session_updated'"),
+        // Everything about a session but its log, its ledger and its runs is in the last of its four streams.
+        name = newest(
+            "json_extract(r.body, '$.name')",
+            "4 * c.version + 3",
+            "4 * c.version + 3",
+            "'session_created', 'session_updated'",
+        ),
         session_status = newest(
             "iif(r.kind = 'session_reopened', 'active', json_extract(r.head, '$.is.' || r.kind || '.then.session'))",
             "4 * c.version + 2",
@@ -156,7 +175,7 @@ WHERE s.kind = 'thread' AND s.live = 1 AND k.value IS NOT NULL AND NOT {state_de
         session_id = ses("c.version"),
         created = iso("json_extract(c.head, '$.at')"),
         created_deleted = deleted("c.version"),
-        message_id = derived_id("msg", "s.name", "r.version"),
+        message_id = derived_id("msg", "r.version"),
         message_session_id = ses(message_session),
         at = iso("coalesce(json_extract(r.head, '$.t'), json_extract(r.head, '$.at'))"),
         message_deleted = deleted(message_session),
