@@ -177,10 +177,11 @@ impl Caller {
 
     /// Refuses an id of another tenant, before any I/O (TEN1).
     pub(crate) fn owns(&self, tag: u32, id: impl Into<Subject>) -> Result<()> {
-        if tag == self.tenant.tag() {
-            Ok(())
-        } else {
-            Err(Error::TenantIsolation { what: id.into(), tenant: self.tenant.clone() })
-        }
+        if tag == self.tenant.tag() { Ok(()) } else { Err(self.foreign(id)) }
+    }
+
+    /// The refusal of an id of another tenant.
+    pub(crate) fn foreign(&self, id: impl Into<Subject>) -> Error {
+        Error::TenantIsolation { what: id.into(), tenant: self.tenant.clone() }
     }
 }

@@ -55,7 +55,7 @@ impl<T> Description<T> {
 #[derive(Debug)]
 pub(super) struct Check<'a> {
     caller: &'a Caller,
-    /// The tenant's tag.
+    /// The tenant's tag: a hash, made once for a command.
     tag: u32,
     actors: Result<()>,
     ids: Result<()>,
@@ -76,8 +76,7 @@ impl<'a> Check<'a> {
     /// An id beside the target. Whether it is of the target's thread is decided later (TEN8).
     fn id(&mut self, tag: u32, id: impl Into<Subject>) {
         if self.ids.is_ok() && tag != self.tag {
-            self.ids =
-                Err(Error::TenantIsolation { what: id.into(), tenant: self.caller.tenant.clone() });
+            self.ids = Err(self.caller.foreign(id));
         }
     }
 
@@ -103,8 +102,7 @@ impl<'a> Check<'a> {
     /// The verdict; `tag` is the tenant tag of the target.
     pub(super) fn done(self, tag: u32, target: impl Into<Subject>) -> Result<()> {
         self.actors?;
-        self.caller.owns(tag, target)?;
-        self.ids
+        if tag == self.tag { self.ids } else { Err(self.caller.foreign(target)) }
     }
 }
 
