@@ -168,12 +168,14 @@ pub(crate) struct Drafts<'a> {
 
 impl<'a> Drafts<'a> {
     /// Records that follow `head`; `lease` is the token the caller was found to hold.
-    pub(crate) const fn after(
+    pub(crate) fn after(
         input: &'a DecisionInput<'a>,
         head: Version,
         lease: Option<Version>,
     ) -> Self {
-        Self { input, next: head + 1, lease, drafts: Vec::new() }
+        // Room for what most commands write: one record, or one for each body.
+        let drafts = Vec::with_capacity(input.call.bodies.len().max(1));
+        Self { input, next: head + 1, lease, drafts }
     }
 
     /// The version the next record gets.
