@@ -10,8 +10,9 @@ use crate::{
 
 type Done = Result<(), serde_json::Error>;
 
-/// Bytes looked at together.
-const RUN: usize = 32;
+/// Bytes looked at together: in long texts, and where a special one is near.
+const LONG_RUN: usize = 64;
+const RUN: usize = 16;
 
 /// The header of a record.
 pub(super) fn header(head: &RecordHeader) -> Result<String, serde_json::Error> {
@@ -182,9 +183,15 @@ const fn is_special(byte: u8) -> bool {
 
 /// Bytes before the first special one: where it is, a text may be cut.
 pub(super) fn plain(bytes: &[u8]) -> usize {
-    let has_none = |run: &&[u8]| !run.iter().fold(false, |any, byte| any | is_special(*byte));
-    let runs = RUN * bytes.chunks_exact(RUN).take_while(has_none).count();
+    let long = plain_runs::<LONG_RUN>(bytes);
+    let runs = long + plain_runs::<RUN>(bytes.get(long..).unwrap_or_default());
     runs + bytes.iter().skip(runs).take_while(|byte| !is_special(**byte)).count()
+}
+
+/// Bytes in the runs of `N` before the first with a special one.
+fn plain_runs<const N: usize>(bytes: &[u8]) -> usize {
+    let has_none = |run: &&[u8; N]| !run.iter().fold(false, |any, byte| any | is_special(*byte));
+    N * bytes.as_chunks().0.iter().take_while(has_none).count()
 }
 
 fn escape(out: &mut String, special: char) {
