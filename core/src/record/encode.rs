@@ -66,7 +66,8 @@ fn number(out: &mut String, name: &str, number: u64) {
             break;
         }
     }
-    out.extend(digits.iter().skip(20 - used).map(|digit| char::from(*digit)));
+    let digits = digits.get(20 - used..).unwrap_or_default();
+    out.push_str(std::str::from_utf8(digits).unwrap_or_default());
 }
 
 /// A number of 128 bits behind an opening quote.
