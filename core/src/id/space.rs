@@ -1,6 +1,9 @@
 //! The name of one journal.
 
-use std::fmt;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +27,7 @@ impl SpaceKind {
 }
 
 /// The name of one journal: tenant, kind, 128 bits. Computable from an id and the caller's tenant alone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Space {
     tenant: TenantId,
     kind: SpaceKind,
@@ -70,6 +73,16 @@ impl Space {
     /// The project this space holds, if it holds one.
     pub fn project(&self) -> Option<ProjectId> {
         (self.kind == SpaceKind::Project).then_some(ProjectId::from_bits(self.bits))
+    }
+}
+
+/// Of the bits: they tell all spaces apart but those that have none, which only their tenants do.
+impl Hash for Space {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bits.hash(state);
+        if self.bits == 0 {
+            self.tenant.hash(state);
+        }
     }
 }
 
