@@ -82,8 +82,11 @@ impl Store {
 impl ThreadStore for Store {
     async fn apply_thread(&self, caller: &Caller, command: ThreadCommand) -> Result<ThreadOutcome> {
         let name = command.name();
-        let applied = async { self.inner.require_open()?.apply_thread(caller, command).await };
-        applied.await.map_err(|error| error.during(name))
+        let applied = match self.inner.require_open() {
+            Ok(store) => store.apply_thread(caller, command).await,
+            Err(closed) => Err(closed),
+        };
+        applied.map_err(|error| error.during(name))
     }
 
     async fn ask_thread(&self, caller: &Caller, query: ThreadQuery) -> Result<ThreadAnswer> {
@@ -97,8 +100,11 @@ impl ThreadStore for Store {
 impl SessionStore for Store {
     async fn apply(&self, caller: &Caller, command: SessionCommand) -> Result<SessionOutcome> {
         let name = command.name();
-        let applied = async { self.inner.require_open()?.apply_session(caller, command).await };
-        applied.await.map_err(|error| error.during(name))
+        let applied = match self.inner.require_open() {
+            Ok(store) => store.apply_session(caller, command).await,
+            Err(closed) => Err(closed),
+        };
+        applied.map_err(|error| error.during(name))
     }
 
     async fn ask(&self, caller: &Caller, query: SessionQuery) -> Result<SessionAnswer> {

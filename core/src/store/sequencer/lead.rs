@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::{
-    decide::DecidedBatch,
     leader::{Leader, PendingReply},
     pending_call::PendingCall,
 };
@@ -84,7 +83,8 @@ impl Leader<'_> {
             let next = if decided.drops_space {
                 Box::pin(self.commit_drop(decided.replies, head_checked, &mut backoff)).await?
             } else {
-                self.commit_batch(decided).await?
+                self.put_in_flight(decided)?;
+                self.commit_batch().await?
             };
             match next {
                 Next::Finished => return Ok(()),
@@ -93,9 +93,8 @@ impl Leader<'_> {
         }
     }
 
-    /// Sends a batch and answers its calls once it is durable.
-    async fn commit_batch(&mut self, decided: DecidedBatch) -> Result<Next> {
-        self.put_in_flight(decided)?;
+    /// Sends the batch in flight and answers its calls once it is durable.
+    async fn commit_batch(&mut self) -> Result<Next> {
         let sent = self.send().await;
         drop(self.reservation.take());
         match sent {
