@@ -17,6 +17,7 @@ pub mod model;
 pub mod prelude;
 pub mod record;
 mod rules;
+pub mod search;
 pub mod store;
 
 pub use clock::{Clock, IdSource, Timestamp};

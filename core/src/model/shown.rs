@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 /// A text whose control characters other than line feed and tab are escaped, and so are the marks that reverse the
 /// direction of text.
-pub(super) struct Shown<'a>(pub(super) &'a str);
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
