@@ -19,6 +19,7 @@ pub mod record;
 mod rules;
 pub mod search;
 pub mod store;
+pub mod tokens;
 
 pub use clock::{Clock, IdSource, Timestamp};
 pub use command::{Caller, Key};

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::clock::{Clock, IdSource};
+use crate::{
+    clock::{Clock, IdSource},
+    tokens::{Estimate, TokenCounter},
+};
 
 /// Clock, randomness and bounds of a store.
 #[derive(Clone, Debug)]
@@ -19,6 +22,8 @@ pub struct StoreOptions {
     pub deadline: Duration,
     /// Bytes of thread states kept in memory, about; idle ones beyond it are dropped, oldest use first. 256 MiB.
     pub memory: usize,
+    /// What counts the tokens of messages. [`Estimate`].
+    pub tokens: Arc<dyn TokenCounter>,
 }
 
 impl StoreOptions {
@@ -30,6 +35,7 @@ impl StoreOptions {
             max_skew: Duration::from_secs(30),
             deadline: Duration::from_secs(30),
             memory: 256 << 20,
+            tokens: Arc::new(Estimate),
         }
     }
 
@@ -51,6 +57,13 @@ impl StoreOptions {
     #[must_use]
     pub const fn with_memory(mut self, bytes: usize) -> Self {
         self.memory = bytes;
+        self
+    }
+
+    /// With another counter of tokens.
+    #[must_use]
+    pub fn with_token_counter(mut self, counter: impl TokenCounter + 'static) -> Self {
+        self.tokens = Arc::new(counter);
         self
     }
 }
