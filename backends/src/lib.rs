@@ -77,6 +77,7 @@ mod open;
 pub mod redb;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod tokens;
 
 #[cfg(feature = "memory")]
 pub use memory::Memory;
@@ -86,7 +87,7 @@ pub use sessile_core::record;
 #[doc(inline)]
 pub use sessile_core::{
     Caller, Clock, Error, ErrorKind, Handle, IdSource, Key, Result, Store, Timestamp, command,
-    error, handle, hash, id, journal, json, model, prelude, store,
+    error, handle, hash, id, journal, json, model, prelude, search, store,
 };
 #[doc(inline)]
 pub use sessile_driver as driver;
