@@ -87,7 +87,7 @@ pub use sessile_core::record;
 #[doc(inline)]
 pub use sessile_core::{
     Caller, Clock, Error, ErrorKind, Handle, IdSource, Key, Result, Store, Timestamp, command,
-    error, handle, hash, id, journal, json, model, prelude, search, store,
+    error, handle, hash, id, journal, json, kinds, model, prelude, search, store,
 };
 #[doc(inline)]
 pub use sessile_driver as driver;

@@ -13,6 +13,7 @@ pub mod hash;
 pub mod id;
 pub mod journal;
 pub mod json;
+pub mod kinds;
 pub mod model;
 pub mod prelude;
 pub mod record;

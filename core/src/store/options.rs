@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::{Clock, IdSource},
+    json::Json,
+    kinds::Kinds,
     tokens::{Estimate, TokenCounter},
 };
 
@@ -24,6 +26,8 @@ pub struct StoreOptions {
     pub memory: usize,
     /// What counts the tokens of messages. [`Estimate`].
     pub tokens: Arc<dyn TokenCounter>,
+    /// What JSON parts of certain kinds must look like to be written. None.
+    pub kinds: Kinds,
 }
 
 impl StoreOptions {
@@ -36,6 +40,7 @@ impl StoreOptions {
             deadline: Duration::from_secs(30),
             memory: 256 << 20,
             tokens: Arc::new(Estimate),
+            kinds: Kinds::default(),
         }
     }
 
@@ -64,6 +69,17 @@ impl StoreOptions {
     #[must_use]
     pub fn with_token_counter(mut self, counter: impl TokenCounter + 'static) -> Self {
         self.tokens = Arc::new(counter);
+        self
+    }
+
+    /// With a validator of the JSON parts of a kind; see [`Kinds::with`].
+    #[must_use]
+    pub fn with_kind(
+        mut self,
+        kind: impl Into<String>,
+        validate: impl Fn(&Json) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.kinds = self.kinds.with(kind, validate);
         self
     }
 }

@@ -32,7 +32,7 @@ fn oversize(entries: &[NewEntry]) -> Option<u64> {
 }
 
 impl StoreInner {
-    /// Makes a call of a checked request: seals bodies, writes large ones to blobs, marks the key.
+    /// Makes a call of a checked request: validates values of kinds of one's own, seals bodies, writes large ones to blobs, marks the key.
     pub(super) async fn prepare(
         &self,
         caller: &Caller,
@@ -40,6 +40,14 @@ impl StoreInner {
         request: Request,
         needs: Needs,
     ) -> Result<Box<Call>> {
+        let entries = match &request {
+            Request::Reserve { command: ThreadCommand::BeginThread { session, .. }, .. } => {
+                session.turn.as_slice()
+            }
+            request => request.entries(),
+        };
+        let kinds = &self.options().kinds;
+        entries.iter().try_for_each(|entry| kinds.check(&entry.message))?;
         let ids = &self.options().ids;
         let began = self.options().clock.elapsed();
         let (bodies, oversize) = match &request {
