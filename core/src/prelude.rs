@@ -2,15 +2,15 @@
 
 pub use crate::{
     command::{
-        Append, Key, NewProject, NewRun, NewSession, NewSubSession, NewThread, Page, Paging,
-        StateChange,
+        Append, At, Expect, Key, NewProject, NewRun, NewSession, NewSubSession, NewThread, Page,
+        Paging, StateChange,
     },
     error::{Error, ErrorKind, Result},
     handle::Handle,
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
     model::{
-        Actor, Entry, Message, NewEntry, Part, Role, RunOutcome, Usage, assistant, system, tool,
-        user,
+        Actor, Context, Entry, Message, NewEntry, Part, Priority, Role, RunOutcome, Usage,
+        annotate, assistant, compress, edit, system, tool, user,
     },
     store::Store,
 };

@@ -3,17 +3,20 @@
 use std::time::Duration;
 
 use sessile_core::{
-    Caller, Result,
+    Caller, Result, Timestamp,
     command::{
-        Append, EntryFilter, Feed, LinkSessions, NewRun, NewSession, NewSubSession, NewThread,
-        Paging, RunScope, SessionCommand, SessionFilter, SessionQuery, StateChange, ThreadCommand,
-        ThreadFilter, ThreadQuery, ThreadScope, UpdateEdge, UpdateProject, UpdateSession,
-        UpdateThread, UsageScope,
+        Append, EntryFilter, Expect, Feed, LinkSessions, NewRun, NewSession, NewSubSession,
+        NewThread, Paging, RunScope, SessionCommand, SessionFilter, SessionQuery, StateChange,
+        ThreadCommand, ThreadFilter, ThreadQuery, ThreadScope, TimelineScope, UpdateEdge,
+        UpdateProject, UpdateSession, UpdateThread, UsageScope,
     },
     error::Subject,
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
     journal::Direction,
-    model::{RunOutcome, RunStatus, SessionStatus, Tokens, Usage},
+    model::{
+        Message, Role, RunOutcome, RunStatus, SessionStatus, Tokens, Usage, annotate, compress,
+        edit,
+    },
     store::AnyStore,
 };
 
@@ -223,6 +226,7 @@ fn commands_to_threads(own: &Ids, it: &Ids) -> Vec<IdCall> {
             C::EraseEntries { thread: own.thread, entries: vec![it.entry] },
             NotFound,
         ),
+        command("trim_feed", C::TrimFeed { thread, upto: 1 }, NotFound),
         command("vacuum_thread", C::VacuumThread { thread }, NotFound),
     ]
 }
@@ -231,6 +235,8 @@ fn thread_queries(it: &Ids) -> Vec<IdCall> {
     use IfMissing::{None, NotFound};
     let query = |name, query, if_missing| call(name, Request::ThreadQuery(query), if_missing);
     let threads = |filter| ThreadQuery::Threads(filter, Paging::default());
+    let timeline =
+        |scope: TimelineScope| ThreadQuery::Timeline(scope, Box::default(), Paging::default());
     let filter = ThreadFilter::of(ThreadScope::Project(it.project));
     vec![
         query("project", ThreadQuery::Project(it.project), None),
@@ -242,6 +248,9 @@ fn thread_queries(it: &Ids) -> Vec<IdCall> {
         ),
         query("threads by id", threads(filter.clone()), NotFound),
         query("threads by updated", threads(filter.newest_first()), NotFound),
+        query("timeline of a session", timeline(it.session.into()), NotFound),
+        query("timeline of a thread", timeline(it.thread.into()), NotFound),
+        query("timeline of a project", timeline(it.project.into()), NotFound),
         query("project_usage", ThreadQuery::ProjectUsage(it.project), NotFound),
     ]
 }
@@ -260,6 +269,12 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
         session,
         append: Append::of(vec![shorthand::says("one"), entry]),
     };
+    let fork = |of| C::CreateSession {
+        thread: own.thread,
+        session: NewSession::named("fork").fork_of(of, Option::None),
+    };
+    let copy = |to, entry| C::CopyEntries { to, entries: vec![entry], expect: Expect::Any };
+    let message = || Message::text(Role::User, "text");
     let (session, ttl) = (it.session, Duration::from_secs(1));
     let set = |of| C::SetState { of, changes: vec![StateChange::remove("key")] };
     let usage = Usage::new(Tokens::new(1, 1), 1);
@@ -303,6 +318,21 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
             append(own.session, shorthand::says("two").in_reply_to(it.entry)),
             NotFound,
         ),
+        command("append edit", append(own.session, edit(it.entry, message())), NotFound),
+        command(
+            "append annotation",
+            append(own.session, annotate(it.entry, Option::None)),
+            NotFound,
+        ),
+        command(
+            "append compression",
+            append(own.session, compress(it.entry, it.entry, message())),
+            NotFound,
+        ),
+        command("create_session fork", fork(session), NotFound),
+        command("copy_entries entries", copy(own.session, it.entry), NotFound),
+        command("copy_entries", copy(session, own.entry), NotFound),
+        command("merge_fork", C::MergeFork { fork: session, expect: Expect::Any }, NotFound),
         command("start_run", C::StartRun { session, run: NewRun::default() }, NotFound),
         command(
             "start_run retry_of",
@@ -345,7 +375,13 @@ fn queries(it: &Ids) -> Vec<IdCall> {
         Q::Entries(session, filter, page)
     };
     let (no_run, no_entry) = (Option::None, Option::None);
-    let feed = Feed { thread: it.thread, after: 0, limit: 10, wait: Duration::ZERO };
+    let feed = Feed {
+        thread: it.thread,
+        after: 0,
+        limit: 10,
+        wait: Duration::ZERO,
+        filter: Default::default(),
+    };
     vec![
         query("session", Q::Session(it.session), None),
         query(
@@ -374,9 +410,21 @@ fn queries(it: &Ids) -> Vec<IdCall> {
         query("ledger", Q::Ledger(it.session, page), NotFound),
         query("lease", Q::Lease(it.session), NotFound),
         query("state of a session", Q::State(it.session.into(), Option::None), NotFound),
-        query("state of a session at a version", Q::State(it.session.into(), Some(1)), NotFound),
+        query(
+            "state of a session at a version",
+            Q::State(it.session.into(), Some(1.into())),
+            NotFound,
+        ),
         query("state of a thread", Q::State(it.thread.into(), Option::None), NotFound),
-        query("state of a thread at a version", Q::State(it.thread.into(), Some(1)), NotFound),
+        query(
+            "state of a thread at a version",
+            Q::State(it.thread.into(), Some(1.into())),
+            NotFound,
+        ),
+        query("context", Q::Context(it.session, Option::None), NotFound),
+        query("context at a version", Q::Context(it.session, Some(1.into())), NotFound),
+        query("expand", Q::Expand(it.entry), NotFound),
+        query("version_at", Q::VersionAt(it.thread, Timestamp::from_millis(0)), NotFound),
         query("verify", Q::Verify(it.thread, Option::None), NotFound),
         call("feed", Request::Feed(feed), NotFound),
     ]

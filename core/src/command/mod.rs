@@ -2,6 +2,7 @@
 //!
 #![doc = include_str!("../../docs/commands.md")]
 
+mod at;
 mod caller;
 mod created;
 mod describe;
@@ -10,17 +11,19 @@ mod new_project;
 mod page;
 mod session;
 mod thread;
+mod timeline;
 
+pub use at::At;
 pub use caller::{Caller, Key, Read};
 pub use created::{Begun, Created, CreatedSession};
 pub(crate) use describe::{Description, Needs};
 pub use new_project::NewProject;
 pub use page::{Cursor, MAX_PAGE, Page, Paging};
 pub use session::{
-    Append, Appended, Drill, EntryFilter, Expect, Feed, FeedPage, FeedRecord, LinkSessions, NewRun,
-    NewSession, NewSubSession, RunScope, SessionAnswer, SessionCommand, SessionFilter,
-    SessionOutcome, SessionQuery, StateChange, StateScope, UpdateEdge, UpdateSession, UsageScope,
-    Verified,
+    Append, Appended, Drill, EntryFilter, Expect, Feed, FeedFilter, FeedPage, FeedRecord, Fork,
+    Lineage, LinkSessions, NewRun, NewSession, NewSubSession, RunScope, SessionAnswer,
+    SessionCommand, SessionFilter, SessionOutcome, SessionQuery, StateChange, StateScope,
+    UpdateEdge, UpdateSession, UsageScope, Verified,
 };
 pub(crate) use session::{STATE_KEYS, check_initial};
 pub(crate) use thread::Target;
@@ -28,3 +31,4 @@ pub use thread::{
     NewThread, ProjectUsage, ThreadAnswer, ThreadCommand, ThreadFilter, ThreadOutcome, ThreadQuery,
     ThreadScope, UpdateProject, UpdateThread,
 };
+pub use timeline::{TimelineFilter, TimelineRow, TimelineScope};

@@ -31,6 +31,7 @@ names! {
         DeleteThread => "delete_thread",
         PurgeThread => "purge_thread",
         EraseEntries => "erase_entries",
+        TrimFeed => "trim_feed",
         VacuumThread => "vacuum_thread",
     }
     SessionCommand {
@@ -43,6 +44,8 @@ names! {
         UpdateEdge => "update_edge",
         DeleteEdge => "delete_edge",
         Append => "append",
+        CopyEntries => "copy_entries",
+        MergeFork => "merge_fork",
         StartRun => "start_run",
         SetRunStatus => "set_run_status",
         EndRun => "end_run",
@@ -59,6 +62,7 @@ names! {
         Thread => "read_thread",
         ThreadByExternalId => "find_thread",
         Threads => "list_threads",
+        Timeline => "list_timeline",
         ProjectUsage => "add_up_project_usage",
     }
     SessionQuery {
@@ -70,6 +74,9 @@ names! {
         Edge => "read_edge",
         Entries => "list_entries",
         Entry => "read_entry",
+        Context => "read_context",
+        Expand => "expand",
+        VersionAt => "find_version",
         Run => "read_run",
         RunByExternalId => "find_run",
         Runs => "list_runs",

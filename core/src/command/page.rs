@@ -14,11 +14,19 @@ pub const MAX_PAGE: usize = 1000;
 pub struct Cursor {
     pub(crate) a: u128,
     pub(crate) b: u64,
+    pub(crate) c: u64,
+}
+
+impl Cursor {
+    pub(crate) const fn new(a: u128, b: u64) -> Self {
+        Self { a, b, c: 0 }
+    }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}.{:x}", self.a, self.b)
+        write!(f, "{:x}.{:x}", self.a, self.b)?;
+        if self.c == 0 { Ok(()) } else { write!(f, ".{:x}", self.c) }
     }
 }
 
@@ -27,8 +35,10 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self> {
         let parts = || {
-            let (a, b) = text.split_once('.')?;
-            Some(Self { a: u128::from_str_radix(a, 16).ok()?, b: u64::from_str_radix(b, 16).ok()? })
+            let (a, rest) = text.split_once('.')?;
+            let (b, c) = rest.split_once('.').unwrap_or((rest, "0"));
+            let (b, c) = (u64::from_str_radix(b, 16).ok()?, u64::from_str_radix(c, 16).ok()?);
+            Some(Self { a: u128::from_str_radix(a, 16).ok()?, b, c })
         };
         parts()
             .filter(|c| c.to_string() == text)

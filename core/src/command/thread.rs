@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    Begun, Caller, Created, NewProject, NewSession, Page, Paging, check_initial,
+    Begun, Caller, Created, NewProject, NewSession, Page, Paging, TimelineFilter, TimelineRow,
+    TimelineScope, check_initial,
     describe::{Check, Description, check_count, optional},
 };
 use crate::{
@@ -175,6 +176,15 @@ pub enum ThreadCommand {
         /// Which entries.
         entries: Vec<EntryId>,
     },
+    /// Says that the feed of a thread begins after a version from here on (EVT4): who asks for what is before is told so, by
+    /// `Trimmed`. Nothing else changes, and nothing is removed. Also in archived threads; up to less than before it writes
+    /// nothing.
+    TrimFeed {
+        /// Which thread.
+        thread: ThreadId,
+        /// Up to which version, the head at most.
+        upto: Version,
+    },
     /// Finishes erasures that were cut off, and collects blobs that no record names and that are older than a day
     /// (J19). Reads the whole thread; writes no record.
     VacuumThread {
@@ -249,6 +259,10 @@ impl ThreadCommand {
                     let reason = "the first session of a thread has no parent";
                     return Err(Error::invalid("parent", reason));
                 }
+                if session.fork.is_some() {
+                    let reason = "the first session of a thread has nothing to continue";
+                    return Err(Error::invalid("fork", reason));
+                }
                 session.check(&mut check)?;
                 Description::keyed(Target::Project(*project))
             }
@@ -262,6 +276,7 @@ impl ThreadCommand {
             }
             Self::DeleteThread { thread }
             | Self::PurgeThread { thread }
+            | Self::TrimFeed { thread, .. }
             | Self::VacuumThread { thread } => Description::unkeyed(Target::Thread(*thread)),
             Self::EraseEntries { thread, entries } => {
                 check_count(entries.len(), ERASE_ENTRIES)?;
@@ -360,6 +375,9 @@ pub enum ThreadQuery {
     ThreadByExternalId(ProjectId, String),
     /// Threads.
     Threads(ThreadFilter, Paging),
+    /// Entries of a session, of a thread or of a project, newest or oldest first; with a text it is a search (TLN1 to TLN3). A
+    /// page looks at about 4,096 records at most, and may be short or empty while there is more.
+    Timeline(TimelineScope, Box<TimelineFilter>, Paging),
     /// What a project cost: the sum over its threads, each at its own head.
     ProjectUsage(ProjectId),
 }
@@ -383,6 +401,8 @@ pub enum ThreadAnswer {
     Projects(Page<Project>),
     /// The thread, if it exists.
     Thread(Option<Thread>),
+    /// A page of a timeline.
+    Timeline(Page<TimelineRow>),
     /// A page of threads.
     Threads(Page<ThreadRow>),
     /// What the project cost.

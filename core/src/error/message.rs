@@ -116,6 +116,10 @@ impl Display for Error {
                 Operation(operation.unwrap_or("a change")),
                 JournalName(space)
             ),
+            Self::Trimmed { thread, upto } => write!(
+                f,
+                "the feed of thread {thread} was trimmed up to {upto}; read what there is, and follow from there"
+            ),
             Self::Unsupported { what } => write!(f, "unsupported: {}", OneLine(what)),
             Self::NewerFormat { what, needs, has } => write!(
                 f,

@@ -34,7 +34,7 @@ pub type Source = Arc<dyn std::error::Error + Send + Sync>;
 /// | `NotFound` | `NotFound` | Takes it as deleted, or corrects the id. |
 /// | `Closed` | `Closed` | Reopens the thread or project if that is meant; opens the store again. |
 /// | `Precondition` | `WrongThread`, `RunEnded`, `RunLive`, `ExternalIdTaken`, `SessionOwned`, `SessionLinked`, `IllegalTransition`, `NotAForest`, `ThreadNotEmpty`, `ProjectNotEmpty` | Reads, and does first what the error names. |
-/// | `Stale` | `Stale` | Reads again, decides again, and retries with the actual counter. |
+/// | `Stale` | `Stale`, `Trimmed` | Reads again, decides again, and retries with the actual counter. A follower reads what there is, and goes on after the version that `Trimmed` names. |
 /// | `Fenced` | `Fenced` | Stops writing: another holds the lease. Claims it if the work shall go on. |
 /// | `Capacity` | `Capacity` | Makes the request smaller, or raises the project's cap. |
 /// | `Contended` | `Contended` | Retries; nothing was written. |
@@ -198,6 +198,13 @@ pub enum Error {
         /// What it is.
         actual: Version,
     },
+    /// The feed was trimmed: what is up to a version is not given any more (EVT4).
+    Trimmed {
+        /// The thread.
+        thread: ThreadId,
+        /// The feed begins after this version.
+        upto: Version,
+    },
     /// Others wrote first, again and again, until the deadline. Nothing was written.
     Contended {
         /// The journal.
@@ -352,7 +359,7 @@ impl Error {
             Self::TenantIsolation { .. } => ErrorKind::TenantIsolation,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Closed { .. } => ErrorKind::Closed,
-            Self::Stale { .. } => ErrorKind::Stale,
+            Self::Stale { .. } | Self::Trimmed { .. } => ErrorKind::Stale,
             Self::WrongThread { .. }
             | Self::RunEnded { .. }
             | Self::RunLive { .. }

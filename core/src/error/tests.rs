@@ -220,6 +220,10 @@ fn table() -> Vec<(Error, &'static str)> {
             "cannot delete project prj_P: it holds 1 thread or more; delete or purge them first",
         ),
         (
+            Error::Trimmed { thread: THREAD, upto: 7 },
+            "the feed of thread thd_T was trimmed up to 7; read what there is, and follow from there",
+        ),
+        (
             Error::SessionLinked { session: SESSION, edge: EDGE },
             "cannot delete session ses_T_13: edge sub_T_15 names it; delete the edge first",
         ),

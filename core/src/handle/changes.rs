@@ -13,9 +13,9 @@ use futures_core::Stream;
 
 use super::Handle;
 use crate::{
-    command::{Feed, FeedPage, FeedRecord},
+    command::{Feed, FeedFilter, FeedPage, FeedRecord},
     error::Result,
-    id::{ThreadId, Version},
+    id::{SessionId, ThreadId, Version},
 };
 
 /// How long one question to the store waits for more.
@@ -26,7 +26,9 @@ type Fetch = Pin<Box<dyn Future<Output = Result<FeedPage>> + Send>>;
 /// The records of a thread as a [`Stream`], in order, each exactly once.
 ///
 /// It ends at the newest record; [`follow`](Self::follow) waits for more instead. To go on later, in another process too,
-/// keep the version of the last record and begin [`after`](Self::after) it. After an error the stream ends.
+/// keep the version of the last record and begin [`after`](Self::after) it. After an error the stream ends; records that were
+/// trimmed meanwhile are the error `Trimmed`, never a gap. Which threads of a tenant have something new tells
+/// [`threads`](Handle::threads), newest first: each row has its head.
 pub struct Changes {
     handle: Handle,
     feed: Feed,
@@ -39,7 +41,13 @@ impl Changes {
     pub(super) fn new(handle: &Handle, thread: ThreadId) -> Self {
         Self {
             handle: handle.clone(),
-            feed: Feed { thread, after: 0, limit: 100, wait: Duration::ZERO },
+            feed: Feed {
+                thread,
+                after: 0,
+                limit: 100,
+                wait: Duration::ZERO,
+                filter: FeedFilter::default(),
+            },
             read: VecDeque::new(),
             fetch: None,
             ended: false,
@@ -57,6 +65,27 @@ impl Changes {
     #[must_use]
     pub const fn page_size(mut self, records: usize) -> Self {
         self.feed.limit = records;
+        self
+    }
+
+    /// Only records that pass.
+    #[must_use]
+    pub fn matching(mut self, filter: FeedFilter) -> Self {
+        self.feed.filter = filter;
+        self
+    }
+
+    /// Only about this session.
+    #[must_use]
+    pub const fn of_session(mut self, session: SessionId) -> Self {
+        self.feed.filter.session = Some(session);
+        self
+    }
+
+    /// Only about this session and those below it.
+    #[must_use]
+    pub const fn of_subtree(mut self, session: SessionId) -> Self {
+        self.feed.filter.subtree = Some(session);
         self
     }
 
@@ -91,15 +120,15 @@ impl Stream for Changes {
                 return Poll::Ready(None);
             }
             let fetch = changes.fetch.get_or_insert_with(|| {
-                let (handle, feed) = (changes.handle.clone(), changes.feed);
+                let (handle, feed) = (changes.handle.clone(), changes.feed.clone());
                 Box::pin(async move { handle.store().feed(handle.caller(), feed).await })
             });
             let Poll::Ready(page) = fetch.as_mut().poll(cx) else { return Poll::Pending };
             changes.fetch = None;
             match page {
                 Ok(page) => {
+                    changes.ended = page.after == changes.feed.after && changes.feed.wait.is_zero();
                     changes.feed.after = page.after;
-                    changes.ended = page.records.is_empty() && changes.feed.wait.is_zero();
                     changes.read = page.records.into();
                 }
                 Err(error) => {

@@ -15,12 +15,13 @@ use crate::{
     clock::Timestamp,
     command::{
         Cursor, EntryFilter, Page, Paging, RunScope, SessionAnswer, SessionFilter, SessionQuery,
-        ThreadAnswer, ThreadFilter, ThreadQuery,
+        ThreadAnswer, ThreadFilter, ThreadQuery, TimelineFilter, TimelineRow, TimelineScope,
     },
     error::Result,
     id::{EntryId, RunId, SessionId, ThreadId, Version},
     journal::Direction,
-    model::{Entry, LedgerRow, Project, Run, SessionRow, SubSession, ThreadRow},
+    model::{Actor, Entry, EntryKind, LedgerRow, Project, Run, SessionRow, SubSession, ThreadRow},
+    search::SearchText,
 };
 
 type Fetch<T> = Pin<Box<dyn Future<Output = Result<Page<T>>> + Send>>;
@@ -217,6 +218,71 @@ impl List<SessionRow> {
     }
 }
 
+impl List<TimelineRow> {
+    /// Only those that match; the filter also says which end comes first.
+    #[must_use]
+    pub fn matching(mut self, filter: TimelineFilter) -> Self {
+        self.query.1 = filter;
+        self
+    }
+
+    /// Oldest first.
+    #[must_use]
+    pub const fn forward(mut self) -> Self {
+        self.query.1.direction = Direction::Forward;
+        self
+    }
+
+    /// Only those in which a person sees this text.
+    #[must_use]
+    pub fn containing(mut self, text: SearchText) -> Self {
+        self.query.1.text = Some(text);
+        self
+    }
+
+    /// Only by this author.
+    #[must_use]
+    pub fn by(mut self, actor: Actor) -> Self {
+        self.query.1.actor = Some(actor);
+        self
+    }
+
+    /// Only of this session's own log.
+    #[must_use]
+    pub const fn of_session(mut self, session: SessionId) -> Self {
+        self.query.1.session = Some(session);
+        self
+    }
+
+    /// Only of this run.
+    #[must_use]
+    pub const fn of_run(mut self, run: RunId) -> Self {
+        self.query.1.run = Some(run);
+        self
+    }
+
+    /// Only of this kind.
+    #[must_use]
+    pub const fn of_kind(mut self, kind: EntryKind) -> Self {
+        self.query.1.kind = Some(kind);
+        self
+    }
+
+    /// Only at this time or later.
+    #[must_use]
+    pub const fn since(mut self, time: Timestamp) -> Self {
+        self.query.1.since = Some(time);
+        self
+    }
+
+    /// Only at this time or earlier.
+    #[must_use]
+    pub const fn until(mut self, time: Timestamp) -> Self {
+        self.query.1.until = Some(time);
+        self
+    }
+}
+
 macro_rules! listed {
     ($($item:ident, $query:ty, |$asked:ident, $page:ident| $request:expr, $ask:ident, $answer:path;)*) => {
         $(
@@ -240,5 +306,6 @@ listed! {
     SubSession, SessionId, |parent, page| SessionQuery::Children(parent, page), ask, SessionAnswer::Edges;
     Run, RunScope, |scope, page| SessionQuery::Runs(scope, page), ask, SessionAnswer::Runs;
     LedgerRow, SessionId, |session, page| SessionQuery::Ledger(session, page), ask, SessionAnswer::Ledger;
+    TimelineRow, (TimelineScope, TimelineFilter), |of, page| ThreadQuery::Timeline(of.0, Box::new(of.1), page), ask_thread, ThreadAnswer::Timeline;
     Entry, (SessionId, EntryFilter), |of, page| SessionQuery::Entries(of.0, of.1, page), ask, SessionAnswer::Entries;
 }

@@ -1,20 +1,21 @@
 //! Everything inside one thread, one method each.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Changes, Handle, List, only};
 use crate::{
+    clock::Timestamp,
     command::{
-        Append, Appended, CreatedSession, Drill, LinkSessions, NewRun, NewSession, NewSubSession,
-        RunScope, SessionAnswer, SessionCommand, SessionFilter, SessionOutcome, SessionQuery,
-        StateChange, StateScope, UpdateEdge, UpdateSession, UsageScope, Verified,
+        Append, Appended, At, CreatedSession, Drill, Expect, LinkSessions, NewRun, NewSession,
+        NewSubSession, RunScope, SessionAnswer, SessionCommand, SessionFilter, SessionOutcome,
+        SessionQuery, StateChange, StateScope, UpdateEdge, UpdateSession, UsageScope, Verified,
     },
     error::Result,
     id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
     journal::Position,
     model::{
-        Entry, KeyedState, Lease, LedgerRow, RollUp, Run, RunOutcome, RunStatus, Session,
-        SessionRow, SessionStatus, SubSession, Usage,
+        Context, ContextMessage, Entry, KeyedState, Lease, LedgerRow, RollUp, Run, RunOutcome,
+        RunStatus, Session, SessionRow, SessionStatus, SubSession, Usage,
     },
 };
 
@@ -100,6 +101,24 @@ impl Handle {
     pub async fn append(&self, session: SessionId, entries: impl Into<Append>) -> Result<Appended> {
         let command = SessionCommand::Append { session, append: entries.into() };
         self.apply(command, only!(SessionOutcome::Appended(appended) => appended)).await
+    }
+
+    /// Appends copies of entries of other sessions of the thread, in this order: all or none of them.
+    pub async fn copy_entries(
+        &self,
+        to: SessionId,
+        entries: impl IntoIterator<Item = EntryId>,
+        expect: Expect,
+    ) -> Result<Appended> {
+        let entries = entries.into_iter().collect();
+        let command = SessionCommand::CopyEntries { to, entries, expect };
+        self.apply(command, only!(SessionOutcome::Appended(appended) => appended)).await
+    }
+
+    /// Appends copies of what is new in a fork to the session that it was forked from; `None` if nothing is.
+    pub async fn merge_fork(&self, fork: SessionId, expect: Expect) -> Result<Option<Appended>> {
+        let command = SessionCommand::MergeFork { fork, expect };
+        self.apply(command, only!(SessionOutcome::Merged(appended) => appended)).await
     }
 
     /// Starts a run.
@@ -243,14 +262,39 @@ impl Handle {
         self.ask(query, only!(SessionAnswer::State(it) => it)).await
     }
 
-    /// The state of a session or of a thread as it was at a version of the thread's journal.
+    /// The state of a session or of a thread as it was at a point of the thread's life: a version, or a time.
     pub async fn state_at(
         &self,
         of: impl Into<StateScope>,
-        version: Version,
+        at: impl Into<At>,
     ) -> Result<KeyedState> {
-        let query = SessionQuery::State(of.into(), Some(version));
+        let query = SessionQuery::State(of.into(), Some(at.into()));
         self.ask(query, only!(SessionAnswer::State(it) => it)).await
+    }
+
+    /// What a model sees of a session: its messages in order, edits in their places, without what is skipped or compressed.
+    pub async fn context(&self, session: SessionId) -> Result<Context> {
+        let query = SessionQuery::Context(session, None);
+        self.ask(query, only!(SessionAnswer::Context(it) => it)).await
+    }
+
+    /// The context of a session at a point of the thread's life: a version, or a time. Any version of the thread will do, also
+    /// that of an entry of another session: what did this one know when that one decided?
+    pub async fn context_at(&self, session: SessionId, at: impl Into<At>) -> Result<Context> {
+        let query = SessionQuery::Context(session, Some(at.into()));
+        self.ask(query, only!(SessionAnswer::Context(it) => it)).await
+    }
+
+    /// The messages that a compression stands for, as the context showed them right before it.
+    pub async fn expand(&self, compression: EntryId) -> Result<Vec<Arc<ContextMessage>>> {
+        let query = SessionQuery::Expand(compression);
+        self.ask(query, only!(SessionAnswer::Expanded(it) => it)).await
+    }
+
+    /// The newest version of a thread whose record is not later than a time; `None` if the thread is younger.
+    pub async fn version_at(&self, thread: ThreadId, time: Timestamp) -> Result<Option<Version>> {
+        let query = SessionQuery::VersionAt(thread, time);
+        self.ask(query, only!(SessionAnswer::VersionAt(it) => it)).await
     }
 
     /// Every record of a thread, in order: the feed.

@@ -4,7 +4,8 @@ use super::{Handle, List, only};
 use crate::{
     command::{
         Begun, NewProject, NewSession, NewThread, ProjectUsage, ThreadAnswer, ThreadCommand,
-        ThreadFilter, ThreadOutcome, ThreadQuery, UpdateProject, UpdateThread,
+        ThreadFilter, ThreadOutcome, ThreadQuery, TimelineFilter, TimelineRow, TimelineScope,
+        UpdateProject, UpdateThread,
     },
     error::Result,
     id::{EntryId, ProjectId, ThreadId, Version},
@@ -127,6 +128,11 @@ impl Handle {
         self.apply_thread(command, only!(ThreadOutcome::Vacuumed(blobs) => blobs)).await
     }
 
+    /// Lets the feed of a thread begin after a version; see [`ThreadCommand::TrimFeed`].
+    pub async fn trim_feed(&self, thread: ThreadId, upto: Version) -> Result<Version> {
+        self.change(ThreadCommand::TrimFeed { thread, upto }).await
+    }
+
     /// One project, if it exists.
     pub async fn project(&self, project: ProjectId) -> Result<Option<Project>> {
         self.ask_thread(ThreadQuery::Project(project), only!(ThreadAnswer::Project(it) => it)).await
@@ -164,6 +170,12 @@ impl Handle {
     /// Threads: of a project, of the tenant, of a person; a [`ThreadFilter`] says more.
     pub fn threads(&self, of: impl Into<ThreadFilter>) -> List<ThreadRow> {
         List::new(self, of.into())
+    }
+
+    /// Entries of a session, of a thread or of a project in one order: newest first, all of them, unless told otherwise. With
+    /// [`containing`](List::containing) it is a search.
+    pub fn timeline(&self, of: impl Into<TimelineScope>) -> List<TimelineRow> {
+        List::new(self, (of.into(), TimelineFilter::default()))
     }
 
     /// What a project cost: the sum over its threads, each at its own head.

@@ -1,154 +1,174 @@
-//! Entries: the message log.
+//! Entries: what a session's log holds.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Part, ToolOutcome, ToolResult, part::present};
+use super::{Actor, Message, Part, shown::Shown};
 use crate::{
     clock::Timestamp,
     error::Result,
     id::{EntryId, RunId, SessionId, Version},
-    json::Json,
 };
 
-/// Whose voice a message is in.
+/// How much an entry matters to the context of its session.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Priority {
+    /// It counts for nothing: a message is left out of the context, an edit or a compression is undone. It stays in the log.
+    Skip,
+    /// As it is.
+    #[default]
+    Normal,
+    /// It must not be compressed. System messages are pinned unless an annotation says something else.
+    Pinned,
+}
+
+/// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Role {
-    /// Instructions to the model.
-    System,
-    /// A person, or whoever stands in for one.
-    User,
-    /// The model.
-    Assistant,
-    /// A tool.
-    Tool,
+pub enum EntryKind {
+    /// A message.
+    Message,
+    /// Another text for a message.
+    Edit,
+    /// How much an entry matters.
+    Annotation,
+    /// One text for a range of messages.
+    Compression,
 }
 
-/// A message.
+impl EntryKind {
+    /// With its article, for sentences.
+    pub(crate) const fn named(self) -> &'static str {
+        match self {
+            Self::Message => "a message",
+            Self::Edit => "an edit",
+            Self::Annotation => "an annotation",
+            Self::Compression => "a compression",
+        }
+    }
+}
+
+/// What an entry says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub struct Message {
-    /// Whose voice.
-    pub role: Role,
-    /// The speaker's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Its pieces, in order; may be none.
-    pub parts: Vec<Part>,
-    /// Whatever else the agent program wants back; a JSON `null` is something, too.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
-    pub metadata: Option<Json>,
+pub enum Content {
+    /// A message.
+    Message(Message),
+    /// Another message in the place of an earlier one (MSG9). In the context the newest edit counts; the log keeps all.
+    Edit {
+        /// A message that the session's log shows.
+        target: EntryId,
+        /// What stands there from here on.
+        message: Message,
+    },
+    /// How much an earlier entry matters from here on (MSG9).
+    Annotation {
+        /// A message, an edit or a compression that the session's log shows.
+        target: EntryId,
+        /// `None` takes earlier annotations back: its priority is what it would be without any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        priority: Option<Priority>,
+        /// Why; any text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// One message in the place of all that the context shows from one entry to another (CMP1); it stands where the first of
+    /// them stood. They stay in the log.
+    Compression {
+        /// The first that the context shows of them.
+        first: EntryId,
+        /// The last.
+        last: EntryId,
+        /// What stands for them.
+        message: Message,
+    },
 }
 
-impl Message {
-    /// A message of these parts.
-    pub const fn new(role: Role, parts: Vec<Part>) -> Self {
-        Self { role, name: None, parts, metadata: None }
+impl Content {
+    /// What it is.
+    pub const fn kind(&self) -> EntryKind {
+        match self {
+            Self::Message(_) => EntryKind::Message,
+            Self::Edit { .. } => EntryKind::Edit,
+            Self::Annotation { .. } => EntryKind::Annotation,
+            Self::Compression { .. } => EntryKind::Compression,
+        }
     }
 
-    /// A message of one text.
-    pub fn text(role: Role, text: impl Into<String>) -> Self {
-        Self::new(role, vec![Part::text(text)])
+    /// The message in it; an annotation has none.
+    pub const fn message(&self) -> Option<&Message> {
+        match self {
+            Self::Message(message)
+            | Self::Edit { message, .. }
+            | Self::Compression { message, .. } => Some(message),
+            Self::Annotation { .. } => None,
+        }
     }
 
-    /// With the speaker's name.
-    #[must_use]
-    pub fn with_name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
+    /// The message in it; an annotation has none.
+    pub fn into_message(self) -> Option<Message> {
+        match self {
+            Self::Message(message)
+            | Self::Edit { message, .. }
+            | Self::Compression { message, .. } => Some(message),
+            Self::Annotation { .. } => None,
+        }
     }
 
-    /// With metadata.
-    #[must_use]
-    pub fn with_metadata(mut self, metadata: Json) -> Self {
-        self.metadata = Some(metadata);
-        self
+    /// The earlier entries that it names.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = EntryId> {
+        let (one, other) = match self {
+            Self::Message(_) => (None, None),
+            Self::Edit { target, .. } | Self::Annotation { target, .. } => (Some(*target), None),
+            Self::Compression { first, last, .. } => (Some(*first), Some(*last)),
+        };
+        one.into_iter().chain(other)
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        self.parts.iter().try_for_each(Part::check)
+        self.message().map_or(Ok(()), Message::check)
     }
 
     /// Bytes of what it holds, before encoding.
     pub(crate) fn bytes(&self) -> usize {
-        let name = self.name.as_deref().map_or(0, str::len);
-        let metadata = self.metadata.as_ref().map_or(0, |metadata| metadata.get().len());
-        name + metadata + self.parts.iter().map(Part::bytes).sum::<usize>()
+        match self {
+            Self::Annotation { reason, .. } => reason.as_deref().map_or(0, str::len),
+            other => other.message().map_or(0, Message::bytes),
+        }
     }
 }
 
-/// An entry to append.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+impl From<Message> for Content {
+    fn from(message: Message) -> Self {
+        Self::Message(message)
+    }
+}
+
+/// Tokens of a message: how long it is for a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub struct NewEntry {
-    /// The message.
-    pub message: Message,
-    /// Its author, where it is not the caller.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub actor: Option<Actor>,
-    /// The live run of the session it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run: Option<RunId>,
-    /// An earlier entry of the same thread that it answers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub in_reply_to: Option<EntryId>,
+pub enum TokenCount {
+    /// As the store's counter counted when it was appended.
+    Counted(u64),
+    /// As the caller reported with the entry.
+    Reported(u64),
 }
 
-impl NewEntry {
-    /// An entry by the caller, outside any run.
-    pub const fn new(message: Message) -> Self {
-        Self { message, actor: None, run: None, in_reply_to: None }
+impl TokenCount {
+    /// The number, wherever it comes from.
+    pub const fn number(self) -> u64 {
+        match self {
+            Self::Counted(number) | Self::Reported(number) => number,
+        }
     }
-
-    /// An entry of one text.
-    pub fn text(role: Role, text: impl Into<String>) -> Self {
-        Self::new(Message::text(role, text))
-    }
-
-    /// With an author.
-    #[must_use]
-    pub fn authored_by(mut self, actor: Actor) -> Self {
-        self.actor = Some(actor);
-        self
-    }
-
-    /// In a run.
-    #[must_use]
-    pub const fn in_run(mut self, run: RunId) -> Self {
-        self.run = Some(run);
-        self
-    }
-
-    /// As an answer.
-    #[must_use]
-    pub const fn in_reply_to(mut self, entry: EntryId) -> Self {
-        self.in_reply_to = Some(entry);
-        self
-    }
-}
-
-/// What a person says.
-pub fn user(text: impl Into<String>) -> NewEntry {
-    NewEntry::text(Role::User, text)
-}
-
-/// What the model says.
-pub fn assistant(text: impl Into<String>) -> NewEntry {
-    NewEntry::text(Role::Assistant, text)
-}
-
-/// Instructions to the model.
-pub fn system(text: impl Into<String>) -> NewEntry {
-    NewEntry::text(Role::System, text)
-}
-
-/// What a tool answered to the call with this id.
-pub fn tool(call: impl Into<String>, text: impl Into<String>) -> NewEntry {
-    let result = ToolResult::text(ToolOutcome::Ok, text).with_id(call);
-    NewEntry::new(Message::new(Role::Tool, vec![result.into()]))
 }
 
 /// An entry of a session's log.
@@ -170,25 +190,26 @@ pub struct Entry {
     pub run: Option<RunId>,
     /// The entry it answers.
     pub in_reply_to: Option<EntryId>,
-    /// The message; `None` if it was erased.
-    pub message: Option<Message>,
+    /// The entry of another session that it is a copy of (MSG16).
+    pub copied_from: Option<EntryId>,
+    /// What it is, erased or not.
+    pub kind: EntryKind,
+    /// What it says; `None` if it was erased. Of an erased annotation the priority stays.
+    #[serde(flatten)]
+    pub content: Option<Content>,
+    /// How long its message is for a model; `None` where nobody counted.
+    pub tokens: Option<TokenCount>,
 }
 
 impl Entry {
-    /// The pieces of its message; none if it was erased.
-    pub fn parts(&self) -> &[Part] {
-        self.message.as_ref().map_or(&[], |message| &message.parts)
+    /// Its message; none if it was erased, or is an annotation.
+    pub fn message(&self) -> Option<&Message> {
+        self.content.as_ref().and_then(Content::message)
     }
-}
 
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::System => "system",
-            Self::User => "user",
-            Self::Assistant => "assistant",
-            Self::Tool => "tool",
-        })
+    /// The pieces of its message; none if it has no message.
+    pub fn parts(&self) -> &[Part] {
+        self.message().map_or(&[], |message| &message.parts)
     }
 }
 
@@ -196,11 +217,31 @@ impl fmt::Display for Role {
 /// the marks that reverse the direction of text: a message cannot drive the terminal it is shown on.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(message) = &self.message else { return f.write_str("(erased)") };
-        write!(f, "{}:", message.role)?;
-        for part in &message.parts {
-            write!(f, " {part}")?;
+        match &self.content {
+            None => f.write_str("(erased)"),
+            Some(Content::Message(message)) => write!(f, "{message}"),
+            Some(Content::Edit { target, message }) => write!(f, "edit of {target}: {message}"),
+            Some(Content::Annotation { target, priority, reason }) => {
+                write!(f, "{target} is ")?;
+                match priority {
+                    Some(priority) => write!(f, "{priority}")?,
+                    None => f.write_str("as it was")?,
+                }
+                reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {}", Shown(reason)))
+            }
+            Some(Content::Compression { first, last, message }) => {
+                write!(f, "for {first} to {last}: {message}")
+            }
         }
-        Ok(())
+    }
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Skip => "skipped",
+            Self::Normal => "normal",
+            Self::Pinned => "pinned",
+        })
     }
 }

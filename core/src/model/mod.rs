@@ -2,9 +2,12 @@
 
 mod actor;
 mod bytes;
+mod context;
 mod edge;
 mod entry;
 mod lease;
+mod message;
+mod new_entry;
 mod part;
 mod pieces;
 mod project;
@@ -19,14 +22,17 @@ mod usage;
 
 pub use actor::{Actor, ActorName};
 pub(crate) use bytes::encode as encode_base64;
+pub use context::{Context, ContextDiff, ContextMessage, ContextTokens};
 pub use edge::{CompletionMode, FailureMode, SubSession, SubSessionKind, SubSessionStatus};
-pub use entry::{Entry, Message, NewEntry, Role, assistant, system, tool, user};
+pub use entry::{Content, Entry, EntryKind, Priority, TokenCount};
 pub use lease::Lease;
+pub use message::{Message, Role};
+pub use new_entry::{NewEntry, annotate, assistant, compress, edit, system, tool, user};
 pub use part::{Artifact, Binary, Part, Reasoning, Text, ToolCall};
 pub(crate) use pieces::{Piece, Pieces};
 pub use project::{Project, ProjectConfig, ProjectStatus};
 pub use run::{Run, RunOutcome, RunStatus};
-pub use session::{Session, SessionRow, SessionSample, SessionStatus};
+pub use session::{ForkBase, Session, SessionRow, SessionSample, SessionStatus};
 pub(crate) use shown::Shown;
 pub use state::{KeyedState, StateValue};
 pub use text::{Labels, check_text};

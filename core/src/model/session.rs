@@ -85,15 +85,28 @@ pub struct Session {
     pub parent: Option<SubSessionId>,
     /// Sessions above it.
     pub depth: u32,
-    /// Entries in its log.
+    /// A fork's: the session whose log it continues, which may be deleted by now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<ForkBase>,
+    /// Entries of its own log, of every kind; those that a fork shares are not counted.
     pub entries: u64,
-    /// Version of its last entry, 0 when it has none: what `expected_tail` compares.
+    /// Version of its own last entry, 0 when it has none: what `expected_tail` compares.
     pub tail: Version,
     /// When it was created.
     pub created_at: Timestamp,
     /// Time of the last record in any of its lanes; never goes back.
     pub updated_at: Timestamp,
     /// Version of the last record that changed one of its own fields (name, labels, task, status, actor).
+    pub version: Version,
+}
+
+/// Where a fork begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ForkBase {
+    /// The session whose log it continues.
+    pub session: SessionId,
+    /// The version of the thread at which it parted.
     pub version: Version,
 }
 

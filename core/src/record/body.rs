@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
-use super::{Event, decode, encode};
+use super::{Effect, Event, decode, encode};
 use crate::{
     hash::Hash,
     id::{UserId, Version},
     json::Json,
-    model::{Actor, Labels, Message, Part, ProjectConfig, RunOutcome},
+    model::{Actor, Content, Labels, Message, Part, ProjectConfig, RunOutcome},
 };
 
 /// Who called, where nothing else is to be said.
@@ -64,6 +64,16 @@ pub(crate) struct EntryBody<M = serde::de::IgnoredAny> {
     pub(crate) actor: Option<Actor>,
     pub(crate) by: Actor,
     pub(crate) message: M,
+}
+
+/// Of an annotation; how much the entry matters stands in the header.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AnnotationBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) actor: Option<Actor>,
+    pub(crate) by: Actor,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -166,7 +176,7 @@ pub(crate) enum Body {
     Session(SessionBody),
     /// Of `edge_created` and `edge_updated`.
     Edge(EdgeBody),
-    /// Of `entry`, without its message.
+    /// The author of an entry of any kind; the fold needs nothing else of it.
     Entry(Actor),
     /// Of `run_started`.
     Run(RunBody),
@@ -191,8 +201,12 @@ impl Body {
             Event::ThreadCreated { .. } | Event::ThreadUpdated { .. } => Self::Thread(of(text)?),
             Event::SessionCreated { .. } | Event::SessionUpdated { .. } => Self::Session(of(text)?),
             Event::EdgeCreated { .. } | Event::EdgeUpdated { .. } => Self::Edge(of(text)?),
-            Event::Entry { .. } => {
+            Event::Entry { .. } | Event::Edit { .. } | Event::Compression { .. } => {
                 let body: EntryBody = of(text)?;
+                Self::Entry(body.actor.unwrap_or(body.by))
+            }
+            Event::Annotation { .. } => {
+                let body: AnnotationBody = of(text)?;
                 Self::Entry(body.actor.unwrap_or(body.by))
             }
             Event::RunStarted { .. } => Self::Run(of(text)?),
@@ -212,6 +226,8 @@ impl Body {
             | Event::SessionReopened { .. }
             | Event::SessionDeleted { .. }
             | Event::EdgeDeleted { .. }
+            | Event::FeedTrimmed { .. }
+            | Event::ForkMerged { .. }
             | Event::RunStatusSet { .. }
             | Event::LeaseGranted { .. }
             | Event::LeaseRenewed { .. }
@@ -251,9 +267,19 @@ impl Body {
     pub(crate) fn encode_entry(
         by: &Actor,
         actor: Option<&Actor>,
-        message: &Message,
+        content: &Content,
     ) -> Result<String, serde_json::Error> {
-        encode::entry(by, actor.filter(|a| *a != by), message)
+        let actor = actor.filter(|a| *a != by);
+        match content {
+            Content::Annotation { reason, .. } => serde_json::to_string(&AnnotationBody {
+                actor: actor.cloned(),
+                by: by.clone(),
+                reason: reason.clone(),
+            }),
+            Content::Message(message)
+            | Content::Edit { message, .. }
+            | Content::Compression { message, .. } => encode::entry(by, actor, message),
+        }
     }
 }
 
@@ -268,9 +294,13 @@ pub(super) const fn level_of_body(body: &Body) -> u16 {
     if model.is_some() || provider.is_some() { 3 } else { 1 }
 }
 
-/// The reader level that a message needs.
-pub(crate) fn level_of(message: &Message) -> u16 {
-    if message.parts.iter().all(Part::is_of_level_1) { 1 } else { 3 }
+/// The reader level that an entry needs: 4 for all but messages.
+pub(crate) fn level_of(content: &Content) -> u16 {
+    match content {
+        Content::Message(message) if message.parts.iter().all(Part::is_of_level_1) => 1,
+        Content::Message(_) => 3,
+        Content::Edit { .. } | Content::Annotation { .. } | Content::Compression { .. } => 4,
+    }
 }
 
 /// Authors remembered on one page.
@@ -280,9 +310,33 @@ const AUTHORS: usize = 4;
 #[derive(Debug, Default)]
 pub(crate) struct EntryReader(Vec<(String, Actor)>);
 
+/// What the body of an entry says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct EntryText {
+    pub(crate) actor: Actor,
+    /// Of all but annotations.
+    pub(crate) message: Option<Message>,
+    /// Of an annotation.
+    pub(crate) reason: Option<String>,
+}
+
 impl EntryReader {
+    /// The body of an entry that does this.
+    pub(crate) fn read(
+        &mut self,
+        effect: Effect,
+        text: &str,
+    ) -> Result<EntryText, serde_json::Error> {
+        if let Effect::Annotation(..) = effect {
+            let AnnotationBody { actor, by, reason } = serde_json::from_str(text)?;
+            return Ok(EntryText { actor: actor.unwrap_or(by), message: None, reason });
+        }
+        let (actor, message) = self.message(text)?;
+        Ok(EntryText { actor, message: Some(message), reason: None })
+    }
+
     /// The author and the message.
-    pub(crate) fn read(&mut self, text: &str) -> Result<(Actor, Message), serde_json::Error> {
+    fn message(&mut self, text: &str) -> Result<(Actor, Message), serde_json::Error> {
         for (before, actor) in &self.0 {
             let message = text.strip_prefix(before.as_str()).and_then(|m| m.strip_suffix('}'));
             let Some(message) = message else { continue };

@@ -32,6 +32,14 @@ impl<'a> Scan<'a> {
         Some(number.bytes().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
     }
 
+    /// The number of a field that may be absent.
+    fn field(&mut self, name: &str) -> Option<Option<u64>> {
+        match self.past(name) {
+            None => Some(None),
+            Some(()) => self.number().map(Some),
+        }
+    }
+
     fn small(&mut self) -> Option<u16> {
         u16::try_from(self.number()?).ok()
     }
@@ -156,16 +164,14 @@ fn entry(text: &str) -> Option<Event> {
     let mut scan = Scan(text);
     scan.past("{\"entry\":{\"session\":")?;
     let session = scan.number()?;
-    let run = match scan.past(",\"run\":") {
-        None => None,
-        Some(()) => Some(scan.number()?),
-    };
-    let in_reply_to = match scan.past(",\"in_reply_to\":") {
-        None => None,
-        Some(()) => Some(scan.number()?),
-    };
+    let run = scan.field(",\"run\":")?;
+    let in_reply_to = scan.field(",\"in_reply_to\":")?;
+    let copied_from = scan.field(",\"copied_from\":")?;
+    let tokens = scan.field(",\"tokens\":")?;
+    let reported = scan.field(",\"reported\":")?;
     scan.past("}}")?;
-    scan.0.is_empty().then_some(Event::Entry { session, run, in_reply_to })
+    let event = Event::Entry { session, run, in_reply_to, copied_from, tokens, reported };
+    scan.0.is_empty().then_some(event)
 }
 
 /// A message of plain texts, thoughts and results alone, without name and metadata.

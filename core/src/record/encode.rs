@@ -43,10 +43,18 @@ pub(super) fn header(head: &RecordHeader) -> Result<String, serde_json::Error> {
     if let Some(lease) = head.lease {
         number(&mut out, ",\"l\":", lease);
     }
-    if let Event::Entry { session, run, in_reply_to } = head.event {
+    if let Event::Entry { session, run, in_reply_to, copied_from, tokens, reported } = head.event {
         number(&mut out, ",\"is\":{\"entry\":{\"session\":", session);
-        run.into_iter().for_each(|run| number(&mut out, ",\"run\":", run));
-        in_reply_to.into_iter().for_each(|entry| number(&mut out, ",\"in_reply_to\":", entry));
+        let fields = [
+            (",\"run\":", run),
+            (",\"in_reply_to\":", in_reply_to),
+            (",\"copied_from\":", copied_from),
+            (",\"tokens\":", tokens),
+            (",\"reported\":", reported),
+        ];
+        for (name, value) in fields {
+            value.into_iter().for_each(|value| number(&mut out, name, value));
+        }
         out.push_str("}}");
     } else {
         field(&mut out, ",\"is\":", &head.event)?;

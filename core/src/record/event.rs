@@ -8,8 +8,8 @@ use crate::{
     id::{ProjectId, ThreadId, Version},
     journal::Stream,
     model::{
-        CompletionMode, FailureMode, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus,
-        Totals, Usage,
+        CompletionMode, FailureMode, Priority, RunStatus, SessionStatus, SubSessionKind,
+        SubSessionStatus, Totals, Usage,
     },
 };
 
@@ -125,8 +125,16 @@ kinds! {
         /// The ranges, ascending.
         versions: Vec<(Version, Version)>,
     }
+    /// The feed no longer gives what is up to a version.
+    FeedTrimmed = "feed_trimmed" {
+        /// Up to which version.
+        upto: Version,
+    }
     /// A session begins to exist.
-    SessionCreated = "session_created" {}
+    SessionCreated = "session_created" {
+        /// A fork's: the session it continues, and up to which version.
+        @serde(default, skip_serializing_if = "Option::is_none"); base: Option<(Version, Version)>,
+    }
     /// Name, labels, task and actor, whole.
     SessionUpdated = "session_updated" {
         /// Which session.
@@ -190,6 +198,72 @@ kinds! {
         @serde(default, skip_serializing_if = "Option::is_none"); run: Option<Version>,
         /// The entry it answers.
         @serde(default, skip_serializing_if = "Option::is_none"); in_reply_to: Option<Version>,
+        /// The entry it is a copy of.
+        @serde(default, skip_serializing_if = "Option::is_none"); copied_from: Option<Version>,
+        /// Tokens of its message, as the store counted.
+        @serde(default, skip_serializing_if = "Option::is_none"); tokens: Option<u64>,
+        /// Tokens of its message, as the caller reported.
+        @serde(default, skip_serializing_if = "Option::is_none"); reported: Option<u64>,
+    }
+    /// Another message in the place of an earlier one.
+    Edit = "edit" {
+        /// Whose log.
+        session: Version,
+        /// The message it edits.
+        target: Version,
+        /// The run it belongs to.
+        @serde(default, skip_serializing_if = "Option::is_none"); run: Option<Version>,
+        /// The entry it answers.
+        @serde(default, skip_serializing_if = "Option::is_none"); in_reply_to: Option<Version>,
+        /// The entry it is a copy of.
+        @serde(default, skip_serializing_if = "Option::is_none"); copied_from: Option<Version>,
+        /// Tokens of its message, as the store counted.
+        @serde(default, skip_serializing_if = "Option::is_none"); tokens: Option<u64>,
+        /// Tokens of its message, as the caller reported.
+        @serde(default, skip_serializing_if = "Option::is_none"); reported: Option<u64>,
+    }
+    /// How much an earlier entry matters.
+    Annotation = "annotation" {
+        /// Whose log.
+        session: Version,
+        /// Which entry.
+        target: Version,
+        /// How much; absent where earlier annotations are taken back.
+        @serde(default, skip_serializing_if = "Option::is_none"); priority: Option<Priority>,
+        /// The run it belongs to.
+        @serde(default, skip_serializing_if = "Option::is_none"); run: Option<Version>,
+        /// The entry it answers.
+        @serde(default, skip_serializing_if = "Option::is_none"); in_reply_to: Option<Version>,
+        /// The entry it is a copy of.
+        @serde(default, skip_serializing_if = "Option::is_none"); copied_from: Option<Version>,
+    }
+    /// One message for all that the context showed from one entry to another.
+    Compression = "compression" {
+        /// Whose log.
+        session: Version,
+        /// The first of them.
+        first: Version,
+        /// The last of them.
+        last: Version,
+        /// The run it belongs to.
+        @serde(default, skip_serializing_if = "Option::is_none"); run: Option<Version>,
+        /// The entry it answers.
+        @serde(default, skip_serializing_if = "Option::is_none"); in_reply_to: Option<Version>,
+        /// The entry it is a copy of.
+        @serde(default, skip_serializing_if = "Option::is_none"); copied_from: Option<Version>,
+        /// Tokens of its message, as the store counted.
+        @serde(default, skip_serializing_if = "Option::is_none"); tokens: Option<u64>,
+        /// Tokens of its message, as the caller reported.
+        @serde(default, skip_serializing_if = "Option::is_none"); reported: Option<u64>,
+    }
+    /// A fork's own entries up to a version stand in the log it came from, as the copies before this record.
+    ForkMerged = "fork_merged" {
+        /// The session that took them in.
+        session: Version,
+        /// The fork.
+        fork: Version,
+        /// Up to which version of its log.
+        upto: Version,
     }
     /// A run begins.
     RunStarted = "run_started" {

@@ -9,6 +9,7 @@
 mod body;
 mod decode;
 mod encode;
+mod entry;
 mod event;
 mod seal;
 mod sum;
@@ -17,9 +18,10 @@ mod tests;
 
 pub(crate) use body::Body;
 pub(crate) use body::{
-    ActorBody, ChangedValue, EdgeBody, EntryReader, ErasureBody, ProjectBody, RunBody, RunEndBody,
-    SessionBody, StateBody, ThreadBody, UsageBody, level_of,
+    ActorBody, ChangedValue, EdgeBody, EntryReader, EntryText, ErasureBody, ProjectBody, RunBody,
+    RunEndBody, SessionBody, StateBody, ThreadBody, UsageBody, level_of,
 };
+pub use entry::{Effect, EntryHeader};
 pub use event::{Consequence, EdgeStep, Event, KIND_NAMES, Lane};
 pub(crate) use seal::{Draft, Opened, SealedBody, check_body, open, seal, seal_body};
 pub use seal::{KeyMark, READER_LEVEL, RecordHeader};

@@ -20,8 +20,9 @@ use crate::{
 /// The newest reader level this release understands. A record has the lowest level that reads it right, so that an older
 /// release goes on reading what it understands: 2 has external ids of runs, keys that are texts, and expired leases; 3 has
 /// binaries, signatures and all else of parts that is more than a text, keyed state, external ids of projects, threads and
-/// sessions, and the names of models and providers.
-pub const READER_LEVEL: u16 = 3;
+/// sessions, and the names of models and providers; 4 has edits, annotations,
+/// compressions, forks and trimmed feeds.
+pub const READER_LEVEL: u16 = 4;
 
 /// An idempotency key as records keep it: no text of the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,8 +144,14 @@ pub(crate) struct Draft {
 /// The lowest level that reads this record right.
 fn reader_level(draft: &Draft) -> u16 {
     let header = match (&draft.event, &draft.key) {
-        _ if draft.body.external_id().is_some() => 3,
+        (
+            Event::SessionCreated { base: Some(_) }
+            | Event::ForkMerged { .. }
+            | Event::FeedTrimmed { .. },
+            _,
+        ) => 4,
         (Event::StateSet { .. } | Event::ExternalIdBound { .. }, _) => 3,
+        _ if draft.body.external_id().is_some() => 3,
         (_, Some(KeyMark { n: None, .. }))
         | (Event::RunStarted { external_id: Some(_), .. } | Event::LeasesExpired { .. }, _) => 2,
         _ => 1,
@@ -298,9 +305,7 @@ impl Opened {
                 .map_err(|e| Error::corrupt(space, self.header.version, e.to_string())),
             RecordBody::Blob(_) => Ok(Body::Erased),
             // Only what may be erased may be missing; whether it was is known at the end of the fold.
-            RecordBody::None if matches!(self.header.event, Event::Entry { .. }) => {
-                Ok(Body::Erased)
-            }
+            RecordBody::None if self.header.event.as_entry().is_some() => Ok(Body::Erased),
             RecordBody::None => {
                 Err(Error::corrupt(space, self.header.version, "the body is missing"))
             }

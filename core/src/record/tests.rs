@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::{
-    Body, ChangedValue, Consequence, Draft, EdgeStep, EntryReader, Event, KIND_NAMES, KeyMark,
-    Lane, RecordHeader, SealedBody, StateBody, ThreadBody, UsageBody, check_body, decode, encode,
-    level_of, open, seal, seal_body,
+    Body, ChangedValue, Consequence, Draft, EdgeStep, Effect, EntryReader, EntryText, Event,
+    KIND_NAMES, KeyMark, Lane, RecordHeader, SealedBody, StateBody, ThreadBody, UsageBody,
+    check_body, decode, encode, level_of, open, seal, seal_body,
 };
 use crate::{
     clock::Timestamp,
@@ -18,8 +18,8 @@ use crate::{
     json::Json,
     model::{
         Actor, Artifact, Binary, CompletionMode, Currency, FailureMode, Labels, Message, Part,
-        Reasoning, Role, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus, Text, Tokens,
-        ToolCall, ToolOutcome, ToolResult, Totals, Usage,
+        Priority, Reasoning, Role, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus,
+        Text, Tokens, ToolCall, ToolOutcome, ToolResult, Totals, Usage,
     },
 };
 
@@ -51,7 +51,7 @@ fn samples() -> Vec<Event> {
         Event::ThreadArchived {},
         Event::ThreadReopened {},
         Event::EntriesErased { versions: vec![(2, 2), (4, u64::MAX)] },
-        Event::SessionCreated {},
+        Event::SessionCreated { base: Some((2, u64::MAX)) },
         Event::SessionUpdated { session: 2 },
         Event::SessionStatusSet { session: 2, then },
         Event::SessionReopened { session: 2 },
@@ -68,7 +68,43 @@ fn samples() -> Vec<Event> {
         },
         Event::EdgeUpdated { edge: 5, failure_mode: modes.0, completion_mode: modes.1 },
         Event::EdgeDeleted { edge: 5 },
-        Event::Entry { session: 2, run: Some(6), in_reply_to: Some(7) },
+        Event::Entry {
+            session: 2,
+            run: Some(6),
+            in_reply_to: Some(7),
+            copied_from: Some(8),
+            tokens: Some(9),
+            reported: None,
+        },
+        Event::Edit {
+            session: 2,
+            target: 3,
+            run: Some(6),
+            in_reply_to: Some(7),
+            copied_from: Some(8),
+            tokens: None,
+            reported: Some(u64::MAX),
+        },
+        Event::Annotation {
+            session: 2,
+            target: 3,
+            priority: Some(Priority::Pinned),
+            run: Some(6),
+            in_reply_to: Some(7),
+            copied_from: Some(8),
+        },
+        Event::Compression {
+            session: 2,
+            first: 3,
+            last: u64::MAX,
+            run: Some(6),
+            in_reply_to: Some(7),
+            copied_from: Some(8),
+            tokens: Some(0),
+            reported: None,
+        },
+        Event::FeedTrimmed { upto: 9 },
+        Event::ForkMerged { session: 2, fork: 5, upto: u64::MAX },
         Event::RunStarted {
             session: 2,
             iteration: 1,
@@ -180,7 +216,7 @@ fn a_newer_record_is_named_and_an_unknown_one_is_damage() {
         let record = Record { header: head.into(), ..record.clone() };
         Record { sum: record.fitting_sum(), ..record }
     };
-    let newer = rewrite("\"r\":1", "\"r\":4");
+    let newer = rewrite("\"r\":1", "\"r\":5");
     assert_eq!(open(&space(), &newer).unwrap_err().kind(), ErrorKind::NewerFormat);
     let newer = Record { kind: "dreamt".into(), ..rewrite("\"r\":1", "\"r\":9") };
     assert_eq!(open(&space(), &newer).unwrap_err().kind(), ErrorKind::NewerFormat);
@@ -214,7 +250,7 @@ fn a_page_reads_each_entry_as_if_it_were_alone() {
     for (by, author) in
         [(actor(), None), (other.clone(), None), (actor(), Some(&other)), (agent, Some(&other))]
     {
-        let message = Message::text(Role::User, "a \"text\"}").with_name("n");
+        let message = Message::text(Role::User, "a \"text\"}").with_name("n").into();
         texts.push(Body::encode_entry(&by, author, &message).unwrap());
         texts.push(texts.last().unwrap().replace(":{", ": {"));
     }
@@ -222,8 +258,8 @@ fn a_page_reads_each_entry_as_if_it_were_alone() {
     texts.push(format!("{}, \"more\": 1}}", texts[0].strip_suffix('}').unwrap()));
     let mut reader = EntryReader::default();
     for text in texts.iter().chain(&texts) {
-        let read = reader.read(text).map_err(|e| e.to_string());
-        let alone = EntryReader::default().read(text).map_err(|e| e.to_string());
+        let read = reader.read(Effect::Message, text).map_err(|e| e.to_string());
+        let alone = EntryReader::default().read(Effect::Message, text).map_err(|e| e.to_string());
         assert_eq!(read, alone, "{text}");
     }
 }
@@ -372,7 +408,7 @@ fn parts_of_the_first_release_stay_as_they_were() {
     let result = ToolResult::text(ToolOutcome::Ok, "f").with_id("c");
     assert_eq!(read[3], Part::from(result));
     assert_eq!(serde_json::to_string(&read).unwrap(), parts);
-    assert_eq!(level_of(&Message::new(Role::Tool, read)), 1);
+    assert_eq!(level_of(&Message::new(Role::Tool, read).into()), 1);
 }
 
 /// A release that would drop or misread a part is told so by the level; others go on reading.
@@ -402,7 +438,7 @@ fn what_older_releases_do_not_know_needs_level_3() {
         Part::binary("", []),
     ];
     for part in news {
-        let message = Message::new(Role::Tool, vec![Part::text("old"), part]);
+        let message = Message::new(Role::Tool, vec![Part::text("old"), part]).into();
         assert_eq!(level_of(&message), 3, "{message:?}");
         let sealed = SealedBody { reader: level_of(&message), ..seal_body(5, "{}") };
         let draft = Draft { sealed: Some(sealed), ..draft(sample("entry"), "", None, None) };
@@ -474,11 +510,13 @@ proptest! {
         message.name = name;
         message.metadata = metadata.map(|text| Json::from_value(&[text]).unwrap());
         let author = if other { &author } else { &by };
-        let text = Body::encode_entry(&by, Some(author), &message).unwrap();
+        let text = Body::encode_entry(&by, Some(author), &message.clone().into()).unwrap();
         let right = Spelled { actor: other.then_some(author), by: &by, message: &message };
         prop_assert_eq!(&text, &serde_json::to_string(&right).unwrap());
-        let (read, back) = EntryReader::default().read(&text).unwrap();
-        prop_assert_eq!((&read, back), (author, message));
+        let read = EntryReader::default().read(Effect::Message, &text).unwrap();
+        let want =
+            EntryText { actor: author.clone(), message: Some(message), reason: None };
+        prop_assert_eq!(read, want);
     }
 
     #[test]
@@ -503,6 +541,7 @@ proptest! {
     #[test]
     fn headers_are_encoded_as_serde_json_does(
         numbers: [u64; 6], small: [u16; 4], wide: [u128; 3], shift in 0_u32..64, keyed: bool, run: bool,
+        moved: bool, counted: bool,
     ) {
         let [version, stream, at, n, lease, session] = numbers.map(|n| n >> shift);
         let key = keyed.then_some(KeyMark { name: wide[0], n: run.then_some(n), command: wide[1] >> shift });
@@ -519,7 +558,14 @@ proptest! {
             key,
             count: keyed.then_some(small[3]),
             lease: run.then_some(lease),
-            event: Event::Entry { session, run: run.then_some(n), in_reply_to: keyed.then_some(at) },
+            event: Event::Entry {
+                session,
+                run: run.then_some(n),
+                in_reply_to: keyed.then_some(at),
+                copied_from: moved.then_some(at),
+                tokens: counted.then_some(n),
+                reported: (!counted).then_some(at),
+            },
         };
         let text = encode::header(&head).unwrap();
         prop_assert_eq!(&text, &serde_json::to_string(&head).unwrap());

@@ -6,10 +6,10 @@ use crate::{
     clock::Timestamp,
     command::{Caller, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
     error::{Error, Result},
-    id::{ProjectId, ThreadId, Version},
+    id::{EntryId, ProjectId, ThreadId, Version},
     journal::Stream,
-    model::{NewEntry, ProjectConfig, ProjectStatus},
-    record::{ActorBody, Body, Draft, Event, KeyMark, SealedBody},
+    model::{Actor, NewEntry, ProjectConfig, ProjectStatus, TokenCount},
+    record::{ActorBody, Body, Draft, EntryHeader, Event, KeyMark, SealedBody},
     rules::idempotency::{Answer, IdempotencyLog},
     rules::tenant::ExternalName,
 };
@@ -113,6 +113,12 @@ pub(crate) struct Call {
     pub(crate) facts: Vec<Version>,
     /// The entries of an append, or the end of a run whose reason is long, sealed; none when one is too large.
     pub(crate) bodies: Vec<SealedBody>,
+    /// How long the entries of an append are, in their order.
+    pub(crate) tokens: Vec<Option<TokenCount>>,
+    /// The context that a compression is of, as the store saw it.
+    pub(crate) looked: Option<LookedAt>,
+    /// What a copy or a merge takes from other logs.
+    pub(crate) gathered: Option<Gathered>,
     /// For the run that it starts, where the caller gives none.
     pub(crate) minted_external_id: Option<String>,
     /// The bytes of the first entry, or of the reason, that has more than [`ENTRY_BYTES`].
@@ -121,6 +127,27 @@ pub(crate) struct Call {
     pub(crate) until: Option<Duration>,
     pub(crate) caps: Option<Caps>,
     pub(crate) max_skew: Duration,
+}
+
+/// A context that was looked at before a decision, and what it refuses.
+#[derive(Clone, Debug)]
+pub(crate) struct LookedAt {
+    /// The session's tail by then.
+    pub(crate) tail: Version,
+    pub(crate) refusal: Option<Error>,
+}
+
+/// Entries that were read to be copied; their bodies are those of the call, in the same order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gathered {
+    /// The version of each, and its header.
+    pub(crate) entries: Vec<(Version, EntryHeader, Option<Actor>)>,
+    /// The first that was asked for and is not there.
+    pub(crate) missing: Option<EntryId>,
+    /// Of a merge: the fork's tail by then.
+    pub(crate) tail: Version,
+    /// Of a merge: copies that earlier merges made, by what they are copies of.
+    pub(crate) copies: HashMap<Version, Version>,
 }
 
 /// What immutable records say that a command names and the state does not hold. `None`: read, and not there.

@@ -23,7 +23,7 @@ mod visible;
 
 use std::fmt;
 
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 
 pub use snippet::Snippet;
 pub use visible::VisibleTexts;
@@ -35,6 +35,8 @@ use crate::{
 
 /// Bytes of a text that is searched for.
 const TEXT_BYTES: usize = 1024;
+/// Bytes of JSON that are looked at together.
+const JSON_PIECE: usize = 16 << 10;
 /// Bytes of a folded form that are kept at a time.
 const WINDOW: usize = 64 << 10;
 
@@ -66,6 +68,30 @@ impl SearchText {
     /// The text as it was given.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Whether it may be in one of the texts that this JSON encodes. Takes a look at the bytes; where escapes or characters
+    /// beyond ASCII could hide it, it may.
+    pub(crate) fn may_be_in_json(&self, json: &str) -> bool {
+        let form = self.finder.needle();
+        let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'/');
+        if !form.iter().all(plain)
+            || !json.is_ascii()
+            || memmem::find(json.as_bytes(), b"\\u").is_some()
+        {
+            return true;
+        }
+        let pieces = json.as_bytes().chunks(JSON_PIECE);
+        let mut before = Vec::new();
+        for piece in pieces {
+            let keep = before.len().saturating_sub(form.len());
+            before.drain(..keep);
+            before.extend(piece.iter().map(u8::to_ascii_lowercase));
+            if self.finder.find(&before).is_some() {
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether a text holds it.

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use super::{StoreOptions, environment::Environment, registry::Registry, state::JournalState};
+use super::{
+    StoreOptions, contexts::Contexts, environment::Environment, registry::Registry,
+    state::JournalState,
+};
 use crate::{
     command::{Caller, Read},
     error::{Closure, Error, Result},
@@ -23,6 +26,7 @@ use crate::{
 pub(super) struct StoreInner {
     pub(super) environment: Arc<Environment>,
     registry: Registry,
+    pub(super) contexts: Contexts,
     closed: AtomicBool,
 }
 
@@ -31,6 +35,7 @@ impl StoreInner {
         Self {
             environment: Arc::new(Environment::new(journal, options)),
             registry: Registry::default(),
+            contexts: Contexts::default(),
             closed: AtomicBool::new(false),
         }
     }

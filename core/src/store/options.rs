@@ -24,6 +24,8 @@ pub struct StoreOptions {
     pub deadline: Duration,
     /// Bytes of thread states kept in memory, about; idle ones beyond it are dropped, oldest use first. 256 MiB.
     pub memory: usize,
+    /// Bytes of folded logs kept in memory, about, for contexts; what was used longest ago beyond it is dropped. 64 MiB.
+    pub context_memory: usize,
     /// What counts the tokens of messages. [`Estimate`].
     pub tokens: Arc<dyn TokenCounter>,
     /// What JSON parts of certain kinds must look like to be written. None.
@@ -39,6 +41,7 @@ impl StoreOptions {
             max_skew: Duration::from_secs(30),
             deadline: Duration::from_secs(30),
             memory: 256 << 20,
+            context_memory: 64 << 20,
             tokens: Arc::new(Estimate),
             kinds: Kinds::default(),
         }
@@ -55,6 +58,13 @@ impl StoreOptions {
     #[must_use]
     pub const fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// With another bound of the memory for contexts.
+    #[must_use]
+    pub const fn with_context_memory(mut self, bytes: usize) -> Self {
+        self.context_memory = bytes;
         self
     }
 

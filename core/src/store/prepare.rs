@@ -6,10 +6,10 @@ use crate::{
     error::{Error, Result},
     id::{Space, SpaceKind, Version},
     journal::RecordBody,
-    model::{NewEntry, RunOutcome},
+    model::{NewEntry, RunOutcome, TokenCount},
     record::{Body, SealedBody, level_of, seal_body},
     rules::{
-        decision::{Call, CallKey, ENTRY_BYTES, Request},
+        decision::{Call, CallKey, ENTRY_BYTES, Gathered, LookedAt, Request},
         idempotency::command_hash,
         thread::{LONG_REASON, uuid_v4},
     },
@@ -26,13 +26,25 @@ const TURN_BYTES: usize = 6 << 20;
 fn oversize(entries: &[NewEntry]) -> Option<u64> {
     entries
         .iter()
-        .map(|entry| entry.message.bytes())
+        .map(|entry| entry.content.bytes())
         .find(|bytes| *bytes > ENTRY_BYTES)
         .map(|bytes| bytes as u64)
 }
 
+/// What a command needs that was read before it.
+#[derive(Debug, Default)]
+pub(super) struct Gathering {
+    pub(super) looked: Option<LookedAt>,
+    pub(super) gathered: Option<Gathered>,
+    /// The entries that were gathered, to be appended.
+    pub(super) entries: Vec<NewEntry>,
+    /// Versions of records that the decision looks at.
+    pub(super) facts: Vec<Version>,
+}
+
 impl StoreInner {
-    /// Makes a call of a checked request: validates values of kinds of one's own, seals bodies, writes large ones to blobs, marks the key.
+    /// Makes a call of a checked request: validates values of kinds of one's own, seals bodies, writes large ones to blobs,
+    /// marks the key.
     pub(super) async fn prepare(
         &self,
         caller: &Caller,
@@ -40,24 +52,36 @@ impl StoreInner {
         request: Request,
         needs: Needs,
     ) -> Result<Box<Call>> {
-        let entries = match &request {
+        self.prepare_gathered(caller, space, (request, needs), Gathering::default()).await
+    }
+
+    /// The same for a request that is decided on what was gathered for it.
+    pub(super) async fn prepare_gathered(
+        &self,
+        caller: &Caller,
+        space: &Space,
+        (request, needs): (Request, Needs),
+        gathering: Gathering,
+    ) -> Result<Box<Call>> {
+        let asked = match &request {
             Request::Reserve { command: ThreadCommand::BeginThread { session, .. }, .. } => {
                 session.turn.as_slice()
             }
             request => request.entries(),
         };
         let kinds = &self.options().kinds;
-        entries.iter().try_for_each(|entry| kinds.check(&entry.message))?;
+        asked.iter().filter_map(NewEntry::message).try_for_each(|message| kinds.check(message))?;
         let ids = &self.options().ids;
         let began = self.options().clock.elapsed();
+        let entries = match gathering.entries.as_slice() {
+            [] => request.entries(),
+            gathered => gathered,
+        };
         let (bodies, oversize) = match &request {
-            _ if !request.entries().is_empty() => {
-                let entries = request.entries();
-                match oversize(entries) {
-                    None => (self.seal_entries(caller, space, entries).await?, None),
-                    oversize => (Vec::new(), oversize),
-                }
-            }
+            _ if !entries.is_empty() => match oversize(entries) {
+                None => (self.seal_entries(caller, space, entries).await?, None),
+                oversize => (Vec::new(), oversize),
+            },
             Request::Session(SessionCommand::EndRun {
                 run,
                 outcome: outcome @ RunOutcome::Failed { reason },
@@ -76,6 +100,7 @@ impl StoreInner {
             }
             _ => (Vec::new(), None),
         };
+        let tokens = entries.iter().map(|entry| self.count(entry)).collect();
         let minted_external_id = match &request {
             Request::Session(SessionCommand::StartRun { run, .. }) if run.external_id.is_none() => {
                 Some(uuid_v4(ids.random()))
@@ -108,12 +133,24 @@ impl StoreInner {
             key,
             facts: needs.facts,
             bodies,
+            tokens,
+            looked: gathering.looked,
+            gathered: gathering.gathered,
             minted_external_id,
             oversize,
             until: has_blobs.then(|| began.saturating_add(BLOB_NAMED_WITHIN)),
             caps: None,
             max_skew: self.options().max_skew,
         }))
+    }
+
+    /// How long an entry is for a model: as the caller says, or as the store's counter counts.
+    fn count(&self, entry: &NewEntry) -> Option<TokenCount> {
+        let message = entry.content.message()?;
+        Some(match entry.tokens {
+            Some(reported) => TokenCount::Reported(reported),
+            None => TokenCount::Counted(self.options().tokens.count(message)),
+        })
     }
 
     /// The end of a run, as its record will tell it; nothing where the run does not live.
@@ -158,9 +195,9 @@ impl StoreInner {
     ) -> Result<Vec<SealedBody>> {
         let mut texts = Vec::with_capacity(entries.len());
         for entry in entries {
-            let text = Body::encode_entry(&caller.actor, entry.actor.as_ref(), &entry.message);
+            let text = Body::encode_entry(&caller.actor, entry.actor.as_ref(), &entry.content);
             let text = text.map_err(|e| Error::invalid("entries", e.to_string()))?;
-            texts.push((text, level_of(&entry.message)));
+            texts.push((text, level_of(&entry.content)));
         }
         let inline: usize =
             texts.iter().map(|(text, _)| text.len()).filter(|len| *len <= BLOB_FROM).sum();

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Changes when an older snapshot would not mean the same any more; such a snapshot is ignored.
-const SNAPSHOT_LEVEL: u32 = 3;
+const SNAPSHOT_LEVEL: u32 = 4;
 
 /// The folded state of one journal. Cloning shares everything.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -12,7 +12,8 @@ use sessile_core::{
     error::Result,
     json::Json,
     model::{
-        Binary, Entry, Message, NewEntry, Part, Reasoning, Role, ToolCall, ToolOutcome, ToolResult,
+        Binary, Content as EntryContent, Entry, Message, NewEntry, Part, Reasoning, Role, ToolCall,
+        ToolOutcome, ToolResult,
     },
 };
 
@@ -37,7 +38,10 @@ pub(crate) fn to_entry(mut event: Event) -> Result<NewEntry> {
 
 /// The event that an entry holds, `None` if it was erased. What another program wrote is an event of its role.
 pub(crate) fn to_event(entry: Entry) -> Result<Option<Event>> {
-    let Some(message) = entry.message else { return Ok(None) };
+    let (id, at) = (entry.id, entry.at);
+    let Some(message) = entry.content.and_then(EntryContent::into_message) else {
+        return Ok(None);
+    };
     let rest = message.metadata.map(|all| all.to::<BTreeMap<String, Value>>());
     let rest = rest.and_then(Result::ok).and_then(|mut all| all.remove(ADK));
     let parts = message.parts.into_iter().map(from_part).collect::<Result<_>>()?;
@@ -50,8 +54,8 @@ pub(crate) fn to_event(entry: Entry) -> Result<Option<Event>> {
     }
     let role =
         if message.role == Role::Assistant { "model".into() } else { message.role.to_string() };
-    let mut event = Event::with_id(entry.id.to_string(), "");
-    event.timestamp = time(entry.at);
+    let mut event = Event::with_id(id.to_string(), "");
+    event.timestamp = time(at);
     event.author.clone_from(&role);
     event.llm_response.content = Some(Content { role, parts });
     Ok(Some(event))

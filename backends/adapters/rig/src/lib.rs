@@ -67,9 +67,10 @@ impl SessileMemory {
         let Some(thread) = self.thread(conversation).await? else { return Ok(Vec::new()) };
         let session = self.handle.session_by_external_id(thread, SESSION).await?;
         let Some(session) = session else { return Ok(Vec::new()) };
-        let entries = self.handle.entries(session.id).page_size(1000).all().await?;
+        let context = self.handle.context(session.id).await?;
         // An erased message is no part of what is said to a model.
-        entries.into_iter().filter_map(|entry| entry.message).map(message::to_message).collect()
+        let messages = context.messages.iter().filter_map(|message| message.message.as_deref());
+        messages.cloned().map(message::to_message).collect()
     }
 
     async fn write(&self, conversation: &ConversationId, messages: &[Message]) -> Result<()> {

@@ -35,7 +35,7 @@ impl Reader {
         let mended = mend(text).map_err(reason)?;
         let mut fields: Fields<'_> = serde_json::from_str(&mended.text).map_err(|e| plain(&e))?;
         let entry = self.entry(&mut fields)?;
-        let bytes = weight(&entry.message);
+        let bytes = entry.message().map_or(0, weight);
         if bytes > ENTRY_BYTES {
             return Err(format!(
                 "the message has {bytes} bytes, where at most {ENTRY_BYTES} are allowed"

@@ -39,7 +39,7 @@ pub(super) struct Item {
 impl Item {
     /// Whether a turn begins here. A turn is an assistant message and what answers it.
     pub(super) fn begins_turn(&self) -> bool {
-        self.entry.message.role == Role::Assistant
+        self.entry.message().is_some_and(|message| message.role == Role::Assistant)
     }
 }
 

@@ -139,7 +139,7 @@ async fn stored(target: &Target, session: SessionId, items: &[Item]) -> Result<u
 /// An erased entry equals any message: it is no conflict and is not imported again.
 fn equal(entry: &Entry, item: &Item, importer: &sessile::model::Actor) -> bool {
     let author = item.entry.actor.as_ref().unwrap_or(importer);
-    entry.message.as_ref().is_none_or(|message| *message == item.entry.message)
+    entry.content.as_ref().is_none_or(|content| *content == item.entry.content)
         && entry.actor.as_ref().is_none_or(|actor| actor == author)
 }
 

@@ -1,6 +1,6 @@
 //! A message as people read it.
 
-use sessile::model::{Entry, Part, Role, ToolOutcome};
+use sessile::model::{Content, Entry, Message, Part, ToolOutcome};
 
 use crate::{
     fail::Result,
@@ -8,29 +8,50 @@ use crate::{
 };
 
 /// Lines of a message in a list of many.
-pub(super) const LINES: usize = 12;
+pub(crate) const LINES: usize = 12;
 /// Columns of a line in a list of many.
 const COLUMNS: usize = 160;
 
-/// Prints an entry, at most `lines` lines of each part of it.
-pub(super) fn print(out: &mut Out, entry: &Entry, lines: Option<usize>) -> Result<()> {
-    let (Some(message), Some(actor)) = (&entry.message, &entry.actor) else {
-        out.line("")?;
-        let about = format!("{}  {}", entry.id, stamp(entry.at));
-        return out.line(format!("{}  {}", out.strong("erased"), out.faint(&about)));
-    };
-    let role = match message.role {
-        Role::System => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
-        Role::Tool => "tool",
-        _ => "other",
-    };
-    let name = message.name.as_deref().map_or(String::new(), |name| format!(" {}", clean(name)));
-    let caller = clean(actor.name());
-    let about = format!("{}  by {caller}, {}", entry.id, stamp(entry.at));
+/// Prints an entry after an empty line, at most `lines` lines of each part of it.
+pub(crate) fn print(out: &mut Out, entry: &Entry, lines: Option<usize>) -> Result<()> {
     out.line("")?;
-    out.line(format!("{}  {}", out.strong(&format!("{role}{name}")), out.faint(&about)))?;
+    print_below(out, entry, lines)
+}
+
+/// Prints an entry below what was printed before.
+pub(crate) fn print_below(out: &mut Out, entry: &Entry, lines: Option<usize>) -> Result<()> {
+    let by = entry.actor.as_ref().map_or(String::new(), |by| format!("  by {},", clean(by.name())));
+    let about = format!("{}{by} {}", entry.id, stamp(entry.at));
+    let copied = entry.copied_from.map_or(String::new(), |from| format!(", copied from {from}"));
+    let title = match &entry.content {
+        None => "erased".to_owned(),
+        Some(Content::Message(message)) => voice(message),
+        Some(Content::Edit { target, message }) => {
+            format!("{}, in the place of {target}", voice(message))
+        }
+        Some(Content::Compression { first, last, message }) => {
+            format!("{}, for {first} to {last}", voice(message))
+        }
+        Some(Content::Annotation { target, priority, reason }) => {
+            let priority = priority.map_or_else(|| "as it was".to_owned(), |it| it.to_string());
+            let reason = reason.as_deref().map_or(String::new(), |it| format!(": {}", clean(it)));
+            format!("{target} is {priority}{reason}")
+        }
+        Some(_) => "another entry".to_owned(),
+    };
+    out.line(format!("{}  {}", out.strong(&title), out.faint(&format!("{about}{copied}"))))?;
+    let Some(message) = entry.message() else { return Ok(()) };
+    body(out, message, lines)
+}
+
+/// Whose voice a message is in.
+pub(crate) fn voice(message: &Message) -> String {
+    let name = message.name.as_deref().map_or(String::new(), |name| format!(" {}", clean(name)));
+    format!("{}{name}", message.role)
+}
+
+/// Prints what a message says, at most `lines` lines of each part of it.
+pub(crate) fn body(out: &mut Out, message: &Message, lines: Option<usize>) -> Result<()> {
     for part in &message.parts {
         print_part(out, part, lines)?;
     }

@@ -69,7 +69,7 @@ async fn check(store: &Store) -> ThreadId {
     let page = ann.entries(sessions[0].id).page(Paging::default()).await;
     let entries = page.unwrap().items;
     assert_eq!(entries.len(), 3);
-    assert!(entries[0].message.is_none());
+    assert!(entries[0].content.is_none());
     let text = |at: usize| format!("{:?}", entries[at].parts());
     assert!(text(1).contains("kept") && text(2).contains("large large"));
     ann.append(sessions[1].id, NewEntry::text(Role::User, "goes on")).await.unwrap();

@@ -51,7 +51,14 @@ fn people_read_the_views() {
         )
     };
     let answer = r#"{"message":{"role":"tool","parts":[{"tool_result":{"outcome":"ok","text":"plain"}},{"tool_result":{"name":"t","outcome":"ok","content":[{"text":{"text":"two"}},{"binary":{"media_type":"image/png","bytes":"AAAA"}},{"json":{"kind":"","value":{"a":1}}}]}},{"reasoning":{"text":"hidden"}},{"artifact":{"reference":"s3://x"}}]}}"#;
-    let entry = |session| Event::Entry { session, run: None, in_reply_to: None };
+    let entry = |session| Event::Entry {
+        session,
+        run: None,
+        in_reply_to: None,
+        copied_from: None,
+        tokens: None,
+        reported: None,
+    };
     let set = |session| Event::StateSet { session };
     let changes = |changes: &str| format!("{{\"changes\":[{changes}]}}");
     let events = [
@@ -60,8 +67,12 @@ fn people_read_the_views() {
             Event::ThreadCreated { project: ProjectId::from_bits(7), reserved: 1 },
             "{\"external_id\":\"chat-17\",\"title\":\"A title\"}".to_owned(),
         ),
-        (11, Event::SessionCreated {}, "{\"external_id\":\"main\",\"name\":\"First\"}".to_owned()),
-        (15, Event::SessionCreated {}, "{}".to_owned()),
+        (
+            11,
+            Event::SessionCreated { base: None },
+            "{\"external_id\":\"main\",\"name\":\"First\"}".to_owned(),
+        ),
+        (15, Event::SessionCreated { base: None }, "{}".to_owned()),
         (8, entry(2), text("hello")),
         (12, entry(3), text("gone")),
         (8, entry(2), answer.to_owned()),

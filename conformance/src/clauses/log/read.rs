@@ -126,7 +126,7 @@ pub async fn msg6(cx: ClauseContext) -> Verdict {
     let read = log(&store, &caller, session, 50).await;
     assert_eq!(read.len(), messages.len());
     for ((entry, message), id) in read.iter().zip(&messages).zip(said) {
-        assert!(entry.message.as_ref() == Some(message), "{}", difference(entry, message));
+        assert!(entry.message() == Some(message), "{}", difference(entry, message));
         let single =
             store.as_caller(&caller).entry(id).await.expect("an answer").expect("the entry");
         assert!(single == *entry, "one by one as in a page");
@@ -135,7 +135,7 @@ pub async fn msg6(cx: ClauseContext) -> Verdict {
 }
 
 fn difference(entry: &Entry, message: &Message) -> String {
-    let (got, want) = (format!("{:?}", entry.message), format!("{message:?}"));
+    let (got, want) = (format!("{:?}", entry.content), format!("{message:?}"));
     let cut = |text: &str| text.chars().take(200).collect::<String>();
     format!("came back as {} and was {}", cut(&got), cut(&want))
 }

@@ -77,8 +77,14 @@ pub async fn ses11(cx: ClauseContext) -> Verdict {
     };
     let before = shown().await;
     let allowed = |name: &str| {
-        let more =
-            ["create_session", "erase_entries", "erase_entries entries", "set_state of a thread"];
+        let more = [
+            "create_session",
+            "create_session fork",
+            "erase_entries",
+            "erase_entries entries",
+            "set_state of a thread",
+            "trim_feed",
+        ];
         name.contains("_project") || name.contains("_thread") || more.contains(&name)
     };
     crate::internal::assertions::unchanged(&*journal, &[&caller.tenant], async {

@@ -108,7 +108,13 @@ async fn unreadable(store: &dyn AnyStore, caller: &Caller, gone: &Ids) {
     refused(store.as_caller(caller).lease(gone.session).await, kind);
     refused(store.as_caller(caller).append(gone.session, says("x")).await, kind);
     refused(store.as_caller(caller).end_run(gone.run, RunOutcome::Succeeded).await, kind);
-    let feed = Feed { thread: gone.thread, after: 0, limit: 1000, wait: Duration::ZERO };
+    let feed = Feed {
+        thread: gone.thread,
+        after: 0,
+        limit: 1000,
+        wait: Duration::ZERO,
+        filter: Default::default(),
+    };
     let events = store.feed(caller, feed).await.expect("the feed").records;
     assert!(events.iter().map(|e| e.version).eq(1..=events.len() as u64), "every version, once");
     for event in events.iter().filter(|e| e.session == Some(gone.session)) {

@@ -158,7 +158,8 @@ async fn expired(cx: &ClauseContext, caller: &Caller) {
         Some(version),
         "a replay"
     );
-    let feed = Feed { thread, after: head, limit: 10, wait: Duration::ZERO };
+    let feed =
+        Feed { thread, after: head, limit: 10, wait: Duration::ZERO, filter: Default::default() };
     let records = store.feed(caller, feed).await.expect("the feed").records;
     let kinds: Vec<_> = records.iter().map(|record| record.kind.as_str()).collect();
     assert_eq!(kinds, ["leases_expired", "thread_archived"]);

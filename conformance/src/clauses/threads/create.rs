@@ -123,7 +123,8 @@ pub async fn thd2(cx: ClauseContext) -> Verdict {
 /// The first record of a thread names the record of its project that reserved it.
 async fn names_its_reservation(cx: &ClauseContext, project: ProjectId, thread: ThreadId) {
     let (store, caller) = (cx.store().await, cx.caller());
-    let feed = Feed { thread, after: 0, limit: 1, wait: Duration::ZERO };
+    let feed =
+        Feed { thread, after: 0, limit: 1, wait: Duration::ZERO, filter: Default::default() };
     let first = store.feed(&caller, feed).await.expect("the feed").records.remove(0);
     let facts: Value = serde_json::from_str(first.facts.get()).expect("facts");
     let journal = cx.journal().await;

@@ -28,7 +28,7 @@ crate::clauses! { THD13 => thd13 }
 
 /// Everything that happened in a thread.
 fn all(thread: ThreadId) -> Feed {
-    Feed { thread, after: 0, limit: 1000, wait: Duration::ZERO }
+    Feed { thread, after: 0, limit: 1000, wait: Duration::ZERO, filter: Default::default() }
 }
 
 /// The samples and the total of a thread that is not empty.
@@ -125,7 +125,7 @@ pub(crate) async fn erased_entries(cx: &ClauseContext) {
     let erased = erased.expect("entries can be erased");
     // What this reader holds in memory knows nothing of it yet.
     let unaware = log(&reader, &caller.cached(), session).await;
-    assert!(unaware[..2].iter().all(|e| e.message.is_none()), "erased, and no damage");
+    assert!(unaware[..2].iter().all(|e| e.content.is_none()), "erased, and no damage");
     assert_eq!(unaware[2], before[2], "the other is as it was");
     let again_caller = store.as_caller(&caller);
     let again = again_caller.erase_entries(thread, vec![after(1)]);
@@ -137,7 +137,7 @@ pub(crate) async fn erased_entries(cx: &ClauseContext) {
         assert_eq!(log.len(), 3, "they keep their places");
         for (now, was) in log.iter().zip(&before).take(2) {
             let bare =
-                (now.message.is_none(), now.actor.is_none(), now.id, now.at, now.in_reply_to);
+                (now.content.is_none(), now.actor.is_none(), now.id, now.at, now.in_reply_to);
             assert_eq!(bare, (true, true, was.id, was.at, was.in_reply_to));
             assert_eq!(
                 store.as_caller(&caller).entry(now.id).await.expect("an answer").as_ref(),
@@ -165,7 +165,7 @@ pub(crate) async fn erased_entries(cx: &ClauseContext) {
     assert_eq!(store.as_caller(&caller).vacuum_thread(thread).await.expect("a count"), 0);
     let store = cx.reopen(store).await;
     assert!(
-        log(&store, &caller, session).await[0].message.is_none(),
+        log(&store, &caller, session).await[0].content.is_none(),
         "also after it is opened again"
     );
     sound(&store, &caller, thread).await;
@@ -194,7 +194,7 @@ async fn cut_off(cx: &ClauseContext) {
     store.as_caller(&caller).erase_entries(thread, vec![first]).await.expect("the record is there");
     let kept = raw_batches::read_all(&*journal, &thread.space(&caller.tenant)).await;
     assert!(kept.iter().any(|r| format!("{:?}", r.body).contains("secret")), "the payload too");
-    assert!(log(&store, &caller, session).await[0].message.is_none());
+    assert!(log(&store, &caller, session).await[0].content.is_none());
     let events = store.feed(&caller, all(thread)).await.expect("events").records;
     assert!(events.iter().any(|event| event.erased && event.body.is_none()));
     sound(&store, &caller, thread).await;
@@ -227,7 +227,7 @@ async fn finished_by_vacuum(cx: &ClauseContext) {
     let kept = bodies().await;
     let RecordBody::Blob(blob) = &kept[1] else { panic!("a large body is a blob: {kept:?}") };
     assert!(matches!(&kept[0], RecordBody::Inline(text) if text.contains("secret")), "{kept:?}");
-    assert!(log(&store, &caller, session).await[..2].iter().all(|e| e.message.is_none()));
+    assert!(log(&store, &caller, session).await[..2].iter().all(|e| e.content.is_none()));
 
     store.as_caller(&caller).vacuum_thread(thread).await.expect("a count");
     assert_eq!(bodies().await, [RecordBody::None, RecordBody::None], "the payloads are gone");

@@ -77,7 +77,7 @@ async fn grown(cx: &ClauseContext) {
     for store in [&asleep, &awake] {
         let entry =
             store.as_caller(&caller).entry(first).await.expect("an answer").expect("its place");
-        assert!(entry.message.is_none(), "erased for who slept, too");
+        assert!(entry.content.is_none(), "erased for who slept, too");
         let verified = store.as_caller(&caller).verify(thread, None).await.expect("an answer");
         assert_eq!(verified.problems, []);
         let session =

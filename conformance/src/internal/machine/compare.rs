@@ -260,7 +260,8 @@ async fn feed(
 ) -> Result<(), String> {
     let mut after = 0;
     loop {
-        let from = Feed { thread: id, after, limit: 7, wait: Duration::ZERO };
+        let from =
+            Feed { thread: id, after, limit: 7, wait: Duration::ZERO, filter: Default::default() };
         let page = answered("feed", SessionStore::feed(store, caller, from).await)?;
         for event in &page.records {
             if event.version != after + 1 {

@@ -179,6 +179,7 @@ impl Names<'_> {
             }
             Act::BeginThread { project, title, external_id, session, texts, state } => {
                 let session = NewSession {
+                    fork: None,
                     external_id: session.map(name),
                     state: initial(state),
                     ..NewSession::named(text(*title)).with_turn(entries(texts))
@@ -234,6 +235,7 @@ impl Names<'_> {
                 let parent = under.as_ref().map(|under| self.under(under, thread));
                 let above = parent.as_ref().map(|edge| edge.parent);
                 let session = NewSession {
+                    fork: None,
                     external_id: external_id.map(name),
                     turn: entries(texts),
                     name: n.map(text),

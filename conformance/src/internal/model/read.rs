@@ -22,7 +22,7 @@ pub fn entry_value(entry: &Entry) -> Value {
     json!({
         "id": entry.id, "session": entry.session, "version": entry.version, "actor": entry.actor, "at": entry.at,
         "run": entry.run, "in_reply_to": entry.in_reply_to,
-        "message": serde_json::to_string(&entry.message).expect("a message serialises"),
+        "message": serde_json::to_string(&entry.message()).expect("a message serialises"),
     })
 }
 

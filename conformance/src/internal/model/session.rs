@@ -257,7 +257,7 @@ impl Thread {
         let state = KeyedHistory::initial(&new.state);
         KeyedHistory::default().has_room(session_id(id, self.head + 1).into(), &state)?;
         for entry in &new.turn {
-            if let Some(refusal) = valid::too_large(valid::weight(&entry.message.parts)) {
+            if let Some(refusal) = valid::too_large(valid::weight(&valid::said(entry).parts)) {
                 return Err(refusal);
             }
         }
@@ -308,7 +308,7 @@ impl Thread {
                 at: self.updated_at,
                 run: entry.run,
                 in_reply_to: entry.in_reply_to,
-                message: entry.message.clone(),
+                message: valid::said(entry).clone(),
             };
             self.entries.insert(version, logged);
         }
@@ -370,7 +370,7 @@ impl Thread {
             return Err(Error::RunEnded { run }.into());
         }
         for entry in &append.entries {
-            if let Some(refusal) = valid::too_large(valid::weight(&entry.message.parts)) {
+            if let Some(refusal) = valid::too_large(valid::weight(&valid::said(entry).parts)) {
                 return Err(refusal);
             }
         }

@@ -11,7 +11,7 @@ use sessile_core::{
         ThreadCommand,
     },
     id::{RunId, SessionId, ThreadId},
-    model::{Actor, Labels, Part, ProjectConfig},
+    model::{Actor, Labels, Message, NewEntry, Part, ProjectConfig},
 };
 
 use super::{Predicted, Refusal};
@@ -246,7 +246,7 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
             check.changes(&append.state);
             check.changes(&append.thread_state);
             for entry in &append.entries {
-                check.require(entry.message.parts.iter().all(shapes::is_well_formed));
+                check.require(said(entry).parts.iter().all(shapes::is_well_formed));
                 entry.actor.iter().for_each(|a| check.actor(a, caller));
                 entry.run.iter().for_each(|r| check.run(*r, caller));
                 entry.in_reply_to.iter().for_each(|e| check.thread(e.thread(), caller));
@@ -309,4 +309,9 @@ pub(super) fn weight(parts: &[Part]) -> u64 {
 pub(super) fn too_large(bytes: u64) -> Option<Refusal> {
     const LIMIT: u64 = 32 << 20;
     (bytes > LIMIT).then(|| Refusal::kind(Capacity))
+}
+
+/// The message of an entry: the machine appends nothing else.
+pub(super) fn said(entry: &NewEntry) -> &Message {
+    entry.message().expect("the machine appends messages")
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{
-    Append, LinkSessions, NewRun, NewSession, NewSubSession, StateChange, StateScope, UpdateEdge,
-    UpdateSession,
+    Append, Expect, LinkSessions, NewRun, NewSession, NewSubSession, StateChange, StateScope,
+    UpdateEdge, UpdateSession,
     state::{check_changes, check_initial},
 };
 use crate::{
@@ -15,8 +15,11 @@ use crate::{
         describe::{Check, Description, check_count, optional},
     },
     error::{Error, Result},
-    id::{RunId, SessionId, SubSessionId, ThreadId, Version, check_external_id, check_outside},
-    model::{RunOutcome, RunStatus, SessionStatus, Usage, check_text},
+    id::{
+        EntryId, RunId, SessionId, SubSessionId, ThreadId, Version, check_external_id,
+        check_outside,
+    },
+    model::{EntryKind, RunOutcome, RunStatus, SessionStatus, Usage, check_text},
     rules::thread::run_of_derived,
 };
 
@@ -81,6 +84,24 @@ pub enum SessionCommand {
         session: SessionId,
         /// What.
         append: Append,
+    },
+    /// Appends copies of entries of other logs of the thread (MSG16): 1 to 1,000, in this order. Each says what it is a copy
+    /// of, keeps its author and belongs to no run. What names another of them names its copy.
+    CopyEntries {
+        /// Where to.
+        to: SessionId,
+        /// Which: all but compressions.
+        entries: Vec<EntryId>,
+        /// What must be there.
+        expect: Expect,
+    },
+    /// Appends copies of a fork's own entries to the session that it was forked from, at most 1,000, in one commit (MSG16).
+    /// Again it brings what is new since.
+    MergeFork {
+        /// The fork. It stays as it is.
+        fork: SessionId,
+        /// What must be there, in the session that it was forked from.
+        expect: Expect,
     },
     /// Starts a run (RUN1).
     StartRun {
@@ -161,11 +182,17 @@ impl NewSession {
         if !self.turn.is_empty() {
             check_count(self.turn.len(), TURN_ENTRIES)?;
         }
+        if self.turn.iter().any(|entry| entry.content.kind() != EntryKind::Message) {
+            let reason = "a session begins with messages, and with no other entries";
+            return Err(Error::invalid("turn", reason));
+        }
         if self.turn.iter().any(|entry| entry.run.is_some() || entry.in_reply_to.is_some()) {
             let reason = "the entries that a session begins with belong to no run and answer none";
             return Err(Error::invalid("turn", reason));
         }
+        self.turn.iter().try_for_each(|entry| entry.content.check())?;
         optional(self.parent.as_ref(), |edge| check.edge(edge))?;
+        self.fork.into_iter().for_each(|fork| check.session(fork.session));
         check.actor("actor", &self.actor);
         self.turn.iter().for_each(|entry| check.actor("turn", &entry.actor));
         Ok(())
@@ -224,16 +251,31 @@ impl SessionCommand {
                 check_changes(&append.state)?;
                 check_changes(&append.thread_state)?;
                 for entry in &append.entries {
-                    entry.message.check()?;
+                    entry.content.check()?;
                     check.actor("entries", &entry.actor);
                     check.run(entry.run);
                     check.entry(entry.in_reply_to);
+                    entry.content.targets().for_each(|target| check.entry(Some(target)));
+                }
+                let compressions =
+                    append.entries.iter().filter(|e| e.content.kind() == EntryKind::Compression);
+                if compressions.count() > 1 {
+                    let reason = "two compressions, where one append may have one";
+                    return Err(Error::invalid("entries", reason));
                 }
                 let facts = append.entries.iter().flat_map(|entry| {
-                    [entry.in_reply_to.map(|e| e.version()), entry.run.map(RunId::version)]
+                    let run = entry.run.map(RunId::version);
+                    let targets = entry.content.targets().map(|e| e.version());
+                    entry.in_reply_to.map(|e| e.version()).into_iter().chain(run).chain(targets)
                 });
-                of_session(session).with_facts(facts.flatten())
+                of_session(session).with_facts(facts)
             }
+            Self::CopyEntries { to, entries, .. } => {
+                check_count(entries.len(), TURN_ENTRIES)?;
+                entries.iter().for_each(|entry| check.entry(Some(*entry)));
+                of_session(to)
+            }
+            Self::MergeFork { fork, .. } => of_session(fork),
             Self::StartRun { session, run } => {
                 optional(run.task.as_deref(), |task| check_outside("task", task))?;
                 run.labels.check()?;

@@ -10,8 +10,31 @@ use crate::{
     json::Json,
 };
 
+/// Which records of a thread; all of them by default. The records that pass are an exact subsequence (EVT6).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeedFilter {
+    /// Only about this session.
+    pub session: Option<SessionId>,
+    /// Only about this session and those below it, as they stand when the page is read.
+    pub subtree: Option<SessionId>,
+    /// Only of these kinds, by their [names](crate::record::KIND_NAMES); of all without any.
+    pub kinds: Vec<String>,
+}
+
+/// Where a session stands among the others, when it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Lineage {
+    /// The session above.
+    pub parent: Option<SessionId>,
+    /// The one above all.
+    pub root: SessionId,
+    /// Sessions above it; the root has 0.
+    pub depth: u32,
+}
+
 /// Where a follower of a thread stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feed {
     /// Which thread.
     pub thread: ThreadId,
@@ -21,6 +44,8 @@ pub struct Feed {
     pub limit: usize,
     /// How long to wait for the first record, if there is none yet.
     pub wait: Duration,
+    /// Which records.
+    pub filter: FeedFilter,
 }
 
 /// One committed record.
@@ -33,6 +58,10 @@ pub struct FeedRecord {
     pub at: Timestamp,
     /// The session it is about.
     pub session: Option<SessionId>,
+    /// Where that session stands; `None` where it was deleted since (EVT2).
+    pub lineage: Option<Lineage>,
+    /// The level of the record's schema: a reader of this level reads it right (EVT2).
+    pub schema: u16,
     /// The name of its kind.
     pub kind: String,
     /// The facts: ids, numbers, states.
@@ -43,11 +72,12 @@ pub struct FeedRecord {
     pub erased: bool,
 }
 
-/// Events in order, without a gap.
+/// Records in order, without a gap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FeedPage {
-    /// Records after the position asked for; empty if there were none within the wait.
+    /// Records after the position asked for; empty if there were none within the wait, or none that passes the filter among
+    /// those that one page looks at.
     pub records: Vec<FeedRecord>,
-    /// Ask again after this version.
+    /// Ask again after this version: everything up to it was looked at. At the end it is the position asked for.
     pub after: Version,
 }

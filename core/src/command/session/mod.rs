@@ -8,9 +8,10 @@ mod query;
 mod state;
 
 pub use command::SessionCommand;
-pub use feed::{Feed, FeedPage, FeedRecord};
+pub use feed::{Feed, FeedFilter, FeedPage, FeedRecord, Lineage};
 pub use new::{
-    Append, Expect, LinkSessions, NewRun, NewSession, NewSubSession, UpdateEdge, UpdateSession,
+    Append, Expect, Fork, LinkSessions, NewRun, NewSession, NewSubSession, UpdateEdge,
+    UpdateSession,
 };
 pub use outcome::{Appended, SessionOutcome};
 pub use query::{

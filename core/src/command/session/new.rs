@@ -49,6 +49,16 @@ impl NewSubSession {
     }
 }
 
+/// What a fork continues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Fork {
+    /// A session of the same thread.
+    pub session: SessionId,
+    /// The version of the thread up to which its log is shared; the head without it. From before the session was created,
+    /// or past the head, it is `NotFound`.
+    pub version: Option<Version>,
+}
+
 /// A session to create.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct NewSession {
@@ -66,6 +76,10 @@ pub struct NewSession {
     pub actor: Option<Actor>,
     /// Its edge, if it is created under a parent: one commit.
     pub parent: Option<NewSubSession>,
+    /// Makes it a fork: its log begins with what the log of another session of the thread shows, by reference. Labels, task,
+    /// owner and state are not taken over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
     /// What its state begins with, in the same commit: at most 1,024 keys of 1 to 256 bytes, together 256 KiB as JSON.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub state: BTreeMap<String, Json>,
@@ -119,6 +133,13 @@ impl NewSession {
     #[must_use]
     pub fn under(mut self, parent: NewSubSession) -> Self {
         self.parent = Some(parent);
+        self
+    }
+
+    /// As a fork of a session, at a version of the thread or, with `None`, as it is when this is committed (MSG12).
+    #[must_use]
+    pub fn fork_of(mut self, session: SessionId, at: impl Into<Option<Version>>) -> Self {
+        self.fork = Some(Fork { session, version: at.into() });
         self
     }
 

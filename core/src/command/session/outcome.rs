@@ -37,6 +37,8 @@ pub enum SessionOutcome {
     Linked(SubSessionId),
     /// The entries are in the log.
     Appended(Appended),
+    /// The fork's entries are in the log it came from, as copies; `None` where there was nothing new.
+    Merged(Option<Appended>),
     /// The run lives.
     RunStarted(RunId),
     /// The lease is held under this fencing token.

@@ -1,16 +1,18 @@
 //! Questions about one thread, and their answers.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::StateScope;
 use crate::{
     clock::Timestamp,
-    command::{Page, Paging},
+    command::{At, Page, Paging},
     id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
     journal::{Direction, Position},
     model::{
-        Actor, Entry, KeyedState, Lease, LedgerRow, RollUp, Run, Session, SessionRow,
-        SessionStatus, SubSession,
+        Actor, Context, ContextMessage, Entry, KeyedState, Lease, LedgerRow, RollUp, Run, Session,
+        SessionRow, SessionStatus, SubSession,
     },
 };
 
@@ -89,6 +91,14 @@ pub enum SessionQuery {
     Entries(SessionId, EntryFilter, Paging),
     /// One entry.
     Entry(EntryId),
+    /// What a model sees of a session: at the head, or at a point of the thread's life (CTX1). A session is `NotFound` at a
+    /// point from before it was created. Asked again, it costs what is new: the log is folded in memory
+    /// ([`StoreOptions::context_memory`](crate::store::StoreOptions::context_memory)).
+    Context(SessionId, Option<At>),
+    /// What a compression stands for, as its context showed it right before.
+    Expand(EntryId),
+    /// The newest version of a thread whose record is not later than a time; none if the thread is younger (CTX3).
+    VersionAt(ThreadId, Timestamp),
     /// One run, live or ended.
     Run(RunId),
     /// The run that was handed this external id (RUN5).
@@ -101,11 +111,10 @@ pub enum SessionQuery {
     Ledger(SessionId, Paging),
     /// The current lease of a session.
     Lease(SessionId),
-    /// The state of a session or thread: at the head, or as it was at a version of the thread's journal. A version that
-    /// does not exist is `NotFound`, as is a session at a version from before it was created. At the head it is answered
-    /// from memory; at a version the records of the scope are read backwards, but for entries, usage and runs, until one
+    /// The state of a session or thread: at the head, or as it was at a point of the thread's life. A session is `NotFound`
+    /// at a point from before it was created. At the head it is answered from memory; else the records of the scope are read backwards, but for entries, usage and runs, until one
     /// of 64 that change state.
-    State(StateScope, Option<Version>),
+    State(StateScope, Option<At>),
     /// Reads a whole thread and checks every record, body and link (MSG13). With an expected position, also that the
     /// journal still holds it: that is how a removed end is found.
     Verify(ThreadId, Option<Position>),
@@ -153,6 +162,12 @@ pub enum SessionAnswer {
     Entries(Page<Entry>),
     /// The entry, if it exists.
     Entry(Option<Box<Entry>>),
+    /// A context.
+    Context(Context),
+    /// The messages that a compression stands for.
+    Expanded(Vec<Arc<ContextMessage>>),
+    /// A version, if the thread was there.
+    VersionAt(Option<Version>),
     /// The run, if it exists.
     Run(Option<Box<Run>>),
     /// A page of runs.

@@ -30,6 +30,11 @@ impl Erased {
         self.ranges.iter().flat_map(|(first, (last, _))| *first..=*last)
     }
 
+    /// How many ranges were erased; it grows with each erasure.
+    pub(crate) fn count(&self) -> usize {
+        self.ranges.size()
+    }
+
     pub(crate) fn weight(&self) -> usize {
         self.ranges.size() * 96
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    forks::Base,
     keyed::KeyedValues,
     state::{
         EdgeState, LATE_CALLS, LateCall, LeaseState, RunState, SessionState, ThreadFields,
@@ -108,8 +109,18 @@ impl ThreadState {
                     }
                 })
             }
-            Event::SessionCreated {} => {
+            Event::FeedTrimmed { upto } => {
+                self.trimmed = self.trimmed.max(*upto);
+                Ok(())
+            }
+            Event::SessionCreated { base } => {
                 let mut session = SessionState::born(version, now);
+                if let Some((of, upto)) = *base {
+                    let asked = Base { session: of, upto };
+                    let first = self.session(of).ok_or(NO_SESSION)?.first_entry;
+                    self.forks.add(version, asked, first);
+                    session.base = Some(asked);
+                }
                 self.describe(&mut session, event.body);
                 if let Body::Session(body) = event.body_or_erased()
                     && let Some(external_id) = body.external_id.as_deref().map(Arc::<str>::from)
@@ -149,15 +160,24 @@ impl ThreadState {
                 })
             }
             Event::EdgeDeleted { edge } => self.delete_edge(*edge),
-            Event::Entry { session, .. } => {
+            Event::Entry { session, .. }
+            | Event::Edit { session, .. }
+            | Event::Annotation { session, .. }
+            | Event::Compression { session, .. } => {
                 self.edit_session(*session, |s| {
                     s.entries += 1;
                     s.tail = version;
+                    if s.first_entry == 0 {
+                        s.first_entry = version;
+                    }
                 })?;
                 if let Some(Body::Entry(actor)) = event.body {
                     self.note_writer(actor);
                 }
                 Ok(())
+            }
+            Event::ForkMerged { fork, upto, .. } => {
+                self.edit_session(*fork, |s| s.merged = s.merged.max(*upto))
             }
             Event::RunStarted { session, iteration, retry_of, external_id, status, then } => {
                 if let Some(digest) = external_id {
@@ -406,6 +426,7 @@ impl ThreadState {
             self.named_sessions.remove_mut(external_id);
         }
         self.sessions.remove_mut(&version);
+        self.forks.delete(version);
         let weight = session.keyed.as_ref().map_or(0, |keyed| keyed.weight());
         self.keyed_weight = self.keyed_weight.saturating_sub(weight);
         Ok(())
@@ -514,7 +535,10 @@ impl SessionState {
             parent: None,
             children: Default::default(),
             live_children: 0,
+            base: None,
+            merged: 0,
             entries: 0,
+            first_entry: 0,
             tail: 0,
             iterations: 0,
             live_runs: Vec::new(),

@@ -1,19 +1,23 @@
 //! The rules of a thread: one pure state machine over its records.
 
+mod context;
 mod decide;
 mod erased;
 mod evolve;
 mod external;
+mod forks;
 mod keyed;
 mod state;
 mod view;
 
 pub(crate) use state::ThreadState;
 
+pub(crate) use context::{ContextFold, LogEntry};
 pub(crate) use decide::{
-    LONG_REASON, closed_project, refuse_oversize, require_room_for, stale, thread_made,
-    wrong_journal,
+    COPIED_ENTRIES, LONG_REASON, closed_project, refuse_oversize, require_room_for, stale,
+    thread_made, wrong_journal,
 };
 pub(crate) use erased::Erased;
 pub(crate) use external::{derived_external_id, run_of_derived, uuid_v4};
+pub(crate) use forks::Base;
 pub(crate) use view::Reading;

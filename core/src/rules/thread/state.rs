@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     erased::Erased,
     external::{ExternalIds, derived_external_id},
+    forks::{Base, Forks},
     keyed::KeyedValues,
 };
 use crate::{
@@ -49,6 +50,9 @@ pub(crate) struct ThreadState {
     pub(crate) keys: IdempotencyLog,
     /// Entries without message.
     pub(crate) erased: Erased,
+    pub(crate) forks: Forks,
+    /// The feed begins after this version.
+    pub(crate) trimmed: Version,
     /// The thread's own keyed state, if it was ever changed.
     pub(crate) keyed: Option<Arc<KeyedValues>>,
     /// What all keyed states weigh, the sessions' too.
@@ -85,7 +89,13 @@ pub(crate) struct SessionState {
     pub(crate) parent: Option<Version>,
     pub(crate) children: RedBlackTreeSetSync<Version>,
     pub(crate) live_children: u32,
+    /// A fork's: what it was asked to continue.
+    pub(crate) base: Option<Base>,
+    /// Of a fork: up to which version of its own log it was merged.
+    pub(crate) merged: Version,
+    /// Entries of its own, the first and the last of them.
     pub(crate) entries: u64,
+    pub(crate) first_entry: Version,
     pub(crate) tail: Version,
     pub(crate) iterations: u32,
     pub(crate) live_runs: Vec<Version>,
@@ -216,6 +226,16 @@ impl ThreadState {
         self.runs.get(&version).map(|r| &**r)
     }
 
+    /// Whether a session's log shows an entry of the log of `of`.
+    pub(crate) fn shows(&self, session: Version, of: Version, entry: Version) -> bool {
+        session == of || self.forks.shows(session, of, entry)
+    }
+
+    /// Whether anybody may read an entry of the log of `of`: its session exists, or a fork shares it.
+    pub(crate) fn is_readable(&self, of: Version, entry: Version) -> bool {
+        self.sessions.contains_key(&of) || self.forks.is_shared(of, entry)
+    }
+
     /// The session above, if there is one.
     pub(crate) fn parent_of(&self, session: Version) -> Option<Version> {
         self.edge(self.session(session)?.parent?).map(|e| e.parent)
@@ -272,6 +292,7 @@ impl ThreadState {
             + self.late_calls.len() * 64
             + self.keys.weight()
             + self.erased.weight()
+            + self.forks.weight()
             + self.keyed_weight
     }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     command::{Drill, SessionFilter, StateScope},
     id::{EntryId, RunId, SessionId, SubSessionId, TenantId, ThreadId, Version},
-    model::{KeyedState, Labels, Lease, Run, Session, SessionRow, SubSession, Thread},
+    model::{ForkBase, KeyedState, Labels, Lease, Run, Session, SessionRow, SubSession, Thread},
 };
 
 /// Children a drill shows at most.
@@ -72,6 +72,10 @@ impl Reading<'_> {
             owner_version: 0,
             parent: session.parent.map(|e| SubSessionId::new(self.id, e)),
             depth: self.state.depth(version),
+            base: session.base.map(|base| ForkBase {
+                session: SessionId::new(self.id, base.session),
+                version: base.upto,
+            }),
             entries: session.entries,
             tail: session.tail,
             created_at: session.created_at,

@@ -13,32 +13,32 @@ use crate::{
 };
 
 /// A thread as of one head.
-pub(super) struct ThreadAtHead {
+pub(in crate::store) struct ThreadAtHead {
     tenant: TenantId,
     id: ThreadId,
     journal_state: Arc<JournalState>,
 }
 
 impl ThreadAtHead {
-    pub(super) fn state(&self) -> Result<&ThreadState> {
+    pub(in crate::store) fn state(&self) -> Result<&ThreadState> {
         self.journal_state.as_thread()
     }
 
-    pub(super) const fn id(&self) -> ThreadId {
+    pub(in crate::store) const fn id(&self) -> ThreadId {
         self.id
     }
 
-    pub(super) fn reading(&self) -> Result<Reading<'_>> {
+    pub(in crate::store) fn reading(&self) -> Result<Reading<'_>> {
         Ok(Reading { tenant: &self.tenant, id: self.id, state: self.state()? })
     }
 
     /// `NotFound` unless the thread exists.
-    pub(super) fn require_thread(&self) -> Result<()> {
+    pub(in crate::store) fn require_thread(&self) -> Result<()> {
         if self.state()?.thread.is_some() { Ok(()) } else { Err(Error::not_found(self.id)) }
     }
 
     /// `NotFound` unless the session exists.
-    pub(super) fn require_session(&self, session: SessionId) -> Result<()> {
+    pub(in crate::store) fn require_session(&self, session: SessionId) -> Result<()> {
         let exists = self.state()?.session(session.version()).is_some();
         if exists { Ok(()) } else { Err(Error::not_found(session)) }
     }
@@ -46,7 +46,11 @@ impl ThreadAtHead {
 
 impl StoreInner {
     /// The thread of an id, as fresh as the caller asked for.
-    pub(super) async fn at_head(&self, caller: &Caller, thread: ThreadId) -> Result<ThreadAtHead> {
+    pub(in crate::store) async fn at_head(
+        &self,
+        caller: &Caller,
+        thread: ThreadId,
+    ) -> Result<ThreadAtHead> {
         caller.owns(thread.tag(), thread)?;
         let journal_state = self.state(&thread.space(&caller.tenant), caller).await?;
         Ok(ThreadAtHead { tenant: caller.tenant.clone(), id: thread, journal_state })
@@ -54,7 +58,7 @@ impl StoreInner {
 
     /// The text of a record's body, checked; `None` if it was erased. A missing body is right only if a record says that
     /// it was erased, up to the head of the question or after it; else it is `Corrupt`.
-    pub(super) async fn body_or_erased(
+    pub(in crate::store) async fn body_or_erased(
         &self,
         at: &ThreadAtHead,
         space: &Space,
@@ -78,7 +82,7 @@ impl StoreInner {
     }
 
     /// The text of a record's body; a blob is checked against the digest, as the record's sum covers only its name.
-    pub(super) async fn body_text(
+    pub(in crate::store) async fn body_text(
         &self,
         space: &Space,
         opened: &Opened,
@@ -101,7 +105,7 @@ impl StoreInner {
     }
 
     /// The record at one version.
-    pub(super) async fn record_at(
+    pub(in crate::store) async fn record_at(
         &self,
         space: &Space,
         version: Version,

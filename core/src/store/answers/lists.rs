@@ -1,11 +1,13 @@
 //! Lists of projects and threads: from cards, one read a page.
 
+use std::collections::VecDeque;
+
 use crate::{
     clock::Timestamp,
     command::{Caller, Cursor, Page, Paging, ProjectUsage, ThreadFilter, ThreadScope},
     error::{Error, Result},
     id::{ProjectId, SpaceKind, ThreadId},
-    journal::{ListOrder, ListQuery, ListRow},
+    journal::{Direction, ListOrder, ListQuery, ListRow},
     model::{Labels, Project, ThreadRow},
     store::{
         card::{self, ProjectCard, ThreadCard},
@@ -27,7 +29,7 @@ fn key(row: &ListRow) -> (Timestamp, u128) {
 }
 
 fn cursor((updated, bits): (Timestamp, u128)) -> Cursor {
-    Cursor { a: bits, b: updated.millis() }
+    Cursor::new(bits, updated.millis())
 }
 
 impl StoreInner {
@@ -112,7 +114,7 @@ impl StoreInner {
         Ok(card)
     }
 
-    async fn project_exists(&self, caller: &Caller, project: ProjectId) -> Result<()> {
+    pub(super) async fn project_exists(&self, caller: &Caller, project: ProjectId) -> Result<()> {
         caller.owns(project.tag(), project)?;
         let state = self.state(&project.space(&caller.tenant), caller).await?;
         if state.as_project()?.project.is_some() { Ok(()) } else { Err(Error::not_found(project)) }
@@ -145,6 +147,101 @@ impl StoreInner {
                     .insert(ThreadId::from_bits(row.space.bits()), row.head.position.version);
             }
         }
+    }
+}
+
+/// A thread of a project, as far as its card tells.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ListedThread {
+    pub(super) id: ThreadId,
+    pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+}
+
+/// The threads of a project one after the other: the last written to first, or the first created first.
+pub(super) struct ListedThreads {
+    query: ListQuery,
+    direction: Direction,
+    read: VecDeque<ListedThread>,
+    /// Read, and not in order yet.
+    all: Vec<ListedThread>,
+    ended: bool,
+}
+
+impl ListedThreads {
+    pub(super) fn new(caller: &Caller, project: ProjectId, direction: Direction) -> Self {
+        let query = ListQuery {
+            tenant: caller.tenant.clone(),
+            kind: SpaceKind::Thread,
+            project: Some(project),
+            order: match direction {
+                Direction::Forward => ListOrder::Id,
+                Direction::Backward => ListOrder::Updated,
+            },
+            after: None,
+            limit: READ_ROWS,
+        };
+        Self { query, direction, read: VecDeque::new(), all: Vec::new(), ended: false }
+    }
+
+    /// When a thread was written to last; 0 if there is none.
+    pub(super) async fn newest(&self, store: &StoreInner) -> Result<Timestamp> {
+        let query = ListQuery { order: ListOrder::Updated, limit: 1, ..self.query.clone() };
+        let rows = store.journal().list(&query).await?;
+        Ok(rows.first().map(|row| key(row).0).unwrap_or_default())
+    }
+
+    /// Threads that were written to after a time.
+    pub(super) async fn updated_since(
+        &self,
+        store: &StoreInner,
+        time: Timestamp,
+    ) -> Result<Vec<ThreadId>> {
+        let mut query = ListQuery { order: ListOrder::Updated, after: None, ..self.query.clone() };
+        let mut threads = Vec::new();
+        loop {
+            let rows = store.journal().list(&query).await?;
+            let later = rows.iter().take_while(|row| key(row).0 > time);
+            threads.extend(later.map(|row| ThreadId::from_bits(row.space.bits())));
+            match rows.last() {
+                Some(last) if key(last).0 > time => query.after = Some(key(last)),
+                _ => return Ok(threads),
+            }
+        }
+    }
+
+    /// The next thread, which stays the next one.
+    pub(super) async fn peek(
+        &mut self,
+        store: &StoreInner,
+        caller: &Caller,
+    ) -> Result<Option<ListedThread>> {
+        while self.read.is_empty() && !self.ended {
+            let rows = store.journal().list(&self.query).await?;
+            self.ended = rows.len() < READ_ROWS;
+            for row in &rows {
+                let card = store.thread_card(caller, row).await?;
+                let (updated_at, bits) = key(row);
+                let id = ThreadId::from_bits(bits);
+                self.read.push_back(ListedThread { id, created_at: card.created_at, updated_at });
+                self.query.after = Some(key(row));
+            }
+            // There is no list by creation: all are read, and put in order.
+            if self.direction == Direction::Forward {
+                self.all.extend(self.read.drain(..));
+                if self.ended {
+                    let mut all = std::mem::take(&mut self.all);
+                    all.sort_unstable_by_key(|thread| (thread.created_at, thread.id));
+                    self.read = all.into();
+                }
+            }
+        }
+        Ok(self.read.front().copied())
+    }
+
+    /// Goes past the next thread.
+    pub(super) fn skip(&mut self) {
+        self.read.pop_front();
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::{at_head::ThreadAtHead, stream_reader::StreamReader};
 use crate::{
+    clock::Timestamp,
     command::{Caller, Cursor, EntryFilter, Page, Paging},
     error::{Error, Result, Subject},
     id::{EntryId, RunId, SessionId, Space},
     journal::Direction,
-    model::Entry,
-    record::{EntryReader, Event, Lane, Opened},
+    model::{Content, Entry},
+    record::{Effect, EntryHeader, EntryReader, EntryText, Opened},
     store::inner::StoreInner,
 };
 
@@ -33,21 +34,27 @@ impl StoreInner {
         {
             return Err(Error::wrong_thread(id.clone(), session.thread()));
         }
+        let state = at.state()?;
         let (head, tail) =
-            (at.state()?.version(), at.state()?.session(session.version()).map_or(0, |s| s.tail));
+            (state.version(), state.session(session.version()).map_or(0, |s| s.tail));
         let space = session.thread().space(&caller.tenant);
         let bound = page.after.map_or(head, |c| u64::try_from(c.a).unwrap_or(head).min(head));
         let direction = filter.direction;
-        let stream = Lane::Log.of(session.version());
-        let mut log = StreamReader::new(stream, direction, head, page.after).after(filter.after);
-        if let (Some(since), Direction::Forward, None) = (filter.since, direction, page.after) {
-            log.skip_before(self, &space, since, session.version(), tail).await?;
+        let mut after = filter.after;
+        if let (Some(since), Direction::Forward, None) = (filter.since, direction, page.after)
+            && let Some(before) = since.millis().checked_sub(1).map(Timestamp::from_millis)
+        {
+            let earlier = self.version_by(&at, &space, before).await?;
+            after = after.max(earlier.unwrap_or_default());
         }
+        let parts = state.forks.parts(session.version());
+        let mut log = StreamReader::of_log(&parts, direction, (head, after), page.after);
         let mut items: Vec<Entry> = Vec::new();
         let mut reader = EntryReader::default();
         let mut seen = None;
         loop {
-            let at_end = direction == Direction::Forward && seen.is_some_and(|v| v >= tail);
+            let at_end =
+                direction == Direction::Forward && tail != 0 && seen.is_some_and(|v| v >= tail);
             let records = if at_end {
                 Vec::new()
             } else {
@@ -57,23 +64,16 @@ impl StoreInner {
                 return Ok(Page::last(items));
             }
             for opened in records {
-                let Event::Entry { run: of_run, in_reply_to: answers, .. } = opened.header.event
-                else {
-                    return Err(Error::corrupt(
-                        &space,
-                        opened.header.version,
-                        "a log holds only entries",
-                    ));
-                };
                 let version = opened.header.version;
+                let header = entry_header(&space, &opened)?;
                 // Backward, whatever follows is earlier still.
                 if filter.since.is_some_and(|since| opened.header.time() < since) {
                     return Ok(Page::last(items));
                 }
-                let wanted = run.as_ref().is_none_or(|r| of_run == Some(r.1))
-                    && reply.as_ref().is_none_or(|r| answers == Some(r.1));
+                let wanted = run.as_ref().is_none_or(|r| header.run == Some(r.1))
+                    && reply.as_ref().is_none_or(|r| header.in_reply_to == Some(r.1));
                 if wanted && items.len() == page.limit {
-                    let next = items.last().map(|e| Cursor { a: bound.into(), b: e.version });
+                    let next = items.last().map(|e| Cursor::new(bound.into(), e.version));
                     return Ok(Page { items, next });
                 }
                 if wanted {
@@ -82,7 +82,7 @@ impl StoreInner {
                 seen = Some(version);
             }
             if log.is_over_budget() {
-                let next = seen.map(|version| Cursor { a: bound.into(), b: version });
+                let next = seen.map(|version| Cursor::new(bound.into(), version));
                 return Ok(Page { items, next });
             }
         }
@@ -95,15 +95,15 @@ impl StoreInner {
         }
         let space = id.thread().space(&caller.tenant);
         let Some(opened) = self.record_at(&space, id.version()).await? else { return Ok(None) };
-        match opened.header.event {
-            Event::Entry { session, .. } if at.state()?.session(session).is_some() => {
+        match opened.header.event.as_entry() {
+            Some(header) if at.state()?.is_readable(header.session, id.version()) => {
                 self.read_entry(&at, &space, &opened, &mut EntryReader::default()).await.map(Some)
             }
             _ => Ok(None),
         }
     }
 
-    async fn read_entry(
+    pub(in crate::store) async fn read_entry(
         &self,
         at: &ThreadAtHead,
         space: &Space,
@@ -111,22 +111,48 @@ impl StoreInner {
         reader: &mut EntryReader,
     ) -> Result<Entry> {
         let version = opened.header.version;
-        let Event::Entry { session, run, in_reply_to } = opened.header.event else {
-            return Err(Error::corrupt(space, version, "is no entry"));
-        };
+        let header = entry_header(space, opened)?;
         let text = self.body_or_erased(at, space, opened).await?;
-        let read = text.map(|text| reader.read(&text)).transpose();
-        let (actor, message) =
-            read.map_err(|e| Error::corrupt(space, version, e.to_string()))?.unzip();
+        let read = text.map(|text| reader.read(header.effect, &text)).transpose();
+        let read = read.map_err(|e| Error::corrupt(space, version, e.to_string()))?;
+        let id = |version| EntryId::new(at.id(), version);
+        let (actor, message, reason) = match read {
+            Some(EntryText { actor, message, reason }) => (Some(actor), message, reason),
+            None => (None, None, None),
+        };
+        let content = match header.effect {
+            Effect::Message => message.map(Content::Message),
+            Effect::Edit(target) => {
+                message.map(|message| Content::Edit { target: id(target), message })
+            }
+            Effect::Annotation(target, priority) => {
+                Some(Content::Annotation { target: id(target), priority, reason })
+            }
+            Effect::Compression(first, last) => message.map(|message| Content::Compression {
+                first: id(first),
+                last: id(last),
+                message,
+            }),
+        };
         Ok(Entry {
-            id: EntryId::new(at.id(), version),
-            session: SessionId::new(at.id(), session),
+            id: id(version),
+            session: SessionId::new(at.id(), header.session),
             version,
             actor,
             at: opened.header.time(),
-            run: run.map(|r| RunId::new(at.id(), r)),
-            in_reply_to: in_reply_to.map(|e| EntryId::new(at.id(), e)),
-            message,
+            run: header.run.map(|r| RunId::new(at.id(), r)),
+            in_reply_to: header.in_reply_to.map(id),
+            copied_from: header.copied_from.map(id),
+            kind: header.effect.kind(),
+            content,
+            tokens: header.tokens,
         })
     }
+}
+
+/// The header of an entry; in a log stands nothing else.
+pub(in crate::store) fn entry_header(space: &Space, opened: &Opened) -> Result<EntryHeader> {
+    let header = opened.header.event.as_entry();
+    let other = || Error::corrupt(space, opened.header.version, "a log holds only entries");
+    header.ok_or_else(other)
 }

@@ -1,6 +1,8 @@
 //! Queries: from state, from lists, from the journal. Each takes the head once and bounds what it reads by it.
 
 mod at_head;
+mod at_time;
+mod context;
 mod feed;
 mod lists;
 mod log;
@@ -8,8 +10,13 @@ mod runs;
 mod sessions;
 mod state;
 mod stream_reader;
+mod timeline;
 mod usage;
 mod verify;
+
+pub(super) use at_head::ThreadAtHead;
+pub(super) use log::entry_header;
+pub(super) use stream_reader::StreamReader;
 
 use super::{commands::external::External, inner::StoreInner};
 use crate::{
@@ -53,6 +60,9 @@ impl StoreInner {
             }
             ThreadQuery::Threads(filter, page) => {
                 self.threads(caller, &filter, page).await.map(ThreadAnswer::Threads)
+            }
+            ThreadQuery::Timeline(scope, filter, page) => {
+                self.timeline(caller, scope, &filter, page).await.map(ThreadAnswer::Timeline)
             }
             ThreadQuery::ProjectUsage(project) => {
                 self.project_usage(caller, project).await.map(ThreadAnswer::ProjectUsage)
@@ -104,6 +114,15 @@ impl StoreInner {
             }
             SessionQuery::Entry(id) => {
                 Ok(SessionAnswer::Entry(self.entry(caller, id).await?.map(Box::new)))
+            }
+            SessionQuery::Context(session, at) => {
+                self.context(caller, session, at).await.map(SessionAnswer::Context)
+            }
+            SessionQuery::Expand(entry) => {
+                self.expand(caller, entry).await.map(SessionAnswer::Expanded)
+            }
+            SessionQuery::VersionAt(thread, time) => {
+                self.version_at(caller, thread, time).await.map(SessionAnswer::VersionAt)
             }
             SessionQuery::Run(id) => {
                 Ok(SessionAnswer::Run(self.run(caller, id).await?.map(Box::new)))

@@ -40,7 +40,7 @@ impl StoreInner {
             None => return Ok(None),
         };
         // Its end is the next record of the lane, but for runs that were live beside it.
-        let from = Some(Cursor { a: at.state()?.version().into(), b: id.version() });
+        let from = Some(Cursor::new(at.state()?.version().into(), id.version()));
         let mut lane = StreamReader::new(
             Lane::Runs.of(session),
             Direction::Forward,
@@ -127,13 +127,13 @@ impl StoreInner {
         let mut items = Vec::new();
         for (looked, session) in sessions.iter().copied().enumerate() {
             if looked == PAGE_SESSIONS {
-                return Ok(Page { items, next: Some(Cursor { a: session.into(), b: 0 }) });
+                return Ok(Page { items, next: Some(Cursor::new(session.into(), 0)) });
             }
             let from = page.after.filter(|c| c.a == u128::from(session)).map_or(0, |c| c.b);
             if let Some(next) =
                 self.runs_of(&at, &space, session, from, page.limit, &mut items).await?
             {
-                return Ok(Page { items, next: Some(Cursor { a: session.into(), b: next }) });
+                return Ok(Page { items, next: Some(Cursor::new(session.into(), next)) });
             }
         }
         Ok(Page::last(items))
@@ -152,7 +152,7 @@ impl StoreInner {
         let mut last = from;
         if from & LIVE == 0 {
             let head = at.state()?.version();
-            let cursor = Some(Cursor { a: head.into(), b: from });
+            let cursor = Some(Cursor::new(head.into(), from));
             let mut lane =
                 StreamReader::new(Lane::Runs.of(session), Direction::Forward, head, cursor);
             loop {

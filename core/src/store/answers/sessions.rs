@@ -43,7 +43,7 @@ pub(super) fn sessions(
                 Direction::Forward => version - 1,
                 Direction::Backward => version + 1,
             };
-            return Page { items, next: Some(Cursor { a: 0, b }) };
+            return Page { items, next: Some(Cursor::new(0, b)) };
         }
         if Reading::passes(session, filter) {
             items.push(reading.row(*version, session, filter.with_state));
@@ -62,6 +62,6 @@ pub(super) fn children(reading: &Reading<'_>, session: Version, page: Paging) ->
     let mut items = reading.children(session, after, page.limit + 1);
     let more = items.len() > page.limit;
     items.truncate(page.limit);
-    let next = items.last().filter(|_| more).map(|edge| Cursor { a: 0, b: edge.id.version() });
+    let next = items.last().filter(|_| more).map(|edge| Cursor::new(0, edge.id.version()));
     Page { items, next }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::stream_reader::StreamReader;
 use crate::{
-    command::{Caller, Cursor, StateScope},
-    error::{Error, Result, Subject},
+    command::{At, Caller, Cursor, StateScope},
+    error::{Error, Result},
     id::Version,
     journal::Direction,
     json::Json,
@@ -22,28 +22,28 @@ impl StoreInner {
         &self,
         caller: &Caller,
         of: StateScope,
-        at_version: Option<Version>,
+        point: Option<At>,
     ) -> Result<KeyedState> {
         let at = self.at_head(caller, of.thread()).await?;
         at.require_thread()?;
         let now = at.reading()?.keyed_state(of).ok_or_else(|| Error::not_found(of))?;
-        let Some(version) = at_version else { return Ok(now) };
+        if point.is_none() {
+            return Ok(now);
+        }
         let space = of.thread().space(&caller.tenant);
         let head = at.state()?.version();
+        let version = self.version_of(&at, &space, point).await?;
         let session = match of {
             StateScope::Session(session) => session.version(),
             StateScope::Thread(_) => 0,
         };
-        if version == 0 || version > head {
-            return Err(Error::not_found(Subject::record(&space, version)));
-        }
         if version < session {
             return Err(Error::not_found(of));
         }
         if now.version <= version {
             return Ok(now);
         }
-        let from = Some(Cursor { a: version.into(), b: version + 1 });
+        let from = Some(Cursor::new(version.into(), version + 1));
         let mut reader = StreamReader::new(Lane::Rest.of(session), Direction::Backward, head, from);
         let mut found = Found::default();
         loop {

@@ -1,12 +1,14 @@
-//! Reading one stream of a thread, bounded by a head.
+//! Reading one stream of a thread, or the parts of a fork's log, bounded by a head.
+
+use std::collections::VecDeque;
 
 use crate::{
-    clock::Timestamp,
     command::Cursor,
     error::Result,
     id::{Space, Version},
     journal::{Direction, ReadRange, Stream},
-    record::{Opened, open},
+    record::{Lane, Opened, open},
+    rules::thread::Base,
     store::inner::StoreInner,
 };
 
@@ -14,8 +16,11 @@ use crate::{
 const PAGE_RECORDS: usize = 4096;
 
 /// Reads one stream piece by piece, from a cursor, within the head the first page was read at.
-pub(super) struct StreamReader {
+pub(in crate::store) struct StreamReader {
     range: ReadRange,
+    /// The parts of a fork's log after the one that is read, in the order of reading: each a stream, and what of it there
+    /// is, after and up to.
+    parts: VecDeque<(Stream, Version, Version)>,
     records_read: usize,
 }
 
@@ -35,62 +40,73 @@ impl StreamReader {
                 Direction::Backward => range.upto = upto.min(seen.saturating_sub(1)),
             }
         }
-        Self { range, records_read: 0 }
+        Self { range, parts: VecDeque::new(), records_read: 0 }
     }
 
-    /// Only what is after this version.
-    pub(super) fn after(mut self, version: Version) -> Self {
-        self.range.after = self.range.after.max(version);
-        self
-    }
-
-    /// Moves forward to the first record at this time or later: a binary search, as times never go back in a journal. All
-    /// records of the stream are after `after` and up to `upto`.
-    pub(super) async fn skip_before(
-        &mut self,
-        store: &StoreInner,
-        space: &Space,
-        since: Timestamp,
-        after: Version,
-        upto: Version,
-    ) -> Result<()> {
-        let mut upto = upto.min(self.range.upto);
-        self.range.after = self.range.after.max(after);
-        // What is up to `after` is before that time, what is after `upto` is not.
-        while self.range.after < upto {
-            let middle = self.range.after + (upto - self.range.after) / 2;
-            let range = ReadRange { after: middle, upto, limit: 1, ..self.range };
-            let records = store.journal().read(space, &range).await?;
-            match records.first().map(|record| open(space, record)).transpose()? {
-                Some(opened) if opened.header.time() < since => {
-                    self.range.after = opened.header.version;
-                }
-                _ => upto = middle,
-            }
+    /// A session's log, part by part: what a fork shares comes before its own.
+    pub(in crate::store) fn of_log(
+        parts: &[Base],
+        direction: Direction,
+        (head, after): (Version, Version),
+        cursor: Option<Cursor>,
+    ) -> Self {
+        let mut reader = Self::new(Stream(0), direction, head, cursor);
+        let (after, upto) = (reader.range.after.max(after), reader.range.upto);
+        // What a session has of its own came after it.
+        let bounded = parts
+            .iter()
+            .map(|part| (Lane::Log.of(part.session), after.max(part.session), part.upto.min(upto)));
+        reader.parts = bounded.filter(|(_, after, upto)| after < upto).collect();
+        if direction == Direction::Backward {
+            reader.parts.make_contiguous().reverse();
         }
-        Ok(())
+        reader.range.upto = 0;
+        reader
+    }
+
+    /// All records of a journal, of every stream.
+    pub(super) const fn of_records(
+        direction: Direction,
+        (upto, after): (Version, Version),
+    ) -> Self {
+        let range = ReadRange { stream: None, after, upto, direction, limit: 0 };
+        Self { range, parts: VecDeque::new(), records_read: 0 }
+    }
+
+    /// Goes on with the next part, if there is one.
+    fn next_part(&mut self) -> bool {
+        let Some((stream, after, upto)) = self.parts.pop_front() else { return false };
+        self.range = ReadRange { stream: Some(stream), after, upto, ..self.range };
+        true
     }
 
     /// The next records, opened; an empty answer is the end.
-    pub(super) async fn next(
+    pub(in crate::store) async fn next(
         &mut self,
         store: &StoreInner,
         space: &Space,
         limit: usize,
     ) -> Result<Vec<Opened>> {
         self.range.limit = limit;
-        if self.range.after >= self.range.upto {
-            return Ok(Vec::new());
-        }
-        let records = store.journal().read(space, &self.range).await?;
-        if let Some(last) = records.last() {
+        loop {
+            let records = if self.range.after < self.range.upto {
+                store.journal().read(space, &self.range).await?
+            } else {
+                Vec::new()
+            };
+            let Some(last) = records.last() else {
+                if self.next_part() {
+                    continue;
+                }
+                return Ok(Vec::new());
+            };
             match self.range.direction {
                 Direction::Forward => self.range.after = last.version,
                 Direction::Backward => self.range.upto = last.version - 1,
             }
+            self.records_read += records.len();
+            return records.iter().map(|record| open(space, record)).collect();
         }
-        self.records_read += records.len();
-        records.iter().map(|record| open(space, record)).collect()
     }
 
     /// Whether as many records were read as one page may.

@@ -60,7 +60,7 @@ impl StoreInner {
             }
             for opened in records {
                 if items.len() == page.limit {
-                    let next = items.last().map(|row| Cursor { a: bound.into(), b: row.version });
+                    let next = items.last().map(|row| Cursor::new(bound.into(), row.version));
                     return Ok(Page { items, next });
                 }
                 let body = opened.read_body(&space)?;

@@ -1,11 +1,13 @@
 //! Commands: what is refused before any I/O, then one call to one journal, or several calls to two.
 //!
-//! `create` and `delete` span a project's journal and a thread's; `erase` changes records and blobs.
+//! `create` and `delete` span a project's journal and a thread's; `erase` changes records and blobs; `gather` reads before
+//! it writes.
 
 mod create;
 mod delete;
 mod erase;
 pub(super) mod external;
+mod gather;
 
 use super::inner::StoreInner;
 use crate::{
@@ -20,6 +22,11 @@ use crate::{
         thread::wrong_journal,
     },
 };
+
+/// The outcome of a call that was a session command.
+fn session_outcome(reply: Reply) -> Result<SessionOutcome> {
+    if let Reply::Session(outcome) = reply { Ok(outcome) } else { Err(wrong_journal()) }
+}
 
 /// The outcome of a call that was a thread command.
 fn thread_outcome(reply: Reply) -> Result<ThreadOutcome> {
@@ -40,13 +47,13 @@ impl StoreInner {
         } else {
             None
         };
+        if gather::is_needed(&command) {
+            return self.apply_gathered(caller, &space, command, described.needs).await;
+        }
         let request = Request::Session(command);
         let mut call = self.prepare(caller, &space, request, described.needs).await?;
         call.caps = caps;
-        match self.submit(&space, call).await? {
-            Reply::Session(outcome) => Ok(outcome),
-            Reply::Thread(_) | Reply::Bound(_) | Reply::Reserved { .. } => Err(wrong_journal()),
-        }
+        session_outcome(self.submit(&space, call).await?)
     }
 
     /// The caps a new session must keep: those of its thread's project, at its head. A thread's project never changes, so

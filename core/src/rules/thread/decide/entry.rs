@@ -5,8 +5,8 @@ use crate::{
     command::{Append, Appended, Expect, SessionOutcome},
     error::{Counter, Error, Result, Subject},
     id::{EntryId, SessionId, ThreadId, Version},
-    model::NewEntry,
-    record::{Body, Event, Lane},
+    model::{Content, EntryKind, NewEntry},
+    record::{Body, Effect, EntryHeader, Event, Lane},
     rules::decision::{Decision, DecisionInput, Drafts, ENTRY_BYTES, Reply},
 };
 
@@ -20,10 +20,10 @@ impl View<'_> {
         let version = id.version();
         let session = self.state.session(version).ok_or_else(|| Error::not_found(id))?;
         for entry in &append.entries {
-            if let Some(to) = entry.in_reply_to
-                && to.thread() == self.id
-            {
-                self.entry_exists(input, to)?;
+            for named in entry.in_reply_to.into_iter().chain(entry.content.targets()) {
+                if named.thread() == self.id {
+                    self.entry_exists(input, named)?;
+                }
             }
             if let Some(run) = entry.run
                 && run.thread() == self.id
@@ -32,10 +32,12 @@ impl View<'_> {
                 self.ended_run(input, run).ok_or_else(|| Error::not_found(run))?;
             }
         }
-        let far =
-            append.entries.iter().filter_map(|e| e.in_reply_to).find(|e| e.thread() != self.id);
-        if let Some(entry) = far {
-            return Err(Error::wrong_thread(entry, self.id));
+        for entry in &append.entries {
+            let mut named = entry.in_reply_to.into_iter().chain(entry.content.targets());
+            if let Some(far) = named.find(|named| named.thread() != self.id) {
+                return Err(Error::wrong_thread(far, self.id));
+            }
+            self.targets_fit(input, id, &entry.content)?;
         }
         for run in append.entries.iter().filter_map(|e| e.run) {
             let owner = self
@@ -69,6 +71,7 @@ impl View<'_> {
             return Err(Error::Stale { what, counter: Counter::Tail, expected, actual });
         }
         states.iter().try_for_each(StateWrite::require_expected)?;
+        self.may_compress(input, id, session.tail)?;
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let first = drafts.next();
         push_entries(input, &mut drafts, version, &append.entries);
@@ -79,12 +82,57 @@ impl View<'_> {
         drafts.done(Reply::Session(SessionOutcome::Appended(appended)))
     }
 
-    /// An entry of this thread whose session was not deleted.
+    /// An entry of this thread that somebody may read.
     fn entry_exists(&self, input: &DecisionInput<'_>, id: EntryId) -> Result<()> {
-        match input.fact(id.version()) {
-            Some(Event::Entry { session, .. }) if self.state.session(*session).is_some() => Ok(()),
-            _ => Err(Error::not_found(id)),
+        let entry = input.fact(id.version()).and_then(Event::as_entry);
+        match entry.filter(|entry| self.state.is_readable(entry.session, id.version())) {
+            Some(_) => Ok(()),
+            None => Err(Error::not_found(id)),
         }
+    }
+
+    /// What an entry does, it does to entries that its session's log shows: an edit to a message, a compression to what a
+    /// context can show, an annotation to all but annotations (MSG9).
+    fn targets_fit(
+        &self,
+        input: &DecisionInput<'_>,
+        session: SessionId,
+        content: &Content,
+    ) -> Result<()> {
+        for target in content.targets() {
+            let Some(entry) = input.fact(target.version()).and_then(Event::as_entry) else {
+                return Err(Error::not_found(target));
+            };
+            if !self.state.shows(session.version(), entry.session, target.version()) {
+                return Err(Error::wrong_thread(target, session));
+            }
+            let is = entry.effect.kind();
+            let fits = match content.kind() {
+                EntryKind::Message => true,
+                EntryKind::Edit => is == EntryKind::Message,
+                EntryKind::Annotation => is != EntryKind::Annotation,
+                EntryKind::Compression => {
+                    matches!(is, EntryKind::Message | EntryKind::Compression)
+                }
+            };
+            if !fits {
+                let reason =
+                    format!("{} of {target}, which is {}", content.kind().named(), is.named());
+                return Err(Error::invalid("entries", reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what the store found in the context that it looked at before the call; `Stale` if that is another one by now.
+    /// The store then looks again.
+    fn may_compress(&self, input: &DecisionInput<'_>, id: SessionId, tail: Version) -> Result<()> {
+        let Some(looked) = &input.call.looked else { return Ok(()) };
+        if looked.tail != tail {
+            let (what, expected) = (id.into(), looked.tail);
+            return Err(Error::Stale { what, counter: Counter::Tail, expected, actual: tail });
+        }
+        looked.refusal.clone().map_or(Ok(()), Err)
     }
 }
 
@@ -104,14 +152,31 @@ pub(super) fn push_entries(
     session: Version,
     entries: &[NewEntry],
 ) {
-    for (entry, sealed) in entries.iter().zip(&input.call.bodies) {
-        let event = Event::Entry {
+    let tokens = input.call.tokens.iter().copied().chain(std::iter::repeat(None));
+    for ((entry, sealed), tokens) in entries.iter().zip(&input.call.bodies).zip(tokens) {
+        let event = Event::from(EntryHeader {
             session,
             run: entry.run.map(|r| r.version()),
             in_reply_to: entry.in_reply_to.map(|e| e.version()),
-        };
+            copied_from: None,
+            tokens,
+            effect: effect(&entry.content),
+        });
         let author = Body::Entry(entry.actor.as_ref().unwrap_or(&input.caller().actor).clone());
         drafts.push_sealed(Lane::Log.of(session), event, author, Some(sealed.clone()));
+    }
+}
+
+const fn effect(content: &Content) -> Effect {
+    match content {
+        Content::Message(_) => Effect::Message,
+        Content::Edit { target, .. } => Effect::Edit(target.version()),
+        Content::Annotation { target, priority, .. } => {
+            Effect::Annotation(target.version(), *priority)
+        }
+        Content::Compression { first, last, .. } => {
+            Effect::Compression(first.version(), last.version())
+        }
     }
 }
 

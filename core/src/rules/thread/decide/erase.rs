@@ -13,7 +13,7 @@ impl View<'_> {
     pub(super) fn erase(&self, input: &DecisionInput<'_>, entries: &[EntryId]) -> Result<Decision> {
         self.thread()?;
         for id in entries.iter().filter(|id| id.thread() == self.id) {
-            if !matches!(input.fact(id.version()), Some(Event::Entry { .. })) {
+            if input.fact(id.version()).and_then(Event::as_entry).is_none() {
                 return Err(Error::not_found(*id));
             }
         }

@@ -1,8 +1,10 @@
 //! Decisions: from a state and a command to records, or a refusal. Pure.
 
+pub(crate) use copy::COPIED_ENTRIES;
 pub(crate) use entry::refuse_oversize;
 pub(crate) use thread::{closed_project, stale, thread_made};
 
+mod copy;
 mod edge;
 mod entry;
 mod erase;
@@ -74,6 +76,15 @@ fn replay(id: ThreadId, request: &Request, answer: Answer) -> Reply {
                 first: EntryId::new(id, first),
                 count: u16::try_from(append.entries.len()).unwrap_or(answer.count),
             }),
+            SessionCommand::CopyEntries { entries, .. } => SessionOutcome::Appended(Appended {
+                first: EntryId::new(id, first),
+                count: u16::try_from(entries.len()).unwrap_or(answer.count),
+            }),
+            // The last of its records says that it was merged.
+            SessionCommand::MergeFork { .. } => SessionOutcome::Merged(Some(Appended {
+                first: EntryId::new(id, first),
+                count: answer.count.saturating_sub(1),
+            })),
             SessionCommand::StartRun { .. } => SessionOutcome::RunStarted(RunId::new(id, first)),
             SessionCommand::ClaimLease { .. } => SessionOutcome::Leased(first),
             SessionCommand::DeleteSession { .. } | SessionCommand::DeleteEdge { .. } => {
@@ -167,6 +178,10 @@ impl<'a> View<'a> {
             }
             SessionCommand::DeleteEdge { edge } => self.delete_edge(input, *edge),
             SessionCommand::Append { session, append } => self.append(input, *session, append),
+            SessionCommand::CopyEntries { to, entries, expect } => {
+                self.copy_entries(input, *to, entries, *expect)
+            }
+            SessionCommand::MergeFork { fork, expect } => self.merge_fork(input, *fork, *expect),
             SessionCommand::StartRun { session, run } => self.start_run(input, *session, run),
             SessionCommand::SetRunStatus { run, to } => self.set_run_status(input, *run, *to),
             SessionCommand::EndRun { run, outcome, echo } => {

@@ -7,7 +7,7 @@ use super::{
     thread::{closed_project, stale},
 };
 use crate::{
-    command::{CreatedSession, NewSession, SessionOutcome, UpdateSession},
+    command::{CreatedSession, Fork, NewSession, SessionOutcome, UpdateSession},
     error::{Error, Result, State, Subject},
     id::{SessionId, SubSessionId, ThreadId, Version},
     model::{SessionStatus, SubSessionStatus},
@@ -27,6 +27,7 @@ impl View<'_> {
             let found = SessionOutcome::SessionCreated(found);
             return Ok(Decision::Answer(Reply::Session(found)));
         }
+        let base = self.fork_base(input, new)?;
         let parent = match &new.parent {
             Some(edge) => Some((edge, self.parent(edge)?, self.spawner(input, edge)?)),
             None => None,
@@ -43,7 +44,7 @@ impl View<'_> {
             None => None,
         };
         let mut drafts = Drafts::after(input, self.state.version(), lease);
-        let created = self.push_session(input, &mut drafts, new, caps.version)?;
+        let created = self.push_session(input, &mut drafts, new, (caps.version, base))?;
         drafts.done(Reply::Session(SessionOutcome::SessionCreated(created)))
     }
 
@@ -64,13 +65,36 @@ impl View<'_> {
         Ok(Some(CreatedSession { id, created: false, edge, appended: None }))
     }
 
+    /// The session and the version that a fork continues.
+    fn fork_base(
+        &self,
+        input: &DecisionInput<'_>,
+        new: &NewSession,
+    ) -> Result<Option<(Version, Version)>> {
+        let Some(Fork { session, version }) = new.fork else { return Ok(None) };
+        let head = self.state.version();
+        let version = version.unwrap_or(head);
+        if session.thread() != self.id {
+            return Err(Error::wrong_thread(session, self.id));
+        }
+        let (of, _) = self.session(session)?;
+        if version < of {
+            return Err(Error::not_found(session));
+        }
+        if version > head {
+            let space = self.id.space(&input.caller().tenant);
+            return Err(Error::not_found(Subject::record(&space, version)));
+        }
+        Ok(Some((of, version)))
+    }
+
     /// The records of a new session: itself, its edge, the entries it begins with.
     pub(super) fn push_session(
         &self,
         input: &DecisionInput<'_>,
         drafts: &mut Drafts<'_>,
         new: &NewSession,
-        caps: Version,
+        (caps, base): (Version, Option<(Version, Version)>),
     ) -> Result<CreatedSession> {
         let child = drafts.next();
         let id = SessionId::new(self.id, child);
@@ -86,7 +110,7 @@ impl View<'_> {
             actor: new.actor.clone(),
             by: input.caller().actor.clone(),
         };
-        drafts.push(Lane::Rest.of(child), Event::SessionCreated {}, Body::Session(body));
+        drafts.push(Lane::Rest.of(child), Event::SessionCreated { base }, Body::Session(body));
         if let Some(edge) = &new.parent {
             let (event, body) =
                 self.edge_record(input, edge, child, SubSessionStatus::Pending, caps);

@@ -50,7 +50,7 @@ impl View<'_> {
         let changes = initial(&new.state);
         StateWrite::new(self.id.into(), None, &changes).write(&mut drafts, input.caller());
         if let Some(session) = session {
-            self.push_session(input, &mut drafts, session, 0)?;
+            self.push_session(input, &mut drafts, session, (0, None))?;
         }
         drafts.done(Reply::Thread(thread_made(self.id, new, session)))
     }
@@ -103,8 +103,21 @@ impl View<'_> {
                 self.delete(ThreadAction::Purge, |session| is_at_work(input, session))
             }
             ThreadCommand::EraseEntries { entries, .. } => self.erase(input, entries),
+            ThreadCommand::TrimFeed { upto, .. } => self.trim(input, *upto),
             _ => Err(super::wrong_journal()),
         }
+    }
+
+    fn trim(&self, input: &DecisionInput<'_>, upto: Version) -> Result<Decision> {
+        self.thread()?;
+        if upto > self.state.version() {
+            let space = self.id.space(&input.caller().tenant);
+            return Err(Error::not_found(Subject::record(&space, upto)));
+        }
+        if upto <= self.state.trimmed {
+            return Ok(Decision::Answer(Reply::thread_changed(self.state.trimmed)));
+        }
+        self.one(input, Event::FeedTrimmed { upto }, input.caller_body())
     }
 
     fn update_thread(

@@ -1,0 +1,198 @@
+//! Copying entries from one log of the thread to another, and merging a fork.
+
+use std::collections::HashMap;
+
+use super::{
+    View,
+    entry::{appended, refuse_oversize},
+};
+use crate::{
+    command::{Expect, SessionOutcome},
+    error::{Counter, Error, Result},
+    id::{EntryId, SessionId, Version},
+    record::{Body, Effect, EntryHeader, Event, Lane},
+    rules::decision::{Decision, DecisionInput, Drafts, Gathered, Reply},
+    rules::thread::state::SessionState,
+};
+
+/// Entries of one copy or merge.
+pub(crate) const COPIED_ENTRIES: usize = 1000;
+
+impl View<'_> {
+    pub(super) fn copy_entries(
+        &self,
+        input: &DecisionInput<'_>,
+        id: SessionId,
+        entries: &[EntryId],
+        expect: Expect,
+    ) -> Result<Decision> {
+        let session = self.state.session(id.version()).ok_or_else(|| Error::not_found(id))?;
+        let gathered = input.call.gathered.as_ref().ok_or_else(super::wrong_journal)?;
+        if let Some(missing) = gathered.missing {
+            return Err(Error::not_found(missing));
+        }
+        self.still_there(gathered)?;
+        if let Some(far) = entries.iter().find(|entry| entry.thread() != self.id) {
+            return Err(Error::wrong_thread(*far, self.id));
+        }
+        let compression = gathered
+            .entries
+            .iter()
+            .find(|(_, header, _)| matches!(header.effect, Effect::Compression(..)));
+        if let Some((version, _, _)) = compression {
+            let id = EntryId::new(self.id, *version);
+            let reason = format!("{id} is a compression, and says nothing without what it is of");
+            return Err(Error::invalid("entries", reason));
+        }
+        let lease = self.fence(input, id.version(), session)?;
+        refuse_oversize(input, id)?;
+        expect_tail(id, session, expect)?;
+        let mut drafts = Drafts::after(input, self.state.version(), lease);
+        let first = drafts.next();
+        self.push_copies(input, &mut drafts, id, gathered)?;
+        let appended = appended(self.id, first, gathered.entries.len());
+        drafts.done(Reply::Session(SessionOutcome::Appended(appended)))
+    }
+
+    pub(super) fn merge_fork(
+        &self,
+        input: &DecisionInput<'_>,
+        id: SessionId,
+        expect: Expect,
+    ) -> Result<Decision> {
+        let (version, fork) = self.session(id)?;
+        let Some(base) = fork.base else {
+            return Err(Error::invalid("fork", format!("{id} is no fork")));
+        };
+        let into = self.session_id(base.session);
+        let session = self.state.session(base.session).ok_or_else(|| Error::not_found(into))?;
+        let lease = self.fence(input, base.session, session)?;
+        let gathered = input.call.gathered.as_ref().ok_or_else(super::wrong_journal)?;
+        refuse_oversize(input, into)?;
+        if gathered.entries.len() > COPIED_ENTRIES {
+            let (limit, actual) = (COPIED_ENTRIES as u64, gathered.entries.len() as u64);
+            return Err(Error::capacity(id, "entries of a merge", limit, actual));
+        }
+        expect_tail(into, session, expect)?;
+        if gathered.tail != fork.tail {
+            let (what, counter) = (id.into(), Counter::Tail);
+            let (expected, actual) = (gathered.tail, fork.tail);
+            return Err(Error::Stale { what, counter, expected, actual });
+        }
+        if gathered.entries.is_empty() {
+            return Ok(Decision::Answer(Reply::Session(SessionOutcome::Merged(None))));
+        }
+        self.still_there(gathered)?;
+        let mut drafts = Drafts::after(input, self.state.version(), lease);
+        let first = drafts.next();
+        // A compression that reaches from what both have into what is new would swallow what came into the session since.
+        let shared = base.upto.max(fork.merged);
+        let moved = session.tail > shared;
+        let reaching = gathered.entries.iter().find(|(_, header, _)| {
+            matches!(header.effect, Effect::Compression(begin, end)
+                if begin <= shared && end > shared)
+        });
+        if let (true, Some((compression, _, _))) = (moved, reaching) {
+            let reason = format!(
+                "{} reaches into what {into} has had since the fork; copy the entries instead",
+                EntryId::new(self.id, *compression)
+            );
+            return Err(Error::invalid("fork", reason));
+        }
+        self.push_copies(input, &mut drafts, into, gathered)?;
+        let upto = gathered.entries.last().map_or(fork.tail, |(last, _, _)| *last);
+        let event = Event::ForkMerged { session: base.session, fork: version, upto };
+        drafts.push(Lane::Rest.of(base.session), event, input.caller_body());
+        let appended = appended(self.id, first, gathered.entries.len());
+        drafts.done(Reply::Session(SessionOutcome::Merged(Some(appended))))
+    }
+
+    /// What was read must still be readable: its session was not deleted since, and nothing of it erased.
+    fn still_there(&self, gathered: &Gathered) -> Result<()> {
+        let gone = gathered.entries.iter().find(|(version, header, _)| {
+            self.state.erased.erased_by(*version).is_some()
+                || !self.state.is_readable(header.session, *version)
+        });
+        gone.map_or(Ok(()), |(version, _, _)| {
+            Err(Error::not_found(EntryId::new(self.id, *version)))
+        })
+    }
+
+    /// The copies. What names an entry that is copied, too, names the copy; what names another must name one that the log
+    /// shows.
+    fn push_copies(
+        &self,
+        input: &DecisionInput<'_>,
+        drafts: &mut Drafts<'_>,
+        into: SessionId,
+        gathered: &Gathered,
+    ) -> Result<()> {
+        let mut copies: HashMap<Version, Version> = gathered.copies.clone();
+        let origins: HashMap<Version, Version> = gathered
+            .entries
+            .iter()
+            .map(|(version, header, _)| (*version, header.session))
+            .collect();
+        for ((version, header, author), sealed) in gathered.entries.iter().zip(&input.call.bodies) {
+            let named = |target: Version| match copies.get(&target) {
+                Some(copy) => Ok(*copy),
+                None if self.shows_named(into, &origins, target, input) => Ok(target),
+                None => {
+                    let (copied, target) =
+                        (EntryId::new(self.id, *version), EntryId::new(self.id, target));
+                    let reason = format!("{copied} is of {target}, which {into} does not show");
+                    Err(Error::invalid("entries", reason))
+                }
+            };
+            let effect = match header.effect {
+                Effect::Message => Effect::Message,
+                Effect::Edit(target) => Effect::Edit(named(target)?),
+                Effect::Annotation(target, priority) => {
+                    Effect::Annotation(named(target)?, priority)
+                }
+                Effect::Compression(first, last) => {
+                    Effect::Compression(named(first)?, named(last)?)
+                }
+            };
+            let event = Event::from(EntryHeader {
+                session: into.version(),
+                run: None,
+                in_reply_to: header.in_reply_to.map(|to| copies.get(&to).copied().unwrap_or(to)),
+                copied_from: Some(*version),
+                tokens: header.tokens,
+                effect,
+            });
+            let author = author.as_ref().unwrap_or(&input.caller().actor).clone();
+            let lane = Lane::Log.of(into.version());
+            let copy = drafts.push_sealed(lane, event, Body::Entry(author), Some(sealed.clone()));
+            copies.insert(*version, copy);
+        }
+        Ok(())
+    }
+
+    /// Whether a log shows an entry that a copied one names.
+    fn shows_named(
+        &self,
+        into: SessionId,
+        origins: &HashMap<Version, Version>,
+        target: Version,
+        input: &DecisionInput<'_>,
+    ) -> bool {
+        let origin = origins
+            .get(&target)
+            .copied()
+            .or_else(|| input.fact(target).and_then(Event::as_entry).map(|entry| entry.session));
+        origin.is_some_and(|of| self.state.shows(into.version(), of, target))
+    }
+}
+
+/// `Stale` unless the session's last entry is the expected one.
+fn expect_tail(id: SessionId, session: &SessionState, expect: Expect) -> Result<()> {
+    match expect {
+        Expect::Tail(expected) if expected != session.tail => {
+            let (what, actual) = (id.into(), session.tail);
+            Err(Error::Stale { what, counter: Counter::Tail, expected, actual })
+        }
+        Expect::Tail(_) | Expect::Any => Ok(()),
+    }
+}
