@@ -4,6 +4,7 @@
 
 pub mod journal;
 pub mod log;
+pub mod looking_back;
 pub mod runs;
 pub mod sessions;
 pub mod tenants;
@@ -19,6 +20,7 @@ const CLAUSES: &[&[&[Clause]]] = &[
     threads::CLAUSES,
     sessions::CLAUSES,
     log::CLAUSES,
+    looking_back::CLAUSES,
     runs::CLAUSES,
     whole_store::CLAUSES,
 ];

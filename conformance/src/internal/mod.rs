@@ -13,6 +13,7 @@ pub mod fault;
 pub mod history;
 pub mod hostile;
 pub mod id_arguments;
+pub mod looking_back;
 pub mod machine;
 mod map_journal;
 pub mod model;
