@@ -4,8 +4,10 @@ mod address;
 mod bench;
 mod demo;
 mod fail;
+mod find;
 mod import;
 mod lists;
+mod look;
 mod report;
 mod show;
 mod tree;
@@ -39,7 +41,7 @@ struct Args {
     /// The project, by name: import writes to it (default: import), tree and usage show only this one
     #[arg(long, global = true)]
     project: Option<String>,
-    /// Print JSON: one document; bench prints one line per result
+    /// Print JSON: one document; bench, log, timeline, search and tail print one line for each result
     #[arg(long, global = true)]
     json: bool,
 }
@@ -68,6 +70,8 @@ enum Command {
         /// Its id, which begins with prj_, thd_, ses_, msg_, run_ or sub_
         id: String,
     },
+    #[command(flatten)]
+    Look(look::Look),
     /// Sum up tokens and cost
     Usage {
         /// The store
@@ -118,11 +122,11 @@ fn main() -> ExitCode {
         .build()
         .map_err(Fail::io("cannot start"))
         .and_then(|runtime| runtime.block_on(run(args, &mut out)));
-    match done.and_then(|status| out.flush().map(|()| status)) {
+    let finished = out.finish();
+    match done.and_then(|status| finished.map(|()| status)) {
         Ok(Status::Fine) => ExitCode::SUCCESS,
         Ok(Status::Problems) => ExitCode::from(1),
         Err(error) => {
-            let _ = out.flush();
             let _ = writeln!(std::io::stderr(), "error: {}", clean(&error.to_string()));
             ExitCode::from(2)
         }
@@ -136,6 +140,7 @@ async fn run(args: Args, out: &mut Out) -> Result<Status> {
         Command::Import { store, paths } => import::run(out, &scope, &store, &paths).await,
         Command::Tree { store } => tree::run(out, &scope, &store).await,
         Command::Show { store, id } => show::run(out, &scope, &store, &id).await,
+        Command::Look(look) => look::run(out, &scope, &look).await,
         Command::Usage { store } => usage::run(out, &scope, &store).await,
         Command::Verify { store, expect, thread } => {
             verify::run(out, &scope, &store, expect.as_deref(), thread.as_deref()).await

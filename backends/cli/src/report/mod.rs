@@ -6,7 +6,10 @@
 mod table;
 mod text;
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    process::{Child, Command, Stdio},
+};
 
 use serde::Serialize;
 
@@ -17,7 +20,9 @@ use crate::fail::{Fail, Result};
 
 /// The output of a command.
 pub(crate) struct Out {
-    to: io::BufWriter<io::Stdout>,
+    to: Box<dyn Write>,
+    /// Shows it page by page.
+    pager: Option<Child>,
     gone: bool,
     colours: bool,
     /// Whether it is JSON.
@@ -30,7 +35,28 @@ impl Out {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
             && std::env::var_os("TERM").is_none_or(|v| v != "dumb");
         let colours = !json && wanted && stdout.is_terminal();
-        Self { to: io::BufWriter::new(stdout), gone: false, colours, json }
+        let to = Box::new(io::BufWriter::new(stdout));
+        Self { to, pager: None, gone: false, colours, json }
+    }
+
+    /// From here on shows the output page by page, if it goes to a terminal: by the program that `PAGER` names, or `less`.
+    /// Where there is none, or `PAGER` is empty, it is printed as ever.
+    pub(crate) fn page(&mut self) {
+        if self.json || !io::stdout().is_terminal() {
+            return;
+        }
+        let pager = std::env::var("PAGER").unwrap_or_else(|_| "less".into());
+        let mut words = pager.split_whitespace();
+        let Some(program) = words.next() else { return };
+        // One page is left as it is, colours pass through, and the screen stays.
+        let mut command = Command::new(program);
+        command.args(words).env("LESS", "FRX").stdin(Stdio::piped());
+        if let Ok(mut pager) = command.spawn()
+            && let Some(input) = pager.stdin.take()
+        {
+            self.to = Box::new(io::BufWriter::new(input));
+            self.pager = Some(pager);
+        }
     }
 
     /// Writes one line as it is; the caller has cleaned it.
@@ -60,6 +86,16 @@ impl Out {
     pub(crate) fn flush(&mut self) -> Result<()> {
         let done = self.to.flush();
         self.settle(done)
+    }
+
+    /// Writes what is left and waits until it was read.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.flush()?;
+        if let Some(mut pager) = self.pager.take() {
+            self.to = Box::new(io::sink());
+            pager.wait().map_err(Fail::io("the pager failed"))?;
+        }
+        Ok(())
     }
 
     /// Marks a heading.

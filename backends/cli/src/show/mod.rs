@@ -3,7 +3,7 @@
 //! With `--json` one document: the thing itself, a thread with its `state`; a session as
 //! `{"session", "state", "entries": [...]}`, every message and value whole.
 
-mod message;
+pub(crate) mod message;
 mod state;
 
 use serde::Serialize;
@@ -20,6 +20,7 @@ use crate::{
     Status,
     address::{self, Scope},
     fail::{Fail, Result},
+    find,
     report::{Align, Out, Table, clean, count, encode, money, plural, stamp},
 };
 
@@ -41,7 +42,8 @@ enum Id {
 }
 
 impl Id {
-    fn parse(text: &str) -> Result<Self> {
+    /// A whole id; or the ending of a session's, a thread's, a project's or an entry's, whichever has one first.
+    async fn find(reader: &Handle, text: &str) -> Result<Self> {
         Ok(match text.split_once('_').map(|(kind, _)| kind) {
             Some("prj") => Self::Project(text.parse()?),
             Some("thd") => Self::Thread(text.parse()?),
@@ -50,9 +52,21 @@ impl Id {
             Some("run") => Self::Run(text.parse()?),
             Some("sub") => Self::Edge(text.parse()?),
             _ => {
-                return Err(Fail::input(format!(
-                    "{text:?} is no id: one begins with prj_, thd_, ses_, msg_, run_ or sub_"
-                )));
+                if let Ok(id) = find::session(reader, text).await {
+                    return Ok(Self::Session(id));
+                }
+                if let Ok(id) = find::thread(reader, text).await {
+                    return Ok(Self::Thread(id));
+                }
+                if let Ok(id) = find::project(reader, text).await {
+                    return Ok(Self::Project(id));
+                }
+                let entry = find::entry(reader, text).await;
+                Self::Entry(entry.map_err(|_| {
+                    Fail::input(format!(
+                        "{text:?} is no id and no ending of one: ids begin with prj_, thd_, ses_, msg_, run_ or sub_"
+                    ))
+                })?)
             }
         })
     }
@@ -60,9 +74,13 @@ impl Id {
 
 /// Runs the command.
 pub(crate) async fn run(out: &mut Out, scope: &Scope, address: &str, id: &str) -> Result<Status> {
-    let id = Id::parse(id)?;
     let store = address::open(address).await?;
-    let done = show(out, &scope.caller(&store, "reader")?, id).await;
+    let reader = scope.caller(&store, "reader")?;
+    let done = async {
+        let id = Id::find(&reader, id).await?;
+        show(out, &reader, id).await
+    };
+    let done = done.await;
     let closed = store.close().await;
     done?;
     closed?;

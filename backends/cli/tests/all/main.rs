@@ -12,5 +12,6 @@ mod demo;
 mod fixtures;
 mod house;
 mod import;
+mod looking_back;
 mod program;
 mod real;

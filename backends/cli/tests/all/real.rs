@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::program::{Place, root, sessile};
 
-fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     let named = std::env::var_os("SESSILE_TRAJECTORIES").map(PathBuf::from);
     let folder = named.unwrap_or_else(|| root().join("../shared/data/trajectories"));
     if folder.is_dir() {
