@@ -5,6 +5,10 @@
 mod change_backend;
 
 #[allow(dead_code, reason = "its main is the example's own")]
+#[path = "../looking_back.rs"]
+mod looking_back;
+
+#[allow(dead_code, reason = "its main is the example's own")]
 #[path = "../own_ids.rs"]
 mod own_ids;
 
@@ -17,6 +21,18 @@ async fn what_has_an_id_is_found_again() {
         assert_eq!(own_ids::say(&store, "Why?").await.unwrap(), said);
         store.close().await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_seen_is_seen_again() {
+    let store = sessile::open("memory:").await.unwrap();
+    let want = [
+        "system: Be brief. | user: Why? | assistant: A typo. | user: Where?",
+        "system: Be brief. | user: Why? | assistant: A typo in the form.",
+        "system: Be brief. | user: It was a typo in the form. | assistant: In login.html, line 7.",
+        "2 differ, 2 hits",
+    ];
+    assert_eq!(looking_back::look_back(&store).await.unwrap(), want);
 }
 
 #[tokio::test(flavor = "multi_thread")]
