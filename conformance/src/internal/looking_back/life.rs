@@ -1,5 +1,7 @@
 //! One life: steps, each done by the store and by the model.
 
+use std::collections::BTreeMap;
+
 use sessile_core::{
     Caller, ErrorKind, IdSource,
     command::{Append, Expect, NewSession, ThreadCommand},
@@ -229,6 +231,17 @@ impl<'a> Life<'a> {
             return;
         };
         let ann = self.store.as_caller(&self.caller);
+        // What the model does not know of: which entries earlier merges copied where.
+        let mut copies: BTreeMap<Version, Version> = BTreeMap::new();
+        if !self.model.sessions[&into].deleted {
+            let log = ann.entries(self.session(into)).all().await.expect("a log");
+            let copied = log.iter().filter(|entry| entry.session == self.session(into));
+            let copied = copied.filter(|entry| entry.version > fork);
+            let of_fork = |from: &Version| *from > fork;
+            copies.extend(copied.filter_map(|it| {
+                it.copied_from.map(|from| from.version()).filter(of_fork).zip(Some(it.version))
+            }));
+        }
         let answer = ann.merge_fork(self.session(fork), Expect::Any).await;
         self.story.push(format!("merge of {fork} into {into}: {answer:?}"));
         if self.model.sessions[&into].deleted {
@@ -236,9 +249,7 @@ impl<'a> Life<'a> {
             return assert_eq!(refused.kind(), ErrorKind::NotFound, "{refused}");
         }
         let own = self.model.entries.iter().filter(|(version, entry)| {
-            entry.session == fork
-                && **version > merged
-                && (!entry.erased || matches!(entry.does, Does::Annotates(..)))
+            entry.session == fork && **version > merged && !entry.erased
         });
         let own: Vec<_> = own.map(|(version, entry)| (*version, entry.clone())).collect();
         let shared = upto.max(merged);
@@ -250,32 +261,37 @@ impl<'a> Life<'a> {
             let refused = answer.expect_err("it would swallow what came since");
             return assert_eq!(refused.kind(), ErrorKind::Invalid, "{refused}");
         }
-        // What names an entry that has no copy is refused; the model knows the copies by what they are copies of.
-        let Ok(answer) = answer else {
-            return self.story.push("refused".into());
-        };
-        let Some(appended) = answer else { return assert!(own.is_empty(), "nothing new") };
-        assert_eq!(usize::from(appended.count), own.len(), "after {:#?}", self.story);
-        let log = ann.entries(self.session(into)).all().await.expect("a log");
-        let mut copies: std::collections::BTreeMap<Version, Version> = log
-            .iter()
-            .filter(|entry| entry.version < appended.first.version() && entry.version > fork)
-            .filter_map(|entry| Some((entry.copied_from?.version(), entry.version)))
-            .collect();
-        for (copy, (from, entry)) in appended.entries().zip(own) {
-            let to = |target: Version| copies.get(&target).copied().unwrap_or(target);
-            let does = match entry.does {
-                Does::Says => Does::Says,
-                Does::Edits(target) => Does::Edits(to(target)),
-                Does::Annotates(target, priority) => Does::Annotates(to(target), priority),
-                Does::Compresses(first, last) => Does::Compresses(to(first), to(last)),
+        let answer = answer.unwrap_or_else(|e| panic!("{e}, after {:#?}", self.story));
+        let shown = self.model.log(into, Version::MAX);
+        let upto = own.last().map(|(version, _)| *version);
+        let mut next = answer.map_or(0, |appended| appended.first.version());
+        let mut pushed = 0;
+        for (from, entry) in own {
+            let to = |target: Version| {
+                copies.get(&target).copied().or_else(|| shown.contains(&target).then_some(target))
             };
-            copies.insert(from, copy.version());
-            let entry = ModelEntry { session: into, does, ..entry };
-            self.model.entries.insert(copy.version(), entry);
-            if let Some(session) = self.model.sessions.get_mut(&fork) {
-                session.merged = from;
-            }
+            let does = match entry.does {
+                Does::Says => Some(Does::Says),
+                Does::Edits(target) => to(target).map(Does::Edits),
+                Does::Annotates(target, priority) => {
+                    to(target).map(|target| Does::Annotates(target, priority))
+                }
+                Does::Compresses(first, last) => {
+                    to(first).zip(to(last)).map(|(first, last)| Does::Compresses(first, last))
+                }
+            };
+            // What names an erased entry stays behind with it.
+            let Some(does) = does else { continue };
+            copies.insert(from, next);
+            self.model.entries.insert(next, ModelEntry { session: into, does, ..entry });
+            (next, pushed) = (next + 1, pushed + 1);
+        }
+        let count = answer.map_or(0, |appended| usize::from(appended.count));
+        assert_eq!(count, pushed, "after {:#?}", self.story);
+        if let (Some(session), Some(upto), true) =
+            (self.model.sessions.get_mut(&fork), upto, pushed > 0)
+        {
+            session.merged = upto;
         }
     }
 

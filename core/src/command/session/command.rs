@@ -56,7 +56,8 @@ pub enum SessionCommand {
         /// Which.
         session: SessionId,
     },
-    /// Deletes a session that no edge names, with its entries, runs and lease (SES7). Idempotent. What it cost stays in
+    /// Deletes a session that no edge names, with its entries, runs and lease (SES7); forks go on showing what they share.
+    /// Idempotent. What it cost stays in
     /// the totals of task, thread and project.
     DeleteSession {
         /// Which.
@@ -96,7 +97,7 @@ pub enum SessionCommand {
         expect: Expect,
     },
     /// Appends copies of a fork's own entries to the session that it was forked from, at most 1,000, in one commit (MSG16).
-    /// Again it brings what is new since.
+    /// Again it brings what is new since. What was erased, and what names only that, stays behind.
     MergeFork {
         /// The fork. It stays as it is.
         fork: SessionId,

@@ -205,6 +205,8 @@ impl StoreInner {
             let into = state.forks.parts(base.session).pop();
             let range = (state.version(), fork.version());
             gathered.copies = self.copies(&space, into.as_slice(), range).await?;
+            // What both show is named as it is, whatever copies of it there are.
+            gathered.copies.retain(|from, _| *from > fork.version());
         }
         Ok(gathered_with(gathered, news))
     }

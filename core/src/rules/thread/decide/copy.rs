@@ -49,8 +49,13 @@ impl View<'_> {
         expect_tail(id, session, expect)?;
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let first = drafts.next();
-        self.push_copies(input, &mut drafts, id, gathered)?;
-        let appended = appended(self.id, first, gathered.entries.len());
+        let refuse = |copied, target| {
+            let (copied, target) = (EntryId::new(self.id, copied), EntryId::new(self.id, target));
+            let reason = format!("{copied} is of {target}, which {id} does not show");
+            Err(Error::invalid("entries", reason))
+        };
+        let pushed = self.push_copies(input, &mut drafts, id, gathered, refuse)?;
+        let appended = appended(self.id, first, pushed);
         drafts.done(Reply::Session(SessionOutcome::Appended(appended)))
     }
 
@@ -99,11 +104,15 @@ impl View<'_> {
             );
             return Err(Error::invalid("fork", reason));
         }
-        self.push_copies(input, &mut drafts, into, gathered)?;
+        // What names an entry that was erased, and was therefore not brought along, stays behind as well.
+        let pushed = self.push_copies(input, &mut drafts, into, gathered, |_, _| Ok(()))?;
+        if pushed == 0 {
+            return Ok(Decision::Answer(Reply::Session(SessionOutcome::Merged(None))));
+        }
         let upto = gathered.entries.last().map_or(fork.tail, |(last, _, _)| *last);
         let event = Event::ForkMerged { session: base.session, fork: version, upto };
         drafts.push(Lane::Rest.of(base.session), event, input.caller_body());
-        let appended = appended(self.id, first, gathered.entries.len());
+        let appended = appended(self.id, first, pushed);
         drafts.done(Reply::Session(SessionOutcome::Merged(Some(appended))))
     }
 
@@ -118,40 +127,44 @@ impl View<'_> {
         })
     }
 
-    /// The copies. What names an entry that is copied, too, names the copy; what names another must name one that the log
-    /// shows.
+    /// The copies, and how many. What names an entry that is copied, too, names the copy; what names another must name one
+    /// that the log shows: else `unnamed` refuses it, or it is left out.
     fn push_copies(
         &self,
         input: &DecisionInput<'_>,
         drafts: &mut Drafts<'_>,
         into: SessionId,
         gathered: &Gathered,
-    ) -> Result<()> {
+        unnamed: impl Fn(Version, Version) -> Result<()>,
+    ) -> Result<usize> {
         let mut copies: HashMap<Version, Version> = gathered.copies.clone();
         let origins: HashMap<Version, Version> = gathered
             .entries
             .iter()
             .map(|(version, header, _)| (*version, header.session))
             .collect();
+        let mut pushed = 0;
         for ((version, header, author), sealed) in gathered.entries.iter().zip(&input.call.bodies) {
             let named = |target: Version| match copies.get(&target) {
                 Some(copy) => Ok(*copy),
                 None if self.shows_named(into, &origins, target, input) => Ok(target),
-                None => {
-                    let (copied, target) =
-                        (EntryId::new(self.id, *version), EntryId::new(self.id, target));
-                    let reason = format!("{copied} is of {target}, which {into} does not show");
-                    Err(Error::invalid("entries", reason))
-                }
+                None => Err(target),
             };
             let effect = match header.effect {
-                Effect::Message => Effect::Message,
-                Effect::Edit(target) => Effect::Edit(named(target)?),
+                Effect::Message => Ok(Effect::Message),
+                Effect::Edit(target) => named(target).map(Effect::Edit),
                 Effect::Annotation(target, priority) => {
-                    Effect::Annotation(named(target)?, priority)
+                    named(target).map(|target| Effect::Annotation(target, priority))
                 }
                 Effect::Compression(first, last) => {
-                    Effect::Compression(named(first)?, named(last)?)
+                    named(first).and_then(|first| Ok(Effect::Compression(first, named(last)?)))
+                }
+            };
+            let effect = match effect {
+                Ok(effect) => effect,
+                Err(target) => {
+                    unnamed(*version, target)?;
+                    continue;
                 }
             };
             let event = Event::from(EntryHeader {
@@ -166,8 +179,9 @@ impl View<'_> {
             let lane = Lane::Log.of(into.version());
             let copy = drafts.push_sealed(lane, event, Body::Entry(author), Some(sealed.clone()));
             copies.insert(*version, copy);
+            pushed += 1;
         }
-        Ok(())
+        Ok(pushed)
     }
 
     /// Whether a log shows an entry that a copied one names.
