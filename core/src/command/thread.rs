@@ -376,7 +376,8 @@ pub enum ThreadQuery {
     /// Threads.
     Threads(ThreadFilter, Paging),
     /// Entries of a session, of a thread or of a project, newest or oldest first; with a text it is a search (TLN1 to TLN3). A
-    /// page looks at about 4,096 records at most, and may be short or empty while there is more.
+    /// page looks at about 4,096 records, and 64 more for each thread that it opens, and may be short or empty while there is
+    /// more.
     Timeline(TimelineScope, Box<TimelineFilter>, Paging),
     /// What a project cost: the sum over its threads, each at its own head.
     ProjectUsage(ProjectId),

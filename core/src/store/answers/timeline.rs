@@ -23,8 +23,9 @@ use crate::{
 /// Records of the first read of a thread, and of later ones at most.
 const FIRST_READ: usize = 16;
 const READ_RECORDS: usize = 512;
-/// Records that one page looks at, at most.
+/// Records that one page looks at, at most: so many, and more for each thread that it had to open.
 const PAGE_RECORDS: usize = 4096;
+const THREAD_RECORDS: usize = 64;
 
 /// Where an entry stands in a timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +66,8 @@ struct Merge<'a> {
     /// Both excluded.
     after: Place,
     before: Place,
-    looked: usize,
+    /// Records that it may still look at.
+    left: usize,
     reader: EntryReader,
 }
 
@@ -136,7 +138,8 @@ impl StoreInner {
             (None, _) => {}
         }
         let reader = EntryReader::default();
-        let mut merge = Merge { filter, direction, after, before, looked: 0, reader };
+        let left = PAGE_RECORDS;
+        let mut merge = Merge { filter, direction, after, before, left, reader };
         match scope {
             TimelineScope::Session(session) => {
                 let at = self.at_head(caller, session.thread()).await?;
@@ -206,7 +209,7 @@ impl StoreInner {
                 continue;
             }
             let source = self.source(caller, (at, None), merge, FIRST_READ).await?;
-            merge.looked = 0;
+            merge.left = PAGE_RECORDS;
             self.add(&mut late, source, merge).await?;
             let more = self.merged(&mut late, None, merge, page).await?;
             if let Some(next) = more.next.map(Place::of)
@@ -283,9 +286,11 @@ impl StoreInner {
                 return Ok(());
             }
             source.limit = (source.limit * 2).min(READ_RECORDS);
-            merge.looked += records.len();
             for opened in records {
-                let Some(header) = opened.header.event.as_entry() else { continue };
+                let Some(header) = opened.header.event.as_entry() else {
+                    merge.left = merge.left.saturating_sub(1);
+                    continue;
+                };
                 let place = Place {
                     time: opened.header.time(),
                     thread: source.at.id().bits(),
@@ -327,6 +332,7 @@ impl StoreInner {
                         let opened = (at, None);
                         let source = self.source(pending.caller, opened, merge, FIRST_READ).await?;
                         self.add(sources, source, merge).await?;
+                        merge.left += THREAD_RECORDS;
                     }
                 }
             }
@@ -349,7 +355,8 @@ impl StoreInner {
             }
             last = Some(place);
             self.add(sources, source, merge).await?;
-            if merge.looked >= PAGE_RECORDS && !(sources.is_empty() && pending.is_none()) {
+            merge.left = merge.left.saturating_sub(1);
+            if merge.left == 0 && !(sources.is_empty() && pending.is_none()) {
                 return Ok(Page { items, next: last.map(Place::cursor) });
             }
         }
