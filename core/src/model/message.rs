@@ -86,7 +86,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// As an [`Entry`] is shown: the role, then each part.
+/// As an [`Entry`](super::Entry) is shown: the role, then each part.
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.role)?;
