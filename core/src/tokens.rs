@@ -87,7 +87,12 @@ impl TokenCounter for Estimate {
     }
 
     fn count(&self, message: &Message) -> u64 {
-        count_texts(message, |text| text.bytes().map(quarters).sum::<u64>().div_ceil(4))
+        // Most texts are ASCII, and every append counts.
+        let quarters = |text: &str| match text.is_ascii() {
+            true => text.len() as u64,
+            false => text.bytes().map(quarters).sum(),
+        };
+        count_texts(message, |text| quarters(text).div_ceil(4))
     }
 }
 
