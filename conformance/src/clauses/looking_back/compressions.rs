@@ -1,5 +1,7 @@
 //! CMP: compressions.
 
+use std::sync::Arc;
+
 use sessile_core::{
     ErrorKind,
     command::{Append, NewSession},
@@ -14,6 +16,7 @@ use crate::{
         ClauseContext,
         assertions::harmless,
         concurrent::together,
+        fault::{Faults, FaultyJournal},
         shorthand::{log, says},
     },
 };
@@ -101,11 +104,13 @@ pub async fn cmp2(cx: ClauseContext) -> Verdict {
     }
     ann.append(session, of(3, 3).expecting_tail(tail)).await.expect("as expected");
     harmless(&store, &caller, thread, ErrorKind::Invalid, ann.append(session, of(3, 3))).await;
-    // Of many at once one is done; the others find what it left.
-    let others: Vec<_> = (0..4).map(|_| ids[1]).collect();
-    let all = together(others.iter().map(|id| {
-        let ann = ann.clone();
-        async move { ann.append(session, compress(*id, *id, user("short"))).await }
+    // Of many at once, each of which looks before another writes, one is done; the others find what it left.
+    let faults = Faults { yields: 4, ..Faults::NONE };
+    let slow = Arc::new(FaultyJournal::over(cx.journal().await, faults, cx.seed()));
+    let slow = cx.store_over(slow, Arc::default(), |options| options);
+    let all = together((0..4).map(|_| {
+        let (ann, id) = (slow.as_caller(&caller), ids[1]);
+        async move { ann.append(session, compress(id, id, user("short"))).await }
     }))
     .await;
     let done = all.iter().filter(|answer| answer.is_ok()).count();

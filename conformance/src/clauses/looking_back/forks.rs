@@ -14,7 +14,7 @@ use crate::{
     internal::{
         ClauseContext, CountingJournal,
         assertions::refused,
-        shorthand::{head, log, named, says, texts},
+        shorthand::{head, log, named, says, sessions, texts},
     },
 };
 
@@ -131,6 +131,15 @@ async fn deep(cx: &ClauseContext) {
     assert!(reads <= 9, "{reads} calls for a page of five");
     let context = ann.context(session).await.expect("a context");
     assert_eq!(context.messages.len(), want.len());
+    // All between are deleted; what they had lives on in the last.
+    for row in sessions(&store, &caller, session.thread()).await {
+        if row.id != session {
+            ann.delete_session(row.id).await.expect("deleted");
+        }
+    }
+    assert_eq!(texts(&store, &caller, session).await, want);
+    let cold = cx.reopen(store.clone()).await;
+    assert_eq!(texts(&cold, &caller, session).await, want);
 }
 
 async fn refusals(cx: &ClauseContext) {
