@@ -10,7 +10,7 @@ use crate::{
     journal::Stream,
     model::{Actor, NewEntry, ProjectConfig, ProjectStatus, TokenCount},
     record::{ActorBody, Body, Draft, EntryHeader, Event, KeyMark, SealedBody},
-    rules::idempotency::{Answer, IdempotencyLog},
+    rules::idempotency::{Answer, IdempotencyLog, command_hash},
     rules::tenant::ExternalName,
 };
 
@@ -249,7 +249,15 @@ impl<'a> Drafts<'a> {
             Error::invalid("command", format!("{count} records, where at most 65535 fit"))
         })?;
         if let (Some(first), Some(key)) = (self.drafts.first_mut(), &self.input.call.key) {
-            first.key = Some(key.mark);
+            // The key stands for the command together with the salt of the record that it is on. That is not always the first
+            // of the bodies: a merge leaves some out.
+            let command = match &first.sealed {
+                Some(sealed) if sealed.salt != key.salt.to_be_bytes() => {
+                    command_hash(&sealed.salt, &key.command)
+                }
+                _ => key.mark.command,
+            };
+            first.key = Some(KeyMark { command, ..key.mark });
             first.count = (count != 1).then_some(count);
             first.salt = key.salt;
         }

@@ -107,6 +107,17 @@ async fn merges(cx: &ClauseContext) {
     let second = ann.merge_fork(fork, Expect::Any).await.expect("merged").expect("two more");
     assert_eq!(second.count, 2);
     assert_eq!(context().await, ["Shared", "moved", "later"]);
+    // What names only an erased entry stays behind with it; asked again, it is answered as before.
+    let gone = put(&store, &caller, fork, says("gone")).await;
+    put(&store, &caller, fork, edit(gone, user("Gone"))).await;
+    put(&store, &caller, fork, says("last")).await;
+    ann.erase_entries(thread, [gone]).await.expect("erased");
+    let keyed = store.as_caller(&caller.with_key(Key::text("merge what is left")));
+    let third = keyed.merge_fork(fork, Expect::Any).await.expect("merged").expect("one more");
+    assert_eq!(third.count, 1);
+    let again = keyed.merge_fork(fork, Expect::Any).await.expect("answered as before");
+    assert_eq!(again, Some(third));
+    assert_eq!(context().await, ["Shared", "moved", "later", "last"]);
     // A thousand in one commit; one more is refused.
     let new = NewSession::named("long").fork_of(session, None);
     let long = ann.create_session(thread, new).await.expect("a fork");
