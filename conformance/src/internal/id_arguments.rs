@@ -267,7 +267,7 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
     };
     let append = |session, entry: sessile_core::model::NewEntry| C::Append {
         session,
-        append: Append::of(vec![shorthand::says("one"), entry]),
+        append: Append::of(vec![entry, shorthand::says("one")]),
     };
     let fork = |of| C::CreateSession {
         thread: own.thread,

@@ -80,7 +80,7 @@ pub enum Content {
         reason: Option<String>,
     },
     /// One message in the place of all that the context shows from one entry to another (CMP1); it stands where the first of
-    /// them stood. They stay in the log.
+    /// them stood. They stay in the log. It is the first entry of its append: what comes with it follows it.
     Compression {
         /// The first that the context shows of them.
         first: EntryId,

@@ -102,6 +102,10 @@ pub async fn cmp2(cx: ClauseContext) -> Verdict {
     ] {
         harmless(&store, &caller, thread, kind, ann.append(session, append)).await;
     }
+    // What is pinned in the same append is pinned first.
+    let late = vec![annotate(ids[1], Priority::Pinned), compress(ids[1], ids[1], user(""))];
+    harmless(&store, &caller, thread, ErrorKind::Invalid, ann.append(session, Append::of(late)))
+        .await;
     ann.append(session, of(3, 3).expecting_tail(tail)).await.expect("as expected");
     harmless(&store, &caller, thread, ErrorKind::Invalid, ann.append(session, of(3, 3))).await;
     // Of many at once, each of which looks before another writes, one is done; the others find what it left.

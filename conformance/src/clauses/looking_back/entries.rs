@@ -75,7 +75,7 @@ pub async fn msg9(cx: ClauseContext) -> Verdict {
         (compress(elsewhere, elsewhere, user("")), ErrorKind::Precondition),
         (compress(never, never, user("")), ErrorKind::NotFound),
     ] {
-        let refusal = ann.append(session, Append::of(vec![says("not either"), entry]));
+        let refusal = ann.append(session, Append::of(vec![entry, says("not either")]));
         let error = harmless(&store, &caller, thread, kind, refusal).await;
         assert!(kind != ErrorKind::Invalid || error.to_string().contains("msg_"), "{error}");
     }

@@ -19,7 +19,7 @@ use crate::{
         EntryId, RunId, SessionId, SubSessionId, ThreadId, Version, check_external_id,
         check_outside,
     },
-    model::{EntryKind, RunOutcome, RunStatus, SessionStatus, Usage, check_text},
+    model::{EntryKind, NewEntry, RunOutcome, RunStatus, SessionStatus, Usage, check_text},
     rules::thread::run_of_derived,
 };
 
@@ -258,10 +258,10 @@ impl SessionCommand {
                     check.entry(entry.in_reply_to);
                     entry.content.targets().for_each(|target| check.entry(Some(target)));
                 }
-                let compressions =
-                    append.entries.iter().filter(|e| e.content.kind() == EntryKind::Compression);
-                if compressions.count() > 1 {
-                    let reason = "two compressions, where one append may have one";
+                let is_compression =
+                    |entry: &NewEntry| entry.content.kind() == EntryKind::Compression;
+                if append.entries.iter().skip(1).any(is_compression) {
+                    let reason = "a compression is the first entry of its append, or is not in it";
                     return Err(Error::invalid("entries", reason));
                 }
                 let facts = append.entries.iter().flat_map(|entry| {
