@@ -151,7 +151,7 @@ pub async fn tln2(cx: ClauseContext) -> Verdict {
     let project = cx.project(&store, &caller).await;
     let random = SeededIds::new(cx.seed());
     let mut logs = Vec::new();
-    for n in 0..7 {
+    for n in 0..5 {
         let ann = store.as_caller(&caller);
         let thread = ann.create_thread(project, format!("{n}").as_str()).await.expect("a thread");
         logs.push(named(&store, &caller, thread, "log").await);
@@ -164,12 +164,12 @@ pub async fn tln2(cx: ClauseContext) -> Verdict {
         let session = logs[(random >> 16) as usize % logs.len()];
         put(writer, &caller, session, says(format!("{n}"))).await;
     };
-    for n in 0..60 {
+    for n in 0..40 {
         step(n).await;
     }
     let want = whole(&store, &caller, project).await;
     let scope = TimelineScope::from(project);
-    for limit in [1, 4, 1000] {
+    for limit in [3, 1000] {
         let rows = timeline(&store, &caller, scope, &forward(), limit).await;
         assert_eq!(ids(&rows), want);
         let mut back = timeline(&store, &caller, scope, &TimelineFilter::default(), limit).await;
@@ -177,20 +177,18 @@ pub async fn tln2(cx: ClauseContext) -> Verdict {
         assert_eq!(ids(&back), want);
     }
     let times = timeline(&store, &caller, scope, &forward(), 100).await;
-    for from in [0, 20, 59] {
-        for to in [0, 21, 59] {
-            let mut filter = forward();
-            (filter.since, filter.until) = (Some(times[from].entry.at), Some(times[to].entry.at));
-            let kept = times.iter().filter(|row| {
-                times[from].entry.at <= row.entry.at && row.entry.at <= times[to].entry.at
-            });
-            let want: Ids = kept.map(|row| row.entry.id).collect();
-            assert_eq!(ids(&timeline(&store, &caller, scope, &filter, 5).await), want);
-            filter.direction = Direction::Backward;
-            let mut back = ids(&timeline(&store, &caller, scope, &filter, 5).await);
-            back.reverse();
-            assert_eq!(back, want);
-        }
+    for (from, to) in [(0, 0), (0, 17), (13, 17), (13, 39), (17, 13)] {
+        let mut filter = forward();
+        (filter.since, filter.until) = (Some(times[from].entry.at), Some(times[to].entry.at));
+        let kept = times.iter().filter(|row| {
+            times[from].entry.at <= row.entry.at && row.entry.at <= times[to].entry.at
+        });
+        let want: Ids = kept.map(|row| row.entry.id).collect();
+        assert_eq!(ids(&timeline(&store, &caller, scope, &filter, 5).await), want);
+        filter.direction = Direction::Backward;
+        let mut back = ids(&timeline(&store, &caller, scope, &filter, 5).await);
+        back.reverse();
+        assert_eq!(back, want);
     }
     // While others write, what was there comes once.
     let mut after = None;
