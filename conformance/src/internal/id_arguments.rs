@@ -208,7 +208,11 @@ fn commands_to_threads(own: &Ids, it: &Ids) -> Vec<IdCall> {
         ),
         command(
             "begin_thread",
-            C::BeginThread { project, thread: "new".into(), session: "new".into() },
+            C::BeginThread {
+                project,
+                thread: "new".into(),
+                session: NewSession::named("new").into(),
+            },
             NotFound,
         ),
         command(
@@ -263,7 +267,7 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
     let asked = NewSubSession { spawned_by_run: Some(it.run), ..NewSubSession::under(own.session) };
     let create = |thread, parent| C::CreateSession {
         thread,
-        session: NewSession { parent, ..NewSession::named("new") },
+        session: Box::new(NewSession { parent, ..NewSession::named("new") }),
     };
     let append = |session, entry: sessile_core::model::NewEntry| C::Append {
         session,
@@ -271,7 +275,7 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
     };
     let fork = |of| C::CreateSession {
         thread: own.thread,
-        session: NewSession::named("fork").fork_of(of, Option::None),
+        session: Box::new(NewSession::named("fork").fork_of(of, Option::None)),
     };
     let copy = |to, entry| C::CopyEntries { to, entries: vec![entry], expect: Expect::Any };
     let message = || Message::text(Role::User, "text");

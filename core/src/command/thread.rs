@@ -134,7 +134,7 @@ pub enum ThreadCommand {
         /// The thread.
         thread: NewThread,
         /// Its first session, without a parent.
-        session: NewSession,
+        session: Box<NewSession>,
     },
     /// Changes title or labels, if the thread's version is the expected one (THD3).
     UpdateThread {

@@ -27,7 +27,7 @@ impl Handle {
         thread: ThreadId,
         session: impl Into<NewSession>,
     ) -> Result<SessionId> {
-        let command = SessionCommand::CreateSession { thread, session: session.into() };
+        let command = SessionCommand::CreateSession { thread, session: Box::new(session.into()) };
         self.apply(command, only!(SessionOutcome::SessionCreated(made) => made.id)).await
     }
 
@@ -38,7 +38,7 @@ impl Handle {
         session: impl Into<NewSession>,
     ) -> Result<(SessionId, SubSessionId)> {
         let thread = edge.parent.thread();
-        let session = session.into().under(edge);
+        let session = Box::new(session.into().under(edge));
         let command = SessionCommand::CreateSession { thread, session };
         let take = |outcome| match outcome {
             SessionOutcome::SessionCreated(CreatedSession { id, edge, .. }) => Some((id, edge?)),

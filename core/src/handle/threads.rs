@@ -76,7 +76,7 @@ impl Handle {
         thread: impl Into<NewThread>,
         session: impl Into<NewSession>,
     ) -> Result<Begun> {
-        let (thread, session) = (thread.into(), session.into());
+        let (thread, session) = (thread.into(), Box::new(session.into()));
         let command = ThreadCommand::BeginThread { project, thread, session };
         self.apply_thread(command, only!(ThreadOutcome::ThreadBegun(begun) => begun)).await
     }

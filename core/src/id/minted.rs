@@ -38,7 +38,11 @@ macro_rules! minted {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $word:literal, $kind:expr) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(u128);
+        pub struct $name {
+            // Two halves: an alignment of 8 makes every id of something inside a thread a quarter smaller.
+            high: u64,
+            low: u64,
+        }
 
         impl $name {
             /// Mints an id: `millis` (the low 48 bits count), the tenant's tag, and the low 48 bits of `random`.
@@ -46,33 +50,33 @@ macro_rules! minted {
                 const LOW_48: u64 = (1 << 48) - 1;
                 let high = u128::from(millis & LOW_48) << 80;
                 let tag = u128::from(tenant.tag()) << 48;
-                Self(high | tag | u128::from(random & LOW_48))
+                Self::from_bits(high | tag | u128::from(random & LOW_48))
             }
 
             /// The id with exactly these bits.
             pub const fn from_bits(bits: u128) -> Self {
-                Self(bits)
+                Self { high: (bits >> 64) as u64, low: bits as u64 }
             }
 
             /// All 128 bits.
             pub const fn bits(self) -> u128 {
-                self.0
+                ((self.high as u128) << 64) | self.low as u128
             }
 
             /// The 32 bits that tell the tenant; a foreign tenant is refused by them before any I/O.
             pub const fn tag(self) -> u32 {
-                (self.0 >> 48) as u32
+                (self.bits() >> 48) as u32
             }
 
             /// The space whose journal this id names, for the tenant that asks.
             pub fn space(self, tenant: &TenantId) -> Space {
-                Space::new(tenant.clone(), $kind, self.0)
+                Space::new(tenant.clone(), $kind, self.bits())
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "{}"), encode(self.0))
+                write!(f, concat!($prefix, "{}"), encode(self.bits()))
             }
         }
 
@@ -88,7 +92,7 @@ macro_rules! minted {
             fn from_str(text: &str) -> Result<Self> {
                 text.strip_prefix($prefix)
                     .and_then(decode)
-                    .map(Self)
+                    .map(Self::from_bits)
                     .ok_or_else(|| invalid_id($word, text))
             }
         }

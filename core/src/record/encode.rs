@@ -65,17 +65,7 @@ pub(super) fn header(head: &RecordHeader) -> Result<String, serde_json::Error> {
 
 fn number(out: &mut String, name: &str, number: u64) {
     out.push_str(name);
-    let mut digits = [b'0'; 20];
-    let (mut rest, mut used) = (number, 0);
-    for digit in digits.iter_mut().rev() {
-        *digit += (rest % 10) as u8;
-        (rest, used) = (rest / 10, used + 1);
-        if rest == 0 {
-            break;
-        }
-    }
-    let digits = digits.get(20 - used..).unwrap_or_default();
-    out.push_str(std::str::from_utf8(digits).unwrap_or_default());
+    out.push_str(itoa::Buffer::new().format(number));
 }
 
 /// A number of 128 bits behind an opening quote.

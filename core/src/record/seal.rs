@@ -14,7 +14,7 @@ use crate::{
     hash::{Hash, hex128},
     id::{Space, Version},
     journal::{Position, Record, RecordBody, Stream},
-    model::RunOutcome,
+    model::{RunOutcome, TokenCount},
 };
 
 /// The newest reader level this release understands. A record has the lowest level that reads it right, so that an older
@@ -97,6 +97,8 @@ pub(crate) struct SealedBody {
     pub(crate) digest: Hash,
     /// The reader level it needs.
     pub(crate) reader: u16,
+    /// Of an entry: how long its message is.
+    pub(crate) tokens: Option<TokenCount>,
 }
 
 impl SealedBody {
@@ -119,6 +121,7 @@ pub(crate) fn seal_body(salt: u128, text: &str) -> SealedBody {
         digest: digest(&salt, text.as_bytes()),
         salt,
         reader: 1,
+        tokens: None,
     }
 }
 
@@ -176,7 +179,11 @@ impl Draft {
 }
 
 /// Makes the records of one batch, to follow `after`.
-pub(crate) fn seal(after: Option<Position>, nonce: u128, drafts: &[Draft]) -> Result<Vec<Record>> {
+pub(crate) fn seal(
+    after: Option<Position>,
+    nonce: u128,
+    drafts: Vec<Draft>,
+) -> Result<Vec<Record>> {
     let start = after.map_or(0, |p| p.version) + 1;
     let mut link = after.map_or(Hash::ZERO, |p| p.hash);
     let of = u16::try_from(drafts.len()).map_err(|_| {
@@ -186,15 +193,16 @@ pub(crate) fn seal(after: Option<Position>, nonce: u128, drafts: &[Draft]) -> Re
     let encoding = |e: serde_json::Error| Error::invalid("record", e.to_string());
     let mut records = Vec::with_capacity(drafts.len());
     for (index, draft) in (0_u16..).zip(drafts) {
-        let sealed = match &draft.sealed {
-            Some(sealed) => sealed.clone(),
+        let version = start + u64::from(index);
+        let reader = reader_level(&draft);
+        let sealed = match draft.sealed {
+            Some(sealed) => sealed,
             None => seal_body(draft.salt, &draft.body.encode().map_err(encoding)?),
         };
-        let version = start + u64::from(index);
         let head = RecordHeader {
             version,
             stream: draft.stream,
-            reader: reader_level(draft),
+            reader,
             at: draft.at,
             not_before: draft.not_before,
             nonce,
@@ -204,14 +212,15 @@ pub(crate) fn seal(after: Option<Position>, nonce: u128, drafts: &[Draft]) -> Re
             key: draft.key,
             count: draft.count,
             lease: draft.lease,
-            event: draft.event.clone(),
+            event: draft.event,
         };
+        let kind = head.event.name();
         let head = encode::header(&head).map_err(encoding)?;
         link = chain(&link, &head);
         records.push(Record {
             version,
             stream: draft.stream,
-            kind: draft.event.name().into(),
+            kind: kind.into(),
             sum: sum(&link, &head, &sealed.salt, &sealed.body),
             header: head.into(),
             link,

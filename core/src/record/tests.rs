@@ -163,7 +163,7 @@ fn draft(kind: Event, title: &str, key: Option<KeyMark>, lease: Option<u64>) -> 
 
 fn sealed(kind: Event) -> Record {
     let space = Position { version: 41, hash: Hash::of(&[b"before"]) };
-    seal(Some(space), 77, &[draft(kind, "title", None, None)]).unwrap().remove(0)
+    seal(Some(space), 77, vec![draft(kind, "title", None, None)]).unwrap().remove(0)
 }
 
 fn space() -> crate::id::Space {
@@ -182,7 +182,7 @@ fn every_kind_comes_back_equal() {
     for kind in samples() {
         for (key, lease) in [(None, None), (key, Some(40))] {
             let records =
-                seal(None, 5, &[draft(kind.clone(), "a\"\\\u{1F600}", key, lease)]).unwrap();
+                seal(None, 5, vec![draft(kind.clone(), "a\"\\\u{1F600}", key, lease)]).unwrap();
             let [record] = &records[..] else { panic!("one draft, one record") };
             assert!(record.follows(None));
             let opened = open(&space(), record).unwrap();
@@ -272,7 +272,7 @@ fn any_flipped_bit_beside_the_head_shows() {
     let blob = BlobName("a-name".into());
     let sealed = SealedBody { body: RecordBody::Blob(blob.clone()), ..seal_body(5, &text) };
     let draft = Draft { sealed: Some(sealed), ..draft(Event::ThreadArchived {}, "", None, None) };
-    let in_blob = seal(None, 7, &[draft]).unwrap().remove(0);
+    let in_blob = seal(None, 7, vec![draft]).unwrap().remove(0);
     let mut damaged: Vec<Record> = Vec::new();
     for record in [&record, &in_blob] {
         open(&space(), record).unwrap();
@@ -442,7 +442,7 @@ fn what_older_releases_do_not_know_needs_level_3() {
         assert_eq!(level_of(&message), 3, "{message:?}");
         let sealed = SealedBody { reader: level_of(&message), ..seal_body(5, "{}") };
         let draft = Draft { sealed: Some(sealed), ..draft(sample("entry"), "", None, None) };
-        let record = seal(None, 7, &[draft]).unwrap().remove(0);
+        let record = seal(None, 7, vec![draft]).unwrap().remove(0);
         assert_eq!(open(&space(), &record).unwrap().header.reader, 3);
     }
 }
@@ -456,7 +456,7 @@ fn names_of_models_need_level_3() {
             body: Body::Usage(body.clone()),
             ..draft(sample("usage_booked"), "", None, None)
         };
-        let record = seal(None, 7, &[draft]).unwrap().remove(0);
+        let record = seal(None, 7, vec![draft]).unwrap().remove(0);
         let opened = open(&space(), &record).unwrap();
         assert_eq!(opened.header.reader, level);
         assert_eq!(opened.read_body(&space()).unwrap(), Body::Usage(body));
@@ -488,7 +488,7 @@ proptest! {
     fn changes_of_state_come_back_equal(body in changes(), session: Option<u64>) {
         let event = Event::StateSet { session };
         let draft = Draft { body: Body::State(body.clone()), ..draft(event.clone(), "", None, None) };
-        let record = seal(None, 5, std::slice::from_ref(&draft)).unwrap().remove(0);
+        let record = seal(None, 5, vec![draft.clone()]).unwrap().remove(0);
         let opened = open(&space(), &record).unwrap();
         prop_assert_eq!((&opened.header.event, opened.header.reader), (&event, 3));
         prop_assert_eq!(opened.fold_body(&space()).unwrap(), Body::State(body));
@@ -600,7 +600,7 @@ proptest! {
     ) {
         let key = keyed.then_some(KeyMark { name: 1, n: Some(2), command: u128::MAX });
         let kind = if entry { sample("entry") } else { kind };
-        let head = seal(None, 5, &[draft(kind, "", key, keyed.then_some(7))]).unwrap().remove(0).header;
+        let head = seal(None, 5, vec![draft(kind, "", key, keyed.then_some(7))]).unwrap().remove(0).header;
         let at = at % head.len();
         let head = format!("{}{with}{}", &head[..at], &head[(at + cut).min(head.len())..]);
         if let Some(short) = decode::header(&head) {

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     id::{EntryId, ProjectId, ThreadId, Version},
     journal::Stream,
-    model::{Actor, NewEntry, ProjectConfig, ProjectStatus, TokenCount},
+    model::{Actor, NewEntry, ProjectConfig, ProjectStatus},
     record::{ActorBody, Body, Draft, EntryHeader, Event, KeyMark, SealedBody},
     rules::idempotency::{Answer, IdempotencyLog, command_hash},
     rules::tenant::ExternalName,
@@ -113,12 +113,8 @@ pub(crate) struct Call {
     pub(crate) facts: Vec<Version>,
     /// The entries of an append, or the end of a run whose reason is long, sealed; none when one is too large.
     pub(crate) bodies: Vec<SealedBody>,
-    /// How long the entries of an append are, in their order.
-    pub(crate) tokens: Vec<Option<TokenCount>>,
-    /// The context that a compression is of, as the store saw it.
-    pub(crate) looked: Option<LookedAt>,
-    /// What a copy or a merge takes from other logs.
-    pub(crate) gathered: Option<Gathered>,
+    /// What was read for it before; few commands need that.
+    pub(crate) gathering: Option<Box<Gathering>>,
     /// For the run that it starts, where the caller gives none.
     pub(crate) minted_external_id: Option<String>,
     /// The bytes of the first entry, or of the reason, that has more than [`ENTRY_BYTES`].
@@ -127,6 +123,29 @@ pub(crate) struct Call {
     pub(crate) until: Option<Duration>,
     pub(crate) caps: Option<Caps>,
     pub(crate) max_skew: Duration,
+}
+
+impl Call {
+    /// The context that a compression is of, as the store saw it.
+    pub(crate) fn looked(&self) -> Option<&LookedAt> {
+        self.gathering.as_ref()?.looked.as_ref()
+    }
+
+    /// What a copy or a merge takes from other logs.
+    pub(crate) fn gathered(&self) -> Option<&Gathered> {
+        self.gathering.as_ref()?.gathered.as_ref()
+    }
+}
+
+/// What a command needs that is read before it is decided.
+#[derive(Debug, Default)]
+pub(crate) struct Gathering {
+    pub(crate) looked: Option<LookedAt>,
+    pub(crate) gathered: Option<Gathered>,
+    /// The entries that were gathered, to be appended.
+    pub(crate) entries: Vec<NewEntry>,
+    /// Versions of records that the decision looks at.
+    pub(crate) facts: Vec<Version>,
 }
 
 /// A context that was looked at before a decision, and what it refuses.

@@ -9,7 +9,7 @@ use crate::{
     model::{NewEntry, RunOutcome, TokenCount},
     record::{Body, SealedBody, level_of, seal_body},
     rules::{
-        decision::{Call, CallKey, ENTRY_BYTES, Gathered, LookedAt, Request},
+        decision::{Call, CallKey, ENTRY_BYTES, Gathering, Request},
         idempotency::command_hash,
         thread::{LONG_REASON, uuid_v4},
     },
@@ -31,17 +31,6 @@ fn oversize(entries: &[NewEntry]) -> Option<u64> {
         .map(|bytes| bytes as u64)
 }
 
-/// What a command needs that was read before it.
-#[derive(Debug, Default)]
-pub(super) struct Gathering {
-    pub(super) looked: Option<LookedAt>,
-    pub(super) gathered: Option<Gathered>,
-    /// The entries that were gathered, to be appended.
-    pub(super) entries: Vec<NewEntry>,
-    /// Versions of records that the decision looks at.
-    pub(super) facts: Vec<Version>,
-}
-
 impl StoreInner {
     /// Makes a call of a checked request: validates values of kinds of one's own, seals bodies, writes large ones to blobs,
     /// marks the key.
@@ -49,19 +38,8 @@ impl StoreInner {
         &self,
         caller: &Caller,
         space: &Space,
-        request: Request,
-        needs: Needs,
-    ) -> Result<Box<Call>> {
-        self.prepare_gathered(caller, space, (request, needs), Gathering::default()).await
-    }
-
-    /// The same for a request that is decided on what was gathered for it.
-    pub(super) async fn prepare_gathered(
-        &self,
-        caller: &Caller,
-        space: &Space,
         (request, needs): (Request, Needs),
-        gathering: Gathering,
+        gathering: Option<Box<Gathering>>,
     ) -> Result<Box<Call>> {
         let asked = match &request {
             Request::Reserve { command: ThreadCommand::BeginThread { session, .. }, .. } => {
@@ -73,9 +51,9 @@ impl StoreInner {
         asked.iter().filter_map(NewEntry::message).try_for_each(|message| kinds.check(message))?;
         let ids = &self.options().ids;
         let began = self.options().clock.elapsed();
-        let entries = match gathering.entries.as_slice() {
-            [] => request.entries(),
-            gathered => gathered,
+        let entries = match &gathering {
+            Some(gathering) if !gathering.entries.is_empty() => &gathering.entries,
+            _ => request.entries(),
         };
         let (bodies, oversize) = match &request {
             _ if !entries.is_empty() => match oversize(entries) {
@@ -100,7 +78,6 @@ impl StoreInner {
             }
             _ => (Vec::new(), None),
         };
-        let tokens = entries.iter().map(|entry| self.count(entry)).collect();
         let minted_external_id = match &request {
             Request::Session(SessionCommand::StartRun { run, .. }) if run.external_id.is_none() => {
                 Some(uuid_v4(ids.random()))
@@ -133,9 +110,7 @@ impl StoreInner {
             key,
             facts: needs.facts,
             bodies,
-            tokens,
-            looked: gathering.looked,
-            gathered: gathering.gathered,
+            gathering,
             minted_external_id,
             oversize,
             until: has_blobs.then(|| began.saturating_add(BLOB_NAMED_WITHIN)),
@@ -174,17 +149,25 @@ impl StoreInner {
         };
         let text = Body::RunEnd(end).encode();
         let text = text.map_err(|e| Error::invalid("reason", e.to_string()))?;
-        Ok(vec![self.seal_text(space, &text, BLOB_FROM).await?])
+        let mut sealed = seal_body(self.options().ids.random(), &text);
+        self.to_blob(space, &mut sealed, BLOB_FROM).await?;
+        Ok(vec![sealed])
     }
 
-    /// Seals a body; one of more than `blob_from` bytes goes to a blob.
-    async fn seal_text(&self, space: &Space, text: &str, blob_from: usize) -> Result<SealedBody> {
-        let mut sealed = seal_body(self.options().ids.random(), text);
-        if text.len() > blob_from {
+    /// Moves a body of more than `blob_from` bytes to a blob.
+    async fn to_blob(
+        &self,
+        space: &Space,
+        sealed: &mut SealedBody,
+        blob_from: usize,
+    ) -> Result<()> {
+        if let RecordBody::Inline(text) = &sealed.body
+            && text.len() > blob_from
+        {
             debug_assert_eq!(space.kind(), SpaceKind::Thread);
             sealed.body = RecordBody::Blob(self.journal().put_blob(space, text.as_bytes()).await?);
         }
-        Ok(sealed)
+        Ok(())
     }
 
     async fn seal_entries(
@@ -193,19 +176,19 @@ impl StoreInner {
         space: &Space,
         entries: &[NewEntry],
     ) -> Result<Vec<SealedBody>> {
-        let mut texts = Vec::with_capacity(entries.len());
+        let mut bodies = Vec::with_capacity(entries.len());
         for entry in entries {
             let text = Body::encode_entry(&caller.actor, entry.actor.as_ref(), &entry.content);
             let text = text.map_err(|e| Error::invalid("entries", e.to_string()))?;
-            texts.push((text, level_of(&entry.content)));
+            let (reader, tokens) = (level_of(&entry.content), self.count(entry));
+            let sealed = seal_body(self.options().ids.random(), &text);
+            bodies.push(SealedBody { reader, tokens, ..sealed });
         }
         let inline: usize =
-            texts.iter().map(|(text, _)| text.len()).filter(|len| *len <= BLOB_FROM).sum();
+            bodies.iter().map(SealedBody::weight).filter(|bytes| *bytes <= BLOB_FROM).sum();
         let blob_from = if inline > TURN_BYTES { BLOB_FROM_TIGHT } else { BLOB_FROM };
-        let mut bodies = Vec::with_capacity(texts.len());
-        for (text, reader) in texts {
-            let sealed = self.seal_text(space, &text, blob_from).await?;
-            bodies.push(SealedBody { reader, ..sealed });
+        for sealed in &mut bodies {
+            self.to_blob(space, sealed, blob_from).await?;
         }
         Ok(bodies)
     }

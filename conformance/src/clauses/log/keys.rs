@@ -163,8 +163,8 @@ async fn creating(
     let usage = Usage::new(Tokens::new(1, 2), 1);
     let expected = session.version();
     let commands = vec![
-        SessionCommand::CreateSession { thread, session: NewSession::named("new") },
-        SessionCommand::CreateSession { thread, session: child },
+        SessionCommand::CreateSession { thread, session: Box::new(NewSession::named("new")) },
+        SessionCommand::CreateSession { thread, session: Box::new(child) },
         SessionCommand::LinkSessions(LinkSessions {
             child: loose,
             edge: NewSubSession::under(session),

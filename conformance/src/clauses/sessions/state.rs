@@ -211,7 +211,7 @@ async fn with_creation(cx: &ClauseContext) {
     for new in [plain.clone(), plain.under(NewSubSession::under(parent))] {
         let keyed = caller.with_key(Key::text(format!("{}", new.parent.is_some())));
         let before = head(&store, &caller, thread).await;
-        let command = SessionCommand::CreateSession { thread, session: new.clone() };
+        let command = SessionCommand::CreateSession { thread, session: Box::new(new.clone()) };
         let first = store.apply(&keyed, command.clone()).await.expect("a session");
         assert_eq!(store.apply(&keyed, command).await.ok(), Some(first), "replayed");
         let now = head(&store, &caller, thread).await;

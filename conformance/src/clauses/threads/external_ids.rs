@@ -49,7 +49,10 @@ async fn thread(store: &Store, caller: &Caller, of: ProjectId, name: &str) -> (T
 
 async fn session(store: &Store, caller: &Caller, of: ThreadId, name: &str) -> (SessionId, bool) {
     let session = NewSession::default().with_external_id(name);
-    match store.apply(caller, SessionCommand::CreateSession { thread: of, session }).await {
+    match store
+        .apply(caller, SessionCommand::CreateSession { thread: of, session: session.into() })
+        .await
+    {
         Ok(SessionOutcome::SessionCreated(made)) => (made.id, made.created),
         other => panic!("a session under {name:?}: {other:?}"),
     }

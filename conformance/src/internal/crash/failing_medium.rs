@@ -67,7 +67,9 @@ impl Scenario {
             return Err(format!("a thread was asked for, not {created:?}"));
         };
         let session = NewSession::named("session");
-        let created = send(3, SessionCommand::CreateSession { thread, session }.into()).await?;
+        let created =
+            send(3, SessionCommand::CreateSession { thread, session: session.into() }.into())
+                .await?;
         let Outcome::Session(SessionOutcome::SessionCreated(session)) = created else {
             return Err(format!("a session was asked for, not {created:?}"));
         };

@@ -312,7 +312,8 @@ impl Harness {
             }
             if let Some((thread, version)) = thread {
                 let session = NewSession::named("afterwards");
-                let command = SessionCommand::CreateSession { thread, session }.into();
+                let command =
+                    SessionCommand::CreateSession { thread, session: session.into() }.into();
                 send_and_compare(store, model, &next(caller.clone(), command)).await?;
                 let session = sessile_core::id::SessionId::new(thread, version);
                 let large = if tenant == TENANTS[0] { 12_000 } else { 1 };

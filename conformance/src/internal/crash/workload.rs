@@ -121,7 +121,7 @@ fn ada() -> Caller {
 }
 
 fn create(thread: ThreadId, session: NewSession) -> Command {
-    SessionCommand::CreateSession { thread, session }.into()
+    SessionCommand::CreateSession { thread, session: session.into() }.into()
 }
 
 fn says(session: SessionId, texts: impl IntoIterator<Item = String>) -> Command {
@@ -134,7 +134,7 @@ fn begin(made: &Created, words: &str) -> (Caller, Command) {
     let thread = NewThread::titled("begun").with_external_id("chat");
     let session = NewSession::named("main").with_external_id("main");
     let session = session.with_turn([NewEntry::text(Role::User, words)]);
-    (ada(), ThreadCommand::BeginThread { project, thread, session }.into())
+    (ada(), ThreadCommand::BeginThread { project, thread, session: session.into() }.into())
 }
 
 fn value() -> Json {

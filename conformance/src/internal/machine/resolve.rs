@@ -187,7 +187,7 @@ impl Names<'_> {
                 ThreadCommand::BeginThread {
                     project: self.project(*project),
                     thread: new_thread(*title, *external_id, state),
-                    session,
+                    session: session.into(),
                 }
             }
             Act::UpdateThread { thread, expected, title, labels } => {
@@ -245,7 +245,7 @@ impl Names<'_> {
                     parent,
                     state: initial(state),
                 };
-                (SessionCommand::CreateSession { thread, session }, above)
+                (SessionCommand::CreateSession { thread, session: session.into() }, above)
             }
             Act::UpdateSession { session, expected, name, task: named, own } => {
                 let session = self.session(*session, None);

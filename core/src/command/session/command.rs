@@ -33,7 +33,7 @@ pub enum SessionCommand {
         /// Where.
         thread: ThreadId,
         /// What.
-        session: NewSession,
+        session: Box<NewSession>,
     },
     /// Changes a session, if its version is the expected one (SES5).
     UpdateSession {

@@ -77,7 +77,8 @@ impl StoreInner {
                     return Ok(Page { items, next });
                 }
                 if wanted {
-                    items.push(self.read_entry(&at, &space, &opened, &mut reader).await?);
+                    items
+                        .push(self.read_entry(&at, &space, (&opened, &header), &mut reader).await?);
                 }
                 seen = Some(version);
             }
@@ -97,21 +98,22 @@ impl StoreInner {
         let Some(opened) = self.record_at(&space, id.version()).await? else { return Ok(None) };
         match opened.header.event.as_entry() {
             Some(header) if at.state()?.is_readable(header.session, id.version()) => {
-                self.read_entry(&at, &space, &opened, &mut EntryReader::default()).await.map(Some)
+                let read = (&opened, &header);
+                self.read_entry(&at, &space, read, &mut EntryReader::default()).await.map(Some)
             }
             _ => Ok(None),
         }
     }
 
+    /// The entry of a record, whose header was read before.
     pub(in crate::store) async fn read_entry(
         &self,
         at: &ThreadAtHead,
         space: &Space,
-        opened: &Opened,
+        (opened, header): (&Opened, &EntryHeader),
         reader: &mut EntryReader,
     ) -> Result<Entry> {
         let version = opened.header.version;
-        let header = entry_header(space, opened)?;
         let text = self.body_or_erased(at, space, opened).await?;
         let read = text.map(|text| reader.read(header.effect, &text)).transpose();
         let read = read.map_err(|e| Error::corrupt(space, version, e.to_string()))?;

@@ -5,9 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
-use super::{
-    at_head::ThreadAtHead, lists::ListedThreads, log::entry_header, stream_reader::StreamReader,
-};
+use super::{at_head::ThreadAtHead, lists::ListedThreads, stream_reader::StreamReader};
 use crate::{
     clock::Timestamp,
     command::{Caller, Cursor, Page, Paging, TimelineFilter, TimelineRow, TimelineScope},
@@ -343,9 +341,9 @@ impl StoreInner {
             let Some((place, mut source)) = next else { return Ok(Page::last(items)) };
             let Some((_, header, opened)) = source.ahead.pop_front() else { continue };
             if merge.wants(source.at.id(), &header) && self.may_hold(merge, &opened) {
-                entry_header(&source.space, &opened)?;
+                let read = (&opened, &header);
                 let entry =
-                    self.read_entry(&source.at, &source.space, &opened, &mut merge.reader).await?;
+                    self.read_entry(&source.at, &source.space, read, &mut merge.reader).await?;
                 if let Some(row) = merge.row(entry) {
                     if items.len() == page.limit {
                         return Ok(Page { items, next: last.map(Place::cursor) });

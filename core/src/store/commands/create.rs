@@ -165,7 +165,7 @@ impl StoreInner {
         let space = thread.space(&caller.tenant);
         let request = Request::Begin { project, reserved, command: command.clone() };
         let needs = Needs { key: true, facts: Vec::new() };
-        let mut call = self.prepare(caller, &space, request, needs).await?;
+        let mut call = self.prepare(caller, &space, (request, needs), None).await?;
         if matches!(command, ThreadCommand::BeginThread { .. }) {
             let caps = self.project_caps(caller, project);
             call.caps = self.within(self.patience(caller), caps).await?;

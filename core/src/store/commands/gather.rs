@@ -13,13 +13,12 @@ use crate::{
     model::{Actor, Content, NewEntry},
     record::{Effect, EntryHeader, EntryReader},
     rules::{
-        decision::{Gathered, LookedAt, Request},
+        decision::{Gathered, Gathering, LookedAt, Request},
         thread::{Base, COPIED_ENTRIES, ContextFold},
     },
     store::{
         answers::{StreamReader, ThreadAtHead, entry_header},
         inner::StoreInner,
-        prepare::Gathering,
     },
 };
 
@@ -73,7 +72,8 @@ impl StoreInner {
             let facts = needs.facts.iter().copied().chain(gathering.facts.iter().copied());
             let needs = Needs { key: needs.key, facts: facts.collect() };
             let request = Request::Session(command.clone());
-            let call = self.prepare_gathered(&caller, space, (request, needs), gathering).await?;
+            let gathering = Some(Box::new(gathering));
+            let call = self.prepare(&caller, space, (request, needs), gathering).await?;
             match self.submit(space, call).await {
                 Err(error) if looked_too_early(&command, &error) => {}
                 reply => return session_outcome(reply?),
@@ -140,7 +140,8 @@ impl StoreInner {
                 (Some(opened), Some(header))
                     if at.state()?.is_readable(header.session, id.version()) =>
                 {
-                    let entry = self.read_entry(at, &space, &opened, &mut reader).await?;
+                    let entry =
+                        self.read_entry(at, &space, (&opened, &header), &mut reader).await?;
                     match entry.content.filter(|_| entry.actor.is_some()) {
                         Some(content) => {
                             push(
@@ -191,7 +192,7 @@ impl StoreInner {
                     continue;
                 }
                 let header = entry_header(&space, &opened)?;
-                let entry = self.read_entry(at, &space, &opened, &mut reader).await?;
+                let entry = self.read_entry(at, &space, (&opened, &header), &mut reader).await?;
                 let Some(content) = entry.content else { continue };
                 unknown |= named(header.effect)
                     .any(|target| target > fork.version() && target <= session.merged);

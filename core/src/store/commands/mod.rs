@@ -48,10 +48,12 @@ impl StoreInner {
             None
         };
         if gather::is_needed(&command) {
-            return self.apply_gathered(caller, &space, command, described.needs).await;
+            // A future of its own: few commands need it, and all would be as large.
+            let gathered = self.apply_gathered(caller, &space, command, described.needs);
+            return Box::pin(gathered).await;
         }
-        let request = Request::Session(command);
-        let mut call = self.prepare(caller, &space, request, described.needs).await?;
+        let request = (Request::Session(command), described.needs);
+        let mut call = self.prepare(caller, &space, request, None).await?;
         call.caps = caps;
         session_outcome(self.submit(&space, call).await?)
     }
@@ -105,7 +107,7 @@ impl StoreInner {
         request: Request,
         needs: Needs,
     ) -> Result<Reply> {
-        let call = self.prepare(caller, space, request, needs).await?;
+        let call = self.prepare(caller, space, (request, needs), None).await?;
         self.submit(space, call).await
     }
 }

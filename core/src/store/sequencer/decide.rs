@@ -67,7 +67,11 @@ impl DecidedBatch {
             // The hash is known when the batch is sealed; until then only the version is looked at.
             self.after.set_head(Position { version, hash: Hash::ZERO });
         }
-        self.drafts.append(&mut drafts);
+        if self.drafts.is_empty() {
+            self.drafts = drafts;
+        } else {
+            self.drafts.append(&mut drafts);
+        }
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ impl Leader<'_> {
         let patience = self.environment.left(self.deadline);
         let expected = self.head();
         let nonce = self.environment.options.ids.random();
-        let sealed = seal(expected, nonce, &drafts).and_then(|records| {
+        let sealed = seal(expected, nonce, drafts).and_then(|records| {
             Ok((records, after.card(&self.state.committed, self.state.card.as_ref())?))
         });
         let (records, card) =

@@ -37,7 +37,9 @@ impl Leader<'_> {
     }
 
     async fn take_and_commit(&mut self) -> Result<()> {
-        self.resolve_in_flight().await?;
+        if self.state.in_flight.is_some() {
+            Box::pin(self.resolve_in_flight()).await?;
+        }
         if self.state.calls.is_empty() {
             self.queue.take_into(&mut self.state.calls);
         }
@@ -104,7 +106,7 @@ impl Leader<'_> {
                 Ok(Next::Finished)
             }
             Ok(Commit::Indeterminate { .. }) => {
-                self.resolve_in_flight().await?;
+                Box::pin(self.resolve_in_flight()).await?;
                 Ok(Next::Finished)
             }
             refused => {

@@ -27,7 +27,7 @@ impl View<'_> {
         expect: Expect,
     ) -> Result<Decision> {
         let session = self.state.session(id.version()).ok_or_else(|| Error::not_found(id))?;
-        let gathered = input.call.gathered.as_ref().ok_or_else(super::wrong_journal)?;
+        let gathered = input.call.gathered().ok_or_else(super::wrong_journal)?;
         if let Some(missing) = gathered.missing {
             return Err(Error::not_found(missing));
         }
@@ -72,7 +72,7 @@ impl View<'_> {
         let into = self.session_id(base.session);
         let session = self.state.session(base.session).ok_or_else(|| Error::not_found(into))?;
         let lease = self.fence(input, base.session, session)?;
-        let gathered = input.call.gathered.as_ref().ok_or_else(super::wrong_journal)?;
+        let gathered = input.call.gathered().ok_or_else(super::wrong_journal)?;
         refuse_oversize(input, into)?;
         if gathered.entries.len() > COPIED_ENTRIES {
             let (limit, actual) = (COPIED_ENTRIES as u64, gathered.entries.len() as u64);

@@ -127,7 +127,7 @@ impl View<'_> {
     /// Refuses what the store found in the context that it looked at before the call; `Stale` if that is another one by now.
     /// The store then looks again.
     fn may_compress(&self, input: &DecisionInput<'_>, id: SessionId, tail: Version) -> Result<()> {
-        let Some(looked) = &input.call.looked else { return Ok(()) };
+        let Some(looked) = input.call.looked() else { return Ok(()) };
         if looked.tail != tail {
             let (what, expected) = (id.into(), looked.tail);
             return Err(Error::Stale { what, counter: Counter::Tail, expected, actual: tail });
@@ -152,14 +152,13 @@ pub(super) fn push_entries(
     session: Version,
     entries: &[NewEntry],
 ) {
-    let tokens = input.call.tokens.iter().copied().chain(std::iter::repeat(None));
-    for ((entry, sealed), tokens) in entries.iter().zip(&input.call.bodies).zip(tokens) {
+    for (entry, sealed) in entries.iter().zip(&input.call.bodies) {
         let event = Event::from(EntryHeader {
             session,
             run: entry.run.map(|r| r.version()),
             in_reply_to: entry.in_reply_to.map(|e| e.version()),
             copied_from: None,
-            tokens,
+            tokens: sealed.tokens,
             effect: effect(&entry.content),
         });
         let author = Body::Entry(entry.actor.as_ref().unwrap_or(&input.caller().actor).clone());
