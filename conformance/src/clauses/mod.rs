@@ -31,6 +31,7 @@ const CHILD_PROGRAMS: &[&[&[ChildProgram]]] = &[
     threads::CHILD_PROGRAMS,
     sessions::CHILD_PROGRAMS,
     log::CHILD_PROGRAMS,
+    looking_back::CHILD_PROGRAMS,
     runs::CHILD_PROGRAMS,
     whole_store::CHILD_PROGRAMS,
 ];

@@ -14,8 +14,8 @@ use sessile_core::{
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
     journal::Direction,
     model::{
-        Message, Role, RunOutcome, RunStatus, SessionStatus, Tokens, Usage, annotate, compress,
-        edit,
+        ContextLimit, Message, Role, RunOutcome, RunStatus, SessionStatus, Tokens, Usage, annotate,
+        compress, edit,
     },
     store::AnyStore,
 };
@@ -279,6 +279,7 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
     };
     let copy = |to, entry| C::CopyEntries { to, entries: vec![entry], expect: Expect::Any };
     let message = || Message::text(Role::User, "text");
+    let limit = || Some(ContextLimit::new(1000));
     let (session, ttl) = (it.session, Duration::from_secs(1));
     let set = |of| C::SetState { of, changes: vec![StateChange::remove("key")] };
     let usage = Usage::new(Tokens::new(1, 1), 1);
@@ -337,6 +338,7 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
         command("copy_entries entries", copy(own.session, it.entry), NotFound),
         command("copy_entries", copy(session, own.entry), NotFound),
         command("merge_fork", C::MergeFork { fork: session, expect: Expect::Any }, NotFound),
+        command("set_context_limit", C::SetContextLimit { session, limit: limit() }, NotFound),
         command("start_run", C::StartRun { session, run: NewRun::default() }, NotFound),
         command(
             "start_run retry_of",
@@ -427,6 +429,7 @@ fn queries(it: &Ids) -> Vec<IdCall> {
         ),
         query("context", Q::Context(it.session, Option::None), NotFound),
         query("context at a version", Q::Context(it.session, Some(1.into())), NotFound),
+        query("context size", Q::ContextSize(it.session), NotFound),
         query("expand", Q::Expand(it.entry), NotFound),
         query("version_at", Q::VersionAt(it.thread, Timestamp::from_millis(0)), NotFound),
         query("verify", Q::Verify(it.thread, Option::None), NotFound),

@@ -18,7 +18,7 @@ pub(crate) struct Description<T> {
 }
 
 /// What a decision needs beside the command and the state.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Needs {
     /// The caller's idempotency key. Commands that are idempotent by themselves take none.
     pub(crate) key: bool,

@@ -14,8 +14,8 @@ use crate::{
     id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
     journal::Position,
     model::{
-        Context, ContextMessage, Entry, KeyedState, Lease, LedgerRow, RollUp, Run, RunOutcome,
-        RunStatus, Session, SessionRow, SessionStatus, SubSession, Usage,
+        Context, ContextLimit, ContextMessage, ContextSize, Entry, KeyedState, Lease, LedgerRow,
+        RollUp, Run, RunOutcome, RunStatus, Session, SessionRow, SessionStatus, SubSession, Usage,
     },
 };
 
@@ -283,6 +283,21 @@ impl Handle {
     pub async fn context_at(&self, session: SessionId, at: impl Into<At>) -> Result<Context> {
         let query = SessionQuery::Context(session, Some(at.into()));
         self.ask(query, only!(SessionAnswer::Context(it) => it)).await
+    }
+
+    /// How long a session's context is, in tokens, and its share of the limit if it has one.
+    pub async fn context_size(&self, session: SessionId) -> Result<ContextSize> {
+        let query = SessionQuery::ContextSize(session);
+        self.ask(query, only!(SessionAnswer::ContextSize(it) => it)).await
+    }
+
+    /// Says how long a session's context may get; `None`: it does not matter. See [`SessionCommand::SetContextLimit`].
+    pub async fn set_context_limit(
+        &self,
+        session: SessionId,
+        limit: impl Into<Option<ContextLimit>>,
+    ) -> Result<Version> {
+        self.changed(SessionCommand::SetContextLimit { session, limit: limit.into() }).await
     }
 
     /// The messages that a compression stands for, as the context showed them right before it.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Actor, EntryKind, Message, Priority, Role, TokenCount};
 use crate::{
     clock::Timestamp,
+    error::{Error, Result},
     id::{EntryId, SessionId, Version},
 };
 
@@ -56,6 +57,81 @@ impl ContextTokens {
     pub const fn total(self) -> u64 {
         self.counted.saturating_add(self.reported)
     }
+
+    /// Adds a message.
+    pub(crate) const fn add(&mut self, message: Option<TokenCount>) {
+        match message {
+            Some(TokenCount::Counted(number)) => {
+                self.counted = self.counted.saturating_add(number);
+            }
+            Some(TokenCount::Reported(number)) => {
+                self.reported = self.reported.saturating_add(number);
+            }
+            None => self.uncounted_messages += 1,
+        }
+    }
+}
+
+/// How long the context of a session may get, and where the feed says that it got there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ContextLimit {
+    /// What the model takes, in tokens; at least 1. Nothing is refused above it.
+    pub tokens: u64,
+    /// In percent of it, 1 to 100, rising; at most 8.
+    pub thresholds: Vec<u8>,
+}
+
+impl ContextLimit {
+    /// A limit with thresholds at 75, 90 and 100 percent.
+    pub fn new(tokens: u64) -> Self {
+        Self { tokens, thresholds: vec![75, 90, 100] }
+    }
+
+    /// With other thresholds.
+    #[must_use]
+    pub fn with_thresholds(self, thresholds: impl Into<Vec<u8>>) -> Self {
+        Self { thresholds: thresholds.into(), ..self }
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        let rising = self.thresholds.is_sorted_by(|a, b| a < b);
+        let inside = self.thresholds.iter().all(|percent| (1..=100).contains(percent));
+        if self.tokens > 0 && rising && inside && self.thresholds.len() <= 8 {
+            return Ok(());
+        }
+        let reason = "takes at least 1 token, and at most 8 rising thresholds of 1 to 100 percent";
+        Err(Error::invalid("limit", reason))
+    }
+
+    /// The highest threshold that so many tokens reach.
+    pub fn reached(&self, tokens: u64) -> Option<u8> {
+        let reaches = |percent: &u8| {
+            u128::from(tokens) * 100 >= u128::from(self.tokens) * u128::from(*percent)
+        };
+        self.thresholds.iter().copied().filter(reaches).max()
+    }
+}
+
+/// How long a session's context is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ContextSize {
+    /// Whose.
+    pub session: SessionId,
+    /// The version of the thread that it is the size at.
+    pub version: Version,
+    /// How long its messages are together.
+    pub tokens: ContextTokens,
+    /// The limit that the session has.
+    pub limit: Option<ContextLimit>,
+}
+
+impl ContextSize {
+    /// Its share of the limit: 1.0 is all of it. `None` without a limit.
+    pub fn share(&self) -> Option<f64> {
+        self.limit.as_ref().map(|limit| self.tokens.total() as f64 / limit.tokens as f64)
+    }
 }
 
 /// What a model sees of a session: its messages in order, edits in their places, without what is skipped or compressed.
@@ -78,7 +154,7 @@ pub struct Context {
 }
 
 impl Serialize for Context {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Out<'a> {
             session: SessionId,

@@ -22,7 +22,7 @@ mod usage;
 
 pub use actor::{Actor, ActorName};
 pub(crate) use bytes::encode as encode_base64;
-pub use context::{Context, ContextDiff, ContextMessage, ContextTokens};
+pub use context::{Context, ContextDiff, ContextLimit, ContextMessage, ContextSize, ContextTokens};
 pub use edge::{CompletionMode, FailureMode, SubSession, SubSessionKind, SubSessionStatus};
 pub use entry::{Content, Entry, EntryKind, Priority, TokenCount};
 pub use lease::Lease;

@@ -228,6 +228,8 @@ impl Body {
             | Event::EdgeDeleted { .. }
             | Event::FeedTrimmed { .. }
             | Event::ForkMerged { .. }
+            | Event::ContextLimitSet { .. }
+            | Event::ContextMeasured { .. }
             | Event::RunStatusSet { .. }
             | Event::LeaseGranted { .. }
             | Event::LeaseRenewed { .. }

@@ -8,8 +8,8 @@ use crate::{
     id::{ProjectId, ThreadId, Version},
     journal::Stream,
     model::{
-        CompletionMode, FailureMode, Priority, RunStatus, SessionStatus, SubSessionKind,
-        SubSessionStatus, Totals, Usage,
+        CompletionMode, ContextLimit, FailureMode, Priority, RunStatus, SessionStatus,
+        SubSessionKind, SubSessionStatus, Totals, Usage,
     },
 };
 
@@ -255,6 +255,27 @@ kinds! {
         @serde(default, skip_serializing_if = "Option::is_none"); tokens: Option<u64>,
         /// Tokens of its message, as the caller reported.
         @serde(default, skip_serializing_if = "Option::is_none"); reported: Option<u64>,
+    }
+    /// A session has a limit of its context, or none any more. Its context has so many tokens.
+    ContextLimitSet = "context_limit_set" {
+        /// Of which session.
+        session: Version,
+        /// The limit.
+        @serde(default, skip_serializing_if = "Option::is_none"); limit: Option<ContextLimit>,
+        /// How long the context is; 0 without a limit.
+        tokens: u64,
+    }
+    /// The context of a session with a limit has so many tokens after the records before: it passed a threshold, or changed by
+    /// more than messages that were added.
+    ContextMeasured = "context_measured" {
+        /// Of which session.
+        session: Version,
+        /// How long the context is.
+        tokens: u64,
+        /// The highest threshold that it reached by this, in percent.
+        @serde(default, skip_serializing_if = "Option::is_none"); reached: Option<u8>,
+        /// The lowest threshold that it came below by this.
+        @serde(default, skip_serializing_if = "Option::is_none"); left: Option<u8>,
     }
     /// A fork's own entries up to a version stand in the log it came from, as the copies before this record.
     ForkMerged = "fork_merged" {

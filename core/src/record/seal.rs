@@ -21,7 +21,7 @@ use crate::{
 /// release goes on reading what it understands: 2 has external ids of runs, keys that are texts, and expired leases; 3 has
 /// binaries, signatures and all else of parts that is more than a text, keyed state, external ids of projects, threads and
 /// sessions, and the names of models and providers; 4 has edits, annotations,
-/// compressions, forks and trimmed feeds.
+/// compressions, forks, limits of contexts and trimmed feeds.
 pub const READER_LEVEL: u16 = 4;
 
 /// An idempotency key as records keep it: no text of the caller's.
@@ -71,7 +71,8 @@ pub struct RecordHeader {
     /// The key of the command, on the first of its records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyMark>,
-    /// How many records the command wrote, on the first of them, where it is not one.
+    /// How many records the command wrote, on the first of them, where it is not one; without the measure of a context that
+    /// follows them.
     #[serde(default, rename = "k", skip_serializing_if = "Option::is_none")]
     pub count: Option<u16>,
     /// The lease token the writer held: its write renews the lease.
@@ -150,6 +151,8 @@ fn reader_level(draft: &Draft) -> u16 {
         (
             Event::SessionCreated { base: Some(_) }
             | Event::ForkMerged { .. }
+            | Event::ContextLimitSet { .. }
+            | Event::ContextMeasured { .. }
             | Event::FeedTrimmed { .. },
             _,
         ) => 4,

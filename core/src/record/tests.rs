@@ -17,9 +17,9 @@ use crate::{
     journal::{BlobName, Position, Record, RecordBody, Stream},
     json::Json,
     model::{
-        Actor, Artifact, Binary, CompletionMode, Currency, FailureMode, Labels, Message, Part,
-        Priority, Reasoning, Role, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus,
-        Text, Tokens, ToolCall, ToolOutcome, ToolResult, Totals, Usage,
+        Actor, Artifact, Binary, CompletionMode, ContextLimit, Currency, FailureMode, Labels,
+        Message, Part, Priority, Reasoning, Role, RunStatus, SessionStatus, SubSessionKind,
+        SubSessionStatus, Text, Tokens, ToolCall, ToolOutcome, ToolResult, Totals, Usage,
     },
 };
 
@@ -105,6 +105,9 @@ fn samples() -> Vec<Event> {
         },
         Event::FeedTrimmed { upto: 9 },
         Event::ForkMerged { session: 2, fork: 5, upto: u64::MAX },
+        Event::ContextLimitSet { session: 2, limit: Some(ContextLimit::new(7)), tokens: u64::MAX },
+        Event::ContextLimitSet { session: 2, limit: None, tokens: 0 },
+        Event::ContextMeasured { session: 2, tokens: 6, reached: Some(75), left: None },
         Event::RunStarted {
             session: 2,
             iteration: 1,

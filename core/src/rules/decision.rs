@@ -12,6 +12,7 @@ use crate::{
     record::{ActorBody, Body, Draft, EntryHeader, Event, KeyMark, SealedBody},
     rules::idempotency::{Answer, IdempotencyLog, command_hash},
     rules::tenant::ExternalName,
+    rules::thread::ContextFold,
 };
 
 /// What is asked of one journal.
@@ -53,6 +54,8 @@ impl Request {
 pub(crate) enum Reply {
     Thread(ThreadOutcome),
     Session(SessionOutcome),
+    /// Nothing was decided: what was looked at before the call is not what the state is by now, or too little.
+    LookAgain,
     /// The bits of the id that an external id stands for.
     Bound(u128),
     /// The reservation, and whether it was there before.
@@ -126,7 +129,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The context that a compression is of, as the store saw it.
+    /// The context that a command changes, as the store saw it.
     pub(crate) fn looked(&self) -> Option<&LookedAt> {
         self.gathering.as_ref()?.looked.as_ref()
     }
@@ -154,6 +157,8 @@ pub(crate) struct LookedAt {
     /// The session's tail by then.
     pub(crate) tail: Version,
     pub(crate) refusal: Option<Error>,
+    /// The log, folded up to there, where the size of its context is to be known.
+    pub(crate) fold: Option<ContextFold>,
 }
 
 /// Entries that were read to be copied; their bodies are those of the call, in the same order.
@@ -210,6 +215,8 @@ pub(crate) struct Drafts<'a> {
     next: Version,
     lease: Option<Version>,
     drafts: Vec<Draft>,
+    /// At the end, records that the answer says nothing about.
+    uncounted: usize,
 }
 
 impl<'a> Drafts<'a> {
@@ -221,7 +228,7 @@ impl<'a> Drafts<'a> {
     ) -> Self {
         // Room for what most commands write: one record, or one for each body.
         let drafts = Vec::with_capacity(input.call.bodies.len().max(1));
-        Self { input, next: head + 1, lease, drafts }
+        Self { input, next: head + 1, lease, drafts, uncounted: 0 }
     }
 
     /// The version the next record gets.
@@ -232,6 +239,19 @@ impl<'a> Drafts<'a> {
     /// Adds a record and gives its version.
     pub(crate) fn push(&mut self, stream: Stream, event: Event, body: Body) -> Version {
         self.push_sealed(stream, event, body, None)
+    }
+
+    /// Adds a last record, which the answer says nothing about.
+    pub(crate) fn push_uncounted(&mut self, stream: Stream, event: Event, body: Body) {
+        self.push(stream, event, body);
+        self.uncounted += 1;
+    }
+
+    /// The entries among the records, each with its version.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Version, EntryHeader)> {
+        let first = self.next - self.drafts.len() as u64;
+        let drafts = (first..).zip(&self.drafts);
+        drafts.filter_map(|(version, draft)| Some((version, draft.event.as_entry()?)))
     }
 
     /// Adds a record whose body was sealed before.
@@ -263,7 +283,7 @@ impl<'a> Drafts<'a> {
 
     /// The decision: these records, this answer.
     pub(crate) fn done(mut self, reply: Reply) -> Result<Decision> {
-        let count = u16::try_from(self.drafts.len()).map_err(|_| {
+        let count = u16::try_from(self.drafts.len() - self.uncounted).map_err(|_| {
             let count = self.drafts.len();
             Error::invalid("command", format!("{count} records, where at most 65535 fit"))
         })?;

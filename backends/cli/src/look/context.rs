@@ -31,7 +31,8 @@ pub(super) async fn show(
     session: &str,
     at: Option<&str>,
 ) -> Result<()> {
-    let context = read(reader, find::session(reader, session).await?, at).await?;
+    let session = find::session(reader, session).await?;
+    let context = read(reader, session, at).await?;
     if out.json {
         return out.value(&context);
     }
@@ -42,7 +43,13 @@ pub(super) async fn show(
         (0, _) => "reported",
         _ => "counted and reported",
     };
-    let title = format!("{messages}, {} tokens ({from})", count(tokens.total()));
+    let mut title = format!("{messages}, {} tokens ({from})", count(tokens.total()));
+    let size = if at.is_none() { Some(reader.context_size(session).await?) } else { None };
+    if let Some(size) = size
+        && let (Some(limit), Some(share)) = (&size.limit, size.share())
+    {
+        title += &format!(", {:.0} % of {}", share * 100.0, count(limit.tokens));
+    }
     let about = format!("{} at version {}", context.session, context.version);
     out.line(format!("{}  {}", out.strong(&title), out.faint(&about)))?;
     context.messages.iter().try_for_each(|shown| print(out, "", shown))

@@ -1,19 +1,20 @@
 //! MSG10, MSG11, CTX: contexts, now and then.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sessile_core::{
     ErrorKind,
     command::{At, NewSession},
     id::Version,
     model::{Context, annotate, edit},
+    store::StoreOptions,
 };
 
 use super::entries::{put, told, user};
 use crate::{
     clause::Verdict,
     internal::{
-        ClauseContext, TestClock,
+        ClauseContext, SeededIds, TestClock,
         assertions::refused,
         looking_back::Life,
         shorthand::{head, named, says},
@@ -33,6 +34,11 @@ pub async fn msg10(cx: ClauseContext) -> Verdict {
     Verdict::Passed
 }
 
+/// Options with the counter of tokens that stores have.
+pub(super) fn counter() -> StoreOptions {
+    StoreOptions::new(Arc::new(TestClock::default()), Arc::new(SeededIds::new(0)))
+}
+
 /// Carries out a random life and compares its contexts with the model: after each step, from what is in memory, and at the
 /// end at each version, with nothing in memory.
 async fn lived<F: Future<Output = ()>>(
@@ -42,10 +48,7 @@ async fn lived<F: Future<Output = ()>>(
     let store = cx.store().await;
     let caller = cx.caller();
     let thread = cx.thread(&store, &caller).await;
-    let counter = sessile_core::store::StoreOptions::new(
-        std::sync::Arc::new(TestClock::default()),
-        std::sync::Arc::new(crate::internal::SeededIds::new(0)),
-    );
+    let counter = counter();
     let mut life = Life::new((&store, caller.clone()), thread, cx.seed(), &counter);
     for step in 0..STEPS {
         life.step().await;

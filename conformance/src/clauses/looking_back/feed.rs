@@ -1,9 +1,15 @@
 //! EVT: the feed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use sessile_core::{
-    Caller, ErrorKind, Store,
+    Caller, ErrorKind, IdSource, Store,
     command::{FeedFilter, FeedRecord, NewSession, NewSubSession, SessionFilter, UpdateThread},
     error::Error,
     id::{SessionId, ThreadId, Version},
@@ -15,7 +21,7 @@ use super::entries::{put, user};
 use crate::{
     clause::Verdict,
     internal::{
-        ClauseContext,
+        ClauseContext, SeededIds,
         assertions::{harmless, refused},
         concurrent::together,
         fault::{Faults, FaultyJournal},
@@ -23,11 +29,16 @@ use crate::{
     },
 };
 
+crate::internal::child_programs! { "evt follow" => follow }
 crate::clauses! {
     EVT1 => evt1, EVT2 => evt2, EVT3 => evt3, EVT4 => evt4, EVT5 => evt5, EVT6 => evt6,
 }
 
-async fn feed(store: &dyn AnyStore, caller: &Caller, thread: ThreadId) -> Vec<FeedRecord> {
+pub(super) async fn feed(
+    store: &dyn AnyStore,
+    caller: &Caller,
+    thread: ThreadId,
+) -> Vec<FeedRecord> {
     read(store, caller, thread, (0, 1000), FeedFilter::default()).await
 }
 
@@ -177,7 +188,64 @@ pub async fn evt3(cx: ClauseContext) -> Verdict {
         put(&store, &caller, session, says("at last"))
     );
     assert_eq!(page.expect("a page").records.len(), 1);
+    killed_followers(&cx).await;
     Verdict::Passed
+}
+
+/// A follower that tells each version it sees, until it is killed.
+async fn follow(cx: ClauseContext, _index: usize, args: serde_json::Value) -> String {
+    let thread = args["thread"].as_str().and_then(|id| id.parse().ok()).expect("a thread");
+    let store = cx.store().await;
+    let changes = store.as_caller(&cx.caller()).changes(thread);
+    let mut changes = changes.after(args["after"].as_u64().expect("a version")).follow();
+    loop {
+        let record = changes.try_next().await.expect("a record").expect("it follows");
+        cx.report(record.version.to_string());
+    }
+}
+
+/// Followers, each killed after some records, each going on behind the last record that the one before it told: together they
+/// tell every record once, while eight write.
+async fn killed_followers(cx: &ClauseContext) {
+    let store = cx.store().await;
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
+    let thread = session.thread();
+    let kills = cx.scale(cx.times(4), 100);
+    let (random, done) = (SeededIds::new(cx.seed()), AtomicBool::new(false));
+    let writing = async {
+        while !done.load(Ordering::SeqCst) {
+            together((0..8).map(|_| {
+                let (store, caller) = (store.clone(), caller.clone());
+                async move { put(&store, &caller, session, says("written")).await }
+            }))
+            .await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let following = async {
+        let (mut seen, mut told) = (0, 0);
+        for _ in 0..kills {
+            let args = serde_json::json!({ "thread": thread.to_string(), "after": seen });
+            let follower = cx.start_processes("evt follow", 1, &args).await.remove(0);
+            let enough = 1 + (random.random() % 64) as usize;
+            while follower.reports().len() < enough {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            for version in follower.kill().await {
+                assert_eq!(version.parse(), Ok(seen + 1), "in order, once each");
+                (seen, told) = (seen + 1, told + 1);
+            }
+        }
+        done.store(true, Ordering::SeqCst);
+        (seen, told)
+    };
+    let (_, (seen, told)) = tokio::join!(writing, following);
+    cx.note(format!("{kills} followers killed beside 8 writers, {told} records"));
+    let filter = FeedFilter::default();
+    let rest = read(&store, &caller, thread, (seen, 1000), filter).await;
+    let versions: Vec<_> = rest.iter().map(|record| record.version).collect();
+    assert_eq!(versions, (seen + 1..=head(&store, &caller, thread).await).collect::<Vec<_>>());
 }
 
 /// What was trimmed is refused by name and never skipped; nothing else changes by it.

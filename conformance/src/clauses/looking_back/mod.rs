@@ -6,9 +6,10 @@ pub mod copies;
 pub mod entries;
 pub mod feed;
 pub mod forks;
+pub mod sizes;
 pub mod timelines;
 
-use crate::Clause;
+use crate::{Clause, internal::child_programs::ChildProgram};
 
 /// The clauses of each file.
 pub(super) const CLAUSES: &[&[Clause]] = &[
@@ -18,5 +19,9 @@ pub(super) const CLAUSES: &[&[Clause]] = &[
     entries::CLAUSES,
     feed::CLAUSES,
     forks::CLAUSES,
+    sizes::CLAUSES,
     timelines::CLAUSES,
 ];
+
+/// What other processes do in them.
+pub(super) const CHILD_PROGRAMS: &[&[ChildProgram]] = &[feed::CHILD_PROGRAMS];

@@ -62,6 +62,11 @@ impl<'a> Life<'a> {
         live.map(|(session, _)| *session).collect()
     }
 
+    /// The sessions that are not deleted.
+    pub fn sessions(&self) -> Vec<SessionId> {
+        self.live().into_iter().map(|version| self.session(version)).collect()
+    }
+
     const fn session(&self, version: Version) -> SessionId {
         SessionId::new(self.thread, version)
     }

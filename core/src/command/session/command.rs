@@ -19,7 +19,9 @@ use crate::{
         EntryId, RunId, SessionId, SubSessionId, ThreadId, Version, check_external_id,
         check_outside,
     },
-    model::{EntryKind, NewEntry, RunOutcome, RunStatus, SessionStatus, Usage, check_text},
+    model::{
+        ContextLimit, EntryKind, NewEntry, RunOutcome, RunStatus, SessionStatus, Usage, check_text,
+    },
     rules::thread::run_of_derived,
 };
 
@@ -103,6 +105,15 @@ pub enum SessionCommand {
         fork: SessionId,
         /// What must be there, in the session that it was forked from.
         expect: Expect,
+    },
+    /// Says how long the context of a session may get, or that this does not matter any more (CTX4). From then on the feed has
+    /// a record of kind `context_measured` whenever it reaches or leaves a threshold, in the commit that did it; no write is
+    /// refused. In a session with a limit, an edit, an annotation and a compression look at the whole context.
+    SetContextLimit {
+        /// Whose. A fork begins without a limit.
+        session: SessionId,
+        /// The limit.
+        limit: Option<ContextLimit>,
     },
     /// Starts a run (RUN1).
     StartRun {
@@ -277,6 +288,10 @@ impl SessionCommand {
                 of_session(to)
             }
             Self::MergeFork { fork, .. } => of_session(fork),
+            Self::SetContextLimit { session, limit } => {
+                optional(limit.as_ref(), ContextLimit::check)?;
+                of_session(session)
+            }
             Self::StartRun { session, run } => {
                 optional(run.task.as_deref(), |task| check_outside("task", task))?;
                 run.labels.check()?;

@@ -11,8 +11,8 @@ use crate::{
     id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
     journal::{Direction, Position},
     model::{
-        Actor, Context, ContextMessage, Entry, KeyedState, Lease, LedgerRow, RollUp, Run, Session,
-        SessionRow, SessionStatus, SubSession,
+        Actor, Context, ContextMessage, ContextSize, Entry, KeyedState, Lease, LedgerRow, RollUp,
+        Run, Session, SessionRow, SessionStatus, SubSession,
     },
 };
 
@@ -95,6 +95,8 @@ pub enum SessionQuery {
     /// point from before it was created. Asked again, it costs what is new: the log is folded in memory
     /// ([`StoreOptions::context_memory`](crate::store::StoreOptions::context_memory)).
     Context(SessionId, Option<At>),
+    /// How long that is, and the limit that the session has.
+    ContextSize(SessionId),
     /// What a compression stands for, as its context showed it right before.
     Expand(EntryId),
     /// The newest version of a thread whose record is not later than a time; none if the thread is younger (CTX3).
@@ -164,6 +166,8 @@ pub enum SessionAnswer {
     Entry(Option<Box<Entry>>),
     /// A context.
     Context(Context),
+    /// How long a context is.
+    ContextSize(ContextSize),
     /// The messages that a compression stands for.
     Expanded(Vec<Arc<ContextMessage>>),
     /// A version, if the thread was there.

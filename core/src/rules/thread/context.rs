@@ -237,6 +237,15 @@ impl ContextFold {
         self.priorities.get(&item.version).copied().unwrap_or(by_itself)
     }
 
+    /// Tokens of the context.
+    pub(crate) fn tokens(&self) -> ContextTokens {
+        let mut tokens = ContextTokens::default();
+        for item in self.visible().into_iter().filter_map(|index| self.items.get(index)) {
+            tokens.add(self.said(item).1.tokens);
+        }
+        tokens
+    }
+
     /// The context, and how long it is.
     pub(crate) fn context(
         &mut self,
@@ -259,15 +268,7 @@ impl ContextFold {
                     shown
                 }
             };
-            match message.tokens {
-                Some(TokenCount::Counted(number)) => {
-                    tokens.counted = tokens.counted.saturating_add(number);
-                }
-                Some(TokenCount::Reported(number)) => {
-                    tokens.reported = tokens.reported.saturating_add(number);
-                }
-                None => tokens.uncounted_messages += 1,
-            }
+            tokens.add(message.tokens);
             messages.push(message);
         }
         Context { session, version, tail, messages, tokens }

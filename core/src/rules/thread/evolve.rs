@@ -6,16 +6,19 @@ use super::{
     forks::Base,
     keyed::KeyedValues,
     state::{
-        EdgeState, LATE_CALLS, LateCall, LeaseState, RunState, SessionState, ThreadFields,
-        ThreadState, USERS,
+        EdgeState, LATE_CALLS, LateCall, LeaseState, MeasuredContext, RunState, SessionState,
+        ThreadFields, ThreadState, USERS,
     },
 };
 use crate::{
     clock::Timestamp,
     hash::ShortHash,
     id::{UserId, Version},
-    model::{Actor, Labels, RollUp, RunStatus, SessionStatus, SubSessionStatus, ThreadStatus},
-    record::{Body, Consequence, EdgeStep, Event},
+    model::{
+        Actor, ContextLimit, Labels, RollUp, RunStatus, SessionStatus, SubSessionStatus,
+        ThreadStatus,
+    },
+    record::{Body, Consequence, EdgeStep, Effect, Event},
     rules::event::{EventRecord, Evolved},
 };
 
@@ -170,12 +173,26 @@ impl ThreadState {
                     if s.first_entry == 0 {
                         s.first_entry = version;
                     }
+                    // What another kind of entry does to it stands in the measure that follows.
+                    if let (Some(context), Some(entry)) = (&mut s.context, event.event.as_entry())
+                        && let (Effect::Message, Some(tokens)) = (entry.effect, entry.tokens)
+                    {
+                        let context = Arc::make_mut(context);
+                        context.tokens = context.tokens.saturating_add(tokens.number());
+                    }
                 })?;
                 if let Some(Body::Entry(actor)) = event.body {
                     self.note_writer(actor);
                 }
                 Ok(())
             }
+            Event::ContextLimitSet { session, limit, tokens } => self.edit_session(*session, |s| {
+                let measured = |limit: ContextLimit| MeasuredContext { limit, tokens: *tokens };
+                s.context = limit.clone().map(measured).map(Arc::new);
+            }),
+            Event::ContextMeasured { session, tokens, .. } => self.edit_session(*session, |s| {
+                s.context.iter_mut().for_each(|it| Arc::make_mut(it).tokens = *tokens);
+            }),
             Event::ForkMerged { fork, upto, .. } => {
                 self.edit_session(*fork, |s| s.merged = s.merged.max(*upto))
             }
@@ -547,6 +564,7 @@ impl SessionState {
             lease: None,
             roll_up: None,
             keyed: None,
+            context: None,
             created_at: now,
             updated_at: now,
             version,

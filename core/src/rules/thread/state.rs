@@ -17,8 +17,8 @@ use crate::{
     id::{ProjectId, RunId, UserId, Version},
     journal::Position,
     model::{
-        Actor, CompletionMode, FailureMode, Labels, RollUp, RunOutcome, RunStatus, SessionStatus,
-        SubSessionKind, SubSessionStatus, ThreadStatus, Totals,
+        Actor, CompletionMode, ContextLimit, FailureMode, Labels, RollUp, RunOutcome, RunStatus,
+        SessionStatus, SubSessionKind, SubSessionStatus, ThreadStatus, Totals,
     },
     record::RunEndBody,
     rules::idempotency::IdempotencyLog,
@@ -106,9 +106,18 @@ pub(crate) struct SessionState {
     pub(crate) roll_up: Option<Arc<RollUp>>,
     /// Its keyed state, if it was ever changed.
     pub(crate) keyed: Option<Arc<KeyedValues>>,
+    /// How long its context is, where that has a limit.
+    #[serde(default)]
+    pub(crate) context: Option<Arc<MeasuredContext>>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) version: Version,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MeasuredContext {
+    pub(crate) limit: ContextLimit,
+    pub(crate) tokens: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

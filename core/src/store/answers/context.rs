@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     id::{EntryId, SessionId, Space, Version},
     journal::Direction,
-    model::{Context, ContextMessage},
+    model::{Context, ContextMessage, ContextSize},
     record::{Effect, EntryReader},
     rules::thread::{ContextFold, LogEntry},
     store::{contexts::Folded, inner::StoreInner},
@@ -38,6 +38,21 @@ impl StoreInner {
             fold.context(session, version, tail.unwrap_or_default())
         };
         self.with_fold(caller, &at, session, version, of).await
+    }
+
+    /// How long the context of a session is.
+    pub(super) async fn context_size(
+        &self,
+        caller: &Caller,
+        session: SessionId,
+    ) -> Result<ContextSize> {
+        let at = self.at_head(caller, session.thread()).await?;
+        at.require_session(session)?;
+        let version = at.state()?.version();
+        let measured = at.state()?.session(session.version()).and_then(|s| s.context.as_deref());
+        let limit = measured.map(|measured| measured.limit.clone());
+        let tokens = self.with_fold(caller, &at, session, version, |fold| fold.tokens()).await?;
+        Ok(ContextSize { session, version, tokens, limit })
     }
 
     /// What a compression stands for.

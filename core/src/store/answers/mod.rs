@@ -115,6 +115,9 @@ impl StoreInner {
             SessionQuery::Entry(id) => {
                 Ok(SessionAnswer::Entry(self.entry(caller, id).await?.map(Box::new)))
             }
+            SessionQuery::ContextSize(session) => {
+                self.context_size(caller, session).await.map(SessionAnswer::ContextSize)
+            }
             SessionQuery::Context(session, at) => {
                 self.context(caller, session, at).await.map(SessionAnswer::Context)
             }

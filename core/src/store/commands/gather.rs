@@ -1,19 +1,19 @@
 //! Reading what a command needs beyond the state: entries to copy, and the context that a compression is of.
 //!
-//! What is read may be another by the time the command is decided. The decision then says `Stale`, and all is done again.
+//! What is read may be another by the time the command is decided. The decision then says so, and all is done again.
 
 use std::collections::HashMap;
 
 use super::session_outcome;
 use crate::{
-    command::{Append, Caller, Expect, Needs, Read, SessionCommand, SessionOutcome},
-    error::{Counter, Error, Result},
+    command::{Append, Caller, Needs, Read, SessionCommand, SessionOutcome},
+    error::{Error, Result},
     id::{EntryId, SessionId, Space, Version},
     journal::Direction,
-    model::{Actor, Content, NewEntry},
+    model::{Actor, Content, EntryKind, NewEntry},
     record::{Effect, EntryHeader, EntryReader},
     rules::{
-        decision::{Gathered, Gathering, LookedAt, Request},
+        decision::{Gathered, Gathering, LookedAt, Reply, Request},
         thread::{Base, COPIED_ENTRIES, ContextFold},
     },
     store::{
@@ -28,10 +28,18 @@ const READ_RECORDS: usize = 256;
 /// Whether a command is decided on more than the state and single records.
 pub(super) fn is_needed(command: &SessionCommand) -> bool {
     match command {
-        SessionCommand::CopyEntries { .. } | SessionCommand::MergeFork { .. } => true,
+        SessionCommand::CopyEntries { .. }
+        | SessionCommand::MergeFork { .. }
+        | SessionCommand::SetContextLimit { limit: Some(_), .. } => true,
         SessionCommand::Append { append, .. } => compression(append).is_some(),
         _ => false,
     }
+}
+
+/// Whether it is, where the context of its session has a limit.
+pub(super) fn is_needed_with_limit(command: &SessionCommand) -> bool {
+    let SessionCommand::Append { append, .. } = command else { return false };
+    append.entries.iter().any(|entry| entry.content.kind() != EntryKind::Message)
 }
 
 /// The range of the compression in an append.
@@ -40,16 +48,6 @@ fn compression(append: &Append) -> Option<(EntryId, EntryId)> {
         Content::Compression { first, last, .. } => Some((first, last)),
         _ => None,
     })
-}
-
-/// Whether a refusal only says that something was written since the store looked.
-fn looked_too_early(command: &SessionCommand, error: &Error) -> bool {
-    let Error::Stale { counter: Counter::Tail, expected, what, .. } = error else { return false };
-    match command {
-        SessionCommand::MergeFork { fork, .. } => *what == (*fork).into(),
-        SessionCommand::Append { append, .. } => append.expect != Expect::Tail(*expected),
-        _ => false,
-    }
 }
 
 impl StoreInner {
@@ -75,7 +73,7 @@ impl StoreInner {
             let gathering = Some(Box::new(gathering));
             let call = self.prepare(&caller, space, (request, needs), gathering).await?;
             match self.submit(space, call).await {
-                Err(error) if looked_too_early(&command, &error) => {}
+                Ok(Reply::LookAgain) => {}
                 reply => return session_outcome(reply?),
             }
         }
@@ -85,38 +83,64 @@ impl StoreInner {
     async fn gather(&self, caller: &Caller, command: &SessionCommand) -> Result<Gathering> {
         let caller = Caller { read: Read::default(), ..caller.clone() };
         match command {
-            SessionCommand::Append { session, append } => match compression(append) {
-                Some(range) => self.look(&caller, *session, range).await,
-                None => Ok(Gathering::default()),
-            },
+            SessionCommand::Append { session, append } => {
+                let at = self.at_head(&caller, session.thread()).await?;
+                let looked = self.look(&caller, &at, *session, compression(append), false).await?;
+                Ok(Gathering { looked, ..Gathering::default() })
+            }
+            SessionCommand::SetContextLimit { session, .. } => {
+                let at = self.at_head(&caller, session.thread()).await?;
+                let looked = self.look(&caller, &at, *session, None, true).await?;
+                Ok(Gathering { looked, ..Gathering::default() })
+            }
             SessionCommand::CopyEntries { to, entries, .. } => {
                 let at = self.at_head(&caller, to.thread()).await?;
-                self.gather_entries(&caller, &at, entries).await
+                let looked = self.look(&caller, &at, *to, None, false).await?;
+                let gathering = self.gather_entries(&caller, &at, entries).await?;
+                Ok(Gathering { looked, ..gathering })
             }
             SessionCommand::MergeFork { fork, .. } => {
                 let at = self.at_head(&caller, fork.thread()).await?;
-                self.gather_fork(&caller, &at, *fork).await
+                let base = at.state()?.session(fork.version()).and_then(|fork| fork.base);
+                let looked = match base {
+                    Some(base) => {
+                        let into = SessionId::new(fork.thread(), base.session);
+                        self.look(&caller, &at, into, None, false).await?
+                    }
+                    None => None,
+                };
+                let gathering = self.gather_fork(&caller, &at, *fork).await?;
+                Ok(Gathering { looked, ..gathering })
             }
             _ => Ok(Gathering::default()),
         }
     }
 
+    /// Looks at the context of a session: whether a range of it may be compressed, and at the whole, if its size will be
+    /// needed.
     async fn look(
         &self,
         caller: &Caller,
+        at: &ThreadAtHead,
         session: SessionId,
-        (first, last): (EntryId, EntryId),
-    ) -> Result<Gathering> {
-        let at = self.at_head(caller, session.thread()).await?;
-        let Some(state) = at.state()?.session(session.version()) else {
-            return Ok(Gathering::default());
-        };
+        range: Option<(EntryId, EntryId)>,
+        is_measured: bool,
+    ) -> Result<Option<LookedAt>> {
+        let Some(state) = at.state()?.session(session.version()) else { return Ok(None) };
+        let is_measured = is_measured || state.context.is_some();
+        if range.is_none() && !is_measured {
+            return Ok(None);
+        }
         let (tail, version) = (state.tail, at.state()?.version());
-        let check = |fold: &mut ContextFold| {
-            fold.require_compressible(session.thread(), first.version(), last.version()).err()
+        let look = |fold: &mut ContextFold| LookedAt {
+            tail,
+            refusal: range.and_then(|(first, last)| {
+                let (first, last) = (first.version(), last.version());
+                fold.require_compressible(session.thread(), first, last).err()
+            }),
+            fold: is_measured.then(|| fold.clone()),
         };
-        let refusal = self.with_fold(caller, &at, session, version, check).await?;
-        Ok(Gathering { looked: Some(LookedAt { tail, refusal }), ..Gathering::default() })
+        self.with_fold(caller, at, session, version, look).await.map(Some)
     }
 
     async fn gather_entries(

@@ -52,10 +52,17 @@ impl StoreInner {
             let gathered = self.apply_gathered(caller, &space, command, described.needs);
             return Box::pin(gathered).await;
         }
+        let again = gather::is_needed_with_limit(&command)
+            .then(|| (command.clone(), described.needs.clone()));
         let request = (Request::Session(command), described.needs);
         let mut call = self.prepare(caller, &space, request, None).await?;
         call.caps = caps;
-        session_outcome(self.submit(&space, call).await?)
+        match (self.submit(&space, call).await?, again) {
+            (Reply::LookAgain, Some((command, needs))) => {
+                Box::pin(self.apply_gathered(caller, &space, command, needs)).await
+            }
+            (reply, _) => session_outcome(reply),
+        }
     }
 
     /// The caps a new session must keep: those of its thread's project, at its head. A thread's project never changes, so

@@ -55,6 +55,9 @@ impl View<'_> {
             Err(Error::invalid("entries", reason))
         };
         let pushed = self.push_copies(input, &mut drafts, id, gathered, refuse)?;
+        if !self.measure(input, &mut drafts, id.version(), session) {
+            return Ok(Decision::Answer(Reply::LookAgain));
+        }
         let appended = appended(self.id, first, pushed);
         drafts.done(Reply::Session(SessionOutcome::Appended(appended)))
     }
@@ -80,9 +83,7 @@ impl View<'_> {
         }
         expect_tail(into, session, expect)?;
         if gathered.tail != fork.tail {
-            let (what, counter) = (id.into(), Counter::Tail);
-            let (expected, actual) = (gathered.tail, fork.tail);
-            return Err(Error::Stale { what, counter, expected, actual });
+            return Ok(Decision::Answer(Reply::LookAgain));
         }
         if gathered.entries.is_empty() {
             return Ok(Decision::Answer(Reply::Session(SessionOutcome::Merged(None))));
@@ -112,6 +113,9 @@ impl View<'_> {
         let upto = gathered.entries.last().map_or(fork.tail, |(last, _, _)| *last);
         let event = Event::ForkMerged { session: base.session, fork: version, upto };
         drafts.push(Lane::Rest.of(base.session), event, input.caller_body());
+        if !self.measure(input, &mut drafts, base.session, session) {
+            return Ok(Decision::Answer(Reply::LookAgain));
+        }
         let appended = appended(self.id, first, pushed);
         drafts.done(Reply::Session(SessionOutcome::Merged(Some(appended))))
     }

@@ -71,12 +71,20 @@ impl View<'_> {
             return Err(Error::Stale { what, counter: Counter::Tail, expected, actual });
         }
         states.iter().try_for_each(StateWrite::require_expected)?;
-        self.may_compress(input, id, session.tail)?;
+        if let Some(looked) = input.call.looked() {
+            if looked.tail != session.tail {
+                return Ok(Decision::Answer(Reply::LookAgain));
+            }
+            looked.refusal.clone().map_or(Ok(()), Err)?;
+        }
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let first = drafts.next();
         push_entries(input, &mut drafts, version, &append.entries);
         for state in states {
             state.write(&mut drafts, input.caller());
+        }
+        if !self.measure(input, &mut drafts, version, session) {
+            return Ok(Decision::Answer(Reply::LookAgain));
         }
         let appended = appended(self.id, first, append.entries.len());
         drafts.done(Reply::Session(SessionOutcome::Appended(appended)))
@@ -122,17 +130,6 @@ impl View<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Refuses what the store found in the context that it looked at before the call; `Stale` if that is another one by now.
-    /// The store then looks again.
-    fn may_compress(&self, input: &DecisionInput<'_>, id: SessionId, tail: Version) -> Result<()> {
-        let Some(looked) = input.call.looked() else { return Ok(()) };
-        if looked.tail != tail {
-            let (what, expected) = (id.into(), looked.tail);
-            return Err(Error::Stale { what, counter: Counter::Tail, expected, actual: tail });
-        }
-        looked.refusal.clone().map_or(Ok(()), Err)
     }
 }
 

@@ -9,6 +9,7 @@ mod edge;
 mod entry;
 mod erase;
 mod lease;
+mod measure;
 mod run;
 mod session;
 mod state;
@@ -182,6 +183,9 @@ impl<'a> View<'a> {
                 self.copy_entries(input, *to, entries, *expect)
             }
             SessionCommand::MergeFork { fork, expect } => self.merge_fork(input, *fork, *expect),
+            SessionCommand::SetContextLimit { session, limit } => {
+                self.set_context_limit(input, *session, limit.as_ref())
+            }
             SessionCommand::StartRun { session, run } => self.start_run(input, *session, run),
             SessionCommand::SetRunStatus { run, to } => self.set_run_status(input, *run, *to),
             SessionCommand::EndRun { run, outcome, echo } => {
