@@ -1,24 +1,19 @@
 //! The fold: what a record changes. It decides nothing; what follows from what stands in the records.
 
+mod edges;
+mod runs;
+mod sessions;
+
 use std::sync::Arc;
 
 use super::{
     forks::Base,
-    keyed::KeyedValues,
-    state::{
-        EdgeState, LATE_CALLS, LateCall, LeaseState, MeasuredContext, RunState, SessionState,
-        ThreadFields, ThreadState, USERS,
-    },
+    state::{LeaseState, MeasuredContext, SessionState, ThreadFields, ThreadState, USERS},
 };
 use crate::{
-    clock::Timestamp,
-    hash::ShortHash,
     id::{UserId, Version},
-    model::{
-        Actor, ContextLimit, Labels, RollUp, RunStatus, SessionStatus, SubSessionStatus,
-        ThreadStatus,
-    },
-    record::{Body, Consequence, EdgeStep, Effect, Event},
+    model::{Actor, ContextLimit, Labels, RollUp, SessionStatus, ThreadStatus},
+    record::{Body, Consequence, Effect, Event},
     rules::event::{EventRecord, Evolved},
 };
 
@@ -303,11 +298,6 @@ impl ThreadState {
         if self.with_session(version, change) { Ok(()) } else { Err(NO_SESSION) }
     }
 
-    fn with_edge(&mut self, version: Version, change: impl FnOnce(&mut EdgeState)) -> Evolved {
-        change(Arc::make_mut(self.edges.get_mut(&version).ok_or(NO_EDGE)?));
-        Ok(())
-    }
-
     fn note_writer(&mut self, actor: &Actor) {
         if let (Some(thread), Some(user)) = (&mut self.thread, actor.user_id())
             && thread.users.last() != Some(user)
@@ -315,25 +305,6 @@ impl ThreadState {
         {
             note_user(Arc::make_mut(thread), Some(user));
         }
-    }
-
-    /// Takes over what the body of `session_created` or `session_updated` says.
-    fn describe(&mut self, session: &mut SessionState, body: Option<&Body>) {
-        let Some(Body::Session(body)) = body else { return };
-        session.name = body.name.as_deref().map(Arc::from);
-        session.labels = (!body.labels.is_empty()).then(|| Arc::new(body.labels.clone()));
-        session.actor = body.actor.clone().map(Arc::new);
-        session.task = body.task.as_deref().map(|task| self.task(task));
-    }
-
-    /// One copy of each task's name; naming a task makes it known.
-    fn task(&mut self, task: &str) -> Arc<str> {
-        if let Some((known, _)) = self.tasks.get_key_value(task) {
-            return Arc::clone(known);
-        }
-        let name: Arc<str> = task.into();
-        self.tasks.insert_mut(Arc::clone(&name), Arc::default());
-        name
     }
 
     fn follow(&mut self, session: Version, then: Consequence, event: &EventRecord<'_>) -> Evolved {
@@ -345,183 +316,6 @@ impl ThreadState {
             s.status = then.session;
         })?;
         then.edge.map_or(Ok(()), |step| self.step_edge(step, event.version))
-    }
-
-    fn step_edge(&mut self, step: EdgeStep, version: Version) -> Evolved {
-        let (now, mut was, mut parent) = (self.last_at, SubSessionStatus::Pending, 0);
-        self.with_edge(step.edge, |e| {
-            was = e.status;
-            parent = e.parent;
-            e.status = step.to;
-            e.updated_at = now;
-            e.version = version;
-        })?;
-        if was.is_live() && !step.to.is_live() {
-            self.edit_session(parent, |s| s.live_children = s.live_children.saturating_sub(1))?;
-        }
-        Ok(())
-    }
-
-    fn create_edge(&mut self, event: &EventRecord<'_>) -> Evolved {
-        let Event::EdgeCreated {
-            parent,
-            child,
-            kind,
-            status,
-            failure_mode,
-            completion_mode,
-            spawned_by_run,
-            ..
-        } = event.event
-        else {
-            return Err(FOREIGN);
-        };
-        let version = event.version;
-        let body = if let Some(Body::Edge(body)) = event.body { Some(body) } else { None };
-        self.edges.insert_mut(
-            version,
-            Arc::new(EdgeState {
-                parent: *parent,
-                child: *child,
-                kind: *kind,
-                status: *status,
-                spawned_by: body.map(|b| Arc::new(b.by.clone())),
-                spawned_by_run: *spawned_by_run,
-                failure_mode: *failure_mode,
-                completion_mode: *completion_mode,
-                purpose: body.and_then(|b| b.purpose.as_deref()).map(Arc::from),
-                created_at: self.last_at,
-                updated_at: self.last_at,
-                version,
-            }),
-        );
-        self.edit_session(*child, |s| s.parent = Some(version))?;
-        self.edit_session(*parent, |s| {
-            s.children.insert_mut(version);
-            s.live_children += u32::from(status.is_live());
-        })
-    }
-
-    fn delete_edge(&mut self, version: Version) -> Evolved {
-        let edge = self.edges.get(&version).cloned().ok_or(NO_EDGE)?;
-        self.edges.remove_mut(&version);
-        self.edit_session(edge.child, |s| s.parent = None)?;
-        self.edit_session(edge.parent, |s| {
-            s.children.remove_mut(&version);
-            s.live_children = s.live_children.saturating_sub(u32::from(edge.status.is_live()));
-        })
-    }
-
-    fn set_state(&mut self, session: Option<Version>, event: &EventRecord<'_>) -> Evolved {
-        let Some(Body::State(body)) = event.body else { return Err(NO_CHANGES) };
-        let (mut before, mut after) = (0, 0);
-        let mut apply = |keyed: &mut Option<Arc<KeyedValues>>| {
-            before = keyed.as_ref().map_or(0, |k| k.weight());
-            let keyed = Arc::make_mut(keyed.get_or_insert_default());
-            keyed.apply(body, event.version);
-            after = keyed.weight();
-        };
-        match session {
-            Some(session) => self.edit_session(session, |s| apply(&mut s.keyed))?,
-            None => apply(&mut self.keyed),
-        }
-        self.keyed_weight = (self.keyed_weight + after).saturating_sub(before);
-        Ok(())
-    }
-
-    fn delete_session(&mut self, version: Version) -> Evolved {
-        let session = self.sessions.get(&version).cloned().ok_or(NO_SESSION)?;
-        for run in &session.live_runs {
-            let task = self.run(*run).and_then(|r| r.task.clone());
-            self.count(version, task.as_ref(), |r| {
-                r.live = r.live.saturating_sub(1);
-                r.cancelled += 1;
-            })?;
-            self.runs.remove_mut(run);
-        }
-        if let Some(external_id) = &session.external_id {
-            self.named_sessions.remove_mut(external_id);
-        }
-        self.sessions.remove_mut(&version);
-        self.forks.delete(version);
-        let weight = session.keyed.as_ref().map_or(0, |keyed| keyed.weight());
-        self.keyed_weight = self.keyed_weight.saturating_sub(weight);
-        Ok(())
-    }
-
-    fn start_run(
-        &mut self,
-        event: &EventRecord<'_>,
-        session: Version,
-        iteration: u32,
-        retry_of: Option<Version>,
-        status: RunStatus,
-    ) -> Evolved {
-        let body = if let Some(Body::Run(body)) = event.body { Some(body) } else { None };
-        let task = body.and_then(|b| b.task.as_deref()).map(|t| self.task(t));
-        let labels = body.filter(|b| !b.labels.is_empty()).map(|b| Arc::new(b.labels.clone()));
-        let run = RunState {
-            session,
-            iteration,
-            retry_of,
-            external_id: body.and_then(|b| b.external_id.as_deref()).map(Arc::from),
-            status,
-            task: task.clone(),
-            labels,
-            model: body.and_then(|b| b.model.as_deref()).map(Arc::from),
-            provider: body.and_then(|b| b.provider.as_deref()).map(Arc::from),
-            started_at: self.last_at,
-            totals: Default::default(),
-            calls: Default::default(),
-            version: event.version,
-        };
-        self.runs.insert_mut(event.version, Arc::new(run));
-        self.edit_session(session, |s| {
-            s.iterations = iteration;
-            s.live_runs.push(event.version);
-        })?;
-        self.count(session, task.as_ref(), |r| {
-            r.attempts += 1;
-            r.live += 1;
-            r.iterations += u64::from(retry_of.is_none());
-        })
-    }
-
-    fn end_run(
-        &mut self,
-        version: Version,
-        session: Version,
-        status: RunStatus,
-        end: Version,
-    ) -> Evolved {
-        let run = self.runs.get(&version).cloned().ok_or(NO_RUN)?;
-        self.runs.remove_mut(&version);
-        if let Some(external_id) = &run.external_id {
-            self.external_ids.set(ShortHash::of(external_id), end);
-        }
-        for (call, booked) in &run.calls {
-            self.late_calls.enqueue_mut(LateCall { run: version, call: *call, version: *booked });
-        }
-        while self.late_calls.len() > LATE_CALLS {
-            self.late_calls.dequeue_mut();
-        }
-        self.edit_session(session, |s| {
-            s.live_runs.retain(|r| *r != version);
-            s.ended_runs += 1;
-            s.failed_runs += u32::from(status == RunStatus::Failed);
-            if s.live_runs.is_empty() && status == RunStatus::Cancelled {
-                s.ended_runs = 0;
-                s.failed_runs = 0;
-            }
-        })?;
-        self.count(session, run.task.as_ref(), |r| {
-            r.live = r.live.saturating_sub(1);
-            match status {
-                RunStatus::Succeeded => r.succeeded += 1,
-                RunStatus::Failed => r.failed += 1,
-                _ => r.cancelled += 1,
-            }
-        })
     }
 
     /// Adds to the roll-ups of a session, of a task and of the thread.
@@ -537,38 +331,6 @@ impl ThreadState {
         }
         add(Arc::make_mut(&mut self.roll_up));
         Ok(())
-    }
-}
-
-impl SessionState {
-    fn born(version: Version, now: Timestamp) -> Self {
-        Self {
-            external_id: None,
-            name: None,
-            labels: None,
-            task: None,
-            actor: None,
-            status: SessionStatus::Idle,
-            parent: None,
-            children: Default::default(),
-            live_children: 0,
-            base: None,
-            merged: 0,
-            entries: 0,
-            first_entry: 0,
-            tail: 0,
-            iterations: 0,
-            live_runs: Vec::new(),
-            ended_runs: 0,
-            failed_runs: 0,
-            lease: None,
-            roll_up: None,
-            keyed: None,
-            context: None,
-            created_at: now,
-            updated_at: now,
-            version,
-        }
     }
 }
 

@@ -1,0 +1,90 @@
+//! What records of edges change.
+
+use std::sync::Arc;
+
+use super::{FOREIGN, NO_EDGE};
+use crate::{
+    id::Version,
+    model::SubSessionStatus,
+    record::{Body, EdgeStep, Event},
+    rules::{
+        event::{EventRecord, Evolved},
+        thread::state::{EdgeState, ThreadState},
+    },
+};
+
+impl ThreadState {
+    pub(super) fn with_edge(
+        &mut self,
+        version: Version,
+        change: impl FnOnce(&mut EdgeState),
+    ) -> Evolved {
+        change(Arc::make_mut(self.edges.get_mut(&version).ok_or(NO_EDGE)?));
+        Ok(())
+    }
+
+    pub(super) fn step_edge(&mut self, step: EdgeStep, version: Version) -> Evolved {
+        let (now, mut was, mut parent) = (self.last_at, SubSessionStatus::Pending, 0);
+        self.with_edge(step.edge, |e| {
+            was = e.status;
+            parent = e.parent;
+            e.status = step.to;
+            e.updated_at = now;
+            e.version = version;
+        })?;
+        if was.is_live() && !step.to.is_live() {
+            self.edit_session(parent, |s| s.live_children = s.live_children.saturating_sub(1))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn create_edge(&mut self, event: &EventRecord<'_>) -> Evolved {
+        let Event::EdgeCreated {
+            parent,
+            child,
+            kind,
+            status,
+            failure_mode,
+            completion_mode,
+            spawned_by_run,
+            ..
+        } = event.event
+        else {
+            return Err(FOREIGN);
+        };
+        let version = event.version;
+        let body = if let Some(Body::Edge(body)) = event.body { Some(body) } else { None };
+        self.edges.insert_mut(
+            version,
+            Arc::new(EdgeState {
+                parent: *parent,
+                child: *child,
+                kind: *kind,
+                status: *status,
+                spawned_by: body.map(|b| Arc::new(b.by.clone())),
+                spawned_by_run: *spawned_by_run,
+                failure_mode: *failure_mode,
+                completion_mode: *completion_mode,
+                purpose: body.and_then(|b| b.purpose.as_deref()).map(Arc::from),
+                created_at: self.last_at,
+                updated_at: self.last_at,
+                version,
+            }),
+        );
+        self.edit_session(*child, |s| s.parent = Some(version))?;
+        self.edit_session(*parent, |s| {
+            s.children.insert_mut(version);
+            s.live_children += u32::from(status.is_live());
+        })
+    }
+
+    pub(super) fn delete_edge(&mut self, version: Version) -> Evolved {
+        let edge = self.edges.get(&version).cloned().ok_or(NO_EDGE)?;
+        self.edges.remove_mut(&version);
+        self.edit_session(edge.child, |s| s.parent = None)?;
+        self.edit_session(edge.parent, |s| {
+            s.children.remove_mut(&version);
+            s.live_children = s.live_children.saturating_sub(u32::from(edge.status.is_live()));
+        })
+    }
+}
