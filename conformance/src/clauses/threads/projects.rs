@@ -11,6 +11,7 @@ use sessile_core::{
     model::{Project, ProjectConfig, ProjectStatus, RunOutcome},
     store::AnyStore,
 };
+use tokio::sync::oneshot;
 
 use crate::{
     clause::Verdict,
@@ -326,6 +327,7 @@ pub async fn prj4(cx: ClauseContext) -> Verdict {
     }
     undone(&cx).await;
     undone_once(&cx).await;
+    undone_before_it_finished(&cx).await;
     super::process_races::delete_against_create_thread(&cx, cx.scale(20, 1000)).await;
     Verdict::Passed
 }
@@ -402,6 +404,53 @@ async fn undone_once(cx: &ClauseContext) {
             "it was archived after the deletion was undone"
         );
     }
+}
+
+/// A deletion that found no thread, about to drop a project whose deletion another one undid meanwhile, as it had found a
+/// thread that has gone since: the project stays, with what came into it.
+async fn undone_before_it_finished(cx: &ClauseContext) {
+    let (store, caller) = (cx.store().await, cx.caller());
+    let project = cx.project(&store, &caller).await;
+    let (thread, of_thread) = oneshot::channel();
+    let (ann, asked) = (store.clone(), caller.clone());
+    let creates = async move {
+        let new = NewThread::titled("between");
+        let _waits = thread.send(ann.as_caller(&asked).create_thread(project, new).await?);
+        Ok(())
+    };
+    // The first deletion marks the project - at its second try, as the thread came -, counts the thread, and is about to undo.
+    let (counted, is_counted) = oneshot::channel();
+    let (go, goes) = oneshot::channel();
+    let waits = async move {
+        let _waits = counted.send(());
+        let _gone = goes.await;
+        Ok(())
+    };
+    let below = InterruptedJournal::after(cx.journal().await, Call::Commit, 2, waits);
+    let journal = InterruptedJournal::before(below.clone(), Call::Commit, creates);
+    let first = cx.store_over(journal, Arc::default(), |options| options);
+    let asked = caller.clone();
+    let undoes = tokio::spawn(async move { first.as_caller(&asked).delete_project(project).await });
+    is_counted.await.expect("it counts");
+    let thread = of_thread.await.expect("a thread");
+    store.as_caller(&caller).delete_thread(thread).await.expect("it goes");
+    // The second finds none. Before it drops the project, the first one goes on, and a thread comes.
+    let (ann, asked) = (store.clone(), caller.clone());
+    let (undone, is_undone) = oneshot::channel();
+    let comes = async move {
+        let _waits = go.send(());
+        let _waits = undone.send(undoes.await.expect("no panic inside"));
+        ann.as_caller(&asked).create_thread(project, NewThread::titled("next")).await.map(drop)
+    };
+    // It leaves a tombstone for the thread that was reserved, and drops the project.
+    let journal = InterruptedJournal::after(cx.journal().await, Call::Drop, 1, comes);
+    let second = cx.store_over(journal.clone(), Arc::default(), |options| options);
+    let deletion = second.as_caller(&caller).delete_project(project).await;
+    assert!(journal.is_over(), "the other went on in between");
+    refused(is_undone.await.expect("it ended"), ErrorKind::Precondition);
+    refused(deletion, ErrorKind::Contended);
+    assert_eq!(the_project(&store, &caller, project).await.status, ProjectStatus::Open);
+    assert_eq!(threads_of(&store, &caller, project).await.len(), 1);
 }
 
 /// A project whose only thread was deleted.

@@ -4,7 +4,10 @@ use std::{
     collections::HashSet,
     fmt,
     ops::Range,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -33,11 +36,13 @@ pub enum Call {
     Drop,
 }
 
-/// Passes every call on. Before the first call of one kind it runs a future, once; if that fails, the call is not passed
-/// on and answers its error.
+/// Passes every call on. Before one call of one kind it runs a future, once; if that fails, the call is not passed on and
+/// answers its error.
 pub struct InterruptedJournal {
     inner: Arc<dyn Journal>,
     call: Call,
+    /// Such calls that come before.
+    passed: AtomicUsize,
     event: Mutex<Option<BoxFuture<'static, Result<()>>>>,
 }
 
@@ -48,7 +53,18 @@ impl InterruptedJournal {
         call: Call,
         event: impl Future<Output = Result<()>> + Send + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self { inner, call, event: Mutex::new(Some(Box::pin(event))) })
+        Self::after(inner, call, 0, event)
+    }
+
+    /// The same before the next such call after some.
+    pub fn after(
+        inner: Arc<dyn Journal>,
+        call: Call,
+        some: usize,
+        event: impl Future<Output = Result<()>> + Send + 'static,
+    ) -> Arc<Self> {
+        let event = Mutex::new(Some(Box::pin(event) as BoxFuture<'static, _>));
+        Arc::new(Self { inner, call, passed: some.into(), event })
     }
 
     /// Whether it happened.
@@ -57,7 +73,10 @@ impl InterruptedJournal {
     }
 
     async fn interrupt(&self, call: Call) -> Result<()> {
-        let event = if call == self.call { self.event.lock().unwrap().take() } else { None };
+        let less = |left: usize| left.checked_sub(1);
+        let is_it = call == self.call
+            && self.passed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_err();
+        let event = if is_it { self.event.lock().unwrap().take() } else { None };
         match event {
             Some(event) => event.await,
             None => Ok(()),
