@@ -1,6 +1,11 @@
 //! How do I change what the model sees, try something else, and find out what it saw before?
 
-use sessile::{command::Expect, model::Message, prelude::*, search::SearchText};
+use sessile::{
+    command::Expect,
+    model::{ContextLimit, Message},
+    prelude::*,
+    search::SearchText,
+};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -39,6 +44,10 @@ pub(crate) async fn look_back(store: &Store) -> Result<Vec<String>> {
     ann.append(coder, compress(why, typo, short)).await?;
     let now = ann.context(coder).await?;
 
+    // The feed says when what the model takes is nearly used up.
+    ann.set_context_limit(coder, ContextLimit::new(40)).await?;
+    let size = ann.context_size(coder).await?;
+
     assert_eq!(ann.context_at(coder, before.version).await?, before);
     let hits = ann.timeline(thread).containing(SearchText::new("LOGIN.HTML")?).all().await?;
     let lines = |context: &Context| -> Vec<String> {
@@ -49,6 +58,7 @@ pub(crate) async fn look_back(store: &Store) -> Result<Vec<String>> {
         lines(&edited).join(" | "),
         lines(&now).join(" | "),
         format!("{} differ, {} hits", before.diff(&now).added.len(), hits.len()),
+        format!("{} tokens, {:.0} %", size.tokens.total(), size.share().unwrap_or(0.0) * 100.0),
     ]
     .into())
 }

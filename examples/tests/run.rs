@@ -31,6 +31,7 @@ async fn what_was_seen_is_seen_again() {
         "system: Be brief. | user: Why? | assistant: A typo in the form.",
         "system: Be brief. | user: It was a typo in the form. | assistant: In login.html, line 7.",
         "2 differ, 2 hits",
+        "28 tokens, 70 %",
     ];
     assert_eq!(looking_back::look_back(&store).await.unwrap(), want);
 }

@@ -1,6 +1,6 @@
 //! CTX4: how long a context is, and the limit that it has.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use sessile_core::{
     Caller, ErrorKind,
@@ -21,6 +21,7 @@ use crate::{
         ClauseContext,
         assertions::{harmless, refused},
         concurrent::together,
+        fault::{Call, InterruptedJournal},
         looking_back::Life,
         shorthand::{head, named, says},
     },
@@ -44,7 +45,7 @@ struct Told {
 impl Told {
     /// Reads on; each measure is the size at its version.
     async fn follow(&mut self, store: &dyn AnyStore, caller: &Caller, new: &[FeedRecord]) {
-        let seen = self.seen;
+        let (ann, seen) = (store.as_caller(caller), self.seen);
         for record in new.iter().filter(|record| record.version > seen) {
             self.seen = record.version;
             let facts: serde_json::Value = record.facts.to().expect("facts");
@@ -58,6 +59,9 @@ impl Told {
                         serde_json::from_value(facts["limit"].clone()).expect("a limit");
                     self.limits.remove(&session);
                     if let Some(limit) = limit {
+                        let then = ann.context_at(session, record.version).await;
+                        let then = then.ok().map(|it| it.tokens.total());
+                        assert_eq!(tokens, then, "{record:?}");
                         let reached = limit.reached(tokens.expect("a size"));
                         self.limits.insert(session, (limit, reached));
                     }
@@ -78,7 +82,7 @@ impl Told {
                         (None, None) => {}
                         both => panic!("{both:?} in {record:?}"),
                     }
-                    let then = store.as_caller(caller).context_at(session, record.version).await;
+                    let then = ann.context_at(session, record.version).await;
                     assert_eq!(tokens, then.ok().map(|it| it.tokens.total()), "{record:?}");
                 }
                 _ => {}
@@ -111,6 +115,7 @@ pub async fn ctx4(cx: ClauseContext) -> Verdict {
         lived(&cx).await;
     }
     edges(&cx).await;
+    interrupted(&cx).await;
     beside_each_other(&cx).await;
     Verdict::Passed
 }
@@ -209,6 +214,34 @@ async fn edges(cx: &ClauseContext) {
     let strange = cx.caller_of("other", "eve");
     let eve = store.as_caller(&strange);
     refused(eve.context_size(session).await, ErrorKind::TenantIsolation);
+}
+
+/// What was written between the look and the commit counts.
+async fn interrupted(cx: &ClauseContext) {
+    let store = cx.store().await;
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
+    let thread = session.thread();
+    let one = put(&store, &caller, session, says("one")).await;
+    let mut told = Told::default();
+    for step in 0..3 {
+        let (ann, asked) = (store.clone(), caller.clone());
+        let writes = async move {
+            put(&ann, &asked, session, says("in between, and rather long")).await;
+            Ok(())
+        };
+        let journal = InterruptedJournal::before(cx.journal().await, Call::Commit, writes);
+        let slow = cx.store_over(journal.clone(), Arc::default(), |options| options);
+        let ann = slow.as_caller(&caller);
+        match step {
+            0 => drop(ann.set_context_limit(session, ContextLimit::new(20)).await.expect("set")),
+            1 => drop(put(&slow, &caller, session, annotate(one, Priority::Skip)).await),
+            _ => drop(ann.copy_entries(session, [one], Expect::Any).await.expect("a copy")),
+        }
+        assert!(journal.is_over(), "it was written in between");
+        told.follow(&store, &caller, &feed(&store, &caller, thread).await).await;
+        told.compare(&slow, &caller, &[session]).await;
+    }
 }
 
 /// Writers of all kinds beside each other: what the feed says is what is there in the end.
