@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use sessile::{command::FeedRecord, handle::Handle};
+use serde_json::{Map, Value};
+use sessile::{command::FeedRecord, handle::Handle, json::Json, model::Message};
 
 use crate::{
     fail::Result,
@@ -10,8 +11,9 @@ use crate::{
     report::{Out, clean, encode, short, stamp},
 };
 
-/// Columns of a body.
-const COLUMNS: usize = 100;
+/// Columns of what a record says, and of its facts.
+const SAID: usize = 100;
+const FACTS: usize = 60;
 
 /// The last records of a thread or session, then those that come.
 pub(super) async fn tail(
@@ -61,12 +63,31 @@ fn print(out: &mut Out, record: &FeedRecord) -> Result<()> {
         return out.line(encode(record)?);
     }
     let session = record.session.map_or(String::new(), |session| format!("  {session}"));
-    let body = match &record.body {
-        Some(body) => short(&clean(body.get()), COLUMNS),
+    let mut body: Map<String, Value> = record.body.as_ref().map_or(Ok(Map::new()), Json::to)?;
+    let mut kinds: Map<String, Value> = record.facts.to()?;
+    let facts = kinds.remove(&record.kind).and_then(|facts| facts.as_object().cloned());
+    let mut facts = facts.unwrap_or_default();
+    // The text says it better than its digest; the line says whose it is, and when.
+    facts.retain(|name, _| name != "session" && !name.ends_with("_at") && !body.contains_key(name));
+    body.remove("by");
+    let said = match body.remove("message") {
+        Some(message) => Json::from_value(&message)?.to::<Message>()?.to_string(),
+        None if record.body.is_some() => words(&body),
         None if record.erased => "erased".to_owned(),
         None => "deleted".to_owned(),
     };
+    let (said, facts) = (short(&clean(&said), SAID), short(&clean(&words(&facts)), FACTS));
     let about = format!("{}{session}", stamp(record.at));
-    let kind = out.strong(&record.kind);
-    out.line(format!("{:>6}  {kind}  {}  {body}", record.version, out.faint(&about)))
+    let line = [out.strong(&record.kind), out.faint(&about), said, out.faint(&facts)];
+    let line: Vec<_> = line.into_iter().filter(|part| !part.is_empty()).collect();
+    out.line(format!("{:>6}  {}", record.version, line.join("  ")))
+}
+
+/// Fields as words, such as `tokens 85, reached 75`.
+fn words(fields: &Map<String, Value>) -> String {
+    let words = fields.iter().map(|(name, value)| {
+        let name = name.replace('_', " ");
+        value.as_str().map_or_else(|| format!("{name} {value}"), |text| format!("{name} {text}"))
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
