@@ -152,7 +152,7 @@ impl StoreInner {
         let limit = (page.limit + 1).min(sources::READ_RECORDS);
         let source = self.source(caller, (at, parts), merge, limit).await?;
         let mut sources = BTreeMap::new();
-        self.add(&mut sources, source, merge).await?;
+        self.filled(source, merge).await?.add_to(&mut sources, merge);
         self.merged(&mut sources, None, merge, page).await
     }
 
@@ -192,7 +192,7 @@ impl StoreInner {
             }
             let source = self.source(caller, (at, None), merge, FIRST_READ).await?;
             merge.left = PAGE_RECORDS;
-            self.add(&mut late, source, merge).await?;
+            self.filled(source, merge).await?.add_to(&mut late, merge);
             let more = self.merged(&mut late, None, merge, page).await?;
             if let Some(next) = more.next.map(Place::of)
                 && merge.is_ahead(next, end)

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use futures_util::future::join_all;
+
 use super::{Merge, Pending, Place};
 use crate::{
     clock::Timestamp,
     command::{Caller, Page, Paging, TimelineRow},
     error::Result,
-    id::Space,
+    id::{Space, ThreadId},
     journal::{Direction, RecordBody},
     record::{EntryHeader, Opened},
     rules::thread::Base,
@@ -20,6 +22,9 @@ use crate::{
 /// Records of the first read of a thread, and of later ones at most.
 pub(super) const FIRST_READ: usize = 16;
 pub(super) const READ_RECORDS: usize = 512;
+/// Threads that are opened at one time at most, as each may wait for a journal that is far away. The first is opened alone,
+/// and then twice as many as before: most pages need few.
+const OPENED_AT_ONCE: usize = 16;
 /// Records that a page may look at, for each thread that it opens.
 const THREAD_RECORDS: usize = 64;
 
@@ -30,6 +35,23 @@ pub(super) struct Source {
     log: StreamReader,
     ahead: VecDeque<(Place, EntryHeader, Opened)>,
     limit: usize,
+}
+
+/// A source that was read up to its next entry.
+pub(super) struct Filled {
+    source: Source,
+    /// Records that were read and are no entries.
+    others: usize,
+}
+
+impl Filled {
+    /// Adds the source at the place of its next entry; one that has none is dropped.
+    pub(super) fn add_to(self, sources: &mut BTreeMap<Place, Source>, merge: &mut Merge<'_>) {
+        merge.left = merge.left.saturating_sub(self.others);
+        if let Some((place, _, _)) = self.source.ahead.front() {
+            sources.insert(*place, self.source);
+        }
+    }
 }
 
 impl StoreInner {
@@ -72,22 +94,33 @@ impl StoreInner {
         Ok(Source { at, space, log, ahead: VecDeque::new(), limit })
     }
 
-    /// Adds a source at the place of its next entry; one that has none is dropped.
-    pub(super) async fn add(
+    /// A thread's part with its next entry; `None` where the thread is gone.
+    async fn opened(
         &self,
-        sources: &mut BTreeMap<Place, Source>,
-        mut source: Source,
-        merge: &mut Merge<'_>,
-    ) -> Result<()> {
+        caller: &Caller,
+        thread: ThreadId,
+        merge: &Merge<'_>,
+    ) -> Result<Option<Filled>> {
+        let at = self.at_head(caller, thread).await?;
+        if at.state()?.thread.is_none() {
+            return Ok(None);
+        }
+        let source = self.source(caller, (at, None), merge, FIRST_READ).await?;
+        self.filled(source, merge).await.map(Some)
+    }
+
+    /// Reads on until the next entry is known.
+    pub(super) async fn filled(&self, mut source: Source, merge: &Merge<'_>) -> Result<Filled> {
+        let mut others = 0;
         while source.ahead.is_empty() {
             let records = source.log.next(self, &source.space, source.limit).await?;
             if records.is_empty() {
-                return Ok(());
+                break;
             }
             source.limit = (source.limit * 2).min(READ_RECORDS);
             for opened in records {
                 let Some(header) = opened.header.event.as_entry() else {
-                    merge.left = merge.left.saturating_sub(1);
+                    others += 1;
                     continue;
                 };
                 let place = Place {
@@ -101,10 +134,7 @@ impl StoreInner {
                 }
             }
         }
-        if let Some((place, _, _)) = source.ahead.front() {
-            sources.insert(*place, source);
-        }
-        Ok(())
+        Ok(Filled { source, others })
     }
 
     /// The next page of these sources, and of the threads that are still pending.
@@ -117,6 +147,7 @@ impl StoreInner {
     ) -> Result<Page<TimelineRow>> {
         let mut items = Vec::new();
         let mut last: Option<Place> = None;
+        let mut at_once = 1;
         loop {
             if let Some(pending) = &mut pending {
                 loop {
@@ -125,14 +156,21 @@ impl StoreInner {
                         Direction::Backward => sources.last_key_value(),
                     };
                     let time = next.map(|(place, _)| place.time);
-                    let Some(thread) = pending.next_before(merge, time).await? else { break };
-                    let at = self.at_head(pending.caller, thread).await?;
-                    if at.state()?.thread.is_some() {
-                        let opened = (at, None);
-                        let source = self.source(pending.caller, opened, merge, FIRST_READ).await?;
-                        self.add(sources, source, merge).await?;
-                        merge.left += THREAD_RECORDS;
+                    let mut threads = Vec::new();
+                    while threads.len() < at_once
+                        && let Some(thread) = pending.next_before(merge, time).await?
+                    {
+                        threads.push(self.opened(pending.caller, thread, merge));
                     }
+                    if threads.is_empty() {
+                        break;
+                    }
+                    for opened in join_all(threads).await {
+                        let Some(filled) = opened? else { continue };
+                        merge.left += THREAD_RECORDS;
+                        filled.add_to(sources, merge);
+                    }
+                    at_once = (at_once * 2).min(OPENED_AT_ONCE);
                 }
             }
             let next = match merge.direction {
@@ -153,7 +191,7 @@ impl StoreInner {
                 }
             }
             last = Some(place);
-            self.add(sources, source, merge).await?;
+            self.filled(source, merge).await?.add_to(sources, merge);
             merge.left = merge.left.saturating_sub(1);
             if merge.left == 0 && !(sources.is_empty() && pending.is_none()) {
                 return Ok(Page { items, next: last.map(Place::cursor) });
