@@ -216,7 +216,7 @@ pub(crate) struct Drafts<'a> {
     lease: Option<Version>,
     drafts: Vec<Draft>,
     /// At the end, records that the answer says nothing about.
-    uncounted: usize,
+    trailing: usize,
 }
 
 impl<'a> Drafts<'a> {
@@ -228,7 +228,7 @@ impl<'a> Drafts<'a> {
     ) -> Self {
         // Room for what most commands write: one record, or one for each body.
         let drafts = Vec::with_capacity(input.call.bodies.len().max(1));
-        Self { input, next: head + 1, lease, drafts, uncounted: 0 }
+        Self { input, next: head + 1, lease, drafts, trailing: 0 }
     }
 
     /// The version the next record gets.
@@ -242,9 +242,9 @@ impl<'a> Drafts<'a> {
     }
 
     /// Adds a last record, which the answer says nothing about.
-    pub(crate) fn push_uncounted(&mut self, stream: Stream, event: Event, body: Body) {
+    pub(crate) fn push_trailing(&mut self, stream: Stream, event: Event, body: Body) {
         self.push(stream, event, body);
-        self.uncounted += 1;
+        self.trailing += 1;
     }
 
     /// The entries among the records, each with its version.
@@ -283,7 +283,7 @@ impl<'a> Drafts<'a> {
 
     /// The decision: these records, this answer.
     pub(crate) fn done(mut self, reply: Reply) -> Result<Decision> {
-        let count = u16::try_from(self.drafts.len() - self.uncounted).map_err(|_| {
+        let count = u16::try_from(self.drafts.len() - self.trailing).map_err(|_| {
             let count = self.drafts.len();
             Error::invalid("command", format!("{count} records, where at most 65535 fit"))
         })?;

@@ -107,8 +107,9 @@ pub enum SessionCommand {
         expect: Expect,
     },
     /// Says how long the context of a session may get, or that this does not matter any more (CTX4). From then on the feed has
-    /// a record of kind `context_measured` whenever it reaches or leaves a threshold, in the commit that did it; no write is
-    /// refused. In a session with a limit, an edit, an annotation and a compression look at the whole context.
+    /// a record of kind `context_measured` whenever it reaches or leaves a threshold, which `reached` or `left` names, in the
+    /// commit that did it; no write is refused. In a session with a limit whatever is no message, a copy of such too, is
+    /// decided with the whole context, and has such a record behind it in any case.
     SetContextLimit {
         /// Whose. A fork begins without a limit.
         session: SessionId,

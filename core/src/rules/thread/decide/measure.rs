@@ -77,7 +77,7 @@ impl View<'_> {
                     .find(above)
                     .filter(|_| after < before),
             };
-            drafts.push_uncounted(Lane::Rest.of(version), event, input.caller_body());
+            drafts.push_trailing(Lane::Rest.of(version), event, input.caller_body());
         }
         true
     }

@@ -8,7 +8,7 @@ mod sources;
 
 use std::collections::{BTreeMap, HashSet};
 
-use self::{pending::Pending, sources::FIRST_READ};
+use self::pending::Pending;
 use super::{at_head::ThreadAtHead, lists::ListedThreads};
 use crate::{
     clock::Timestamp,
@@ -186,13 +186,9 @@ impl StoreInner {
         };
         for thread in moved {
             let mut late = BTreeMap::new();
-            let at = self.at_head(caller, thread).await?;
-            if at.state()?.thread.is_none() {
-                continue;
-            }
-            let source = self.source(caller, (at, None), merge, FIRST_READ).await?;
+            let Some(filled) = self.opened(caller, thread, merge).await? else { continue };
             merge.left = PAGE_RECORDS;
-            self.filled(source, merge).await?.add_to(&mut late, merge);
+            filled.add_to(&mut late, merge);
             let more = self.merged(&mut late, None, merge, page).await?;
             if let Some(next) = more.next.map(Place::of)
                 && merge.is_ahead(next, end)

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Records of the first read of a thread, and of later ones at most.
-pub(super) const FIRST_READ: usize = 16;
+const FIRST_READ: usize = 16;
 pub(super) const READ_RECORDS: usize = 512;
 /// Threads that are opened at one time at most, as each may wait for a journal that is far away. The first is opened alone,
 /// and then twice as many as before: most pages need few.
@@ -95,7 +95,7 @@ impl StoreInner {
     }
 
     /// A thread's part with its next entry; `None` where the thread is gone.
-    async fn opened(
+    pub(super) async fn opened(
         &self,
         caller: &Caller,
         thread: ThreadId,
