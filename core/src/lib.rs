@@ -21,6 +21,7 @@ mod rules;
 pub mod search;
 pub mod store;
 pub mod tokens;
+pub mod workspace;
 
 pub use clock::{Clock, IdSource, Timestamp};
 pub use command::{Caller, Key};

@@ -78,6 +78,16 @@ impl Display for Error {
                 f,
                 "cannot delete session {session}: edge {edge} names it; delete the edge first"
             ),
+            Self::SessionHasWorkspace { session, workspace } => write!(
+                f,
+                "cannot give session {session} a workspace: it has {workspace}; use that, or dispose of it first"
+            ),
+            Self::WorkspaceNotReady { workspace, status } => {
+                write!(f, "workspace {workspace} is {status}; use it when it is ready")
+            }
+            Self::PathConflict { path, reason } => {
+                write!(f, "cannot use the path {path}: {reason}; take another, or remove that first")
+            }
             Self::NotAForest { parent, child, reason } => {
                 write!(f, "cannot put session {child} below session {parent}: {reason}")
             }

@@ -13,8 +13,9 @@ pub use subject::{StateKey, Subject};
 
 use crate::{
     command::Key,
-    id::{ProjectId, RunId, SessionId, Space, SubSessionId, TenantId, ThreadId, Version},
-    model::{Actor, RunStatus, SessionSample},
+    id::{ProjectId, RunId, SessionId, Space, SubSessionId, TenantId, ThreadId, Version, WorkspaceId},
+    model::{Actor, RunStatus, SessionSample, WorkspaceStatus},
+    workspace::FilePath,
 };
 
 /// The answer of everything that can fail here.
@@ -33,7 +34,7 @@ pub type Source = Arc<dyn std::error::Error + Send + Sync>;
 /// | `TenantIsolation` | `TenantIsolation` | Corrects the request: the id is not of the caller's tenant. |
 /// | `NotFound` | `NotFound` | Takes it as deleted, or corrects the id. |
 /// | `Closed` | `Closed` | Reopens the thread or project if that is meant; opens the store again. |
-/// | `Precondition` | `WrongThread`, `RunEnded`, `RunLive`, `ExternalIdTaken`, `SessionOwned`, `SessionLinked`, `IllegalTransition`, `NotAForest`, `ThreadNotEmpty`, `ProjectNotEmpty` | Reads, and does first what the error names. |
+/// | `Precondition` | `WrongThread`, `RunEnded`, `RunLive`, `ExternalIdTaken`, `SessionOwned`, `SessionLinked`, `SessionHasWorkspace`, `WorkspaceNotReady`, `PathConflict`, `IllegalTransition`, `NotAForest`, `ThreadNotEmpty`, `ProjectNotEmpty` | Reads, and does first what the error names. |
 /// | `Stale` | `Stale`, `Trimmed` | Reads again, decides again, and retries with the actual counter. A follower reads what there is, and goes on after the version that `Trimmed` names. |
 /// | `Fenced` | `Fenced` | Stops writing: another holds the lease. Claims it if the work shall go on. |
 /// | `Capacity` | `Capacity` | Makes the request smaller, or raises the project's cap. |
@@ -166,6 +167,27 @@ pub enum Error {
         session: SessionId,
         /// One edge that names it.
         edge: SubSessionId,
+    },
+    /// The session has a workspace, and a session has one at most.
+    SessionHasWorkspace {
+        /// The session.
+        session: SessionId,
+        /// Its workspace.
+        workspace: WorkspaceId,
+    },
+    /// The workspace is being made, or is to be removed.
+    WorkspaceNotReady {
+        /// The workspace.
+        workspace: WorkspaceId,
+        /// Its status.
+        status: WorkspaceStatus,
+    },
+    /// Something else lies at a path of a workspace than what was asked needs.
+    PathConflict {
+        /// Where.
+        path: FilePath,
+        /// What is in the way.
+        reason: &'static str,
     },
     /// The edge would give a session a second parent, or close a cycle.
     NotAForest {
@@ -369,6 +391,9 @@ impl Error {
             | Self::ThreadNotEmpty { .. }
             | Self::ProjectNotEmpty { .. }
             | Self::SessionLinked { .. }
+            | Self::SessionHasWorkspace { .. }
+            | Self::WorkspaceNotReady { .. }
+            | Self::PathConflict { .. }
             | Self::NotAForest { .. } => ErrorKind::Precondition,
             Self::Capacity { .. } => ErrorKind::Capacity,
             Self::Fenced { .. } => ErrorKind::Fenced,

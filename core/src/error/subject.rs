@@ -4,8 +4,9 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     command::StateScope,
-    id::{EntryId, ProjectId, RunId, SessionId, Space, SubSessionId, ThreadId, Version},
+    id::{EntryId, ProjectId, RunId, SessionId, Space, SubSessionId, ThreadId, Version, WorkspaceId},
     journal::BlobName,
+    workspace::{FilePath, TreeId},
 };
 
 /// What an error is about. Its text names the kind first: `session ses_…`.
@@ -54,6 +55,12 @@ pub enum Subject {
     },
     /// A file or an object of a store.
     File(Arc<str>),
+    /// A workspace.
+    Workspace(WorkspaceId),
+    /// A file, link or folder of a workspace.
+    WorkspaceFile(FilePath),
+    /// A tree that a workspace held.
+    Tree(TreeId),
 }
 
 /// A key of the state of a session or of a thread.
@@ -117,6 +124,9 @@ impl fmt::Display for Subject {
             }
             Self::Blob { space, name } => write!(f, "blob {} of {}", name.0, JournalName(space)),
             Self::File(name) => f.write_str(name),
+            Self::Workspace(id) => write!(f, "workspace {id}"),
+            Self::WorkspaceFile(path) => write!(f, "file {path} of the workspace"),
+            Self::Tree(tree) => write!(f, "tree {tree}"),
         }
     }
 }
@@ -157,5 +167,8 @@ from_id!(
     SessionId => Session,
     SubSessionId => Edge,
     RunId => Run,
-    EntryId => Entry
+    EntryId => Entry,
+    WorkspaceId => Workspace,
+    FilePath => WorkspaceFile,
+    TreeId => Tree
 );

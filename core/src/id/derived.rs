@@ -111,6 +111,10 @@ derived!(
     /// An entry of a session's log: `msg_…_…`.
     EntryId, "msg_", "entry"
 );
+derived!(
+    /// A workspace of a thread: `wsp_…_…`.
+    WorkspaceId, "wsp_", "workspace"
+);
 
 #[cfg(test)]
 mod tests {

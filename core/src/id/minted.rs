@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 /// Characters of the 128 bits in lower-case Crockford base32.
 pub(super) const MINTED_CHARS: usize = 26;
 
-pub(super) fn encode(bits: u128) -> String {
+pub(crate) fn encode(bits: u128) -> String {
     let digits = fast32::base32::CROCKFORD_LOWER.encode_u128(bits);
     format!("{digits:0>MINTED_CHARS$}")
 }
 
 /// The exact inverse of [`encode`]: what does not encode back to the same text is refused.
-pub(super) fn decode(text: &str) -> Option<u128> {
+pub(crate) fn decode(text: &str) -> Option<u128> {
     if text.len() != MINTED_CHARS || !text.is_ascii() {
         return None;
     }

@@ -11,11 +11,11 @@
 //! Not promised: that the milliseconds inside a minted id are right. They make ids sort nicely; no rule reads them.
 
 mod derived;
-mod minted;
+pub(crate) mod minted;
 mod outside;
 mod space;
 
-pub use derived::{EntryId, RunId, SessionId, SubSessionId};
+pub use derived::{EntryId, RunId, SessionId, SubSessionId, WorkspaceId};
 pub use minted::{ProjectId, ThreadId};
 pub use outside::{AgentId, TenantId, UserId};
 pub use space::{Space, SpaceKind};

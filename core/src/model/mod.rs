@@ -19,6 +19,7 @@ mod text;
 mod thread;
 mod tool_result;
 mod usage;
+mod workspace;
 
 pub use actor::{Actor, ActorName};
 pub(crate) use bytes::encode as encode_base64;
@@ -39,3 +40,4 @@ pub use text::{Labels, check_text};
 pub use thread::{Thread, ThreadRow, ThreadStatus};
 pub use tool_result::{ToolOutcome, ToolResult};
 pub use usage::{Average, Currency, LedgerRow, Money, RollUp, Tokens, Totals, Usage};
+pub use workspace::{Workspace, WorkspaceStatus};
