@@ -70,12 +70,10 @@ pub(super) fn tree_of(root: &ObjectRef) -> Result<TreeId> {
 
 /// The root of a tree; `NotFound` if no tree of this driver has such an id.
 pub(super) fn root_of(tree: &TreeId) -> Result<ObjectRef> {
-    let digest = Hash::parse(tree.content());
-    let place = tree.place();
-    match digest {
-        Some(digest) if place.is_none_or(|place| Place::parse(place).is_some()) => {
-            Ok(ObjectRef { digest, place: place.map(str::to_owned) })
-        }
+    let root = Hash::parse(tree.content())
+        .map(|digest| ObjectRef { digest, place: tree.place().map(str::to_owned) });
+    match root {
+        Some(root) if root == empty_folder() || Place::of(&root).is_some() => Ok(root),
         _ => Err(Error::not_found(tree.clone())),
     }
 }
