@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use sessile_core::{
     Caller, Handle,
     command::{NewSession, NewWorkspace},
+    hash::Hash,
     id::{SessionId, ThreadId, WorkspaceId},
     model::Workspace,
     store::Store,
@@ -118,10 +119,12 @@ impl Lab {
                         continue;
                     }
                     FileKind::Link { target } => Item::Link(target),
-                    FileKind::File { executable, bytes } => {
+                    FileKind::File { executable, bytes, digest } => {
                         let read = handle.read_file(workspace, entry.path.clone()).await;
                         let content = read.expect("a file that is listed");
                         assert_eq!(content.len() as u64, bytes, "{}", entry.path);
+                        let is_it = digest.is_none_or(|digest| digest == Hash::of(&[&content]));
+                        assert!(is_it, "{} has another digest", entry.path);
                         Item::File { content, executable }
                     }
                     other => panic!("{other:?} is listed"),

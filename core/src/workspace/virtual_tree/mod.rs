@@ -173,9 +173,11 @@ impl WorkspaceDriver for VirtualDriver {
                 None => FilePath::new(name)?,
             };
             let kind = match entry {
-                NodeEntry::File { executable, bytes, .. } => {
-                    FileKind::File { executable: *executable, bytes: *bytes }
-                }
+                NodeEntry::File { executable, bytes, object } => FileKind::File {
+                    executable: *executable,
+                    bytes: *bytes,
+                    digest: Some(object.digest),
+                },
                 NodeEntry::Link { target } => FileKind::Link { target: target.clone() },
                 NodeEntry::Directory(_) => FileKind::Directory,
             };
