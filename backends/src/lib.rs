@@ -66,6 +66,8 @@
 //! any journal. The crate `sessile-conformance` judges it: its `CONTRACT.md` numbers what every backend must do, and each
 //! clause is a test.
 
+#[cfg(feature = "directory")]
+pub mod directory;
 #[cfg(feature = "disk")]
 pub mod disk;
 #[cfg(feature = "folder")]

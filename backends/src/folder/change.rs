@@ -215,7 +215,7 @@ fn ignore_missing(e: io::Error) -> io::Result<()> {
 }
 
 /// How a file is made: new, and with the rights that the process gives to what it makes.
-pub(crate) fn new_file(executable: bool) -> OpenOptions {
+pub(super) fn new_file(executable: bool) -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

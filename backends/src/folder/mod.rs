@@ -13,6 +13,8 @@
 //! - Owners, times, extended attributes and mode bits other than "the owner may run it".
 
 mod change;
+#[cfg(feature = "directory")]
+mod copy;
 mod name;
 mod read;
 mod remove;
@@ -32,6 +34,8 @@ use sessile_core::{
     workspace::FilePath,
 };
 
+#[cfg(feature = "directory")]
+pub(crate) use copy::copy_new;
 pub(crate) use name::{TEMPORARY, is_dot_git, is_temporary, os_name, path_of, temporary};
 pub(crate) use read::{executable, open_file};
 pub(crate) use remove::remove_all;

@@ -55,10 +55,12 @@ fn remove(
             inner => inner?,
         };
         // Names first: what a folder lists while it shrinks is not defined everywhere.
-        let names: Vec<_> = inner
-            .entries()?
-            .map(|entry| entry.map(|entry| entry.file_name()))
-            .collect::<io::Result<_>>()?;
+        let list = || inner.entries()?.map(|entry| entry.map(|e| e.file_name())).collect();
+        let names: Vec<_> = match list() {
+            // Somebody else has removed it since it was opened.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            names => names?,
+        };
         for name in names {
             remove(top, &inner, &name, depth + 1, waiting)?;
         }

@@ -10,6 +10,7 @@ use super::{Folder, failed, is_temporary, name::os_bytes, read::kind_of};
 
 /// What a file system says of a file, so that two looks tell whether it was written between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "directory", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Stat {
     /// Its length.
     pub(crate) len: u64,
