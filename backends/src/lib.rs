@@ -66,8 +66,13 @@
 //! any journal. The crate `sessile-conformance` judges it: its `CONTRACT.md` numbers what every backend must do, and each
 //! clause is a test.
 
+#[cfg(feature = "directory")]
+pub mod directory;
 #[cfg(feature = "disk")]
 pub mod disk;
+#[cfg(feature = "folder")]
+#[allow(dead_code, unused_imports, reason = "each driver takes what it needs")]
+mod folder;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "object_store")]

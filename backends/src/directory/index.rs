@@ -1,0 +1,176 @@
+//! What a workspace held at its last snapshot, and how to know unread that it still does.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    io::{self, BufReader, BufWriter, Write},
+};
+
+use cap_std::fs::Dir;
+use serde::{Deserialize, Serialize};
+use sessile_core::{
+    error::Result,
+    hash::Hash,
+    workspace::{FileKind, FilePath, WorkspaceName},
+};
+
+use super::{
+    objects::digest_of,
+    root::{Place, Root},
+};
+use crate::folder::{Folder, Scanned, Stat, failed, temporary};
+
+const FORMAT: u32 = 1;
+const FILE: &str = "index";
+
+/// What lay at a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Held {
+    #[serde(rename = "f")]
+    File {
+        #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
+        executable: bool,
+        #[serde(rename = "h")]
+        digest: Hash,
+        #[serde(rename = "s")]
+        stat: Stat,
+    },
+    #[serde(rename = "l")]
+    Link { target: Vec<u8> },
+    #[serde(rename = "d")]
+    Directory,
+}
+
+/// All that lay in a workspace.
+pub(super) type Contents = BTreeMap<FilePath, Held>;
+
+/// What a workspace held, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Index {
+    /// When the look began, by the clock that sets the times of files, in nanoseconds since 1970: what was written then or
+    /// later may have been written again without another time.
+    pub(super) taken: i64,
+    /// The tree of the contents.
+    pub(super) tree: Hash,
+    pub(super) contents: Contents,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Text {
+    format: u32,
+    taken: i64,
+    tree: Hash,
+    contents: Vec<(FilePath, Held)>,
+}
+
+impl Index {
+    /// That of a workspace; `None` if there is none, or none that can be read: then everything counts as changed.
+    pub(super) fn load(root: &Root, name: &WorkspaceName) -> Result<Option<Self>> {
+        let Some(dir) = root.open(Place::Index, name)? else { return Ok(None) };
+        let file = match dir.open(FILE) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(|e| failed("read the index of", name, e))?,
+        };
+        let text: Option<Text> = serde_json::from_reader(BufReader::new(file)).ok();
+        Ok(text.filter(|text| text.format == FORMAT).map(|text| Self {
+            taken: text.taken,
+            tree: text.tree,
+            contents: text.contents.into_iter().collect(),
+        }))
+    }
+
+    /// The digest of a file, if it is certain without reading it.
+    pub(super) fn digest_of(&self, found: &Scanned) -> Option<Hash> {
+        match self.contents.get(&found.path)? {
+            Held::File { digest, stat, .. }
+                if *stat == found.stat && stat.mtime.max(stat.ctime) < self.taken =>
+            {
+                Some(*digest)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a folder holds something else. Reads files that it cannot tell of otherwise.
+    pub(super) fn differs(&self, folder: &Folder) -> Result<bool> {
+        let found = folder.scan()?;
+        if found.len() != self.contents.len() {
+            return Ok(true);
+        }
+        let mut doubtful = Vec::new();
+        // Both are in the order of their paths.
+        for (found, (path, held)) in found.iter().zip(&self.contents) {
+            if found.path != *path {
+                return Ok(true);
+            }
+            let same = match (&found.kind, held) {
+                (FileKind::Directory, Held::Directory) => true,
+                (FileKind::Link { target }, Held::Link { target: was }) => target == was,
+                (
+                    FileKind::File { executable, bytes },
+                    Held::File { executable: was, digest, stat },
+                ) => {
+                    if self.digest_of(found).is_none() {
+                        doubtful.push((&found.path, digest));
+                    }
+                    executable == was && *bytes == stat.len
+                }
+                _ => false,
+            };
+            if !same {
+                return Ok(true);
+            }
+        }
+        for (path, was) in doubtful {
+            let (mut file, _) = folder.open_to_read(path)?;
+            let (digest, _) = digest_of(&mut file).map_err(|e| failed("read", path, e))?;
+            if digest != *was {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// An index that is being made. Its file is there first: the file system says by it what time it is.
+pub(super) struct Draft {
+    dir: Dir,
+    made: String,
+    file: cap_std::fs::File,
+    pub(super) taken: i64,
+}
+
+impl Draft {
+    /// Begins one; what changes in the workspace from here on has a time that is not older.
+    pub(super) fn begin(root: &Root, name: &WorkspaceName) -> Result<Self> {
+        let dir = root.make(Place::Index, name)?;
+        let made = temporary();
+        let begin = || {
+            let file = dir.create(&made)?;
+            let taken = Stat::of(&file.metadata()?).mtime;
+            Ok((file, taken))
+        };
+        let (file, taken) = begin().map_err(|e| failed("write the index of", name, e))?;
+        Ok(Self { dir, made, file, taken })
+    }
+
+    /// Puts it in the place of the one before, in one step.
+    pub(super) fn finish(self, name: &WorkspaceName, tree: Hash, contents: Contents) -> Result<()> {
+        let contents = contents.into_iter().collect();
+        let text = Text { format: FORMAT, taken: self.taken, tree, contents };
+        let write = || {
+            let mut file = BufWriter::new(&self.file);
+            serde_json::to_writer(&mut file, &text)?;
+            file.flush()?;
+            self.dir.rename(&self.made, &self.dir, OsStr::new(FILE))
+        };
+        write().map_err(|e| failed("write the index of", name, e))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // Finished, there is nothing of that name. Else it is hidden, and goes with the workspace.
+        let _ = self.dir.remove_file(&self.made);
+    }
+}
