@@ -15,6 +15,8 @@
 mod change;
 #[cfg(feature = "directory")]
 mod copy;
+#[cfg(feature = "directory")]
+pub(crate) mod exchange;
 mod name;
 mod read;
 mod remove;
