@@ -68,6 +68,9 @@
 
 #[cfg(feature = "disk")]
 pub mod disk;
+#[cfg(feature = "folder")]
+#[allow(dead_code, unused_imports, reason = "each driver takes what it needs")]
+mod folder;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "object_store")]

@@ -86,7 +86,10 @@ impl Display for Error {
                 write!(f, "workspace {workspace} is {status}; use it when it is ready")
             }
             Self::PathConflict { path, reason } => {
-                write!(f, "cannot use the path {path}: {reason}; take another, or remove that first")
+                write!(
+                    f,
+                    "cannot use the path {path}: {reason}; take another, or remove that first"
+                )
             }
             Self::NotAForest { parent, child, reason } => {
                 write!(f, "cannot put session {child} below session {parent}: {reason}")

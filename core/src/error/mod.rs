@@ -13,7 +13,9 @@ pub use subject::{StateKey, Subject};
 
 use crate::{
     command::Key,
-    id::{ProjectId, RunId, SessionId, Space, SubSessionId, TenantId, ThreadId, Version, WorkspaceId},
+    id::{
+        ProjectId, RunId, SessionId, Space, SubSessionId, TenantId, ThreadId, Version, WorkspaceId,
+    },
     model::{Actor, RunStatus, SessionSample, WorkspaceStatus},
     workspace::FilePath,
 };

@@ -4,7 +4,9 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     command::StateScope,
-    id::{EntryId, ProjectId, RunId, SessionId, Space, SubSessionId, ThreadId, Version, WorkspaceId},
+    id::{
+        EntryId, ProjectId, RunId, SessionId, Space, SubSessionId, ThreadId, Version, WorkspaceId,
+    },
     journal::BlobName,
     workspace::{FilePath, TreeId},
 };

@@ -10,6 +10,7 @@
 mod driver;
 mod file;
 mod name;
+mod node;
 mod path;
 mod registry;
 mod tree;
@@ -20,6 +21,7 @@ pub use driver::{
 pub use file::{FileChange, FileEntry, FileKind};
 pub(crate) use name::check_kind;
 pub use name::{Label, WorkspaceName};
+pub use node::{Node, NodeEntry, NodeReader, ObjectRef, diff_trees};
 pub use path::FilePath;
 pub use registry::WorkspaceDrivers;
 pub use tree::{Change, TreeChange, TreeId};

@@ -172,8 +172,26 @@ mod tests {
             assert!(Label::new(good).is_ok(), "{good}");
         }
         for bad in [
-            "", "-f", "--force", "_a", "A", "a.b", "..", "a/b", "a\\b", "a b", "é", "ａ", "a\0",
-            "a\n", "@{u}", "HEAD", "a~1", "con.txt", &"x".repeat(65), &"x".repeat(255),
+            "",
+            "-f",
+            "--force",
+            "_a",
+            "A",
+            "a.b",
+            "..",
+            "a/b",
+            "a\\b",
+            "a b",
+            "é",
+            "ａ",
+            "a\0",
+            "a\n",
+            "@{u}",
+            "HEAD",
+            "a~1",
+            "con.txt",
+            &"x".repeat(65),
+            &"x".repeat(255),
         ] {
             assert!(Label::new(bad).is_err(), "{bad:?}");
         }

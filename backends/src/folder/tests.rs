@@ -1,0 +1,1 @@
+//! The folder against a model of plain maps, and against hostile things.
