@@ -73,6 +73,8 @@ pub mod disk;
 #[cfg(feature = "folder")]
 #[allow(dead_code, unused_imports, reason = "each driver takes what it needs")]
 mod folder;
+#[cfg(feature = "git_worktree")]
+pub mod git_worktree;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "object_store")]
