@@ -233,7 +233,7 @@ fn kind(folder: &Folder, path: &FilePath) -> Result<Option<FileKind>> {
     };
     Ok(dir.symlink_metadata(os(path.name())?).ok().map(|meta| match meta.is_dir() {
         true => FileKind::Directory,
-        false => FileKind::File { executable: false, bytes: 0 },
+        false => FileKind::File { executable: false, bytes: 0, digest: None },
     }))
 }
 
