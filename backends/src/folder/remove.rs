@@ -88,7 +88,13 @@ fn unlock(dir: &Dir, name: &OsStr, meta: &Metadata) -> io::Result<()> {
     if mode & 0o700 == 0o700 {
         return Ok(());
     }
-    gone(dir.set_symlink_permissions(name, Permissions::from_mode(mode & 0o7777 | 0o700)))
+    let writable = || Permissions::from_mode(mode & 0o7777 | 0o700);
+    // Linux has a call for what is no link since 6.6 only. By the other one a link that somebody has just put there leads no
+    // further than to what is removed here.
+    gone(match dir.set_symlink_permissions(name, writable()) {
+        Err(e) if e.kind() == io::ErrorKind::Unsupported => dir.set_permissions(name, writable()),
+        done => done,
+    })
 }
 
 #[cfg(not(unix))]

@@ -43,11 +43,13 @@ async fn work_is_guarded() {
     git(&at, &["reset", "-q", "--hard"]);
     assert!(!dirty(&driver, &of).await);
     // Marked so that git does not look at it.
-    git(&at, &["update-index", "--assume-unchanged", "src/main.rs"]);
-    write(&driver, &of, "src/main.rs", b"hidden").await;
-    refused().await;
-    git(&at, &["update-index", "--no-assume-unchanged", "src/main.rs"]);
-    git(&at, &["reset", "-q", "--hard"]);
+    for mark in ["assume-unchanged", "skip-worktree"] {
+        git(&at, &["update-index", &format!("--{mark}"), "src/main.rs"]);
+        write(&driver, &of, "src/main.rs", b"hidden").await;
+        refused().await;
+        git(&at, &["update-index", &format!("--no-{mark}"), "src/main.rs"]);
+        git(&at, &["reset", "-q", "--hard"]);
+    }
     git(&fixture.repository, &["worktree", "lock", at.to_str().unwrap()]);
     refused().await;
     git(&fixture.repository, &["worktree", "unlock", at.to_str().unwrap()]);
