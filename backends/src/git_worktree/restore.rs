@@ -207,10 +207,8 @@ fn clear_way(folder: &Folder, paths: &[FilePath]) -> Result<BTreeSet<FilePath>> 
             above.push(path);
         }
         for path in above.into_iter().rev() {
-            if folders.insert(path.clone()) {
-                if is_folder(folder, &path)? == Some(false) {
-                    way.insert(path);
-                }
+            if folders.insert(path.clone()) && is_folder(folder, &path)? == Some(false) {
+                way.insert(path);
             }
         }
         if is_folder(folder, path)? == Some(true) {

@@ -144,7 +144,7 @@ async fn a_branch_that_another_worktree_is_on_stays() {
         &["worktree", "move", fixture.path(&of).to_str().unwrap(), elsewhere.to_str().unwrap()],
     );
     assert_eq!(driver.inspect(&of).await.unwrap(), None);
-    assert_eq!(driver.list(STORE).await.unwrap(), [of.name.clone()]);
+    assert_eq!(driver.list(STORE).await.unwrap(), slice::from_ref(&of.name));
     assert_eq!(driver.dispose(&of.name, false).await.unwrap(), Disposal::Removed);
     assert_eq!(git(&elsewhere, &["status", "--porcelain"]), "");
     assert_eq!(driver.list(STORE).await.unwrap(), []);
@@ -190,7 +190,7 @@ async fn a_folder_removed_by_hand_is_seen() {
     let of = create(&driver, "by-hand").await;
     fs::remove_dir_all(fixture.path(&of)).unwrap();
     assert_eq!(driver.inspect(&of).await.unwrap(), None);
-    assert_eq!(driver.list(STORE).await.unwrap(), [of.name.clone()]);
+    assert_eq!(driver.list(STORE).await.unwrap(), slice::from_ref(&of.name));
     assert!(matches!(driver.list_files(&of, None).await, Err(Error::NotFound { .. })));
     assert!(matches!(driver.snapshot(&of).await, Err(Error::NotFound { .. })));
     assert_eq!(driver.dispose(&of.name, false).await.unwrap(), Disposal::Removed);
