@@ -176,7 +176,7 @@ async fn what_is_read_only_goes_too() {
     let deep = fixture.path(&of).join("build/deep");
     fs::create_dir_all(&deep).unwrap();
     fs::write(deep.join("x"), "x").unwrap();
-    for folder in [&deep, deep.parent().unwrap()] {
+    for folder in [&deep, deep.parent().unwrap(), &fixture.path(&of)] {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o500)).unwrap();
     }
     assert_eq!(driver.dispose(&of.name, false).await.unwrap(), Disposal::Removed);
