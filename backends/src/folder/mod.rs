@@ -40,7 +40,7 @@ use sessile_core::{
 pub(crate) use copy::copy_new;
 pub(crate) use name::{TEMPORARY, is_dot_git, is_temporary, os_name, path_of, temporary};
 pub(crate) use read::{executable, open_file};
-pub(crate) use remove::remove_all;
+pub(crate) use remove::{remove_all, unlock};
 pub(crate) use scan::{Scanned, Stat};
 
 /// A folder and the rules of its driver.

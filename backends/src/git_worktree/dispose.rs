@@ -18,7 +18,7 @@ use super::{
     lock::Lock,
     place::{self, Found, TRASH},
 };
-use crate::folder::remove_all;
+use crate::folder::{remove_all, unlock};
 
 impl GitWorktree {
     pub(super) async fn remove(&self, name: &WorkspaceName, force: bool) -> Result<Disposal> {
@@ -187,6 +187,11 @@ fn move_away(root: &Path, name: &str, found: Found) -> io::Result<()> {
     }
     // What was thrown away before goes first: it has the name.
     empty(root, name)?;
+    if found == Found::Folder {
+        // Moving a folder writes into it, too: the way up.
+        let dir = Dir::open_ambient_dir(root, ambient_authority())?;
+        unlock(&dir, name.as_ref(), &dir.symlink_metadata(name)?)?;
+    }
     loop {
         match fs::rename(root.join(name), trash.join(name)) {
             // Another disposal took the trash away, which was empty.

@@ -1,9 +1,6 @@
 //! Files that git ignores, and that a new worktree needs nevertheless: those that `.worktreeinclude` names.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, path::Path};
 
 use cap_std::fs::Dir;
 use sessile_core::{
@@ -70,7 +67,7 @@ impl GitWorktree {
 }
 
 /// Copies files and links from a folder to another, and sees that all arrived.
-fn copy(from: &Path, to: &PathBuf, paths: &[FilePath]) -> Result<usize> {
+fn copy(from: &Path, to: &Path, paths: &[FilePath]) -> Result<usize> {
     let source = Folder::open(from)
         .map_err(|e| Error::unavailable(format!("cannot open {}", from.display()), e))?;
     let target = open(to)?;

@@ -12,6 +12,7 @@ use super::{
     GitWorktree,
     git::{Git, zero_terminated},
     place::{self, Found, Place},
+    snapshot::{TemporaryIndex, os},
 };
 
 /// All that there is of a workspace, whole or not.
@@ -169,12 +170,11 @@ impl GitWorktree {
         // The index may say of files that changes of them do not count. Here they do.
         let hidden = self.inside(place).call(["ls-files", "-v", "-z"]).output().await?;
         let seen = self.inside(place);
-        let private = if zero_terminated(&hidden)
-            .any(|line| line.first().is_some_and(u8::is_ascii_lowercase))
-        {
-            Some(self.index_without_marks(place, &hidden).await?)
-        } else {
-            None
+        let marked =
+            |line: &&[u8]| line.first().is_some_and(|tag| tag.is_ascii_lowercase() || *tag == b'S');
+        let private = match zero_terminated(&hidden).any(|line| marked(&line)) {
+            true => Some(self.index_without_marks(place, &hidden).await?),
+            false => None,
         };
         let seen = match &private {
             Some(index) => seen.with("GIT_INDEX_FILE", index.path()),
@@ -206,26 +206,35 @@ impl GitWorktree {
         Ok(status)
     }
 
-    /// A copy of the index in which nothing is marked as unchanged whatever it is.
-    async fn index_without_marks(
-        &self,
-        place: &Place,
-        list: &[u8],
-    ) -> Result<super::snapshot::TemporaryIndex> {
-        let index =
-            super::snapshot::TemporaryIndex::copy(place, &place.admin.join("index")).await?;
-        let marked =
-            zero_terminated(list).filter(|line| line.first().is_some_and(u8::is_ascii_lowercase));
-        let mut paths = Vec::new();
-        for line in marked {
-            paths.extend_from_slice(line.get(2..).unwrap_or_default());
-            paths.push(0);
-        }
+    /// A copy of the index in which no file that is there is marked as unchanged, or as left out, whatever it is.
+    async fn index_without_marks(&self, place: &Place, list: &[u8]) -> Result<TemporaryIndex> {
+        let index = TemporaryIndex::copy(place, &place.admin.join("index")).await?;
         let git = self.inside(place).with("GIT_INDEX_FILE", index.path());
-        git.call(["update-index", "-z", "--no-assume-unchanged", "--stdin"])
-            .input(paths)
-            .output()
-            .await?;
+        let (mut unchanged, mut left_out) = (Vec::new(), Vec::new());
+        for line in zero_terminated(list) {
+            let (Some(tag), Some(path)) = (line.first(), line.get(2..)) else { continue };
+            let mark = |list: &mut Vec<u8>| {
+                list.extend_from_slice(path);
+                list.push(0);
+            };
+            if tag.is_ascii_lowercase() {
+                mark(&mut unchanged);
+            }
+            // What a sparse checkout leaves out is not there.
+            if tag.eq_ignore_ascii_case(&b'S')
+                && fs::symlink_metadata(place.folder.join(os(path)?)).is_ok()
+            {
+                mark(&mut left_out);
+            }
+        }
+        for (option, paths) in
+            [("--no-assume-unchanged", unchanged), ("--no-skip-worktree", left_out)]
+        {
+            if !paths.is_empty() {
+                let call = git.call(["update-index", "-z", option, "--stdin"]);
+                call.input(paths).output().await?;
+            }
+        }
         Ok(index)
     }
 

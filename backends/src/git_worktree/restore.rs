@@ -207,14 +207,11 @@ fn clear_way(folder: &Folder, paths: &[FilePath]) -> Result<BTreeSet<FilePath>> 
             above.push(path);
         }
         for path in above.into_iter().rev() {
-            if folders.insert(path.clone()) {
-                match kind(folder, &path)? {
-                    None | Some(FileKind::Directory) => {}
-                    Some(_) => drop(way.insert(path)),
-                }
+            if folders.insert(path.clone()) && is_folder(folder, &path)? == Some(false) {
+                way.insert(path);
             }
         }
-        if kind(folder, path)? == Some(FileKind::Directory) {
+        if is_folder(folder, path)? == Some(true) {
             if holds_repository(folder, path)? {
                 let reason = "a nested git repository is there";
                 return Err(Error::PathConflict { path: path.clone(), reason });
@@ -225,16 +222,13 @@ fn clear_way(folder: &Folder, paths: &[FilePath]) -> Result<BTreeSet<FilePath>> 
     Ok(way)
 }
 
-/// What lies at a path; nothing where a file or a link is above it.
-fn kind(folder: &Folder, path: &FilePath) -> Result<Option<FileKind>> {
+/// Whether a folder lies at a path; `None` if nothing does, or a file or a link is above it.
+fn is_folder(folder: &Folder, path: &FilePath) -> Result<Option<bool>> {
     let dir = match folder.open_folder(path.parent().as_ref()) {
         Err(Error::NotFound { .. } | Error::PathConflict { .. }) => return Ok(None),
         dir => dir?,
     };
-    Ok(dir.symlink_metadata(os(path.name())?).ok().map(|meta| match meta.is_dir() {
-        true => FileKind::Directory,
-        false => FileKind::File { executable: false, bytes: 0, digest: None },
-    }))
+    Ok(dir.symlink_metadata(os(path.name())?).ok().map(|meta| meta.is_dir()))
 }
 
 fn holds_repository(folder: &Folder, path: &FilePath) -> Result<bool> {

@@ -15,7 +15,7 @@ async fn a_workspace_is_a_worktree_with_a_branch() {
     assert_eq!(git(&fixture.path(&of), &["status", "--porcelain"]), "");
     let branch = git(&fixture.path(&of), &["symbolic-ref", "HEAD"]);
     assert_eq!(branch, format!("refs/heads/sessile/{}", of.name));
-    assert_eq!(driver.list(STORE).await.unwrap(), [of.name.clone()]);
+    assert_eq!(driver.list(STORE).await.unwrap(), slice::from_ref(&of.name));
     assert_eq!(driver.list(STORE + 1).await.unwrap(), []);
     assert_eq!(driver.dispose(&of.name, false).await.unwrap(), Disposal::Removed);
     assert_eq!(driver.dispose(&of.name, false).await.unwrap(), Disposal::AlreadyGone);

@@ -43,11 +43,13 @@ async fn work_is_guarded() {
     git(&at, &["reset", "-q", "--hard"]);
     assert!(!dirty(&driver, &of).await);
     // Marked so that git does not look at it.
-    git(&at, &["update-index", "--assume-unchanged", "src/main.rs"]);
-    write(&driver, &of, "src/main.rs", b"hidden").await;
-    refused().await;
-    git(&at, &["update-index", "--no-assume-unchanged", "src/main.rs"]);
-    git(&at, &["reset", "-q", "--hard"]);
+    for mark in ["assume-unchanged", "skip-worktree"] {
+        git(&at, &["update-index", &format!("--{mark}"), "src/main.rs"]);
+        write(&driver, &of, "src/main.rs", b"hidden").await;
+        refused().await;
+        git(&at, &["update-index", &format!("--no-{mark}"), "src/main.rs"]);
+        git(&at, &["reset", "-q", "--hard"]);
+    }
     git(&fixture.repository, &["worktree", "lock", at.to_str().unwrap()]);
     refused().await;
     git(&fixture.repository, &["worktree", "unlock", at.to_str().unwrap()]);
@@ -142,7 +144,7 @@ async fn a_branch_that_another_worktree_is_on_stays() {
         &["worktree", "move", fixture.path(&of).to_str().unwrap(), elsewhere.to_str().unwrap()],
     );
     assert_eq!(driver.inspect(&of).await.unwrap(), None);
-    assert_eq!(driver.list(STORE).await.unwrap(), [of.name.clone()]);
+    assert_eq!(driver.list(STORE).await.unwrap(), slice::from_ref(&of.name));
     assert_eq!(driver.dispose(&of.name, false).await.unwrap(), Disposal::Removed);
     assert_eq!(git(&elsewhere, &["status", "--porcelain"]), "");
     assert_eq!(driver.list(STORE).await.unwrap(), []);
@@ -174,7 +176,7 @@ async fn what_is_read_only_goes_too() {
     let deep = fixture.path(&of).join("build/deep");
     fs::create_dir_all(&deep).unwrap();
     fs::write(deep.join("x"), "x").unwrap();
-    for folder in [&deep, deep.parent().unwrap()] {
+    for folder in [&deep, deep.parent().unwrap(), &fixture.path(&of)] {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o500)).unwrap();
     }
     assert_eq!(driver.dispose(&of.name, false).await.unwrap(), Disposal::Removed);
@@ -188,7 +190,7 @@ async fn a_folder_removed_by_hand_is_seen() {
     let of = create(&driver, "by-hand").await;
     fs::remove_dir_all(fixture.path(&of)).unwrap();
     assert_eq!(driver.inspect(&of).await.unwrap(), None);
-    assert_eq!(driver.list(STORE).await.unwrap(), [of.name.clone()]);
+    assert_eq!(driver.list(STORE).await.unwrap(), slice::from_ref(&of.name));
     assert!(matches!(driver.list_files(&of, None).await, Err(Error::NotFound { .. })));
     assert!(matches!(driver.snapshot(&of).await, Err(Error::NotFound { .. })));
     assert_eq!(driver.dispose(&of.name, false).await.unwrap(), Disposal::Removed);

@@ -116,7 +116,8 @@ async fn an_incomplete_copy_undoes_all() {
     let fixture = Fixture::new();
     put(&fixture.repository, ".env", "x");
     put(&fixture.repository, ".worktreeinclude", ".env\n");
-    fs::set_permissions(fixture.repository.join(".env"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(fixture.repository.join(".env"), fs::Permissions::from_mode(0o000))
+        .unwrap();
     let error = fixture.driver().await.create(&tenant(), &name("a", 1), None).await.unwrap_err();
     assert!(error.to_string().contains(".env"), "{error}");
     assert_empty(&fixture);

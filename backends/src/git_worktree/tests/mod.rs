@@ -14,6 +14,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command as Program,
+    slice,
 };
 
 use sessile_core::{

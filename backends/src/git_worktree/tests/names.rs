@@ -40,7 +40,7 @@ async fn a_prefix_of_ones_own_is_used() {
     let driver = fixture.driver().await.with_prefix("team/agents").unwrap();
     let of = create(&driver, "a").await;
     assert!(of.reference.starts_with("team/agents/a."), "{}", of.reference);
-    assert_eq!(driver.list(STORE).await.unwrap(), [of.name.clone()]);
+    assert_eq!(driver.list(STORE).await.unwrap(), slice::from_ref(&of.name));
     driver.dispose(&of.name, false).await.unwrap();
     assert_empty(&fixture);
 }
@@ -110,7 +110,7 @@ async fn a_link_in_place_of_the_folder_is_removed_itself() {
     assert_eq!(driver.inspect(&of).await.unwrap(), None);
     assert!(driver.list_files(&of, None).await.is_err());
     assert!(driver.snapshot(&of).await.is_err());
-    assert_eq!(driver.list(STORE).await.unwrap(), [of.name.clone()]);
+    assert_eq!(driver.list(STORE).await.unwrap(), slice::from_ref(&of.name));
     assert_eq!(driver.dispose(&of.name, false).await.unwrap(), Disposal::Removed);
     assert!(fixture.repository.join("src/main.rs").is_file());
     assert_empty(&fixture);

@@ -59,8 +59,8 @@ async fn links_to_the_repository_and_the_root() {
     let two = GitWorktree::open(&fixture.repository, top.join("real/../to-root/.")).await.unwrap();
     let of = create(&one, "linked").await;
     for driver in [&one, &two] {
-        assert_eq!(driver.inspect(&of).await.unwrap().unwrap().dirty, false);
-        assert_eq!(driver.list(STORE).await.unwrap(), [of.name.clone()]);
+        assert!(!driver.inspect(&of).await.unwrap().unwrap().dirty);
+        assert_eq!(driver.list(STORE).await.unwrap(), slice::from_ref(&of.name));
     }
     assert_eq!(two.dispose(&of.name, false).await.unwrap(), Disposal::Removed);
     cycle(&one, "again").await;

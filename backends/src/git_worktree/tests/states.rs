@@ -8,7 +8,7 @@ async fn is_listed_and_goes(
     of: &WorkspaceName,
     what: &str,
 ) {
-    assert_eq!(driver.list(STORE).await.unwrap(), [of.clone()], "{what}");
+    assert_eq!(driver.list(STORE).await.unwrap(), slice::from_ref(of), "{what}");
     assert_eq!(driver.dispose(of, false).await.unwrap(), Disposal::Removed, "{what}");
     assert_eq!(driver.list(STORE).await.unwrap(), [], "{what}");
     assert_empty(fixture);
@@ -110,7 +110,7 @@ async fn steps_of_a_disposal() {
     let branch = format!("refs/heads/sessile/{}", of.name);
     assert_eq!(git(repository, &["rev-parse", &branch]), tip);
     git(repository, &["update-ref", &format!("refs/sessile/base/{}", of.name), "HEAD"]);
-    assert_eq!(driver.list(STORE).await.unwrap(), [of.name.clone()]);
+    assert_eq!(driver.list(STORE).await.unwrap(), slice::from_ref(&of.name));
     assert_eq!(driver.dispose(&of.name, false).await.unwrap(), Disposal::Removed);
     assert_eq!(git(repository, &["rev-parse", &branch]), tip);
     assert_eq!(driver.list(STORE).await.unwrap(), []);
@@ -141,7 +141,7 @@ async fn what_is_not_a_workspaces_stays() {
         fs::write(fixture.root.join(other), "x").unwrap();
     }
     git(&fixture.repository, &["update-ref", "refs/sessile/base/other", "HEAD"]);
-    assert_eq!(driver.list(STORE).await.unwrap(), [of.name.clone()]);
+    assert_eq!(driver.list(STORE).await.unwrap(), slice::from_ref(&of.name));
     driver.dispose(&of.name, false).await.unwrap();
     for other in others {
         assert!(fixture.root.join(other).exists(), "{other}");

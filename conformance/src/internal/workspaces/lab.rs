@@ -165,7 +165,8 @@ impl Lab {
             claimed.extend(of_kind.map(|it| it.name));
         }
         claimed.sort();
-        let held: Vec<_> = self.held().await.iter().map(ToString::to_string).collect();
+        let mut held: Vec<_> = self.held().await.iter().map(ToString::to_string).collect();
+        held.sort();
         assert_eq!(held, claimed, "what is held, and what is claimed");
     }
 
