@@ -15,6 +15,8 @@
 mod change;
 #[cfg(feature = "directory")]
 mod copy;
+#[cfg(test)]
+pub(crate) mod model;
 mod name;
 mod read;
 mod remove;
@@ -38,7 +40,7 @@ use sessile_core::{
 pub(crate) use copy::copy_new;
 pub(crate) use name::{TEMPORARY, is_dot_git, is_temporary, os_name, path_of, temporary};
 pub(crate) use read::{executable, open_file};
-pub(crate) use remove::remove_all;
+pub(crate) use remove::{remove_all, unlock};
 pub(crate) use scan::{Scanned, Stat};
 
 /// A folder and the rules of its driver.
@@ -147,6 +149,10 @@ impl Folder {
                     let path = FilePath::new(&gone)?;
                     return Err(match above.symlink_metadata(&os) {
                         Ok(meta) if !meta.is_dir() => not_a_folder(&path, &meta),
+                        // It may be one by now, or gone.
+                        _ if e.kind() == io::ErrorKind::NotADirectory => {
+                            Error::PathConflict { path, reason: "it is a link or a file" }
+                        }
                         _ => failed("open", &path, e),
                     });
                 }

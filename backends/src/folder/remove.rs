@@ -80,18 +80,20 @@ fn gone(done: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Lets the owner list a folder and write into it.
+/// Lets the owner of a folder list it, write into it and move it. A link that takes its place meanwhile leads no further than
+/// the folder it lies in.
 #[cfg(unix)]
-fn unlock(dir: &Dir, name: &OsStr, meta: &Metadata) -> io::Result<()> {
+pub(crate) fn unlock(dir: &Dir, name: &OsStr, meta: &Metadata) -> io::Result<()> {
     use cap_std::fs::{Permissions, PermissionsExt};
     let mode = meta.permissions().mode();
     if mode & 0o700 == 0o700 {
         return Ok(());
     }
-    gone(dir.set_symlink_permissions(name, Permissions::from_mode(mode & 0o7777 | 0o700)))
+    gone(dir.set_permissions(name, Permissions::from_mode(mode & 0o7777 | 0o700)))
 }
 
+/// Lets the owner of a folder list it, write into it and move it: nothing forbids that here.
 #[cfg(not(unix))]
-fn unlock(_: &Dir, _: &OsStr, _: &Metadata) -> io::Result<()> {
+pub(crate) fn unlock(_: &Dir, _: &OsStr, _: &Metadata) -> io::Result<()> {
     Ok(())
 }
