@@ -73,6 +73,8 @@ pub mod disk;
 #[cfg(feature = "folder")]
 #[allow(dead_code, unused_imports, reason = "each driver takes what it needs")]
 mod folder;
+#[cfg(feature = "git_worktree")]
+pub mod git_worktree;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "object_store")]
@@ -83,6 +85,29 @@ pub mod redb;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod tokens;
+
+/// Workspaces: the files that agents work in. Every store has the kind `virtual`, which keeps them in its journal; more kinds
+/// come with a store's options.
+///
+/// ```no_run
+/// # #[cfg(all(feature = "sqlite", feature = "git_worktree"))]
+/// # async fn example() -> sessile::Result<()> {
+/// use std::sync::Arc;
+/// use sessile::{Store, git_worktree::GitWorktree, workspace::WorkspaceDrivers};
+///
+/// let worktrees = GitWorktree::open("/srv/website", "/srv/worktrees").await?;
+/// let drivers = WorkspaceDrivers::default().with(Arc::new(worktrees))?;
+/// let journal = sessile::open_journal("sqlite:agents.db").await?;
+/// let store = Store::new(journal, sessile::options().with_workspaces(drivers));
+/// # Ok(())
+/// # }
+/// ```
+pub mod workspace {
+    #[cfg(feature = "directory")]
+    pub use crate::folder::exchange::{Exchanged, checkout, commit};
+    #[doc(inline)]
+    pub use sessile_core::workspace::*;
+}
 
 #[cfg(feature = "memory")]
 pub use memory::Memory;

@@ -22,14 +22,14 @@ const BY_PROCESSES: Clause =
     Clause { id: "LIN1", run: |cx| Box::pin(histories::lin1_by_processes(cx)) };
 
 fn right() -> Backend {
-    Backend::new("right", |dir: Dir| async move {
+    Backend::journal("right", |dir: Dir| async move {
         Sqlite::open(dir.path().join("store.db"), Options::default()).await
     })
 }
 
 /// Each of its processes takes what it knows itself for the newest; inside of one all is well.
 fn keeps_heads() -> Backend {
-    Backend::new("keeps_heads", |dir: Dir| async move {
+    Backend::journal("keeps_heads", |dir: Dir| async move {
         let inner = Sqlite::open(dir.path().join("store.db"), Options::default()).await?;
         sessile::Result::Ok(AlteringJournal::over(Arc::new(inner), Alteration::CachesHeads))
     })

@@ -6,22 +6,30 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use sessile_core::journal::{Journal, JournalInfo};
+use sessile_core::{
+    journal::{Journal, JournalInfo},
+    workspace::WorkspaceDriver,
+};
 
-use crate::{BoxFuture, Dir, IntoJournal, Tamper, medium::SimDisk};
+use crate::{
+    BoxFuture, Clause, Dir, IntoDriver, IntoJournal, Tamper, internal::MapJournal, medium::SimDisk,
+};
 
 type Open = dyn Fn(Dir) -> BoxFuture<'static, sessile_core::Result<Arc<dyn Journal>>> + Send + Sync;
+type OpenDriver =
+    dyn Fn(Dir) -> BoxFuture<'static, sessile_core::Result<Arc<dyn WorkspaceDriver>>> + Send + Sync;
 type OpenOn =
     dyn Fn(SimDisk) -> BoxFuture<'static, sessile_core::Result<Arc<dyn Journal>>> + Send + Sync;
 type MakeTamper = dyn Fn(Dir) -> Box<dyn Tamper> + Send + Sync;
 
-/// A backend to judge: its name, how to open a store of it, and what else the suite may do to one.
+/// A journal or a workspace driver to judge: its name, how to open a store of it, and what else the suite may do to one.
 ///
 /// [`suite!`](crate::suite) makes these; a program that calls [`judge`](crate::judge) makes its own.
 #[derive(Clone)]
 pub struct Backend {
     name: &'static str,
     open: Arc<Open>,
+    workspace: Option<Arc<OpenDriver>>,
     tamper: Option<Arc<MakeTamper>>,
     crash: Option<Arc<OpenOn>>,
     info: Arc<OnceLock<JournalInfo>>,
@@ -29,9 +37,9 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// A backend. `name` begins the names of its tests; `open` opens a store in a directory, always the same store in the same
+    /// A journal. `name` begins the names of its tests; `open` opens a store in a directory, always the same store in the same
     /// directory.
-    pub fn new<F, Fut, M>(name: &'static str, open: F) -> Self
+    pub fn journal<F, Fut, M>(name: &'static str, open: F) -> Self
     where
         F: Fn(Dir) -> Fut + Send + Sync + 'static,
         Fut: Future + Send + 'static,
@@ -43,10 +51,54 @@ impl Backend {
                 let opening = open(dir);
                 Box::pin(async move { opening.await.into_journal() })
             }),
+            workspace: None,
             tamper: None,
             crash: None,
             info: Arc::default(),
             absent: None,
+        }
+    }
+
+    /// A workspace driver, judged by the clauses on workspaces. `open` opens it with a root in a directory: always the same
+    /// root, and the same repository or template if it has one, in the same directory. Records stand in a journal in memory,
+    /// unless [`with_journal`](Self::with_journal) brings another.
+    pub fn workspace<F, Fut, M>(name: &'static str, open: F) -> Self
+    where
+        F: Fn(Dir) -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: IntoDriver<M>,
+    {
+        let workspace: Arc<OpenDriver> = Arc::new(move |dir| {
+            let opening = open(dir);
+            Box::pin(async move { opening.await.into_driver() })
+        });
+        let in_memory = |_dir| async { MapJournal::default() };
+        Self { workspace: Some(workspace), ..Self::journal(name, in_memory) }
+    }
+
+    /// Keeps the records of a workspace driver in this journal: over one that several processes share the suite kills them.
+    #[must_use]
+    pub fn with_journal<F, Fut, M>(self, open: F) -> Self
+    where
+        F: Fn(Dir) -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: IntoJournal<M>,
+    {
+        Self { open: Self::journal(self.name, open).open, ..self }
+    }
+
+    /// Whether a clause is about it: all are about a journal, and those on workspaces about a workspace driver.
+    pub fn is_judged_by(&self, clause: &Clause) -> bool {
+        self.workspace.is_none() || clause.id.starts_with("WSP")
+    }
+
+    pub(crate) async fn driver(
+        &self,
+        dir: &Dir,
+    ) -> Option<sessile_core::Result<Arc<dyn WorkspaceDriver>>> {
+        match &self.workspace {
+            Some(open) => Some(open(dir.clone()).await),
+            None => None,
         }
     }
 

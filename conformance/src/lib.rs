@@ -54,6 +54,22 @@
 //!
 //! Without a hook the clauses that need it are *not run*.
 //!
+//! # Judge your workspace driver
+//!
+//! The clauses on workspaces judge a [`WorkspaceDriver`](sessile_core::workspace::WorkspaceDriver) in the same way:
+//!
+//! ```no_run
+//! # use sessile_core::{Result, workspace::WorkspaceDriver};
+//! # async fn open(_path: std::path::PathBuf) -> Result<std::sync::Arc<dyn WorkspaceDriver>> { unimplemented!() }
+//! sessile_conformance::suite! {
+//!     workspace: mine,
+//!     open: |dir| async move { open(dir.path().join("workspaces")).await },
+//! }
+//! ```
+//!
+//! Over a journal that processes share - `over: |dir| async move { .. }` opens one - it is also killed in the middle of
+//! creations and disposals.
+//!
 //! # Read the result
 //!
 //! `cargo test --test conformance` runs all clauses, `cargo test --test conformance -- mine::msg5` one. After the tests a summary
@@ -77,7 +93,7 @@
 //! # use sessile_conformance::internal::MapJournal as MyJournal;
 //! use sessile_conformance::{Backend, Clause, Outcome, judge, run_as_child};
 //!
-//! let mine = Backend::new("mine", |_dir| async { MyJournal::default() });
+//! let mine = Backend::journal("mine", |_dir| async { MyJournal::default() });
 //! if run_as_child(&[mine.clone()]) {
 //!     return; // this process was started by a clause
 //! }
@@ -119,8 +135,8 @@ pub use clause::{BoxFuture, Clause};
 pub use dir::Dir;
 pub use internal::process::run_as_child;
 pub use judge::{Judged, Outcome, judge};
-pub use open::IntoJournal;
 #[doc(hidden)]
 pub use open::marker;
+pub use open::{IntoDriver, IntoJournal};
 pub use suite::main;
 pub use tamper::{Damage, Tamper};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sessile_core::journal::Journal;
+use sessile_core::{journal::Journal, workspace::WorkspaceDriver};
 
 /// What `open` and `crash` may answer: a journal, an `Arc` of one, or a `Result` of either.
 ///
@@ -46,5 +46,37 @@ impl IntoJournal<marker::Dyn> for Arc<dyn Journal> {
 impl<T: IntoJournal<M>, M> IntoJournal<marker::Fallible<M>> for sessile_core::Result<T> {
     fn into_journal(self) -> sessile_core::Result<Arc<dyn Journal>> {
         self?.into_journal()
+    }
+}
+
+/// What `open` of a workspace driver may answer: a driver, an `Arc` of one, or a `Result` of either.
+///
+/// The parameter only tells these cases apart; nobody names it.
+pub trait IntoDriver<Marker> {
+    /// The driver, or why it could not be opened.
+    fn into_driver(self) -> sessile_core::Result<Arc<dyn WorkspaceDriver>>;
+}
+
+impl<D: WorkspaceDriver> IntoDriver<marker::Bare> for D {
+    fn into_driver(self) -> sessile_core::Result<Arc<dyn WorkspaceDriver>> {
+        Ok(Arc::new(self))
+    }
+}
+
+impl<D: WorkspaceDriver> IntoDriver<marker::Shared> for Arc<D> {
+    fn into_driver(self) -> sessile_core::Result<Arc<dyn WorkspaceDriver>> {
+        Ok(self)
+    }
+}
+
+impl IntoDriver<marker::Dyn> for Arc<dyn WorkspaceDriver> {
+    fn into_driver(self) -> sessile_core::Result<Arc<dyn WorkspaceDriver>> {
+        Ok(self)
+    }
+}
+
+impl<T: IntoDriver<M>, M> IntoDriver<marker::Fallible<M>> for sessile_core::Result<T> {
+    fn into_driver(self) -> sessile_core::Result<Arc<dyn WorkspaceDriver>> {
+        self?.into_driver()
     }
 }

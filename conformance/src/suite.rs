@@ -21,6 +21,14 @@ use crate::{Backend, Clause, Judged, Outcome, judge, run_as_child};
 /// - `absent`, if it may be missing: why it cannot be judged here (a server that is not there), or `None`. It is left out
 ///   then, and the summary says so; asking for it by name fails.
 ///
+/// A workspace driver is judged in the same way, by the clauses on workspaces:
+///
+/// - `workspace`: its name;
+/// - `open`: takes a [`Dir`](crate::Dir) and answers a driver, an `Arc` of one, or a `Result` of either, with a root below
+///   `dir.path()`;
+/// - `over`, if it has that: opens a journal for the records, as `open` of a journal does. Over one that several processes
+///   share, the suite kills processes in the middle of creations and disposals.
+///
 /// ```no_run
 /// # use sessile_conformance::{Damage, Dir, Tamper, internal::MapJournal as Mine};
 /// # use sessile_core::id::{Space, Version};
@@ -47,13 +55,15 @@ use crate::{Backend, Clause, Judged, Outcome, judge, run_as_child};
 #[macro_export]
 macro_rules! suite {
     ($(
-        journal: $name:ident, open: $open:expr
-        $(, tamper: $tamper:expr)? $(, crash: $crash:expr)? $(, absent: $absent:expr)? $(,)?
+        $what:ident: $name:ident, open: $open:expr
+        $(, over: $over:expr)? $(, tamper: $tamper:expr)? $(, crash: $crash:expr)?
+        $(, absent: $absent:expr)? $(,)?
     );+ $(;)?) => {
         fn main() -> ::std::process::ExitCode {
             $crate::main(::std::vec![
                 $(
-                    $crate::Backend::new(::core::stringify!($name), $open)
+                    $crate::Backend::$what(::core::stringify!($name), $open)
+                        $(.with_journal($over))?
                         $(.with_tamper($tamper))?
                         $(.with_crash($crash))?
                         $(.with_absent($absent))?
@@ -81,7 +91,7 @@ pub fn main(backends: Vec<Backend>) -> ExitCode {
     let judged: Arc<Mutex<Vec<(String, Judged)>>> = Arc::default();
     let mut trials = Vec::new();
     for backend in &backends {
-        for clause in Clause::all() {
+        for clause in Clause::all().filter(|clause| backend.is_judged_by(clause)) {
             let name = format!("{}::{}", backend.name(), clause.id.to_lowercase());
             let (backend, judged, at) = (backend.clone(), Arc::clone(&judged), name.clone());
             trials.push(Trial::test(name, move || {

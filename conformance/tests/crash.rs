@@ -64,7 +64,7 @@ fn backend(mistake: Mistake) -> Backend {
         dir.keep(Arc::clone(&disk));
         log_journal::open((*disk).clone(), mistake)
     };
-    Backend::new("log", open).with_crash(move |disk| log_journal::open(disk, mistake))
+    Backend::journal("log", open).with_crash(move |disk| log_journal::open(disk, mistake))
 }
 
 fn clause(id: &str) -> &'static Clause {

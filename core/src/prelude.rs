@@ -2,15 +2,16 @@
 
 pub use crate::{
     command::{
-        Append, At, Expect, Key, NewProject, NewRun, NewSession, NewSubSession, NewThread, Page,
-        Paging, StateChange,
+        Append, At, Expect, Key, NewProject, NewRun, NewSession, NewSubSession, NewThread,
+        NewWorkspace, Page, Paging, StateChange,
     },
     error::{Error, ErrorKind, Result},
     handle::Handle,
-    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
+    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId, WorkspaceId},
     model::{
         Actor, Context, Entry, Message, NewEntry, Part, Priority, Role, RunOutcome, Usage,
         annotate, assistant, compress, edit, system, tool, user,
     },
     store::Store,
+    workspace::{FileChange, FilePath, Label},
 };

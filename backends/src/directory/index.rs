@@ -107,7 +107,7 @@ impl Index {
                 (FileKind::Directory, Held::Directory) => true,
                 (FileKind::Link { target }, Held::Link { target: was }) => target == was,
                 (
-                    FileKind::File { executable, bytes },
+                    FileKind::File { executable, bytes, digest: None },
                     Held::File { executable: was, digest, stat },
                 ) => {
                     if self.digest_of(found).is_none() {

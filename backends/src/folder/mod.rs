@@ -15,6 +15,8 @@
 mod change;
 #[cfg(feature = "directory")]
 mod copy;
+#[cfg(feature = "directory")]
+pub(crate) mod exchange;
 #[cfg(test)]
 pub(crate) mod model;
 mod name;

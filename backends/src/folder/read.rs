@@ -89,7 +89,7 @@ pub(super) fn kind_of(dir: &Dir, path: &FilePath, meta: &Metadata) -> Result<Opt
             Err(e) => return Err(failed("read the link", path, e)),
         }
     } else if meta.is_file() {
-        Some(FileKind::File { executable: executable(meta), bytes: meta.len() })
+        Some(FileKind::File { executable: executable(meta), bytes: meta.len(), digest: None })
     } else {
         None
     })

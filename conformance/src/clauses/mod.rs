@@ -10,6 +10,7 @@ pub mod sessions;
 pub mod tenants;
 pub mod threads;
 pub mod whole_store;
+pub mod workspaces;
 
 use crate::{Clause, internal::child_programs::ChildProgram};
 
@@ -22,6 +23,7 @@ const CLAUSES: &[&[&[Clause]]] = &[
     log::CLAUSES,
     looking_back::CLAUSES,
     runs::CLAUSES,
+    workspaces::CLAUSES,
     whole_store::CLAUSES,
 ];
 
@@ -33,6 +35,7 @@ const CHILD_PROGRAMS: &[&[&[ChildProgram]]] = &[
     log::CHILD_PROGRAMS,
     looking_back::CHILD_PROGRAMS,
     runs::CHILD_PROGRAMS,
+    workspaces::CHILD_PROGRAMS,
     whole_store::CHILD_PROGRAMS,
 ];
 

@@ -16,6 +16,7 @@ use sessile_core::{
     journal::{Durability, Journal, JournalInfo, Sharing},
     model::Actor,
     store::{AnyStore, Store, StoreOptions},
+    workspace::{WorkspaceDriver, WorkspaceDrivers},
 };
 use tempfile::TempDir;
 
@@ -195,13 +196,28 @@ impl ClauseContext {
         self.store_with(Arc::default(), |options| options).await
     }
 
-    /// A store over another handle, with this clock and these options.
+    /// A store over another handle, with this clock and these options; with the workspace driver, where that is judged.
     pub async fn store_with(
         &self,
         clock: Arc<TestClock>,
         options: impl FnOnce(StoreOptions) -> StoreOptions,
     ) -> Store {
-        self.store_over(self.journal().await, clock, options)
+        let drivers = self.drivers().await;
+        self.store_over(self.journal().await, clock, |it| options(it.with_workspaces(drivers)))
+    }
+
+    /// The workspace driver that is judged, if it is one; opened once more.
+    pub async fn driver(&self) -> Option<Arc<dyn WorkspaceDriver>> {
+        let driver = self.inner.backend.driver(&self.inner.dir).await;
+        driver.map(|driver| driver.expect("the workspace driver opens"))
+    }
+
+    /// What a store is opened with: the workspace driver that is judged.
+    pub async fn drivers(&self) -> WorkspaceDrivers {
+        match self.driver().await {
+            Some(driver) => WorkspaceDrivers::default().with(driver).expect("a kind of its own"),
+            None => WorkspaceDrivers::default(),
+        }
     }
 
     /// A store over this journal.

@@ -6,18 +6,19 @@ use sessile_core::{
     Caller, Result, Timestamp,
     command::{
         Append, EntryFilter, Expect, Feed, LinkSessions, NewRun, NewSession, NewSubSession,
-        NewThread, Paging, RunScope, SessionCommand, SessionFilter, SessionQuery, StateChange,
-        ThreadCommand, ThreadFilter, ThreadQuery, ThreadScope, TimelineScope, UpdateEdge,
-        UpdateProject, UpdateSession, UpdateThread, UsageScope,
+        NewThread, NewWorkspace, Paging, RunScope, SessionCommand, SessionFilter, SessionQuery,
+        StateChange, ThreadCommand, ThreadFilter, ThreadQuery, ThreadScope, TimelineScope,
+        UpdateEdge, UpdateProject, UpdateSession, UpdateThread, UsageScope,
     },
     error::Subject,
-    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
+    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId, WorkspaceId},
     journal::Direction,
     model::{
         ContextLimit, Message, Role, RunOutcome, RunStatus, SessionStatus, Tokens, Usage, annotate,
         compress, edit,
     },
     store::AnyStore,
+    workspace::{FileChange, FilePath, Node, TreeId},
 };
 
 use crate::internal::shorthand;
@@ -32,6 +33,7 @@ pub struct Ids {
     pub edge: SubSessionId,
     pub run: RunId,
     pub entry: EntryId,
+    pub workspace: WorkspaceId,
 }
 
 /// What the run of [`Ids`] is known by.
@@ -64,14 +66,27 @@ impl Ids {
             .append(session, shorthand::says("entry"))
             .await
             .expect("an entry");
-        Self { project, thread, session, edge, run, entry: said.first }
+        let virtual_files = NewWorkspace::of_kind("virtual");
+        let given = store.as_caller(caller).create_workspace(session, virtual_files).await;
+        let workspace = given.expect("a workspace").id().expect("every store has that kind");
+        let change = FileChange::write(file(), b"text");
+        store.as_caller(caller).change_files(workspace, [change]).await.expect("a file");
+        Self { project, thread, session, edge, run, entry: said.first, workspace }
     }
 
     /// What errors name them by.
     #[must_use]
-    pub fn subjects(&self) -> [Subject; 6] {
-        let Self { project, thread, session, edge, run, entry } = *self;
-        [project.into(), thread.into(), session.into(), edge.into(), run.into(), entry.into()]
+    pub fn subjects(&self) -> [Subject; 7] {
+        let Self { project, thread, session, edge, run, entry, workspace } = *self;
+        [
+            project.into(),
+            thread.into(),
+            session.into(),
+            edge.into(),
+            run.into(),
+            entry.into(),
+            workspace.into(),
+        ]
     }
 
     /// Ids of this tenant that name nothing: an unknown project and thread; and in the thread of `self` versions that
@@ -86,6 +101,7 @@ impl Ids {
             edge: SubSessionId::new(self.thread, FAR),
             run: RunId::new(self.thread, FAR),
             entry: EntryId::new(self.thread, FAR),
+            workspace: WorkspaceId::new(self.thread, FAR),
         }
     }
 
@@ -100,6 +116,7 @@ impl Ids {
             edge: SubSessionId::new(thread, 3),
             run: RunId::new(thread, 4),
             entry: EntryId::new(thread, 5),
+            workspace: WorkspaceId::new(thread, 6),
         }
     }
 
@@ -112,9 +129,20 @@ impl Ids {
             edge: SubSessionId::new(self.thread, entry),
             run: RunId::new(self.thread, entry),
             entry: EntryId::new(self.thread, run),
+            workspace: WorkspaceId::new(self.thread, entry),
             ..self.missing()
         }
     }
+}
+
+/// A file of the workspace.
+fn file() -> FilePath {
+    FilePath::new("file").expect("a path")
+}
+
+/// The tree without files, of workspaces in the journal.
+fn tree() -> TreeId {
+    TreeId::new(Node::default().digest().to_string()).expect("the id of a tree")
 }
 
 /// What a method does with an id of one's own tenant that names nothing (TEN7).
@@ -283,6 +311,14 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
     let (session, ttl) = (it.session, Duration::from_secs(1));
     let set = |of| C::SetState { of, changes: vec![StateChange::remove("key")] };
     let usage = Usage::new(Tokens::new(1, 1), 1);
+    // A session that has no workspace: the one at the other end of the edge.
+    let own_child = SessionId::new(own.thread, own.edge.version() - 1);
+    let make = |session, workspace| C::CreateWorkspace { session, workspace };
+    let create_in = |workspace| C::CreateSession {
+        thread: own.thread,
+        session: Box::new(NewSession::named("new").with_workspace(workspace)),
+    };
+    let change = FileChange::write(file(), b"other text");
     vec![
         command("create_session", create(it.thread, Option::None), NotFound),
         command("create_session parent", create(own.thread, Some(under(session))), NotFound),
@@ -368,6 +404,33 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
         command("release_lease", C::ReleaseLease { session }, NotFound),
         command("set_state of a session", set(session.into()), NotFound),
         command("set_state of a thread", set(it.thread.into()), NotFound),
+        command("create_workspace", make(session, NewWorkspace::of_kind("virtual")), NotFound),
+        command(
+            "create_workspace source",
+            make(own_child, NewWorkspace::branch_of(it.workspace)),
+            NotFound,
+        ),
+        command(
+            "create_session source",
+            create_in(NewWorkspace::branch_of(it.workspace)),
+            NotFound,
+        ),
+        command(
+            "change_files",
+            C::ChangeFiles { workspace: it.workspace, changes: vec![change] },
+            NotFound,
+        ),
+        command("snapshot_workspace", C::SnapshotWorkspace { workspace: it.workspace }, NotFound),
+        command(
+            "restore_workspace",
+            C::RestoreWorkspace { workspace: it.workspace, tree: tree() },
+            NotFound,
+        ),
+        command(
+            "dispose_of_workspace",
+            C::DisposeWorkspace { workspace: it.workspace, force: true },
+            Deleted,
+        ),
     ]
 }
 
@@ -432,6 +495,12 @@ fn queries(it: &Ids) -> Vec<IdCall> {
         query("context size", Q::ContextSize(it.session), NotFound),
         query("expand", Q::Expand(it.entry), NotFound),
         query("version_at", Q::VersionAt(it.thread, Timestamp::from_millis(0)), NotFound),
+        query("workspace", Q::Workspace(it.workspace), None),
+        query("workspaces", Q::Workspaces(it.thread, page), NotFound),
+        query("inspect_workspace", Q::InspectWorkspace(it.workspace), NotFound),
+        query("list_files", Q::Files(it.workspace, Option::None), NotFound),
+        query("read_file", Q::File(it.workspace, file(), Option::None), NotFound),
+        query("compare_files", Q::FilesChanged(it.workspace, tree(), Option::None), NotFound),
         query("verify", Q::Verify(it.thread, Option::None), NotFound),
         call("feed", Request::Feed(feed), NotFound),
     ]

@@ -23,6 +23,7 @@ pub mod raw_batches;
 pub mod shapes;
 pub mod shorthand;
 pub mod text_limits;
+pub mod workspaces;
 pub mod wrong_journals;
 
 pub(crate) use self::child_programs::child_programs;

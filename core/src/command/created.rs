@@ -1,6 +1,6 @@
 //! What creations answer.
 
-use super::Appended;
+use super::{Appended, GivenWorkspace};
 use crate::id::{SessionId, SubSessionId, ThreadId};
 
 /// A project or thread that a creation made, or found under its external id.
@@ -24,17 +24,19 @@ pub struct CreatedSession {
     pub edge: Option<SubSessionId>,
     /// The entries it began with, if it was made with some.
     pub appended: Option<Appended>,
+    /// The workspace that it has, if it was made with one.
+    pub workspace: GivenWorkspace,
 }
 
 impl CreatedSession {
-    /// What a store answers.
+    /// What a store answers of a session without a workspace.
     pub const fn new(
         id: SessionId,
         created: bool,
         edge: Option<SubSessionId>,
         appended: Option<Appended>,
     ) -> Self {
-        Self { id, created, edge, appended }
+        Self { id, created, edge, appended, workspace: GivenWorkspace::None }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     command::{Caller, NewSubSession},
     error::{Error, Result, Subject},
-    id::{EntryId, RunId, SessionId, Version},
+    id::{EntryId, RunId, SessionId, Version, WorkspaceId},
     model::{Actor, check_text},
 };
 
@@ -90,6 +90,10 @@ impl<'a> Check<'a> {
 
     pub(super) fn entry(&mut self, entry: Option<EntryId>) {
         entry.into_iter().for_each(|entry| self.id(entry.thread().tag(), entry));
+    }
+
+    pub(super) fn workspace(&mut self, workspace: WorkspaceId) {
+        self.id(workspace.thread().tag(), workspace);
     }
 
     /// What an edge names.

@@ -21,9 +21,10 @@ pub use new_project::NewProject;
 pub use page::{Cursor, MAX_PAGE, Page, Paging};
 pub use session::{
     Append, Appended, Drill, EntryFilter, Expect, Feed, FeedFilter, FeedPage, FeedRecord, Fork,
-    Lineage, LinkSessions, NewRun, NewSession, NewSubSession, RunScope, SessionAnswer,
-    SessionCommand, SessionFilter, SessionOutcome, SessionQuery, StateChange, StateScope,
-    UpdateEdge, UpdateSession, UsageScope, Verified,
+    GivenWorkspace, Lineage, LinkSessions, Need, NewRun, NewSession, NewSubSession, NewWorkspace,
+    RunScope, SessionAnswer, SessionCommand, SessionFilter, SessionOutcome, SessionQuery,
+    StateChange, StateScope, UpdateEdge, UpdateSession, UsageScope, Verified, WorkspaceChoice,
+    WorkspaceSource,
 };
 pub(crate) use session::{STATE_KEYS, check_initial};
 pub(crate) use thread::Target;

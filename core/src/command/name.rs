@@ -55,6 +55,11 @@ names! {
         RenewLease => "renew_lease",
         ReleaseLease => "release_lease",
         SetState => "set_state",
+        CreateWorkspace => "create_workspace",
+        ChangeFiles => "change_files",
+        SnapshotWorkspace => "snapshot_workspace",
+        RestoreWorkspace => "restore_workspace",
+        DisposeWorkspace => "dispose_of_workspace",
     }
     ThreadQuery {
         Project => "read_project",
@@ -87,5 +92,11 @@ names! {
         Lease => "read_lease",
         State => "read_state",
         Verify => "verify",
+        Workspace => "read_workspace",
+        Workspaces => "list_workspaces",
+        InspectWorkspace => "inspect_workspace",
+        Files => "list_files",
+        File => "read_file",
+        FilesChanged => "compare_files",
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     Begun, Caller, Created, NewProject, NewSession, Page, Paging, TimelineFilter, TimelineRow,
-    TimelineScope, check_initial,
+    TimelineScope, WorkspaceChoice, check_initial,
     describe::{Check, Description, check_count, optional},
 };
 use crate::{
@@ -262,6 +262,11 @@ impl ThreadCommand {
                 if session.fork.is_some() {
                     let reason = "the first session of a thread has nothing to continue";
                     return Err(Error::invalid("fork", reason));
+                }
+                if let WorkspaceChoice::Make(_) = session.workspace {
+                    let reason =
+                        "a session that is begun with its thread gets its workspace afterwards";
+                    return Err(Error::invalid("workspace", reason));
                 }
                 session.check(&mut check)?;
                 Description::keyed(Target::Project(*project))

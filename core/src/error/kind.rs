@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     id::{ProjectId, ThreadId},
-    model::{RunStatus, SessionStatus, SubSessionStatus},
+    model::{RunStatus, SessionStatus, SubSessionStatus, WorkspaceStatus},
 };
 
 /// What a program can do about an [`Error`](super::Error). Coarse on purpose: two errors of one kind want the same
@@ -102,6 +102,8 @@ pub enum State {
     Edge(SubSessionStatus),
     /// Of a run.
     Run(RunStatus),
+    /// Of a workspace.
+    Workspace(WorkspaceStatus),
 }
 
 impl fmt::Display for State {
@@ -110,6 +112,7 @@ impl fmt::Display for State {
             Self::Session(status) => status.fmt(f),
             Self::Edge(status) => status.fmt(f),
             Self::Run(status) => status.fmt(f),
+            Self::Workspace(status) => status.fmt(f),
         }
     }
 }

@@ -20,7 +20,10 @@ use crate::{
     error::Result,
     id::{EntryId, RunId, SessionId, ThreadId, Version},
     journal::Direction,
-    model::{Actor, Entry, EntryKind, LedgerRow, Project, Run, SessionRow, SubSession, ThreadRow},
+    model::{
+        Actor, Entry, EntryKind, LedgerRow, Project, Run, SessionRow, SubSession, ThreadRow,
+        Workspace,
+    },
     search::SearchText,
 };
 
@@ -307,5 +310,6 @@ listed! {
     Run, RunScope, |scope, page| SessionQuery::Runs(scope, page), ask, SessionAnswer::Runs;
     LedgerRow, SessionId, |session, page| SessionQuery::Ledger(session, page), ask, SessionAnswer::Ledger;
     TimelineRow, (TimelineScope, TimelineFilter), |of, page| ThreadQuery::Timeline(of.0, Box::new(of.1), page), ask_thread, ThreadAnswer::Timeline;
+    Workspace, ThreadId, |thread, page| SessionQuery::Workspaces(thread, page), ask, SessionAnswer::Workspaces;
     Entry, (SessionId, EntryFilter), |of, page| SessionQuery::Entries(of.0, of.1, page), ask, SessionAnswer::Entries;
 }

@@ -22,6 +22,7 @@ mod convert;
 mod list;
 mod sessions;
 mod threads;
+mod workspaces;
 
 use std::{fmt, sync::Arc, time::Duration};
 

@@ -31,7 +31,7 @@ pub use message::{Message, Role};
 pub use new_entry::{NewEntry, annotate, assistant, compress, edit, system, tool, user};
 pub use part::{Artifact, Binary, Part, Reasoning, Text, ToolCall};
 pub(crate) use pieces::{Piece, Pieces};
-pub use project::{Project, ProjectConfig, ProjectStatus};
+pub use project::{DefaultWorkspace, Project, ProjectConfig, ProjectStatus};
 pub use run::{Run, RunOutcome, RunStatus};
 pub use session::{ForkBase, Session, SessionRow, SessionSample, SessionStatus};
 pub(crate) use shown::Shown;

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
+    command::Need,
     error::{Error, Result},
     id::{ProjectId, TenantId, Version},
+    workspace::check_kind,
 };
 
 /// Whether a project takes new work.
@@ -34,7 +36,7 @@ impl fmt::Display for ProjectStatus {
     }
 }
 
-/// Caps of a project's threads: 0 to 1,000 each. A lowered cap ends nothing that lives.
+/// Caps of a project's threads, 0 to 1,000 each, and what its sessions get. A lowered cap ends nothing that lives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ProjectConfig {
@@ -42,11 +44,23 @@ pub struct ProjectConfig {
     pub max_delegation_depth: u32,
     /// How many live children a session may have.
     pub max_delegation_width: u32,
+    /// The kind of workspace that a new session gets, where its creation does not say. None.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<DefaultWorkspace>,
+}
+
+/// The kind of workspace that the sessions of a project get.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DefaultWorkspace {
+    /// The kind of its driver: `[a-z0-9][a-z0-9_-]*`, 1 to 64 bytes.
+    pub kind: String,
+    /// Whether a session must have it.
+    pub need: Need,
 }
 
 impl Default for ProjectConfig {
     fn default() -> Self {
-        Self { max_delegation_depth: 4, max_delegation_width: 8 }
+        Self { max_delegation_depth: 4, max_delegation_width: 8, workspace: None }
     }
 }
 
@@ -65,7 +79,17 @@ impl ProjectConfig {
         self
     }
 
+    /// With a workspace of this kind for each new session.
+    #[must_use]
+    pub fn with_workspace(mut self, kind: impl Into<String>, need: Need) -> Self {
+        self.workspace = Some(DefaultWorkspace { kind: kind.into(), need });
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
+        if let Some(workspace) = &self.workspace {
+            check_kind(&workspace.kind)?;
+        }
         for (field, cap) in [
             ("max_delegation_depth", self.max_delegation_depth),
             ("max_delegation_width", self.max_delegation_width),

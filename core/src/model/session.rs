@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::{Actor, KeyedState, Labels};
 use crate::{
     clock::Timestamp,
-    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, Version},
+    id::{
+        EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, Version,
+        WorkspaceId,
+    },
 };
 
 /// Where a session stands. The steps between them are in the contract (SES2, SES4).
@@ -88,6 +91,9 @@ pub struct Session {
     /// A fork's: the session whose log it continues, which may be deleted by now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<ForkBase>,
+    /// Its workspace, also while that is being made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceId>,
     /// Entries of its own log, of every kind; those that a fork shares are not counted.
     pub entries: u64,
     /// Version of its own last entry, 0 when it has none: what `expected_tail` compares.

@@ -55,7 +55,7 @@ pub struct Workspace {
     /// The tree that was recorded last: of its last snapshot, or what it began with.
     pub saved: Option<TreeId>,
     /// Who asked for it.
-    pub created_by: Option<Actor>,
+    pub created_by: Actor,
     /// When.
     pub created_at: Timestamp,
     /// The version of the last record about it.

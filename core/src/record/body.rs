@@ -8,6 +8,7 @@ use crate::{
     id::{UserId, Version},
     json::Json,
     model::{Actor, Content, Labels, Message, Part, ProjectConfig, RunOutcome},
+    workspace::{Label, TreeId},
 };
 
 /// Who called, where nothing else is to be said.
@@ -160,6 +161,26 @@ impl StateBody {
     }
 }
 
+/// Of `workspace_reserved`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WorkspaceBody {
+    /// Of its driver.
+    pub(crate) kind: String,
+    pub(crate) label: Label,
+    pub(crate) by: Actor,
+}
+
+/// Of `workspace_ready`, `workspace_changed` and `workspace_saved`: what the driver says. What is absent stays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FilesBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reference: Option<String>,
+    /// What was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tree: Option<TreeId>,
+    pub(crate) by: Actor,
+}
+
 /// A body as the fold takes it. Which variant belongs to a kind is fixed; an erased body is [`Body::Erased`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -188,6 +209,10 @@ pub(crate) enum Body {
     Erasure(ErasureBody),
     /// Of `state_set`.
     State(StateBody),
+    /// Of `workspace_reserved`.
+    Workspace(WorkspaceBody),
+    /// Of `workspace_ready`, `workspace_changed` and `workspace_saved`.
+    Files(FilesBody),
 }
 
 impl Body {
@@ -214,6 +239,10 @@ impl Body {
             Event::UsageBooked { .. } => Self::Usage(of(text)?),
             Event::EntriesErased { .. } => Self::Erasure(of(text)?),
             Event::StateSet { .. } => Self::State(of(text)?),
+            Event::WorkspaceReserved { .. } => Self::Workspace(of(text)?),
+            Event::WorkspaceReady { .. }
+            | Event::WorkspaceChanged { .. }
+            | Event::WorkspaceSaved { .. } => Self::Files(of(text)?),
             Event::ProjectArchived { .. }
             | Event::ProjectReopened { .. }
             | Event::ProjectDeleting { .. }
@@ -234,7 +263,9 @@ impl Body {
             | Event::LeaseGranted { .. }
             | Event::LeaseRenewed { .. }
             | Event::LeasesExpired { .. }
-            | Event::LeaseReleased { .. } => Self::Actor(of(text)?),
+            | Event::LeaseReleased { .. }
+            | Event::WorkspaceLeaked { .. }
+            | Event::WorkspaceDisposed { .. } => Self::Actor(of(text)?),
         })
     }
 
@@ -262,6 +293,8 @@ impl Body {
             Self::Usage(body) => serde_json::to_string(body),
             Self::Erasure(body) => serde_json::to_string(body),
             Self::State(body) => serde_json::to_string(body),
+            Self::Workspace(body) => serde_json::to_string(body),
+            Self::Files(body) => serde_json::to_string(body),
         }
     }
 

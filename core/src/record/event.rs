@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The lanes of a session's streams, and of the thread's own.
+/// The lanes of the streams of a session, of a workspace, and of the thread itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// Entries.
@@ -34,9 +34,27 @@ impl Lane {
 }
 
 impl Stream {
-    /// The version of the session it belongs to; 0 is the thread itself.
-    pub const fn session(self) -> Version {
+    /// The version of the session or workspace it belongs to; 0 is the thread itself.
+    pub const fn owner(self) -> Version {
         self.0 >> 2
+    }
+}
+
+impl Event {
+    /// The session that a record in this stream is about; 0 is the thread itself.
+    pub const fn session_in(&self, stream: Stream) -> Version {
+        match self {
+            Self::WorkspaceReady { session, .. }
+            | Self::WorkspaceChanged { session, .. }
+            | Self::WorkspaceSaved { session, .. }
+            | Self::WorkspaceReserved { session: Some(session), .. }
+            | Self::WorkspaceLeaked { session: Some(session), .. }
+            | Self::WorkspaceDisposed { session: Some(session), .. } => *session,
+            Self::WorkspaceReserved { .. }
+            | Self::WorkspaceLeaked { .. }
+            | Self::WorkspaceDisposed { .. } => 0,
+            _ => stream.owner(),
+        }
     }
 }
 
@@ -371,6 +389,48 @@ kinds! {
     /// Keys of one scope's state are set or removed. The field `project` is reserved for a scope of that name.
     StateSet = "state_set" {
         /// Whose state; the thread's own where it is absent.
+        @serde(default, skip_serializing_if = "Option::is_none"); session: Option<Version>,
+    }
+    /// A workspace is to be made: from here on it is claimed.
+    WorkspaceReserved = "workspace_reserved" {
+        /// For which session; absent where that is made with it.
+        @serde(default, skip_serializing_if = "Option::is_none"); session: Option<Version>,
+        /// How long its maker may take.
+        ttl_millis: u64,
+    }
+    /// A workspace is there, and a session owns it.
+    WorkspaceReady = "workspace_ready" {
+        /// Which workspace.
+        workspace: Version,
+        /// Which session.
+        session: Version,
+    }
+    /// A workspace whose files are kept in the journal has others.
+    WorkspaceChanged = "workspace_changed" {
+        /// Which workspace.
+        workspace: Version,
+        /// Whose it is.
+        session: Version,
+    }
+    /// What a workspace holds was kept, as a tree.
+    WorkspaceSaved = "workspace_saved" {
+        /// Which workspace.
+        workspace: Version,
+        /// Whose it is.
+        session: Version,
+    }
+    /// Nobody owns a workspace any more, and it is to be removed.
+    WorkspaceLeaked = "workspace_leaked" {
+        /// Which workspace.
+        workspace: Version,
+        /// Whose it is, or was.
+        @serde(default, skip_serializing_if = "Option::is_none"); session: Option<Version>,
+    }
+    /// A workspace is gone, and so is all that was there of it.
+    WorkspaceDisposed = "workspace_disposed" {
+        /// Which workspace.
+        workspace: Version,
+        /// Whose it is, or was.
         @serde(default, skip_serializing_if = "Option::is_none"); session: Option<Version>,
     }
 }

@@ -18,8 +18,8 @@ mod tests;
 
 pub(crate) use body::Body;
 pub(crate) use body::{
-    ActorBody, ChangedValue, EdgeBody, EntryReader, EntryText, ErasureBody, ProjectBody, RunBody,
-    RunEndBody, SessionBody, StateBody, ThreadBody, UsageBody, level_of,
+    ActorBody, ChangedValue, EdgeBody, EntryReader, EntryText, ErasureBody, FilesBody, ProjectBody,
+    RunBody, RunEndBody, SessionBody, StateBody, ThreadBody, UsageBody, WorkspaceBody, level_of,
 };
 pub use entry::{Effect, EntryHeader};
 pub use event::{Consequence, EdgeStep, Event, KIND_NAMES, Lane};

@@ -21,8 +21,8 @@ use crate::{
 /// release goes on reading what it understands: 2 has external ids of runs, keys that are texts, and expired leases; 3 has
 /// binaries, signatures and all else of parts that is more than a text, keyed state, external ids of projects, threads and
 /// sessions, and the names of models and providers; 4 has edits, annotations,
-/// compressions, forks, limits of contexts and trimmed feeds.
-pub const READER_LEVEL: u16 = 4;
+/// compressions, forks, limits of contexts and trimmed feeds; 5 has workspaces.
+pub const READER_LEVEL: u16 = 5;
 
 /// An idempotency key as records keep it: no text of the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +148,15 @@ pub(crate) struct Draft {
 /// The lowest level that reads this record right.
 fn reader_level(draft: &Draft) -> u16 {
     let header = match (&draft.event, &draft.key) {
+        (
+            Event::WorkspaceReserved { .. }
+            | Event::WorkspaceReady { .. }
+            | Event::WorkspaceChanged { .. }
+            | Event::WorkspaceSaved { .. }
+            | Event::WorkspaceLeaked { .. }
+            | Event::WorkspaceDisposed { .. },
+            _,
+        ) => 5,
         (
             Event::SessionCreated { base: Some(_) }
             | Event::ForkMerged { .. }

@@ -6,13 +6,14 @@ use crate::{
     clock::Timestamp,
     command::{Caller, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
     error::{Error, Result},
-    id::{EntryId, ProjectId, ThreadId, Version},
+    id::{EntryId, ProjectId, SessionId, ThreadId, Version, WorkspaceId},
     journal::Stream,
     model::{Actor, NewEntry, ProjectConfig, ProjectStatus},
     record::{ActorBody, Body, Draft, EntryHeader, Event, KeyMark, SealedBody},
     rules::idempotency::{Answer, IdempotencyLog, command_hash},
     rules::tenant::ExternalName,
     rules::thread::ContextFold,
+    workspace::{Begun, Label, TreeId},
 };
 
 /// What is asked of one journal.
@@ -22,6 +23,8 @@ pub(crate) enum Request {
     Thread(ThreadCommand),
     /// Inside a thread.
     Session(SessionCommand),
+    /// One of the commits of making, using or removing a workspace.
+    Workspace(WorkspaceStep),
     /// Binds an external id to another id, as the thing it stood for is gone or has another.
     Bind { name: ExternalName, gone: u128, to: u128 },
     /// The second half of creating a thread: version 1 of its journal, or its first session in one that exists. Without a
@@ -33,6 +36,36 @@ pub(crate) enum Request {
     UndoDelete,
     /// A deletion found none.
     FinishDelete,
+}
+
+/// A commit of a flow that makes, changes or removes a workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WorkspaceStep {
+    /// It is claimed, before anything of it is there; without a session, for one that is made with it.
+    Reserve { session: Option<SessionId>, kind: String, label: Label, ttl_millis: u64 },
+    /// It is there.
+    Ready { session: SessionId, made: MadeWorkspace },
+    /// Its driver, which keeps its files in the journal, says something else than it said before.
+    Changed { workspace: WorkspaceId, expected: String, reference: String },
+    /// What it holds was kept, while its driver still says what it said by then, if that matters.
+    Saved { workspace: WorkspaceId, expected: Option<String>, tree: TreeId },
+    /// It is taken from whoever had it; `abandoned` by its maker, or nobody owns it.
+    Leaked { workspace: WorkspaceId, abandoned: bool },
+    /// It is gone.
+    Disposed { workspace: WorkspaceId },
+}
+
+/// A workspace that a driver made, to be given to a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MadeWorkspace {
+    /// The version that claimed it; 0 where nothing of it is outside the journal.
+    pub(crate) reserved: Version,
+    pub(crate) kind: String,
+    pub(crate) label: Label,
+    pub(crate) begun: Begun,
+    /// The workspace in the journal that it begins as, and what that one's driver said by then: as long as that holds,
+    /// nothing that both share is collected.
+    pub(crate) based_on: Option<(WorkspaceId, String)>,
 }
 
 impl Request {
@@ -50,7 +83,7 @@ impl Request {
 }
 
 /// What a command did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     Thread(ThreadOutcome),
     Session(SessionOutcome),
@@ -134,6 +167,11 @@ impl Call {
         self.gathering.as_ref()?.looked.as_ref()
     }
 
+    /// The workspace that a new session is to have.
+    pub(crate) fn provision(&self) -> Option<&Provision> {
+        self.gathering.as_ref()?.workspace.as_ref()
+    }
+
     /// What a copy or a merge takes from other logs.
     pub(crate) fn gathered(&self) -> Option<&Gathered> {
         self.gathering.as_ref()?.gathered.as_ref()
@@ -149,6 +187,17 @@ pub(crate) struct Gathering {
     pub(crate) entries: Vec<NewEntry>,
     /// Versions of records that the decision looks at.
     pub(crate) facts: Vec<Version>,
+    /// Of a session that is to have a workspace.
+    pub(crate) workspace: Option<Provision>,
+}
+
+/// Whether the workspace of a new session is there yet.
+#[derive(Debug)]
+pub(crate) enum Provision {
+    /// Nothing was made yet: the decision says whether all else is well.
+    Wanted,
+    /// It is there.
+    Made(MadeWorkspace),
 }
 
 /// A context that was looked at before a decision, and what it refuses.

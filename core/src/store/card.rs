@@ -26,6 +26,9 @@ pub(crate) struct ThreadCard {
     pub(crate) status: ThreadStatus,
     pub(crate) created_at: Timestamp,
     pub(crate) sessions: u64,
+    /// Workspaces that are not gone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) workspaces: u64,
     #[serde(default, skip_serializing_if = "is_empty")]
     pub(crate) roll_up: RollUp,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -33,6 +36,11 @@ pub(crate) struct ThreadCard {
     /// Something did not fit: the thread itself must be read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) partial: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn is_empty(roll_up: &RollUp) -> bool {
@@ -69,6 +77,7 @@ pub(crate) fn of_thread(state: &ThreadState) -> Result<Card> {
         status: fields.status,
         created_at: fields.created_at,
         sessions: state.sessions.size() as u64,
+        workspaces: state.workspaces.size() as u64,
         roll_up: (*state.roll_up).clone(),
         users: fields.users.clone(),
         partial: false,

@@ -19,6 +19,7 @@ use crate::{
     id::Space,
     journal::Journal,
     rules::decision::{Call, Reply},
+    workspace::WorkspaceDrivers,
 };
 
 /// The journal, the options, and one sequencer for each journal in use.
@@ -27,12 +28,15 @@ pub(super) struct StoreInner {
     pub(super) environment: Arc<Environment>,
     registry: Registry,
     pub(super) contexts: Contexts,
+    pub(super) drivers: WorkspaceDrivers,
     closed: AtomicBool,
 }
 
 impl StoreInner {
     pub(super) fn new(journal: Arc<dyn Journal>, options: StoreOptions) -> Self {
+        let drivers = options.workspaces.clone().with_virtual(Arc::clone(&journal));
         Self {
+            drivers,
             environment: Arc::new(Environment::new(journal, options)),
             registry: Registry::default(),
             contexts: Contexts::default(),

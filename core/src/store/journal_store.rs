@@ -19,6 +19,7 @@ use crate::{
     id::TenantId,
     journal::{Journal, Scrub},
     model::ActorName,
+    workspace::{Reap, Reaped},
 };
 
 /// A store over a journal. Cheap to clone; clones share everything.
@@ -65,6 +66,20 @@ impl Store {
     pub async fn scrub(&self) -> Result<Scrub> {
         let scrubbed = async { self.inner.require_open()?.journal().scrub().await };
         scrubbed.await.map_err(|error| error.during("scrub"))
+    }
+
+    /// Removes what drivers of workspaces hold and nobody owns (WSP6, WSP7), of this caller's tenant: workspaces of deleted
+    /// sessions, what makers left that died or took too long, snapshots of deleted threads. Several may reap at once, in
+    /// several processes. It lists the tenant's threads.
+    ///
+    /// What holds work stays, unless [`Reap::force`]. What carries another store's id is not touched; a copy of a store has
+    /// the same id, so do not reap from a copy while the original is in use.
+    pub async fn reap(&self, caller: &Caller, reap: Reap) -> Result<Vec<Reaped>> {
+        let reaped = async {
+            caller.check_query()?;
+            self.inner.require_open()?.reap(caller, reap).await
+        };
+        reaped.await.map_err(|error| error.during("reap"))
     }
 
     /// Closes the store and its journal: every later call, on any clone, answers `Closed`. Closing again is fine.

@@ -7,6 +7,7 @@ use crate::{
     json::Json,
     kinds::Kinds,
     tokens::{Estimate, TokenCounter},
+    workspace::WorkspaceDrivers,
 };
 
 /// Clock, randomness and bounds of a store.
@@ -28,6 +29,11 @@ pub struct StoreOptions {
     pub context_memory: usize,
     /// What counts the tokens of messages. [`Estimate`].
     pub tokens: Arc<dyn TokenCounter>,
+    /// What makes workspaces, by kind; beside `virtual`, which every store has. None.
+    pub workspaces: WorkspaceDrivers,
+    /// How long a driver may take for a call that brings no deadline of its own; a workspace that is made for longer counts as
+    /// leaked, after the skew. 10 minutes.
+    pub workspace_time: Duration,
     /// What JSON parts of certain kinds must look like to be written. None.
     pub kinds: Kinds,
 }
@@ -43,6 +49,8 @@ impl StoreOptions {
             memory: 256 << 20,
             context_memory: 64 << 20,
             tokens: Arc::new(Estimate),
+            workspaces: WorkspaceDrivers::default(),
+            workspace_time: Duration::from_secs(600),
             kinds: Kinds::default(),
         }
     }
@@ -79,6 +87,20 @@ impl StoreOptions {
     #[must_use]
     pub fn with_token_counter(mut self, counter: impl TokenCounter + 'static) -> Self {
         self.tokens = Arc::new(counter);
+        self
+    }
+
+    /// With these drivers of workspaces.
+    #[must_use]
+    pub fn with_workspaces(mut self, drivers: WorkspaceDrivers) -> Self {
+        self.workspaces = drivers;
+        self
+    }
+
+    /// With another time that a driver may take.
+    #[must_use]
+    pub const fn with_workspace_time(mut self, time: Duration) -> Self {
+        self.workspace_time = time;
         self
     }
 

@@ -91,9 +91,10 @@ impl StoreInner {
                     Request::Thread(command)
                     | Request::Begin { command, .. }
                     | Request::Reserve { command, .. } => serde_json::to_string(command),
-                    Request::Bind { .. } | Request::UndoDelete | Request::FinishDelete => {
-                        Ok(String::new())
-                    }
+                    Request::Workspace(_)
+                    | Request::Bind { .. }
+                    | Request::UndoDelete
+                    | Request::FinishDelete => Ok(String::new()),
                 };
                 let command = command.map_err(|e| Error::invalid("command", e.to_string()))?;
                 let salt =

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::FilePath;
+use crate::hash::Hash;
 
 /// What lies at a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -15,6 +16,9 @@ pub enum FileKind {
         executable: bool,
         /// Its length.
         bytes: u64,
+        /// The digest of its content, where the driver has it at hand.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        digest: Option<Hash>,
     },
     /// A symbolic link. No driver follows it.
     Link {

@@ -12,8 +12,10 @@ mod file;
 mod name;
 mod node;
 mod path;
+mod reap;
 mod registry;
 mod tree;
+mod virtual_tree;
 
 pub use driver::{
     Begun, Disposal, Inspection, WorkspaceCapabilities, WorkspaceDriver, WorkspaceRef,
@@ -23,5 +25,7 @@ pub(crate) use name::check_kind;
 pub use name::{Label, WorkspaceName};
 pub use node::{Node, NodeEntry, NodeReader, ObjectRef, diff_trees};
 pub use path::FilePath;
+pub use reap::{Leak, Leaked, Reap, ReapOutcome, Reaped};
 pub use registry::WorkspaceDrivers;
 pub use tree::{Change, TreeChange, TreeId};
+pub use virtual_tree::VirtualDriver;

@@ -46,6 +46,21 @@ impl Label {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// A label made of a name: what does not fit is left out or a `-`. Without anything left it is `session`.
+    pub(crate) fn of_text(name: Option<&str>) -> Self {
+        let mut label = String::new();
+        for c in name.unwrap_or_default().chars().take(LABEL_BYTES) {
+            let c = c.to_ascii_lowercase();
+            if c.is_ascii_lowercase() || c.is_ascii_digit() {
+                label.push(c);
+            } else if !label.is_empty() && !label.ends_with('-') {
+                label.push('-');
+            }
+        }
+        let label = label.trim_end_matches('-');
+        Self(if label.is_empty() { "session" } else { label }.into())
+    }
 }
 
 impl fmt::Display for Label {
@@ -144,6 +159,12 @@ impl fmt::Debug for WorkspaceName {
     }
 }
 
+impl Serialize for WorkspaceName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Strict: a name reads back exactly, and nothing else does. A driver takes only what reads as its own.
 impl FromStr for WorkspaceName {
     type Err = Error;
@@ -194,6 +215,23 @@ mod tests {
             &"x".repeat(255),
         ] {
             assert!(Label::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn labels_are_made_of_names() {
+        for (name, label) in [
+            (Some("Fix the login!"), "fix-the-login"),
+            (Some("  ../../etc  "), "etc"),
+            (Some("Über alles"), "ber-alles"),
+            (Some("日本"), "session"),
+            (None, "session"),
+        ] {
+            assert_eq!(Label::of_text(name).as_str(), label);
+        }
+        for name in ["-", "x--", &"é".repeat(200), &"x".repeat(200)] {
+            let label = Label::of_text(Some(name));
+            assert!(Label::new(label.as_str()).is_ok(), "{label}");
         }
     }
 

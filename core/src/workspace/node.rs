@@ -99,11 +99,11 @@ impl Node {
 
     /// Its text, in JSON: `[{"n":"a.txt","file":{"b":5,"d":"…"}}]`.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        let row = |(name, entry): (&Box<[u8]>, &NodeEntry)| Row {
-            name: name.to_vec(),
-            entry: entry.clone(),
-        };
-        let rows: Vec<Row> = self.entries.iter().map(row).collect();
+        let rows: Vec<Row> = self
+            .entries
+            .iter()
+            .map(|(name, entry)| Row { name: name.to_vec(), entry: entry.clone() })
+            .collect();
         serde_json::to_vec(&rows).map_err(|e| Error::invalid("folder", e.to_string()))
     }
 

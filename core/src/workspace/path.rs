@@ -9,11 +9,12 @@ use crate::error::{Error, Result};
 /// Bytes of a path, and of one name in it.
 const PATH_BYTES: usize = 4095;
 const NAME_BYTES: usize = 255;
+const NAMES: usize = 256;
 
 /// The path of a file inside its workspace: names with `/` between them, without a first or last one.
 ///
 /// A name has 1 to 255 bytes and is neither `.` nor `..`; it holds no NUL and no `/`, and need not be UTF-8. A path has at
-/// most 4,095 bytes. Two paths with different bytes are two paths, whatever a medium thinks of case or accents.
+/// most 4,095 bytes and 256 names. Two paths with different bytes are two paths, whatever a medium thinks of case or accents.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FilePath(Box<[u8]>);
 
@@ -36,6 +37,9 @@ impl FilePath {
             if name.contains(&0) {
                 return invalid("has a NUL in it");
             }
+        }
+        if path.split(|b| *b == b'/').count() > NAMES {
+            return invalid("has more than 256 names");
         }
         Ok(Self(path.into()))
     }
@@ -154,8 +158,11 @@ mod tests {
             assert!(FilePath::new(bad).is_err(), "{bad:?}");
         }
         assert!(FilePath::new(vec![0xff, b'/', 0xfe]).is_ok());
-        assert!(FilePath::new("x/".repeat(2047) + "x").is_ok());
-        assert!(FilePath::new("x/".repeat(2047) + "xy").is_err());
+        assert!(FilePath::new("x/".repeat(255) + "x").is_ok());
+        assert!(FilePath::new("x/".repeat(256) + "x").is_err());
+        let long = |last: usize| ["x".repeat(255).as_str(); 15].join("/") + "/" + &"y".repeat(last);
+        assert!(FilePath::new(long(255)).is_ok());
+        assert!(FilePath::new(long(255) + "/").is_err());
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{WorkspaceDriver, check_kind};
-use crate::error::{Error, Result};
+use super::{VirtualDriver, WorkspaceDriver, check_kind};
+use crate::{
+    error::{Error, Result},
+    journal::Journal,
+};
 
 /// The drivers of a store, by their kind.
 #[derive(Clone, Debug, Default)]
@@ -13,12 +16,22 @@ impl WorkspaceDrivers {
     /// With one more. `Invalid` if its kind is no name of a kind, or has a driver already.
     pub fn with(mut self, driver: Arc<dyn WorkspaceDriver>) -> Result<Self> {
         check_kind(driver.kind())?;
+        if driver.kind() == VirtualDriver::KIND {
+            let reason = format!("{:?} is the kind that every store has", driver.kind());
+            return Err(Error::invalid("kind", reason));
+        }
         let kind = driver.kind().into();
         if self.0.insert(kind, Arc::clone(&driver)).is_some() {
             let reason = format!("{:?} has a driver already", driver.kind());
             return Err(Error::invalid("kind", reason));
         }
         Ok(self)
+    }
+
+    /// With the driver that every store has: it keeps its files in the journal.
+    pub(crate) fn with_virtual(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.0.insert(VirtualDriver::KIND.into(), Arc::new(VirtualDriver::new(journal)));
+        self
     }
 
     /// The driver of a kind.

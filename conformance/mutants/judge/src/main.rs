@@ -20,7 +20,7 @@ fn backends() -> Vec<Backend> {
     vec![
         MapJournal::backend(),
         #[cfg(feature = "sqlite")]
-        Backend::new("sqlite", |dir: sessile_conformance::Dir| async move {
+        Backend::journal("sqlite", |dir: sessile_conformance::Dir| async move {
             use sessile::sqlite::{Options, Sqlite};
             Sqlite::open(dir.path().join("store.db"), Options::default()).await
         }),

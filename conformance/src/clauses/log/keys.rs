@@ -105,7 +105,7 @@ pub async fn msg4(cx: ClauseContext) -> Verdict {
         let at = the_thread(store, &caller, thread).await;
         for ((n, command), answer) in (10_u64..).zip(&commands).zip(&answers) {
             let again = store.apply(&keyed(n), command.clone()).await;
-            assert_eq!(again.ok(), Some(*answer), "{command:?} again");
+            assert_eq!(again.ok(), Some(answer.clone()), "{command:?} again");
             let other = SessionCommand::Append { session, append: says("another command").into() };
             let error = refused(store.apply(&keyed(n), other).await, ErrorKind::Invalid);
             reused(error, &Key::rising("a worker", n));
@@ -253,7 +253,7 @@ async fn text_keys(cx: &ClauseContext, caller: &Caller, project: sessile_core::i
         let at = the_thread(store, caller, thread).await;
         for ((n, command), answer) in commands.iter().enumerate().zip(&answers) {
             let again = store.apply(&keyed(&uuid(n)), command.clone()).await;
-            assert_eq!(again.ok(), Some(*answer), "{command:?} again");
+            assert_eq!(again.ok(), Some(answer.clone()), "{command:?} again");
             let other =
                 store.as_caller(&keyed(&uuid(n))).append(session, says("another command")).await;
             reused(refused(other, ErrorKind::Invalid), &Key::text(uuid(n)));

@@ -80,6 +80,7 @@ pub async fn ses11(cx: ClauseContext) -> Verdict {
         let more = [
             "create_session",
             "create_session fork",
+            "create_session source",
             "erase_entries",
             "erase_entries entries",
             "set_state of a thread",

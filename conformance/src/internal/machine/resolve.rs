@@ -244,6 +244,7 @@ impl Names<'_> {
                     actor: owned.then(|| self.caller.actor.clone()),
                     parent,
                     state: initial(state),
+                    workspace: Default::default(),
                 };
                 (SessionCommand::CreateSession { thread, session: session.into() }, above)
             }

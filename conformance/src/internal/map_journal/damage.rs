@@ -19,7 +19,7 @@ impl MapJournal {
             dir.keep(Arc::clone(&journal));
             journal
         };
-        Backend::new("plain", open).with_tamper(DamagesMaps)
+        Backend::journal("plain", open).with_tamper(DamagesMaps)
     }
 }
 

@@ -90,7 +90,7 @@ impl Model {
         let before = thread.head;
         let outcome = thread.session_command(&facts, id, command)?;
         if thread.head > before && !idempotent_delete {
-            thread.keys.remember(caller.key.as_ref(), asked, Any::Session(outcome));
+            thread.keys.remember(caller.key.as_ref(), asked, Any::Session(outcome.clone()));
         }
         Ok(outcome)
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{
-    Append, Expect, LinkSessions, NewRun, NewSession, NewSubSession, StateChange, StateScope,
-    UpdateEdge, UpdateSession,
+    Append, Expect, LinkSessions, NewRun, NewSession, NewSubSession, NewWorkspace, StateChange,
+    StateScope, UpdateEdge, UpdateSession, WorkspaceChoice,
     state::{check_changes, check_initial},
 };
 use crate::{
@@ -16,13 +16,14 @@ use crate::{
     },
     error::{Error, Result},
     id::{
-        EntryId, RunId, SessionId, SubSessionId, ThreadId, Version, check_external_id,
+        EntryId, RunId, SessionId, SubSessionId, ThreadId, Version, WorkspaceId, check_external_id,
         check_outside,
     },
     model::{
         ContextLimit, EntryKind, NewEntry, RunOutcome, RunStatus, SessionStatus, Usage, check_text,
     },
     rules::thread::run_of_derived,
+    workspace::{FileChange, TreeId},
 };
 
 /// Writes inside one thread.
@@ -178,10 +179,50 @@ pub enum SessionCommand {
         /// 1 to 1,024 changes, each of another key.
         changes: Vec<StateChange>,
     },
+    /// Makes a workspace for a session that has none (WSP1, WSP2, WSP11). It takes as long as the driver takes, at most
+    /// [`StoreOptions::workspace_time`](crate::store::StoreOptions::workspace_time); without it nothing stays behind, and
+    /// what a crash leaves is found by the [reaper](crate::store::Store::reap).
+    CreateWorkspace {
+        /// For which session.
+        session: SessionId,
+        /// What.
+        workspace: NewWorkspace,
+    },
+    /// Changes files of a workspace, in this order (WSP9). Where the journal keeps them it is all or nothing; elsewhere, after
+    /// an error, those before the one that failed may have been made.
+    ChangeFiles {
+        /// Which workspace.
+        workspace: WorkspaceId,
+        /// 1 to 100,000 changes.
+        changes: Vec<FileChange>,
+    },
+    /// Keeps what a workspace holds, as long as its thread lives, and records the tree (WSP10). When nothing changed since the
+    /// last one, nothing is written.
+    SnapshotWorkspace {
+        /// Which.
+        workspace: WorkspaceId,
+    },
+    /// Makes a workspace what a tree of its thread is. What it held and was not kept is gone.
+    RestoreWorkspace {
+        /// Which.
+        workspace: WorkspaceId,
+        /// The tree.
+        tree: TreeId,
+    },
+    /// Removes a workspace, if nothing would be lost or it is forced (WSP3). Idempotent; the session stays, and may get
+    /// another.
+    DisposeWorkspace {
+        /// Which.
+        workspace: WorkspaceId,
+        /// With the work in it.
+        force: bool,
+    },
 }
 
 /// Entries of one append.
 const TURN_ENTRIES: usize = 1000;
+/// Changes of files in one command.
+const FILE_CHANGES: usize = 100_000;
 /// The longest lease.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -206,6 +247,9 @@ impl NewSession {
         self.turn.iter().try_for_each(|entry| entry.content.check())?;
         optional(self.parent.as_ref(), |edge| check.edge(edge))?;
         self.fork.into_iter().for_each(|fork| check.session(fork.session));
+        if let WorkspaceChoice::Make(workspace) = &self.workspace {
+            workspace.check(check, self.fork.is_some())?;
+        }
         check.actor("actor", &self.actor);
         self.turn.iter().for_each(|entry| check.actor("turn", &entry.actor));
         Ok(())
@@ -213,6 +257,18 @@ impl NewSession {
 }
 
 impl SessionCommand {
+    /// Whether the driver of a workspace has a part in it.
+    pub(crate) const fn is_about_files(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateWorkspace { .. }
+                | Self::ChangeFiles { .. }
+                | Self::SnapshotWorkspace { .. }
+                | Self::RestoreWorkspace { .. }
+                | Self::DisposeWorkspace { .. }
+        )
+    }
+
     /// Checks the command as far as that is possible without state, and tells what its decision needs. What is
     /// malformed comes before what belongs to another tenant.
     pub(crate) fn describe(&self, caller: &Caller) -> Result<Description<ThreadId>> {
@@ -333,6 +389,21 @@ impl SessionCommand {
                 }
                 Description::keyed(of.thread())
             }
+            Self::CreateWorkspace { session, workspace } => {
+                workspace.check(&mut check, true)?;
+                Description::unkeyed(session.thread())
+            }
+            Self::ChangeFiles { workspace, changes } => {
+                if changes.is_empty() || changes.len() > FILE_CHANGES {
+                    let reason =
+                        format!("{}, where 1 to {FILE_CHANGES} are allowed", changes.len());
+                    return Err(Error::invalid("changes", reason));
+                }
+                Description::unkeyed(workspace.thread())
+            }
+            Self::SnapshotWorkspace { workspace }
+            | Self::RestoreWorkspace { workspace, .. }
+            | Self::DisposeWorkspace { workspace, .. } => Description::unkeyed(workspace.thread()),
         };
         check.done(description.target.tag(), description.target)?;
         Ok(description)

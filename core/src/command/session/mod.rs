@@ -6,6 +6,7 @@ mod new;
 mod outcome;
 mod query;
 mod state;
+mod workspace;
 
 pub use command::SessionCommand;
 pub use feed::{Feed, FeedFilter, FeedPage, FeedRecord, Lineage};
@@ -19,3 +20,4 @@ pub use query::{
 };
 pub(crate) use state::{STATE_KEYS, check_initial};
 pub use state::{StateChange, StateScope};
+pub use workspace::{GivenWorkspace, Need, NewWorkspace, WorkspaceChoice, WorkspaceSource};

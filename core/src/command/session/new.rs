@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::StateChange;
+use super::{NewWorkspace, StateChange, WorkspaceChoice};
 use crate::{
     id::{RunId, SessionId, Version},
     json::Json,
@@ -86,6 +86,10 @@ pub struct NewSession {
     /// The entries it begins with, in the same commit; at most 1,000. They belong to no run and answer no entry.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub turn: Vec<NewEntry>,
+    /// The workspace that it gets, made before the session is: both are there, or neither. A session that is begun together
+    /// with its thread gets none.
+    #[serde(skip_serializing_if = "WorkspaceChoice::is_default")]
+    pub workspace: WorkspaceChoice,
 }
 
 impl NewSession {
@@ -126,6 +130,20 @@ impl NewSession {
     #[must_use]
     pub fn with_turn(mut self, entries: impl IntoIterator<Item = NewEntry>) -> Self {
         self.turn = entries.into_iter().collect();
+        self
+    }
+
+    /// With a workspace.
+    #[must_use]
+    pub fn with_workspace(mut self, workspace: NewWorkspace) -> Self {
+        self.workspace = WorkspaceChoice::Make(workspace);
+        self
+    }
+
+    /// Without a workspace, whatever its project says.
+    #[must_use]
+    pub fn without_workspace(mut self) -> Self {
+        self.workspace = WorkspaceChoice::None;
         self
     }
 

@@ -1,8 +1,9 @@
 //! What commands inside a thread did.
 
 use crate::{
-    command::CreatedSession,
+    command::{CreatedSession, GivenWorkspace},
     id::{EntryId, RunId, SubSessionId, Version},
+    workspace::{Disposal, TreeId},
 };
 
 /// The entries of one append.
@@ -28,7 +29,7 @@ impl Appended {
 }
 
 /// What a [`SessionCommand`](super::SessionCommand) did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionOutcome {
     /// The session exists; with its edge, if it was created under a parent.
@@ -47,4 +48,10 @@ pub enum SessionOutcome {
     Changed(Version),
     /// It is gone, or never was.
     Deleted,
+    /// The workspace that the session has now, if it was given one.
+    WorkspaceGiven(GivenWorkspace),
+    /// What the workspace holds is kept as this tree, and stands in the record at this version.
+    Saved(TreeId, Version),
+    /// What became of the disposal.
+    Disposed(Disposal),
 }

@@ -8,12 +8,13 @@ use super::StateScope;
 use crate::{
     clock::Timestamp,
     command::{At, Page, Paging},
-    id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
+    id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version, WorkspaceId},
     journal::{Direction, Position},
     model::{
         Actor, Context, ContextMessage, ContextSize, Entry, KeyedState, Lease, LedgerRow, RollUp,
-        Run, Session, SessionRow, SessionStatus, SubSession,
+        Run, Session, SessionRow, SessionStatus, SubSession, Workspace,
     },
+    workspace::{FileEntry, FilePath, Inspection, TreeChange, TreeId},
 };
 
 /// Which sessions of a thread to list.
@@ -117,6 +118,19 @@ pub enum SessionQuery {
     /// at a point from before it was created. At the head it is answered from memory; else the records of the scope are read backwards, but for entries, usage and runs, until one
     /// of 64 that change state.
     State(StateScope, Option<At>),
+    /// One workspace, if it is not gone.
+    Workspace(WorkspaceId),
+    /// The workspaces of a thread that are not gone, in creation order.
+    Workspaces(ThreadId, Paging),
+    /// What there is of a workspace; none where its driver does not have it, such as after somebody removed its folder
+    /// (WSP4).
+    InspectWorkspace(WorkspaceId),
+    /// What lies in a folder of a workspace, not deeper; at its top without one.
+    Files(WorkspaceId, Option<FilePath>),
+    /// The bytes of a file of a workspace, as it is or as it was in a tree.
+    File(WorkspaceId, FilePath, Option<TreeId>),
+    /// What changed in a workspace from a tree to another, or to what it holds now.
+    FilesChanged(WorkspaceId, TreeId, Option<TreeId>),
     /// Reads a whole thread and checks every record, body and link (MSG13). With an expected position, also that the
     /// journal still holds it: that is how a removed end is found.
     Verify(ThreadId, Option<Position>),
@@ -186,4 +200,16 @@ pub enum SessionAnswer {
     State(KeyedState),
     /// What a verification found.
     Verified(Verified),
+    /// The workspace, if it is not gone.
+    Workspace(Option<Box<Workspace>>),
+    /// A page of workspaces.
+    Workspaces(Page<Workspace>),
+    /// What there is of a workspace.
+    Inspection(Option<Inspection>),
+    /// What lies in a folder.
+    Files(Vec<FileEntry>),
+    /// The bytes of a file.
+    File(Vec<u8>),
+    /// What changed.
+    FilesChanged(Vec<TreeChange>),
 }

@@ -13,15 +13,17 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    error::{Closure, Error, Result},
     hash::hex128,
-    id::{ProjectId, RunId, UserId, Version},
+    id::{ProjectId, RunId, SessionId, ThreadId, UserId, Version, WorkspaceId},
     journal::Position,
     model::{
         Actor, CompletionMode, ContextLimit, FailureMode, Labels, RollUp, RunOutcome, RunStatus,
-        SessionStatus, SubSessionKind, SubSessionStatus, ThreadStatus, Totals,
+        SessionStatus, SubSessionKind, SubSessionStatus, ThreadStatus, Totals, WorkspaceStatus,
     },
     record::RunEndBody,
     rules::idempotency::IdempotencyLog,
+    workspace::{Label, TreeId},
 };
 
 /// Everything a decision about a thread looks at: a fold of its records.
@@ -57,6 +59,12 @@ pub(crate) struct ThreadState {
     pub(crate) keyed: Option<Arc<KeyedValues>>,
     /// What all keyed states weigh, the sessions' too.
     pub(crate) keyed_weight: usize,
+    /// All that are not gone yet.
+    #[serde(default)]
+    pub(crate) workspaces: RedBlackTreeMapSync<Version, Arc<WorkspaceState>>,
+    /// The workspace of each session that has one.
+    #[serde(default)]
+    pub(crate) workspace_of: RedBlackTreeMapSync<Version, Version>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -114,6 +122,18 @@ pub(crate) struct SessionState {
     pub(crate) version: Version,
 }
 
+impl SessionState {
+    /// The token of its lease, if it is the one given: else whoever gave it may not write (LEA2, LEA6).
+    pub(crate) fn fence(&self, id: SessionId, given: Option<Version>) -> Result<Option<Version>> {
+        let current = self.lease.as_ref().map(|lease| lease.token);
+        if current == given {
+            Ok(current)
+        } else {
+            Err(Error::Fenced { session: id, current, given })
+        }
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct MeasuredContext {
     pub(crate) limit: ContextLimit,
@@ -137,6 +157,40 @@ impl LeaseState {
     /// Whether another may take it, or end it: it expired by more than the clocks may differ (LEA3).
     pub(crate) fn has_expired(&self, now: Timestamp, max_skew: Duration) -> bool {
         now > self.expires_at().plus(max_skew)
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct WorkspaceState {
+    pub(crate) kind: Arc<str>,
+    pub(crate) label: Label,
+    /// Whose it is, or was; 0 where its session is made with it.
+    pub(crate) session: Version,
+    pub(crate) status: WorkspaceStatus,
+    /// Somebody may have worked in it.
+    pub(crate) was_ready: bool,
+    pub(crate) ttl_millis: u64,
+    /// By the clock of its maker.
+    pub(crate) reserved_at: Timestamp,
+    pub(crate) reference: Option<Arc<str>>,
+    pub(crate) saved: Option<TreeId>,
+    /// The version that recorded that tree.
+    pub(crate) saved_at: Version,
+    pub(crate) created_by: Actor,
+    pub(crate) created_at: Timestamp,
+    pub(crate) version: Version,
+}
+
+impl WorkspaceState {
+    /// Whether nobody owns it: that is recorded, or its maker has taken longer than it may, by more than the clocks may
+    /// differ.
+    pub(crate) fn is_leaked(&self, now: Timestamp, max_skew: Duration) -> bool {
+        let ttl = Duration::from_millis(self.ttl_millis);
+        match self.status {
+            WorkspaceStatus::Leaked => true,
+            WorkspaceStatus::Ready => false,
+            WorkspaceStatus::Intended => now > self.reserved_at.plus(ttl).plus(max_skew),
+        }
     }
 }
 
@@ -206,6 +260,50 @@ impl ThreadState {
 
     pub(crate) fn session(&self, version: Version) -> Option<&SessionState> {
         self.sessions.get(&version).map(|s| &**s)
+    }
+
+    /// A workspace that is there.
+    pub(crate) fn require_ready(&self, id: ThreadId, of: WorkspaceId) -> Result<&WorkspaceState> {
+        debug_assert_eq!(id, of.thread());
+        let it = self.workspaces.get(&of.version()).ok_or_else(|| Error::not_found(of))?;
+        match it.status {
+            WorkspaceStatus::Ready => Ok(it),
+            status => Err(Error::WorkspaceNotReady { workspace: of, status }),
+        }
+    }
+
+    /// A workspace that is there, in an open thread, whose session takes writes with this token.
+    pub(crate) fn require_changeable(
+        &self,
+        id: ThreadId,
+        of: WorkspaceId,
+        token: Option<Version>,
+    ) -> Result<&WorkspaceState> {
+        self.require_not_archived(id)?;
+        let it = self.require_ready(id, of)?;
+        self.require_lease(id, it.session, token)?;
+        Ok(it)
+    }
+
+    /// `Closed` if the thread is archived.
+    pub(crate) fn require_not_archived(&self, id: ThreadId) -> Result<()> {
+        match self.thread.as_deref().map(|thread| thread.status) {
+            Some(ThreadStatus::Archived) => Err(Error::closed(Closure::ThreadArchived(id))),
+            _ => Ok(()),
+        }
+    }
+
+    /// `Fenced` unless a session takes writes with this token.
+    pub(crate) fn require_lease(
+        &self,
+        id: ThreadId,
+        session: Version,
+        token: Option<Version>,
+    ) -> Result<()> {
+        match self.session(session) {
+            Some(state) => state.fence(SessionId::new(id, session), token).map(|_| ()),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn edge(&self, version: Version) -> Option<&EdgeState> {
@@ -288,6 +386,7 @@ impl ThreadState {
         same_thread
             && Arc::ptr_eq(&self.roll_up, &before.roll_up)
             && self.sessions.size() == before.sessions.size()
+            && self.workspaces.size() == before.workspaces.size()
     }
 
     /// Bytes it takes in memory, about.
@@ -303,5 +402,6 @@ impl ThreadState {
             + self.erased.weight()
             + self.forks.weight()
             + self.keyed_weight
+            + self.workspaces.size() * 768
     }
 }

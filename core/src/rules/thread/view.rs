@@ -8,8 +8,12 @@ use super::{
 };
 use crate::{
     command::{Drill, SessionFilter, StateScope},
-    id::{EntryId, RunId, SessionId, SubSessionId, TenantId, ThreadId, Version},
-    model::{ForkBase, KeyedState, Labels, Lease, Run, Session, SessionRow, SubSession, Thread},
+    id::{EntryId, RunId, SessionId, SubSessionId, TenantId, ThreadId, Version, WorkspaceId},
+    model::{
+        ForkBase, KeyedState, Labels, Lease, Run, Session, SessionRow, SubSession, Thread,
+        Workspace,
+    },
+    workspace::WorkspaceName,
 };
 
 /// Children a drill shows at most.
@@ -76,11 +80,38 @@ impl Reading<'_> {
                 session: SessionId::new(self.id, base.session),
                 version: base.upto,
             }),
+            workspace: self.workspace_of(version),
             entries: session.entries,
             tail: session.tail,
             created_at: session.created_at,
             updated_at: session.updated_at,
             version: session.version,
+        })
+    }
+
+    /// The workspace of a session.
+    pub(crate) fn workspace_of(&self, session: Version) -> Option<WorkspaceId> {
+        let workspace = self.state.workspace_of.get(&session);
+        workspace.map(|version| WorkspaceId::new(self.id, *version))
+    }
+
+    /// A workspace that is not gone; `store` says whose names these are.
+    pub(crate) fn workspace(&self, version: Version, store: u128) -> Option<Workspace> {
+        let it = self.state.workspaces.get(&version)?;
+        let id = WorkspaceId::new(self.id, version);
+        let is_owned = self.state.session(it.session).is_some();
+        Some(Workspace {
+            id,
+            kind: it.kind.as_ref().to_owned(),
+            label: it.label.clone(),
+            name: WorkspaceName::new(it.label.clone(), store, id).to_string(),
+            status: it.status,
+            session: is_owned.then(|| SessionId::new(self.id, it.session)),
+            reference: owned(&it.reference),
+            saved: it.saved.clone(),
+            created_by: it.created_by.clone(),
+            created_at: it.created_at,
+            version: it.version,
         })
     }
 

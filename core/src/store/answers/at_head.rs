@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    command::Caller,
+    command::{Caller, Read},
     error::{Error, Result},
     id::{SessionId, Space, TenantId, ThreadId, Version},
     journal::RecordBody,
@@ -54,6 +54,16 @@ impl StoreInner {
         caller.owns(thread.tag(), thread)?;
         let journal_state = self.state(&thread.space(&caller.tenant), caller).await?;
         Ok(ThreadAtHead { tenant: caller.tenant.clone(), id: thread, journal_state })
+    }
+
+    /// The thread of an id, at its head.
+    pub(in crate::store) async fn fresh_thread(
+        &self,
+        caller: &Caller,
+        thread: ThreadId,
+    ) -> Result<ThreadAtHead> {
+        let caller = Caller { read: Read::Fresh, ..caller.clone() };
+        self.at_head(&caller, thread).await
     }
 
     /// The text of a record's body, checked; `None` if it was erased. A missing body is right only if a record says that

@@ -75,7 +75,7 @@ impl StoreInner {
             }
             seen = record.version;
             let opened = open(space, &record)?;
-            let session = opened.header.stream.session();
+            let session = opened.header.event.session_in(opened.header.stream);
             if !passes(id, state, session, &record.kind, filter) {
                 continue;
             }

@@ -24,7 +24,7 @@ fn after(cursor: Option<Cursor>) -> Option<(Timestamp, u128)> {
     cursor.map(|c| (Timestamp::from_millis(c.b), c.a))
 }
 
-fn key(row: &ListRow) -> (Timestamp, u128) {
+pub(in crate::store) fn key(row: &ListRow) -> (Timestamp, u128) {
     (row.head.card.as_ref().map(|c| c.updated_at).unwrap_or_default(), row.space.bits())
 }
 
@@ -99,7 +99,11 @@ impl StoreInner {
     }
 
     /// The card of a listed thread; read from the thread itself where the card did not hold everything.
-    async fn thread_card(&self, caller: &Caller, row: &ListRow) -> Result<ThreadCard> {
+    pub(in crate::store) async fn thread_card(
+        &self,
+        caller: &Caller,
+        row: &ListRow,
+    ) -> Result<ThreadCard> {
         let mut card: ThreadCard = card::read(&row.space, row.head.card.as_ref())?;
         if card.partial {
             let journal = self.state(&row.space, caller).await?;

@@ -15,6 +15,7 @@ mod usage;
 mod verify;
 
 pub(super) use at_head::ThreadAtHead;
+pub(super) use lists::key as list_key;
 pub(super) use log::entry_header;
 pub(super) use stream_reader::StreamReader;
 
@@ -148,6 +149,34 @@ impl StoreInner {
             }
             SessionQuery::State(of, version) => {
                 self.keyed_state(caller, of, version).await.map(SessionAnswer::State)
+            }
+            SessionQuery::Workspace(id) => {
+                let at = self.at_head(caller, id.thread()).await?;
+                let store = self.journal().info().store;
+                let workspace = at.reading()?.workspace(id.version(), store);
+                Ok(SessionAnswer::Workspace(workspace.map(Box::new)))
+            }
+            SessionQuery::Workspaces(thread, page) => {
+                page.check()?;
+                let at = self.at_head(caller, thread).await?;
+                at.require_thread()?;
+                let store = self.journal().info().store;
+                Ok(SessionAnswer::Workspaces(sessions::workspaces(&at.reading()?, store, page)))
+            }
+            SessionQuery::InspectWorkspace(id) => {
+                self.inspect_workspace(caller, id).await.map(SessionAnswer::Inspection)
+            }
+            SessionQuery::Files(id, folder) => {
+                let files = self.list_files(caller, id, folder.as_ref()).await;
+                files.map(SessionAnswer::Files)
+            }
+            SessionQuery::File(id, path, tree) => {
+                let file = self.read_file(caller, id, &path, tree.as_ref()).await;
+                file.map(SessionAnswer::File)
+            }
+            SessionQuery::FilesChanged(id, from, to) => {
+                let changed = self.files_changed(caller, id, &from, to.as_ref()).await;
+                changed.map(SessionAnswer::FilesChanged)
             }
             SessionQuery::Verify(thread, expected) => {
                 self.verify(caller, thread, expected).await.map(SessionAnswer::Verified)

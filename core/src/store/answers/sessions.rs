@@ -6,7 +6,7 @@ use crate::{
     command::{Cursor, Page, Paging, SessionFilter},
     id::Version,
     journal::Direction,
-    model::{SessionRow, SubSession},
+    model::{SessionRow, SubSession, Workspace},
     rules::thread::Reading,
 };
 
@@ -53,6 +53,18 @@ pub(super) fn sessions(
         }
     }
     Page::last(items)
+}
+
+/// A page of a thread's workspaces, by the version that reserved them.
+pub(super) fn workspaces(reading: &Reading<'_>, store: u128, page: Paging) -> Page<Workspace> {
+    let after = page.after.map_or(Bound::Unbounded, |c| Bound::Excluded(c.b));
+    let versions = reading.state.workspaces.range((after, Bound::Unbounded)).map(|(v, _)| *v);
+    let workspaces = versions.filter_map(|version| reading.workspace(version, store));
+    let mut items: Vec<_> = workspaces.take(page.limit + 1).collect();
+    let more = items.len() > page.limit;
+    items.truncate(page.limit);
+    let next = items.last().filter(|_| more).map(|it| Cursor::new(0, it.id.version()));
+    Page { items, next }
 }
 
 /// A page of a session's children, by the version that created their edge.

@@ -8,12 +8,17 @@ use crate::{
     error::{Error, Result},
     id::{Space, ThreadId, Version},
     journal::{BlobName, RecordBody},
+    record::{Body, FilesBody, open},
     rules::decision::Request,
     store::{
         environment::{BLOB_UNUSED_FOR, unknown_outcome},
         inner::StoreInner,
     },
+    workspace::{TreeId, VirtualDriver},
 };
+
+/// Kinds of records that keep a tree.
+const KEEPS_TREES: [&str; 2] = ["workspace_ready", "workspace_saved"];
 
 /// Versions of one erasure, and records of one read.
 const PIECE: usize = 1024;
@@ -52,14 +57,22 @@ impl StoreInner {
         for piece in erased.chunks(PIECE) {
             self.journal().erase(&space, piece).await?;
         }
-        let in_use = self.named_blobs(&space, fresh.version()).await?;
+        let (mut in_use, mut trees) = self.named_blobs(&space, fresh.version()).await?;
+        let references = state.workspaces.iter().filter_map(|(_, it)| it.reference.as_deref());
+        trees.extend(references.filter_map(|reference| TreeId::new(reference).ok()));
+        let of_trees = VirtualDriver::blobs_of(&**self.journal(), &space, &trees);
+        in_use.extend(Box::pin(of_trees).await?);
         let collected = self.journal().collect_blobs(&space, &in_use, BLOB_UNUSED_FOR).await?;
         Ok(ThreadOutcome::Vacuumed(collected))
     }
 
-    /// The blobs that records up to the head name.
-    async fn named_blobs(&self, space: &Space, head: Version) -> Result<HashSet<BlobName>> {
-        let mut named = HashSet::new();
+    /// The blobs that records up to the head name, and the trees that they keep, which may lie in others.
+    async fn named_blobs(
+        &self,
+        space: &Space,
+        head: Version,
+    ) -> Result<(HashSet<BlobName>, Vec<TreeId>)> {
+        let (mut named, mut trees) = (HashSet::new(), Vec::new());
         let mut after = 0;
         while after < head {
             let records = self.environment.read(space, after, head, PIECE).await?;
@@ -67,11 +80,17 @@ impl StoreInner {
                 return Err(Error::corrupt(space, after + 1, "the record is missing"));
             };
             after = last.version;
+            for record in records.iter().filter(|record| KEEPS_TREES.contains(&&*record.kind)) {
+                let opened = open(space, record)?;
+                if let Body::Files(FilesBody { tree: Some(tree), .. }) = opened.fold_body(space)? {
+                    trees.push(tree);
+                }
+            }
             named.extend(records.into_iter().filter_map(|record| match record.body {
                 RecordBody::Blob(name) => Some(name),
                 _ => None,
             }));
         }
-        Ok(named)
+        Ok((named, trees))
     }
 }

@@ -273,7 +273,7 @@ fn named(effect: Effect) -> impl Iterator<Item = Version> {
 fn gathered_with(gathered: Gathered, entries: Vec<NewEntry>) -> Gathering {
     let targets = gathered.entries.iter().flat_map(|(_, header, _)| named(header.effect));
     let facts = targets.collect();
-    Gathering { looked: None, gathered: Some(gathered), entries, facts }
+    Gathering { gathered: Some(gathered), entries, facts, ..Gathering::default() }
 }
 
 fn push(

@@ -8,12 +8,14 @@ mod delete;
 mod erase;
 pub(super) mod external;
 mod gather;
+mod workspaces;
 
+use self::workspaces::FilesChange;
 use super::inner::StoreInner;
 use crate::{
     command::{
-        Caller, Description, Needs, SessionCommand, SessionOutcome, Target, ThreadCommand,
-        ThreadOutcome,
+        Caller, Description, Needs, NewSession, SessionCommand, SessionOutcome, Target,
+        ThreadCommand, ThreadOutcome, WorkspaceChoice,
     },
     error::{Error, Result},
     id::{ProjectId, Space},
@@ -33,6 +35,15 @@ fn thread_outcome(reply: Reply) -> Result<ThreadOutcome> {
     if let Reply::Thread(outcome) = reply { Ok(outcome) } else { Err(wrong_journal()) }
 }
 
+/// Whether a session gets a workspace, or it must be said why not.
+fn may_get_workspace(session: &NewSession, caps: Option<&Caps>) -> bool {
+    match session.workspace {
+        WorkspaceChoice::None => false,
+        WorkspaceChoice::Make(_) => true,
+        WorkspaceChoice::ProjectDefault => caps.is_some_and(|it| it.config.workspace.is_some()),
+    }
+}
+
 impl StoreInner {
     pub(super) async fn apply_session(
         &self,
@@ -41,11 +52,27 @@ impl StoreInner {
     ) -> Result<SessionOutcome> {
         let described = command.describe(caller)?;
         let space = described.target.space(&caller.tenant);
+        if command.is_about_files() {
+            return Box::pin(self.apply_to_files(caller, command)).await;
+        }
+        let deleted = match command {
+            SessionCommand::DeleteSession { session } => Some(session),
+            _ => None,
+        };
         let caps = if described.caps {
             let caps = self.within(self.patience(caller), self.caps(caller, &space)).await?;
             Some(caps.ok_or_else(|| Error::not_found(described.target))?)
         } else {
             None
+        };
+        let command = match command {
+            SessionCommand::CreateSession { thread, session }
+                if may_get_workspace(&session, caps.as_ref()) =>
+            {
+                let created = self.create_session(caller, thread, &session, described.needs);
+                return Box::pin(created).await;
+            }
+            command => command,
         };
         if gather::is_needed(&command) {
             // A future of its own: few commands need it, and all would be as large.
@@ -61,7 +88,38 @@ impl StoreInner {
             (Reply::LookAgain, Some((command, needs))) => {
                 Box::pin(self.apply_gathered(caller, &space, command, needs)).await
             }
-            (reply, _) => session_outcome(reply),
+            (reply, _) => {
+                if let Some(session) = deleted {
+                    Box::pin(self.follow_session(caller, session)).await;
+                }
+                session_outcome(reply)
+            }
+        }
+    }
+
+    /// What the driver of a workspace does, and the records of it.
+    async fn apply_to_files(
+        &self,
+        caller: &Caller,
+        command: SessionCommand,
+    ) -> Result<SessionOutcome> {
+        match command {
+            SessionCommand::CreateWorkspace { session, workspace } => {
+                self.create_workspace(caller, session, &workspace).await
+            }
+            SessionCommand::ChangeFiles { workspace, changes } => {
+                self.change_workspace(caller, workspace, FilesChange::Changes(changes)).await
+            }
+            SessionCommand::SnapshotWorkspace { workspace } => {
+                self.snapshot_workspace(caller, workspace).await
+            }
+            SessionCommand::RestoreWorkspace { workspace, tree } => {
+                self.change_workspace(caller, workspace, FilesChange::Restore(tree)).await
+            }
+            SessionCommand::DisposeWorkspace { workspace, force } => {
+                self.dispose_workspace(caller, workspace, force).await
+            }
+            _ => Err(wrong_journal()),
         }
     }
 
@@ -104,7 +162,18 @@ impl StoreInner {
             (Target::Project(project), _) => project.space(&caller.tenant),
             (Target::Thread(thread), _) => thread.space(&caller.tenant),
         };
-        thread_outcome(self.call(caller, &space, Request::Thread(command), needs).await?)
+        let workspaces = match &command {
+            ThreadCommand::DeleteThread { .. } | ThreadCommand::PurgeThread { .. } => {
+                Box::pin(self.workspaces_of(caller, &space)).await
+            }
+            _ => Vec::new(),
+        };
+        let outcome =
+            thread_outcome(self.call(caller, &space, Request::Thread(command), needs).await?)?;
+        if !workspaces.is_empty() {
+            Box::pin(self.follow_thread(caller, workspaces)).await;
+        }
+        Ok(outcome)
     }
 
     async fn call(

@@ -14,6 +14,7 @@ mod run;
 mod session;
 mod state;
 mod thread;
+mod workspace;
 
 pub(crate) use run::LONG_REASON;
 pub(crate) use state::require_room_for;
@@ -23,9 +24,8 @@ use crate::{
     command::{
         Appended, Begun, Created, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome,
     },
-    error::{Closure, Error, Result},
+    error::{Error, Result},
     id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
-    model::ThreadStatus,
     rules::decision::{Decision, DecisionInput, Reply, Request},
     rules::idempotency::Answer,
 };
@@ -40,10 +40,14 @@ pub(super) struct View<'a> {
 impl ThreadState {
     /// What a call comes to on this state. Pure: the same arguments give the same answer.
     pub(crate) fn decide(&self, id: ThreadId, input: &DecisionInput<'_>) -> Result<Decision> {
-        if let Some(answer) = input.known(&self.keys)? {
-            return Ok(Decision::Answer(replay(id, &input.call.request, answer)));
-        }
         let view = View { id, state: self };
+        if let Some(answer) = input.known(&self.keys)? {
+            let mut reply = replay(id, &input.call.request, answer);
+            if let Reply::Session(SessionOutcome::SessionCreated(made)) = &mut reply {
+                made.workspace = view.given_workspace(made.id.version());
+            }
+            return Ok(Decision::Answer(reply));
+        }
         match &input.call.request {
             Request::Begin { project, reserved, command } => {
                 let new = command.new_thread().ok_or_else(wrong_journal)?;
@@ -51,6 +55,7 @@ impl ThreadState {
             }
             Request::Thread(command) => view.decide_thread(input, command),
             Request::Session(command) => view.decide_session(input, command),
+            Request::Workspace(step) => view.decide_workspace(input, step),
             Request::Bind { .. }
             | Request::Reserve { .. }
             | Request::UndoDelete
@@ -120,10 +125,8 @@ impl<'a> View<'a> {
 
     /// Refuses what an archived thread refuses.
     fn open(&self) -> Result<()> {
-        match self.thread()?.status {
-            ThreadStatus::Open => Ok(()),
-            ThreadStatus::Archived => Err(Error::closed(Closure::ThreadArchived(self.id))),
-        }
+        self.thread()?;
+        self.state.require_not_archived(self.id)
     }
 
     /// A session of this thread that exists.
@@ -139,13 +142,7 @@ impl<'a> View<'a> {
         version: Version,
         session: &SessionState,
     ) -> Result<Option<Version>> {
-        let current = session.lease.as_ref().map(|l| l.token);
-        let given = input.caller().lease;
-        if current == given {
-            Ok(current)
-        } else {
-            Err(Error::Fenced { session: self.session_id(version), current, given })
-        }
+        session.fence(self.session_id(version), input.caller().lease)
     }
 
     const fn session_id(&self, version: Version) -> SessionId {
@@ -198,6 +195,12 @@ impl<'a> View<'a> {
             SessionCommand::RenewLease { session, ttl } => self.renew(input, *session, *ttl),
             SessionCommand::ReleaseLease { session } => self.release(input, *session),
             SessionCommand::SetState { of, changes } => self.set_state(input, *of, changes),
+            // The store makes steps of them.
+            SessionCommand::CreateWorkspace { .. }
+            | SessionCommand::ChangeFiles { .. }
+            | SessionCommand::SnapshotWorkspace { .. }
+            | SessionCommand::RestoreWorkspace { .. }
+            | SessionCommand::DisposeWorkspace { .. } => Err(wrong_journal()),
         }
     }
 }

@@ -7,12 +7,12 @@ use super::{
     thread::{closed_project, stale},
 };
 use crate::{
-    command::{CreatedSession, Fork, NewSession, SessionOutcome, UpdateSession},
+    command::{CreatedSession, Fork, GivenWorkspace, NewSession, SessionOutcome, UpdateSession},
     error::{Error, Result, State, Subject},
-    id::{SessionId, SubSessionId, ThreadId, Version},
+    id::{SessionId, SubSessionId, ThreadId, Version, WorkspaceId},
     model::{SessionStatus, SubSessionStatus},
     record::{Body, Consequence, EdgeStep, Event, Lane, SessionBody},
-    rules::decision::{Decision, DecisionInput, Drafts, Reply},
+    rules::decision::{Decision, DecisionInput, Drafts, Provision, Reply},
 };
 
 impl View<'_> {
@@ -44,7 +44,20 @@ impl View<'_> {
             None => None,
         };
         let mut drafts = Drafts::after(input, self.state.version(), lease);
-        let created = self.push_session(input, &mut drafts, new, (caps.version, base))?;
+        let mut created = self.push_session(input, &mut drafts, new, (caps.version, base))?;
+        match input.call.provision() {
+            // Nothing is in the way, so its workspace can be made.
+            Some(Provision::Wanted) => return Ok(Decision::Answer(Reply::LookAgain)),
+            Some(Provision::Made(made)) if !self.is_based_on_now(made) => {
+                return Ok(Decision::Answer(Reply::LookAgain));
+            }
+            Some(Provision::Made(made)) => {
+                let session = created.id.version();
+                let workspace = self.push_workspace(input, &mut drafts, session, made)?;
+                created.workspace = GivenWorkspace::Ready(WorkspaceId::new(self.id, workspace));
+            }
+            None => {}
+        }
         drafts.done(Reply::Session(SessionOutcome::SessionCreated(created)))
     }
 
@@ -62,7 +75,16 @@ impl View<'_> {
             return Err(Error::wrong_thread(id, edge.parent));
         }
         let edge = session.parent.map(|edge| SubSessionId::new(self.id, edge));
-        Ok(Some(CreatedSession { id, created: false, edge, appended: None }))
+        let workspace = self.given_workspace(version);
+        Ok(Some(CreatedSession { id, created: false, edge, appended: None, workspace }))
+    }
+
+    /// The workspace of a session that was created before.
+    pub(super) fn given_workspace(&self, session: Version) -> GivenWorkspace {
+        let workspace = self.state.workspace_of.get(&session);
+        workspace.map_or(GivenWorkspace::None, |version| {
+            GivenWorkspace::Ready(WorkspaceId::new(self.id, *version))
+        })
     }
 
     /// The session and the version that a fork continues.
@@ -255,7 +277,7 @@ pub(super) fn session_made(id: ThreadId, first: Version, new: &NewSession) -> Cr
     let edge = new.parent.as_ref().map(|_| SubSessionId::new(id, first + 1));
     let entries = first + 1 + u64::from(edge.is_some()) + u64::from(!new.state.is_empty());
     let appended = (!new.turn.is_empty()).then(|| appended(id, entries, new.turn.len()));
-    CreatedSession { id: SessionId::new(id, first), created: true, edge, appended }
+    CreatedSession::new(SessionId::new(id, first), true, edge, appended)
 }
 
 pub(super) const fn illegal(id: SessionId, from: SessionStatus, to: SessionStatus) -> Error {

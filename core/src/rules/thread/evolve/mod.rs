@@ -3,6 +3,7 @@
 mod edges;
 mod runs;
 mod sessions;
+mod workspaces;
 
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ impl ThreadState {
             self.keys.remember(key, event.version, event.count, 0, event.salt);
         }
         self.apply(event)?;
-        let session = event.stream.session();
+        let session = event.event.session_in(event.stream);
         if session != 0 {
             self.touch(session, event);
         }
@@ -247,6 +248,12 @@ impl ThreadState {
                 })
             }),
             Event::StateSet { session } => self.set_state(*session, event),
+            Event::WorkspaceReserved { .. }
+            | Event::WorkspaceReady { .. }
+            | Event::WorkspaceChanged { .. }
+            | Event::WorkspaceSaved { .. }
+            | Event::WorkspaceLeaked { .. }
+            | Event::WorkspaceDisposed { .. } => self.apply_workspace(event),
             Event::ProjectCreated {}
             | Event::ProjectUpdated {}
             | Event::ProjectArchived {}

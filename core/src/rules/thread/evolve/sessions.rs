@@ -105,6 +105,7 @@ impl ThreadState {
         }
         self.sessions.remove_mut(&version);
         self.forks.delete(version);
+        self.orphan_workspace(version);
         let weight = session.keyed.as_ref().map_or(0, |keyed| keyed.weight());
         self.keyed_weight = self.keyed_weight.saturating_sub(weight);
         Ok(())

@@ -1,0 +1,131 @@
+//! Removing a workspace: what is outside first, then the record.
+
+use crate::{
+    command::{Caller, SessionOutcome},
+    error::{Error, Result},
+    id::{SessionId, Space, WorkspaceId},
+    model::WorkspaceStatus,
+    rules::{decision::WorkspaceStep, thread::WorkspaceState},
+    store::{answers::ThreadAtHead, inner::StoreInner},
+    workspace::{Disposal, WorkspaceDriver, WorkspaceName},
+};
+
+impl StoreInner {
+    pub(in crate::store::commands) async fn dispose_workspace(
+        &self,
+        caller: &Caller,
+        id: WorkspaceId,
+        force: bool,
+    ) -> Result<SessionOutcome> {
+        let at = self.fresh_thread(caller, id.thread()).await?;
+        let state = at.state()?;
+        let Some(it) = state.workspaces.get(&id.version()) else {
+            return Ok(SessionOutcome::Disposed(Disposal::AlreadyGone));
+        };
+        let now = self.options().clock.now();
+        match it.status {
+            WorkspaceStatus::Ready => {
+                state.require_lease(at.id(), it.session, caller.lease)?;
+            }
+            status if !it.is_leaked(now, self.options().max_skew) => {
+                return Err(Error::WorkspaceNotReady { workspace: id, status });
+            }
+            _ => {}
+        }
+        self.remove_workspace(caller, id, it, force).await.map(SessionOutcome::Disposed)
+    }
+
+    /// Removes what there is of a workspace that its owner gives up or nobody owns, and then its record. In one that never
+    /// was ready nobody has worked.
+    pub(super) async fn remove_workspace(
+        &self,
+        caller: &Caller,
+        id: WorkspaceId,
+        it: &WorkspaceState,
+        force: bool,
+    ) -> Result<Disposal> {
+        let driver = self.driver_of(it)?;
+        let force = force || !it.was_ready;
+        let disposal = if driver.capabilities().in_journal {
+            let of = self.workspace_ref(caller, id, it);
+            let there = self.in_driver_time(caller, driver.inspect(&of)).await?;
+            match there {
+                Some(it) if it.dirty && !force => Disposal::Refused,
+                _ => Disposal::Removed,
+            }
+        } else {
+            let name = self.workspace_name(id, it);
+            self.in_driver_time(caller, driver.dispose(&name, force)).await?
+        };
+        if disposal != Disposal::Refused {
+            let space = id.thread().space(&caller.tenant);
+            let step = WorkspaceStep::Disposed { workspace: id };
+            self.step(caller, &space, step, self.environment.elapsed()).await?;
+        }
+        Ok(disposal)
+    }
+
+    /// Removes the workspace that a session was to get from a maker that is gone.
+    pub(super) async fn clear_way(
+        &self,
+        caller: &Caller,
+        at: &ThreadAtHead,
+        session: SessionId,
+    ) -> Result<()> {
+        let state = at.state()?;
+        let Some(id) = at.reading()?.workspace_of(session.version()) else { return Ok(()) };
+        let Some(it) = state.workspaces.get(&id.version()) else { return Ok(()) };
+        if !it.is_leaked(self.options().clock.now(), self.options().max_skew) {
+            return Err(Error::SessionHasWorkspace { session, workspace: id });
+        }
+        let space = id.thread().space(&caller.tenant);
+        let step = WorkspaceStep::Leaked { workspace: id, abandoned: false };
+        self.step_version(caller, &space, step).await?;
+        self.remove_workspace(caller, id, it, true).await?;
+        Ok(())
+    }
+
+    /// After a session was deleted: its workspace follows, if nothing would be lost. What stays is leaked, and the reaper
+    /// says why.
+    pub(in crate::store::commands) async fn follow_session(&self, caller: &Caller, id: SessionId) {
+        let space = id.thread().space(&caller.tenant);
+        let Ok(state) = self.state(&space, &caller.cached()).await else { return };
+        let Ok(state) = state.as_thread() else { return };
+        let orphan = state
+            .workspaces
+            .iter()
+            .find(|(_, it)| it.session == id.version() && it.status == WorkspaceStatus::Leaked);
+        if let Some((version, it)) = orphan {
+            let id = WorkspaceId::new(id.thread(), *version);
+            let _ = self.remove_workspace(caller, id, it, false).await;
+        }
+    }
+
+    /// The workspaces of a thread that may be deleted, with their drivers.
+    pub(in crate::store::commands) async fn workspaces_of(
+        &self,
+        caller: &Caller,
+        space: &Space,
+    ) -> Vec<(std::sync::Arc<dyn WorkspaceDriver>, WorkspaceName)> {
+        let Some(thread) = space.thread() else { return Vec::new() };
+        let Ok(state) = self.state(space, caller).await else { return Vec::new() };
+        let Ok(state) = state.as_thread() else { return Vec::new() };
+        let driver = |(version, it): (&u64, &std::sync::Arc<WorkspaceState>)| {
+            let id = WorkspaceId::new(thread, *version);
+            let driver = self.driver_of(it).ok()?;
+            (!driver.capabilities().in_journal).then(|| (driver, self.workspace_name(id, it)))
+        };
+        state.workspaces.iter().filter_map(driver).collect()
+    }
+
+    /// After a thread was deleted: its workspaces follow, if nothing would be lost.
+    pub(in crate::store::commands) async fn follow_thread(
+        &self,
+        caller: &Caller,
+        workspaces: Vec<(std::sync::Arc<dyn WorkspaceDriver>, WorkspaceName)>,
+    ) {
+        for (driver, name) in workspaces {
+            let _ = self.in_driver_time(caller, driver.dispose(&name, false)).await;
+        }
+    }
+}
