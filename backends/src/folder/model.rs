@@ -28,7 +28,7 @@ pub(crate) fn read(folder: &Folder) -> Map {
     let mut map = Map::new();
     for found in folder.scan().unwrap() {
         let item = match found.kind {
-            FileKind::File { executable, bytes } => {
+            FileKind::File { executable, bytes, .. } => {
                 let content = folder.read(&found.path).unwrap();
                 assert_eq!(content.len() as u64, bytes);
                 Item::File(content, executable)

@@ -51,6 +51,9 @@ async fn it_begins_as_the_template() {
     assert_eq!(fs::read_to_string(template).unwrap(), "x");
     assert_eq!(bench.driver.dispose(&ours, true).await.unwrap(), Disposal::Removed);
     assert_eq!(bench.leftovers(), 0);
+    // So that it can be removed after the test.
+    let locked = bench.outer.path().join("template/empty");
+    fs::set_permissions(locked, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[tokio::test]
