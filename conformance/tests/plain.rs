@@ -1,6 +1,8 @@
-//! The suite on its own journal of maps: what is right is not failed, and each rule of the core is judged with next to
-//! nothing to build.
+//! The suite on its own journal and workspace driver of maps: what is right is not failed, and each rule of the core is judged
+//! with next to nothing to build.
+
+use sessile_conformance::internal::{MapDriver, MapJournal};
 
 fn main() -> std::process::ExitCode {
-    sessile_conformance::main(vec![sessile_conformance::internal::MapJournal::backend()])
+    sessile_conformance::main(vec![MapJournal::backend(), MapDriver::backend()])
 }

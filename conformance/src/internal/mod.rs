@@ -15,6 +15,7 @@ pub mod hostile;
 pub mod id_arguments;
 pub mod looking_back;
 pub mod machine;
+mod map_driver;
 mod map_journal;
 pub mod model;
 mod parent_pipe;
@@ -31,6 +32,7 @@ pub use self::{
     clock::{SeededIds, TestClock},
     context::ClauseContext,
     counting::CountingJournal,
+    map_driver::MapDriver,
     map_journal::MapJournal,
 };
 pub use crate::clause::Verdict;

@@ -8,7 +8,7 @@ use std::{io::Write as _, process::ExitCode, time::Duration};
 use sessile_conformance::{
     Backend, Clause, Outcome,
     clauses::whole_store::histories,
-    internal::{MapJournal, process},
+    internal::{MapDriver, MapJournal, process},
     judge,
 };
 
@@ -19,6 +19,7 @@ const BY_PROCESSES: Clause =
 fn backends() -> Vec<Backend> {
     vec![
         MapJournal::backend(),
+        MapDriver::backend(),
         #[cfg(feature = "sqlite")]
         Backend::journal("sqlite", |dir: sessile_conformance::Dir| async move {
             use sessile::sqlite::{Options, Sqlite};
