@@ -63,7 +63,7 @@ mod objects;
 mod restore;
 mod root;
 mod save;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 
 use std::{

@@ -17,13 +17,13 @@ mod change;
 mod copy;
 #[cfg(feature = "directory")]
 pub(crate) mod exchange;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 pub(crate) mod model;
 mod name;
 mod read;
 mod remove;
 mod scan;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 
 use std::{fmt, io, path::Path};
