@@ -22,6 +22,7 @@ use crate::folder::{remove_all, unlock};
 
 impl GitWorktree {
     pub(super) async fn remove(&self, name: &WorkspaceName, force: bool) -> Result<Disposal> {
+        self.outlive_makers().await?;
         let state = self.state(name).await?;
         if !state.is_held() {
             return Ok(Disposal::AlreadyGone);
@@ -39,6 +40,11 @@ impl GitWorktree {
         }
         self.take_apart(name, &state, force).await?;
         Ok(Disposal::Removed)
+    }
+
+    /// Waits for a `git` whose caller is gone: it has the lock until it is through.
+    pub(super) async fn outlive_makers(&self) -> Result<()> {
+        self.lock().await.map(drop)
     }
 
     /// Removes all of it, whatever it holds.

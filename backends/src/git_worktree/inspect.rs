@@ -148,12 +148,8 @@ impl GitWorktree {
     async fn has_files(&self, name: &WorkspaceName) -> Result<bool> {
         let path = self.repository.root.join(name.to_string());
         let look = move || {
-            for entry in fs::read_dir(path)? {
-                if entry?.file_name() != ".git" {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
+            let entries = place::entries(&path)?;
+            io::Result::Ok(entries.iter().any(|entry| entry.file_name() != Some(".git".as_ref())))
         };
         blocking::run(look).await?.map_err(|e| failed(name, e))
     }
