@@ -193,10 +193,14 @@ fn move_away(root: &Path, name: &str, found: Found) -> io::Result<()> {
     }
     // What was thrown away before goes first: it has the name.
     empty(root, name)?;
-    if found == Found::Folder {
+    let dir = Dir::open_ambient_dir(root, ambient_authority())?;
+    match dir.symlink_metadata(name) {
         // Moving a folder writes into it, too: the way up.
-        let dir = Dir::open_ambient_dir(root, ambient_authority())?;
-        unlock(&dir, name.as_ref(), &dir.symlink_metadata(name)?)?;
+        Ok(meta) if meta.is_dir() => unlock(&dir, name.as_ref(), &meta)?,
+        Ok(_) => {}
+        // Somebody else was faster.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
     }
     loop {
         match fs::rename(root.join(name), trash.join(name)) {
