@@ -1,8 +1,9 @@
-//! The contract, on every journal of this crate.
+//! The contract, on every journal and workspace driver of this crate.
 #![allow(clippy::expect_used, reason = "tests")]
 
 mod objects;
 mod sim;
+mod workspaces;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -110,6 +111,11 @@ fn wrapped(dir: &Dir, journal: impl Journal) -> Arc<WrappedJournal> {
     journal
 }
 
+/// What the records of workspaces stand in: processes share it.
+async fn records(dir: Dir) -> sessile::Result<Sqlite> {
+    Sqlite::open(dir.path().join(FILE), Options::default()).await
+}
+
 sessile_conformance::suite! {
     journal: memory,
     open: |dir: Dir| async move { wrapped(&dir, Memory::new(rand::random())) },
@@ -156,4 +162,12 @@ sessile_conformance::suite! {
     open: |dir| async move { Sqlite::open(dir.path().join(FILE), Options::default()).await },
     tamper: InFile,
     crash: sim::sqlite;
+
+    workspace: directory,
+    open: workspaces::directory,
+    over: records;
+
+    workspace: git_worktree,
+    open: workspaces::git_worktree,
+    over: records;
 }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use sessile::{handle::Handle, id::TenantId, model::Actor, store::Store};
+use sessile::{
+    handle::Handle, id::TenantId, model::Actor, store::Store, workspace::WorkspaceDrivers,
+};
 
 use crate::fail::{Fail, Result};
 
@@ -26,12 +28,18 @@ pub(crate) async fn create(address: &str) -> Result<Store> {
 
 /// Opens a store for reading; does not create it.
 pub(crate) async fn open(address: &str) -> Result<Store> {
+    open_with(address, WorkspaceDrivers::default()).await
+}
+
+/// The same with these kinds of workspaces.
+pub(crate) async fn open_with(address: &str, drivers: WorkspaceDrivers) -> Result<Store> {
     if let Some(path) = file(address)
         && !Path::new(path).try_exists().map_err(Fail::io(format!("cannot look at {path}")))?
     {
         return Err(Fail::input(format!("there is no store at {path}")));
     }
-    Ok(sessile::open(address).await?)
+    let journal = sessile::open_journal(address).await?;
+    Ok(Store::new(journal, sessile::options().with_workspaces(drivers)))
 }
 
 /// The file or folder that an address names, if it names one.

@@ -6,7 +6,7 @@ use sessile::{
     Timestamp,
     command::{At, ThreadFilter, ThreadScope},
     handle::Handle,
-    id::{EntryId, ProjectId, SessionId, ThreadId},
+    id::{EntryId, ProjectId, SessionId, ThreadId, WorkspaceId},
 };
 
 use crate::{
@@ -88,6 +88,18 @@ pub(crate) async fn entry(reader: &Handle, text: &str) -> Result<EntryId> {
         }
     }
     only(entries, version, "entry")
+}
+
+/// A workspace.
+pub(crate) async fn workspace(reader: &Handle, text: &str) -> Result<WorkspaceId> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let mut workspaces = Vec::new();
+    for thread in all_threads(reader).await? {
+        workspaces.extend(reader.workspaces(thread).all().await?.into_iter().map(|it| it.id));
+    }
+    only(workspaces, text, "workspace")
 }
 
 /// A project, by its id or its name.

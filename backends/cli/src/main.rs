@@ -13,6 +13,7 @@ mod show;
 mod tree;
 mod usage;
 mod verify;
+mod workspace;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
@@ -72,6 +73,8 @@ enum Command {
     },
     #[command(flatten)]
     Look(look::Look),
+    /// The files that agents work in: list, show, compare, take out, put in, remove
+    Workspace(workspace::Workspaces),
     /// Sum up tokens and cost
     Usage {
         /// The store
@@ -141,6 +144,7 @@ async fn run(args: Args, out: &mut Out) -> Result<Status> {
         Command::Tree { store } => tree::run(out, &scope, &store).await,
         Command::Show { store, id } => show::run(out, &scope, &store, &id).await,
         Command::Look(look) => look::run(out, &scope, &look).await,
+        Command::Workspace(it) => workspace::run(out, &scope, &it).await,
         Command::Usage { store } => usage::run(out, &scope, &store).await,
         Command::Verify { store, expect, thread } => {
             verify::run(out, &scope, &store, expect.as_deref(), thread.as_deref()).await

@@ -2,7 +2,6 @@
 
 use std::{ffi::OsStr, io};
 
-use cap_fs_ext::DirExt;
 use cap_std::fs::Metadata;
 use sessile_core::{
     error::{Error, Result},
@@ -13,7 +12,7 @@ use super::{
     index::Index,
     root::{Place, Root},
 };
-use crate::folder::{Folder, failed, remove_all, temporary};
+use crate::folder::{Folder, failed, remove_all, temporary, unlock};
 
 /// Tries of moving a workspace while somebody else finishes an earlier removal.
 const TRIES: usize = 16;
@@ -69,15 +68,25 @@ pub(super) fn is_changed(root: &Root, name: &WorkspaceName, folder: &Folder) -> 
 fn discard(root: &Root, name: &WorkspaceName) -> Result<()> {
     let text = name.to_string();
     let workspaces = root.dir(Place::Workspaces)?;
-    unlock(&workspaces, OsStr::new(&text)).map_err(|e| failed("remove the workspace", name, e))?;
+    // Moving a folder writes into it, too: the way up.
+    match live(root, name)? {
+        None => return Ok(()),
+        Some(meta) if meta.is_dir() => unlock(&workspaces, OsStr::new(&text), &meta)
+            .map_err(|e| failed("remove the workspace", name, e))?,
+        Some(_) => {}
+    }
     let mut tries = 0..TRIES;
     while tries.next().is_some() {
         // Whoever finishes an earlier removal may take the folder in the trash meanwhile.
         let trash = match root.make(Place::Trash, name) {
             Ok(trash) => trash,
             Err(e) if tries.is_empty() => return Err(e),
-            Err(_) if live(root, name)?.is_none() => return Ok(()),
-            Err(_) => continue,
+            Err(_) => {
+                // Something else may lie there, put by hand; what lies there may go in any case.
+                remove_all(&root.dir(Place::Trash)?, OsStr::new(&text))
+                    .map_err(|e| failed("remove the workspace", name, e))?;
+                continue;
+            }
         };
         match workspaces.rename(&text, &trash, temporary()) {
             Ok(()) => return Ok(()),
@@ -103,25 +112,4 @@ pub(super) fn clear(root: &Root, name: &WorkspaceName) -> Result<bool> {
         remove_all(&dir, OsStr::new(&text)).map_err(|e| failed("remove the workspace", name, e))?;
     }
     Ok(held)
-}
-
-/// Lets a folder be moved: that writes into it, too, the way up.
-#[cfg(unix)]
-fn unlock(dir: &cap_std::fs::Dir, name: &OsStr) -> io::Result<()> {
-    use cap_std::fs::{Permissions, PermissionsExt};
-    match dir.symlink_metadata(name) {
-        Ok(meta) if meta.is_dir() && meta.permissions().mode() & 0o700 != 0o700 => {
-            let mode = meta.permissions().mode() & 0o7777 | 0o700;
-            match dir.set_symlink_permissions(name, Permissions::from_mode(mode)) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-                done => done,
-            }
-        }
-        _ => Ok(()),
-    }
-}
-
-#[cfg(not(unix))]
-fn unlock(_: &cap_std::fs::Dir, _: &OsStr) -> io::Result<()> {
-    Ok(())
 }

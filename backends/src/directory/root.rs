@@ -163,7 +163,7 @@ pub(super) fn open_if_folder(dir: &Dir, name: &str) -> io::Result<Option<Dir>> {
         Ok(inner) => Ok(Some(inner)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => match dir.symlink_metadata(name) {
-            Ok(meta) if meta.is_dir() => Err(e),
+            Ok(meta) if meta.is_dir() && e.kind() != io::ErrorKind::NotADirectory => Err(e),
             Ok(_) => Ok(None),
             Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(_) => Err(e),

@@ -100,7 +100,8 @@ impl Folder {
 
     fn remove(&self, path: &FilePath) -> Result<()> {
         let dir = match self.parent_of(path, Missing::Fail) {
-            Err(Error::NotFound { .. }) => return Ok(()),
+            // Below a file or a link nothing lies.
+            Err(Error::NotFound { .. } | Error::PathConflict { .. }) => return Ok(()),
             dir => dir?,
         };
         remove_all(&dir, &os_name(path, path.name())?).map_err(|e| failed("remove", path, e))?;
@@ -110,7 +111,10 @@ impl Folder {
 
     fn rename(&self, from: &FilePath, to: &FilePath) -> Result<()> {
         self.check(from)?;
-        let source = self.parent_of(from, Missing::Fail)?;
+        let source = match self.parent_of(from, Missing::Fail) {
+            Err(Error::PathConflict { .. }) => return Err(Error::not_found(from.clone())),
+            source => source?,
+        };
         let Some(meta) = self.metadata(&source, from)? else {
             return Err(Error::not_found(from.clone()));
         };

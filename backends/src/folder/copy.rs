@@ -50,9 +50,8 @@ impl Folder {
                     .open_folder(Some(path))
                     .and_then(|dir| dir.dir_metadata().map_err(|e| failed("look at", path, e)));
                 let meta = meta.map_err(|e| went(path, e))?;
-                let dir = self.parent_of(path, Missing::Fail)?;
-                same_folder_rights(&dir, &os_name(path, path.name())?, &meta)
-                    .map_err(|e| failed("copy", path, e))?;
+                let dir = self.open_folder(Some(path))?;
+                same_folder_rights(&dir, &meta).map_err(|e| failed("copy", path, e))?;
             }
         }
         Ok(())
@@ -112,11 +111,10 @@ fn same_rights(to: &File, meta: &cap_std::fs::Metadata) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn same_folder_rights(dir: &Dir, name: &OsStr, meta: &cap_std::fs::Metadata) -> io::Result<()> {
-    use cap_fs_ext::DirExt as _;
+fn same_folder_rights(dir: &Dir, meta: &cap_std::fs::Metadata) -> io::Result<()> {
     use cap_std::fs::PermissionsExt as _;
     let mode = meta.permissions().mode() & RIGHTS;
-    dir.set_symlink_permissions(name, cap_std::fs::Permissions::from_mode(mode))
+    dir.set_permissions(".", cap_std::fs::Permissions::from_mode(mode))
 }
 
 #[cfg(not(unix))]
@@ -125,6 +123,6 @@ fn same_rights(_: &File, _: &cap_std::fs::Metadata) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn same_folder_rights(_: &Dir, _: &OsStr, _: &cap_std::fs::Metadata) -> io::Result<()> {
+fn same_folder_rights(_: &Dir, _: &cap_std::fs::Metadata) -> io::Result<()> {
     Ok(())
 }

@@ -17,6 +17,8 @@ mod change;
 mod copy;
 #[cfg(feature = "directory")]
 pub(crate) mod exchange;
+#[cfg(test)]
+pub(crate) mod model;
 mod name;
 mod read;
 mod remove;
@@ -149,6 +151,10 @@ impl Folder {
                     let path = FilePath::new(&gone)?;
                     return Err(match above.symlink_metadata(&os) {
                         Ok(meta) if !meta.is_dir() => not_a_folder(&path, &meta),
+                        // It may be one by now, or gone.
+                        _ if e.kind() == io::ErrorKind::NotADirectory => {
+                            Error::PathConflict { path, reason: "it is a link or a file" }
+                        }
                         _ => failed("open", &path, e),
                     });
                 }

@@ -419,10 +419,12 @@ kinds! {
         /// Whose it is.
         session: Version,
     }
-    /// Nobody owns a workspace any more, and it is to be removed.
+    /// Nobody owns a workspace any more, or its owner gave it up: it is to be removed.
     WorkspaceLeaked = "workspace_leaked" {
         /// Which workspace.
         workspace: Version,
+        /// Its owner wants it removed with the work in it.
+        @serde(default, skip_serializing_if = "std::ops::Not::not"); force: bool,
         /// Whose it is, or was.
         @serde(default, skip_serializing_if = "Option::is_none"); session: Option<Version>,
     }

@@ -49,10 +49,23 @@ pub(crate) enum WorkspaceStep {
     Changed { workspace: WorkspaceId, expected: String, reference: String },
     /// What it holds was kept, while its driver still says what it said by then, if that matters.
     Saved { workspace: WorkspaceId, expected: Option<String>, tree: TreeId },
-    /// It is taken from whoever had it; `abandoned` by its maker, or nobody owns it.
-    Leaked { workspace: WorkspaceId, abandoned: bool },
+    /// It is taken from whoever had it, and is to be removed.
+    Leaked { workspace: WorkspaceId, by: GivenUp },
+    /// It holds work, and so its owner keeps it.
+    Kept { workspace: WorkspaceId },
     /// It is gone.
     Disposed { workspace: WorkspaceId },
+}
+
+/// Who gives a workspace up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GivenUp {
+    /// Nobody owns it.
+    ByNobody,
+    /// Its maker did not come to an end with it.
+    ByMaker,
+    /// Its owner, with the work in it or not.
+    ByOwner { force: bool },
 }
 
 /// A workspace that a driver made, to be given to a session.

@@ -44,6 +44,8 @@ impl Reap {
 pub enum Leak {
     /// Its session was deleted.
     SessionGone,
+    /// Its owner disposed of it, and that was cut off.
+    GivenUp,
     /// Its maker took longer than it may, or gave up and could not remove it.
     MakerGone,
     /// No record claims it: it was removed, and then made by a maker that slept.
@@ -56,6 +58,7 @@ impl fmt::Display for Leak {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::SessionGone => "its session is gone",
+            Self::GivenUp => "it was given up",
             Self::MakerGone => "its maker is gone",
             Self::NoRecord => "no record claims it",
             Self::ThreadGone => "its thread is gone",

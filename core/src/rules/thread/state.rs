@@ -169,6 +169,8 @@ pub(crate) struct WorkspaceState {
     pub(crate) status: WorkspaceStatus,
     /// Somebody may have worked in it.
     pub(crate) was_ready: bool,
+    /// It was given up with the work in it.
+    pub(crate) force: bool,
     pub(crate) ttl_millis: u64,
     /// By the clock of its maker.
     pub(crate) reserved_at: Timestamp,

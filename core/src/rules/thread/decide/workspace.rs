@@ -9,7 +9,7 @@ use crate::{
     model::WorkspaceStatus,
     record::{Body, Event, FilesBody, Lane, WorkspaceBody},
     rules::{
-        decision::{Decision, DecisionInput, Drafts, MadeWorkspace, Reply, WorkspaceStep},
+        decision::{Decision, DecisionInput, Drafts, GivenUp, MadeWorkspace, Reply, WorkspaceStep},
         thread::state::{SessionState, WorkspaceState},
     },
 };
@@ -88,8 +88,18 @@ impl View<'_> {
                 let version = drafts.push(Lane::Rest.of(workspace.version()), event, body);
                 drafts.done(Reply::changed(version))
             }
-            WorkspaceStep::Leaked { workspace, abandoned } => {
-                self.leak(input, *workspace, *abandoned)
+            WorkspaceStep::Leaked { workspace, by } => self.leak(input, *workspace, *by),
+            WorkspaceStep::Kept { workspace } => {
+                let it = self.state.workspaces.get(&workspace.version());
+                let it = it.ok_or_else(|| Error::not_found(*workspace))?;
+                let owner = SessionId::new(self.id, it.session);
+                self.without_workspace(owner)?;
+                let (workspace, session) = (workspace.version(), it.session);
+                let event = Event::WorkspaceReady { workspace, session };
+                let mut drafts = Drafts::after(input, self.state.version(), None);
+                let body = self.files(input, None, None);
+                let version = drafts.push(Lane::Rest.of(workspace), event, body);
+                drafts.done(Reply::changed(version))
             }
             WorkspaceStep::Disposed { workspace } => {
                 let Some(it) = self.state.workspaces.get(&workspace.version()) else {
@@ -181,27 +191,31 @@ impl View<'_> {
         Ok((it, owner))
     }
 
-    /// Takes a workspace from whoever had it: only what nobody owns, or what its maker gives up.
-    fn leak(
-        &self,
-        input: &DecisionInput<'_>,
-        id: WorkspaceId,
-        abandoned: bool,
-    ) -> Result<Decision> {
+    /// Takes a workspace from whoever had it: what nobody owns, or what its maker or its owner gives up.
+    fn leak(&self, input: &DecisionInput<'_>, id: WorkspaceId, by: GivenUp) -> Result<Decision> {
         let it = self.state.workspaces.get(&id.version()).ok_or_else(|| Error::not_found(id))?;
-        if it.status == WorkspaceStatus::Leaked {
-            return Ok(Decision::Answer(Reply::changed(it.version)));
-        }
-        let given_up = abandoned && it.status == WorkspaceStatus::Intended;
-        if !given_up && !it.is_leaked(input.now, input.call.max_skew) {
+        let (may, force) = match (by, it.status) {
+            (GivenUp::ByOwner { force }, WorkspaceStatus::Ready) => {
+                self.state.require_lease(self.id, it.session, input.caller().lease)?;
+                (true, force)
+            }
+            (GivenUp::ByOwner { force }, WorkspaceStatus::Leaked) => (true, force || it.force),
+            (GivenUp::ByMaker, WorkspaceStatus::Intended) => (true, false),
+            _ => (it.is_leaked(input.now, input.call.max_skew), it.force),
+        };
+        if !may {
             return Err(Error::IllegalTransition {
                 what: id.into(),
                 from: State::Workspace(it.status),
                 to: State::Workspace(WorkspaceStatus::Leaked),
             });
         }
+        if it.status == WorkspaceStatus::Leaked && it.force == force {
+            return Ok(Decision::Answer(Reply::changed(it.version)));
+        }
         let event = Event::WorkspaceLeaked {
             workspace: id.version(),
+            force,
             session: (it.session != 0).then_some(it.session),
         };
         let mut drafts = Drafts::after(input, self.state.version(), None);

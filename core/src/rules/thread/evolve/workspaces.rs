@@ -22,7 +22,7 @@ impl ThreadState {
                 self.reserve_workspace(event, session.unwrap_or(0), *ttl_millis)
             }
             Event::WorkspaceReady { workspace, session } => {
-                self.own_workspace(*session, Some(*workspace));
+                self.own_workspace(*session, *workspace);
                 self.edit_workspace(*workspace, event, |it| {
                     it.status = WorkspaceStatus::Ready;
                     it.session = *session;
@@ -31,12 +31,15 @@ impl ThreadState {
             Event::WorkspaceChanged { workspace, .. } | Event::WorkspaceSaved { workspace, .. } => {
                 self.edit_workspace(*workspace, event, |_| {})
             }
-            Event::WorkspaceLeaked { workspace, session } => {
-                self.own_workspace(session.unwrap_or(0), None);
-                self.edit_workspace(*workspace, event, |it| it.status = WorkspaceStatus::Leaked)
+            Event::WorkspaceLeaked { workspace, force, session } => {
+                self.disown_workspace(session.unwrap_or(0), *workspace);
+                self.edit_workspace(*workspace, event, |it| {
+                    it.status = WorkspaceStatus::Leaked;
+                    it.force = *force;
+                })
             }
             Event::WorkspaceDisposed { workspace, session } => {
-                self.own_workspace(session.unwrap_or(0), None);
+                self.disown_workspace(session.unwrap_or(0), *workspace);
                 self.workspaces.remove_mut(workspace);
                 Ok(())
             }
@@ -57,6 +60,7 @@ impl ThreadState {
             session,
             status: WorkspaceStatus::Intended,
             was_ready: false,
+            force: false,
             ttl_millis,
             reserved_at: event.at,
             reference: None,
@@ -67,16 +71,21 @@ impl ThreadState {
             version: event.version,
         };
         self.workspaces.insert_mut(event.version, Arc::new(workspace));
-        self.own_workspace(session, Some(event.version));
+        self.own_workspace(session, event.version);
         Ok(())
     }
 
-    /// A session has this workspace from here on, or none.
-    fn own_workspace(&mut self, session: Version, workspace: Option<Version>) {
-        match workspace {
-            _ if session == 0 => {}
-            Some(workspace) => self.workspace_of.insert_mut(session, workspace),
-            None => drop(self.workspace_of.remove_mut(&session)),
+    /// A session has this workspace from here on.
+    fn own_workspace(&mut self, session: Version, workspace: Version) {
+        if session != 0 {
+            self.workspace_of.insert_mut(session, workspace);
+        }
+    }
+
+    /// A session has this workspace no more; it may have another by now.
+    fn disown_workspace(&mut self, session: Version, workspace: Version) {
+        if self.workspace_of.get(&session) == Some(&workspace) {
+            self.workspace_of.remove_mut(&session);
         }
     }
 

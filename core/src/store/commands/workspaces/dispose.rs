@@ -5,7 +5,10 @@ use crate::{
     error::{Error, Result},
     id::{SessionId, Space, WorkspaceId},
     model::WorkspaceStatus,
-    rules::{decision::WorkspaceStep, thread::WorkspaceState},
+    rules::{
+        decision::{GivenUp, WorkspaceStep},
+        thread::WorkspaceState,
+    },
     store::{answers::ThreadAtHead, inner::StoreInner},
     workspace::{Disposal, WorkspaceDriver, WorkspaceName},
 };
@@ -23,20 +26,56 @@ impl StoreInner {
             return Ok(SessionOutcome::Disposed(Disposal::AlreadyGone));
         };
         let now = self.options().clock.now();
-        match it.status {
-            WorkspaceStatus::Ready => {
-                state.require_lease(at.id(), it.session, caller.lease)?;
-            }
-            status if !it.is_leaked(now, self.options().max_skew) => {
-                return Err(Error::WorkspaceNotReady { workspace: id, status });
-            }
-            _ => {}
+        if it.status == WorkspaceStatus::Intended && !it.is_leaked(now, self.options().max_skew) {
+            return Err(Error::WorkspaceNotReady { workspace: id, status: it.status });
         }
-        self.remove_workspace(caller, id, it, force).await.map(SessionOutcome::Disposed)
+        state.require_lease(at.id(), it.session, caller.lease)?;
+        let driver = self.driver_of(it)?;
+        if driver.capabilities().in_journal {
+            return self
+                .remove_workspace(caller, id, it, force)
+                .await
+                .map(SessionOutcome::Disposed);
+        }
+        // That it is to be removed is recorded first, so that what a crash leaves is finished by the reaper.
+        if !force && it.was_ready {
+            let of = self.workspace_ref(caller, id, it);
+            let there = self.in_driver_time(caller, driver.inspect(&of)).await?;
+            if there.is_some_and(|there| there.dirty) {
+                return Ok(SessionOutcome::Disposed(Disposal::Refused));
+            }
+        }
+        let space = id.thread().space(&caller.tenant);
+        let by = match it.status {
+            WorkspaceStatus::Intended => GivenUp::ByNobody,
+            _ => GivenUp::ByOwner { force },
+        };
+        match self.step_version(caller, &space, WorkspaceStep::Leaked { workspace: id, by }).await {
+            // Another disposed of it meanwhile.
+            Err(Error::NotFound { .. }) => {
+                return Ok(SessionOutcome::Disposed(Disposal::AlreadyGone));
+            }
+            given_up => given_up?,
+        };
+        let disposal = self.remove_workspace(caller, id, it, force).await;
+        let is_whole = match &disposal {
+            Ok(disposal) => *disposal == Disposal::Refused,
+            Err(_) => {
+                let of = self.workspace_ref(caller, id, it);
+                let there = self.in_driver_time(caller, driver.inspect(&of)).await;
+                there.is_ok_and(|there| there.is_some())
+            }
+        };
+        if is_whole {
+            // Somebody worked in it since it was looked at, or its driver cannot: its owner keeps it, unless that one is gone.
+            let kept = WorkspaceStep::Kept { workspace: id };
+            let _ = self.step(caller, &space, kept, self.environment.elapsed()).await;
+        }
+        disposal.map(SessionOutcome::Disposed)
     }
 
-    /// Removes what there is of a workspace that its owner gives up or nobody owns, and then its record. In one that never
-    /// was ready nobody has worked.
+    /// Removes what there is of a workspace that nobody owns, and then its record. In one that never was ready nobody has
+    /// worked.
     pub(super) async fn remove_workspace(
         &self,
         caller: &Caller,
@@ -45,7 +84,7 @@ impl StoreInner {
         force: bool,
     ) -> Result<Disposal> {
         let driver = self.driver_of(it)?;
-        let force = force || !it.was_ready;
+        let force = force || it.force || !it.was_ready;
         let disposal = if driver.capabilities().in_journal {
             let of = self.workspace_ref(caller, id, it);
             let there = self.in_driver_time(caller, driver.inspect(&of)).await?;
@@ -79,7 +118,7 @@ impl StoreInner {
             return Err(Error::SessionHasWorkspace { session, workspace: id });
         }
         let space = id.thread().space(&caller.tenant);
-        let step = WorkspaceStep::Leaked { workspace: id, abandoned: false };
+        let step = WorkspaceStep::Leaked { workspace: id, by: GivenUp::ByNobody };
         self.step_version(caller, &space, step).await?;
         self.remove_workspace(caller, id, it, true).await?;
         Ok(())

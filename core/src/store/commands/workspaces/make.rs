@@ -11,7 +11,9 @@ use crate::{
     },
     error::{Error, ErrorKind, Result},
     id::{SessionId, Space, ThreadId, WorkspaceId},
-    rules::decision::{Gathering, MadeWorkspace, Provision, Reply, Request, WorkspaceStep},
+    rules::decision::{
+        Gathering, GivenUp, MadeWorkspace, Provision, Reply, Request, WorkspaceStep,
+    },
     store::{commands::session_outcome, inner::StoreInner},
     workspace::{WorkspaceDriver, WorkspaceName},
 };
@@ -218,7 +220,7 @@ impl StoreInner {
             return;
         }
         let space: Space = workspace.thread().space(&caller.tenant);
-        let given_up = WorkspaceStep::Leaked { workspace, abandoned: true };
+        let given_up = WorkspaceStep::Leaked { workspace, by: GivenUp::ByMaker };
         if self.step_version(caller, &space, given_up).await.is_ok()
             && self.in_driver_time(caller, driver.dispose(name, true)).await.is_ok()
         {

@@ -7,8 +7,10 @@ use crate::{
     error::{Error, ErrorKind, Result},
     id::{SpaceKind, ThreadId, WorkspaceId},
     journal::{ListOrder, ListQuery},
-    model::WorkspaceStatus,
-    rules::{decision::WorkspaceStep, thread::WorkspaceState},
+    rules::{
+        decision::{GivenUp, WorkspaceStep},
+        thread::{ThreadState, WorkspaceState},
+    },
     store::{answers::list_key, inner::StoreInner},
     workspace::{
         Disposal, Leak, Leaked, Reap, ReapOutcome, Reaped, WorkspaceDriver, WorkspaceName,
@@ -59,7 +61,7 @@ impl StoreInner {
         let state = state.as_thread()?;
         let (why, record) = match state.workspaces.get(&id.version()) {
             Some(it) if &*it.kind != driver.kind() => return Ok(None),
-            Some(it) => match self.why_leaked(it) {
+            Some(it) => match self.why_leaked(state, it) {
                 Some(why) => (why, Some(it)),
                 None => return Ok(None),
             },
@@ -107,10 +109,11 @@ impl StoreInner {
     ) -> Result<Vec<Reaped>> {
         let state = self.fresh(&thread.space(&caller.tenant)).await?;
         let mut more = Vec::new();
-        for (version, it) in &state.as_thread()?.workspaces {
+        let state = state.as_thread()?;
+        for (version, it) in &state.workspaces {
             let id = WorkspaceId::new(thread, *version);
             let what = Leaked::Workspace(self.workspace_name(id, it));
-            let Some(why) = self.why_leaked(it) else { continue };
+            let Some(why) = self.why_leaked(state, it) else { continue };
             if found.iter().any(|reaped| reaped.what == what) {
                 continue;
             }
@@ -124,14 +127,14 @@ impl StoreInner {
         Ok(more)
     }
 
-    fn why_leaked(&self, it: &WorkspaceState) -> Option<Leak> {
+    fn why_leaked(&self, state: &ThreadState, it: &WorkspaceState) -> Option<Leak> {
+        let session_exists = state.session(it.session).is_some();
         let (now, skew) = (self.options().clock.now(), self.options().max_skew);
         let is_leaked = it.is_leaked(now, skew);
-        is_leaked.then_some(match it.status {
-            _ if it.was_ready => Leak::SessionGone,
-            WorkspaceStatus::Leaked | WorkspaceStatus::Intended | WorkspaceStatus::Ready => {
-                Leak::MakerGone
-            }
+        is_leaked.then_some(match it.was_ready {
+            true if session_exists => Leak::GivenUp,
+            true => Leak::SessionGone,
+            false => Leak::MakerGone,
         })
     }
 
@@ -144,7 +147,7 @@ impl StoreInner {
         force: bool,
     ) -> ReapOutcome {
         let space = id.thread().space(&caller.tenant);
-        let step = WorkspaceStep::Leaked { workspace: id, abandoned: false };
+        let step = WorkspaceStep::Leaked { workspace: id, by: GivenUp::ByNobody };
         match self.step_version(caller, &space, step).await {
             Ok(_) => outcome_of(self.remove_workspace(caller, id, it, force).await),
             Err(Error::IllegalTransition { .. } | Error::NotFound { .. }) => ReapOutcome::Claimed,
