@@ -13,7 +13,7 @@ use sessile_core::{
 
 use super::{
     git::{Said, clean},
-    process::{self, Failure, Input, Limits, TAIL},
+    process::{self, Ending, Failure, Input, Limits, TAIL},
 };
 
 /// A program that prepares a workspace, or ends what runs in it.
@@ -66,7 +66,7 @@ impl Command {
         command.env("SESSILE_WORKSPACE", name.to_string());
         command.env("SESSILE_LABEL", name.label().as_str());
         command.env("SESSILE_PORT", port(name.label()).to_string());
-        let limits = Limits { time: self.limit, output: None, ours: false };
+        let limits = Limits { time: self.limit, output: None, ending: Ending::Killed };
         let shown = self.program.to_string_lossy();
         let (why, said) = match process::run(command, Input::Nothing, &limits).await {
             Ok(finished) if finished.status.success() => return Ok(()),

@@ -67,6 +67,7 @@ impl GitWorktree {
     }
 
     async fn make(&self, name: &WorkspaceName, commit: &str, tree: Option<&str>) -> Result<Begun> {
+        self.outlive_makers().await?;
         let state = self.state(name).await?;
         if state.is_held() {
             self.take_apart(name, &state, true).await?;
@@ -147,7 +148,8 @@ impl GitWorktree {
             let call = git.call(["sparse-checkout", "set", "--cone", "--stdin"]);
             call.input(paths.into_bytes()).locked(&lock).output().await?;
         }
-        git.call(["reset", "--hard", "--quiet", "--no-recurse-submodules"]).output().await?;
+        // Not `reset`, which looks for refs to delete: without a lock on the repository, only what is the worktree's is written.
+        git.call(["read-tree", "--reset", "-u", commit]).output().await?;
         let never = "0".repeat(self.repository.hex);
         let hook = git.call([
             "hook",

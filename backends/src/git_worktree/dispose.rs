@@ -22,6 +22,7 @@ use crate::folder::{remove_all, unlock};
 
 impl GitWorktree {
     pub(super) async fn remove(&self, name: &WorkspaceName, force: bool) -> Result<Disposal> {
+        self.outlive_makers().await?;
         let state = self.state(name).await?;
         if !state.is_held() {
             return Ok(Disposal::AlreadyGone);
@@ -39,6 +40,11 @@ impl GitWorktree {
         }
         self.take_apart(name, &state, force).await?;
         Ok(Disposal::Removed)
+    }
+
+    /// Waits for a `git` whose caller is gone: it has the lock until it is through.
+    pub(super) async fn outlive_makers(&self) -> Result<()> {
+        self.lock().await.map(drop)
     }
 
     /// Removes all of it, whatever it holds.
@@ -187,10 +193,14 @@ fn move_away(root: &Path, name: &str, found: Found) -> io::Result<()> {
     }
     // What was thrown away before goes first: it has the name.
     empty(root, name)?;
-    if found == Found::Folder {
+    let dir = Dir::open_ambient_dir(root, ambient_authority())?;
+    match dir.symlink_metadata(name) {
         // Moving a folder writes into it, too: the way up.
-        let dir = Dir::open_ambient_dir(root, ambient_authority())?;
-        unlock(&dir, name.as_ref(), &dir.symlink_metadata(name)?)?;
+        Ok(meta) if meta.is_dir() => unlock(&dir, name.as_ref(), &meta)?,
+        Ok(_) => {}
+        // Somebody else was faster.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
     }
     loop {
         match fs::rename(root.join(name), trash.join(name)) {

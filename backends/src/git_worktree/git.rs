@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use super::{
     lock::Lock,
-    process::{self, Failure, Finished, Input, Limits, TAIL},
+    process::{self, Ending, Failure, Finished, Input, Limits, TAIL},
 };
 
 /// How long one command may take: a checkout of a large repository, through filters that download.
@@ -90,7 +90,14 @@ impl Git {
     /// A command, with what it is asked to do.
     pub(super) fn call<const N: usize>(&self, args: [&str; N]) -> Call<'static> {
         let args = args.map(OsString::from).to_vec();
-        Call { git: self.clone(), args, input: None, lock: None, output: OUTPUT, hooks: false }
+        Call {
+            git: self.clone(),
+            args,
+            input: None,
+            lock: None,
+            output: OUTPUT,
+            ending: Ending::Asked,
+        }
     }
 }
 
@@ -101,7 +108,7 @@ pub(super) struct Call<'a> {
     input: Option<Vec<u8>>,
     lock: Option<&'a Lock>,
     output: usize,
-    hooks: bool,
+    ending: Ending,
 }
 
 impl<'a> Call<'a> {
@@ -121,6 +128,7 @@ impl<'a> Call<'a> {
     /// file of another program is waited for.
     pub(super) fn locked(mut self, lock: &'a Lock) -> Self {
         self.lock = Some(lock);
+        self.ending = Ending::GoesOn;
         self
     }
 
@@ -130,9 +138,15 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// Lets it run the repository's hooks.
+    /// Lets it run the repository's hooks, which are killed when the caller is gone.
     pub(super) fn with_hooks(mut self) -> Self {
-        self.hooks = true;
+        self.ending = Ending::Killed;
+        self
+    }
+
+    /// Lets it go on to its end when its caller is gone: it writes to what others use.
+    pub(super) fn uninterrupted(mut self) -> Self {
+        self.ending = Ending::GoesOn;
         self
     }
 
@@ -189,7 +203,7 @@ impl<'a> Call<'a> {
         for setting in SETTINGS {
             command.args(["-c", setting]);
         }
-        if !self.hooks {
+        if self.ending != Ending::Killed {
             command.args(["-c", "core.hooksPath=/dev/null"]);
         }
         command.args(&self.args);
@@ -198,8 +212,7 @@ impl<'a> Call<'a> {
             (None, Some(lock)) => Input::Lock(lock.share()?),
             (None, None) => Input::Nothing,
         };
-        // A hook is not `git`: what it leaves running is not waited for.
-        let limits = Limits { time: TIME, output: Some(self.output), ours: !self.hooks };
+        let limits = Limits { time: TIME, output: Some(self.output), ending: self.ending };
         process::run(command, input, &limits).await.map_err(|failure| match failure {
             Failure::Io(e)
                 if e.kind() == std::io::ErrorKind::NotFound && self.git.folder.is_dir() =>

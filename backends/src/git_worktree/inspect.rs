@@ -10,9 +10,9 @@ use sessile_driver::blocking;
 
 use super::{
     GitWorktree,
-    git::{Git, zero_terminated},
+    git::Git,
     place::{self, Found, Place},
-    snapshot::{TemporaryIndex, os},
+    status::Status,
 };
 
 /// All that there is of a workspace, whole or not.
@@ -45,14 +45,6 @@ impl State {
                 .iter()
                 .any(|admin| Place { folder: PathBuf::new(), admin: admin.clone() }.is_ready())
     }
-}
-
-/// What `git status` says.
-struct Status {
-    head: Option<String>,
-    /// `None` while none is checked out.
-    branch: Option<String>,
-    changed: bool,
 }
 
 impl GitWorktree {
@@ -156,86 +148,10 @@ impl GitWorktree {
     async fn has_files(&self, name: &WorkspaceName) -> Result<bool> {
         let path = self.repository.root.join(name.to_string());
         let look = move || {
-            for entry in fs::read_dir(path)? {
-                if entry?.file_name() != ".git" {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
+            let entries = place::entries(&path)?;
+            io::Result::Ok(entries.iter().any(|entry| entry.file_name() != Some(".git".as_ref())))
         };
         blocking::run(look).await?.map_err(|e| failed(name, e))
-    }
-
-    async fn status(&self, place: &Place) -> Result<Status> {
-        // The index may say of files that changes of them do not count. Here they do.
-        let hidden = self.inside(place).call(["ls-files", "-v", "-z"]).output().await?;
-        let seen = self.inside(place);
-        let marked =
-            |line: &&[u8]| line.first().is_some_and(|tag| tag.is_ascii_lowercase() || *tag == b'S');
-        let private = match zero_terminated(&hidden).any(|line| marked(&line)) {
-            true => Some(self.index_without_marks(place, &hidden).await?),
-            false => None,
-        };
-        let seen = match &private {
-            Some(index) => seen.with("GIT_INDEX_FILE", index.path()),
-            None => seen,
-        };
-        let call = seen.call([
-            "status",
-            "--porcelain=v2",
-            "-z",
-            "--branch",
-            "--no-ahead-behind",
-            "--no-renames",
-            "--untracked-files=all",
-            "--ignore-submodules=none",
-        ]);
-        let call = if self.ignored { call.arg("--ignored=traditional") } else { call };
-        let said = call.output().await?;
-        let mut status = Status { head: None, branch: None, changed: false };
-        for line in zero_terminated(&said) {
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            if let Some(head) = line.strip_prefix(b"# branch.oid ") {
-                status.head = Some(text(head)).filter(|head| head != "(initial)");
-            } else if let Some(branch) = line.strip_prefix(b"# branch.head ") {
-                status.branch = Some(text(branch)).filter(|branch| branch != "(detached)");
-            } else if !line.starts_with(b"# ") {
-                status.changed = true;
-            }
-        }
-        Ok(status)
-    }
-
-    /// A copy of the index in which no file that is there is marked as unchanged, or as left out, whatever it is.
-    async fn index_without_marks(&self, place: &Place, list: &[u8]) -> Result<TemporaryIndex> {
-        let index = TemporaryIndex::copy(place, &place.admin.join("index")).await?;
-        let git = self.inside(place).with("GIT_INDEX_FILE", index.path());
-        let (mut unchanged, mut left_out) = (Vec::new(), Vec::new());
-        for line in zero_terminated(list) {
-            let (Some(tag), Some(path)) = (line.first(), line.get(2..)) else { continue };
-            let mark = |list: &mut Vec<u8>| {
-                list.extend_from_slice(path);
-                list.push(0);
-            };
-            if tag.is_ascii_lowercase() {
-                mark(&mut unchanged);
-            }
-            // What a sparse checkout leaves out is not there.
-            if tag.eq_ignore_ascii_case(&b'S')
-                && fs::symlink_metadata(place.folder.join(os(path)?)).is_ok()
-            {
-                mark(&mut left_out);
-            }
-        }
-        for (option, paths) in
-            [("--no-assume-unchanged", unchanged), ("--no-skip-worktree", left_out)]
-        {
-            if !paths.is_empty() {
-                let call = git.call(["update-index", "-z", option, "--stdin"]);
-                call.input(paths).output().await?;
-            }
-        }
-        Ok(index)
     }
 
     /// Whether a commit is on no branch and no tag, so that nothing keeps it but this worktree.

@@ -67,6 +67,7 @@ mod dispose;
 mod git;
 mod include;
 mod inspect;
+mod kept;
 mod list;
 mod lock;
 mod names;
@@ -75,6 +76,7 @@ mod place;
 mod process;
 mod restore;
 mod snapshot;
+mod status;
 #[cfg(test)]
 mod tests;
 

@@ -68,12 +68,22 @@ pub(super) fn look(path: &Path) -> io::Result<Found> {
     }
 }
 
-/// The names in a folder, none if it is not there.
-fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// What lies in a folder, nothing if it is not there.
+pub(super) fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     match fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
+        Ok(entries) => {
+            let paths: io::Result<_> = entries.map(|entry| Ok(entry?.path())).collect();
+            or_none(paths)
+        }
+        Err(e) => or_none(Err(e)),
+    }
+}
+
+/// What is not there, or goes while it is listed, has nothing in it.
+fn or_none(paths: io::Result<Vec<PathBuf>>) -> io::Result<Vec<PathBuf>> {
+    match paths {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(e) => Err(e),
+        paths => paths,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Runs a program: its output is bounded, its time too, and it does not outlive the one who waits for it.
+//! Runs a program: its output is bounded, its time too, and what becomes of it without its caller.
 
 use std::{
     fs::File,
@@ -36,9 +36,19 @@ pub(super) struct Limits {
     pub(super) time: Duration,
     /// Bytes of standard output, more is an error; `None` keeps the end of it.
     pub(super) output: Option<usize>,
-    /// Whether it is one of ours, `git`: asked to end, it removes its own lock files first. Others are killed, with
-    /// what they began; and what they leave in the background is not waited for.
-    pub(super) ours: bool,
+    pub(super) ending: Ending,
+}
+
+/// What becomes of a program whose caller is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It goes on to its end: a `git` that writes to what others share. Stopped in the wrong moment, by whatever signal, it
+    /// leaves lock files that nobody removes.
+    GoesOn,
+    /// It is asked to end.
+    Asked,
+    /// It is killed with all that it began. What it leaves running when it ends by itself is not waited for.
+    Killed,
 }
 
 /// How it ended.
@@ -65,7 +75,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Runs a program to its end. When the future is dropped before that, the program is told to end.
+/// Runs a program to its end. When the future is dropped before that, it ends as said.
 pub(super) async fn run(
     mut command: Command,
     input: Input,
@@ -89,11 +99,11 @@ pub(super) async fn run(
     #[cfg(unix)]
     command.process_group(0);
     #[cfg(not(unix))]
-    command.kill_on_drop(true);
+    command.kill_on_drop(limits.ending != Ending::GoesOn);
     let mut child = command.spawn()?;
     // The command has a copy of what the program reads, and with it of the lock.
     drop(command);
-    let mut group = Group { id: child.id(), ours: limits.ours };
+    let mut group = Group { id: child.id(), ending: limits.ending };
     let feeding = child.stdin.take().zip(bytes).map(|(mut stdin, bytes)| {
         // A program that ends without reading all has its reasons, and says them.
         tokio::spawn(async move { stdin.write_all(&bytes).await.is_ok() })
@@ -112,7 +122,7 @@ pub(super) async fn run(
     if let Some(feeding) = feeding {
         feeding.abort();
     }
-    let linger = (!limits.ours).then_some(LINGER);
+    let linger = (limits.ending == Ending::Killed).then_some(LINGER);
     stdout.finish(linger).await;
     stderr.finish(linger).await;
     let ((stdout, complete), (stderr, _)) = (stdout.taken(), stderr.taken());
@@ -123,7 +133,7 @@ pub(super) async fn run(
 struct Group {
     /// `None` once it has ended.
     id: Option<u32>,
-    ours: bool,
+    ending: Ending,
 }
 
 impl Group {
@@ -144,7 +154,7 @@ impl Group {
     fn signal(&self, _: bool) {}
 
     async fn stop(&mut self, child: &mut Child) {
-        self.signal(!self.ours);
+        self.signal(self.ending == Ending::Killed);
         if timeout(GRACE, child.wait()).await.is_err() {
             self.signal(true);
             let _ended = child.kill().await;
@@ -155,7 +165,9 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.signal(!self.ours);
+        if self.ending != Ending::GoesOn {
+            self.signal(self.ending == Ending::Killed);
+        }
     }
 }
 

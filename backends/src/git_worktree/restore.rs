@@ -62,7 +62,7 @@ impl GitWorktree {
                     "--pathspec-from-file=-",
                     "--pathspec-file-nul",
                 ]);
-                call.input(paths).output().await?;
+                call.input(paths).uninterrupted().output().await?;
             }
         }
         let reason =
