@@ -44,6 +44,11 @@
 //! | `redb:PATH` ([`redb::Redb`]) | `redb` | loss of power | tasks of one process |
 //! | `file://`, `s3://`, `gs://`, `az://` ([`object_store::Objects`]) | `object_store`; `s3`, `gcs`, `azure` | what the service survives | processes of any host |
 //!
+//! # Workspaces
+//!
+//! A session may have files that its agent works in: [`workspace`] says how. Every store has the kind `virtual`, which keeps them in
+//! the journal; the features `git_worktree` and `directory` bring worktrees of a repository and copies of a folder.
+//!
 //! # Errors
 //!
 //! A write has three outcomes: done, refused (an error that changed nothing), or unknown. [`Error::kind`] says which it was

@@ -12,6 +12,49 @@ mod looking_back;
 #[path = "../own_ids.rs"]
 mod own_ids;
 
+#[allow(dead_code, reason = "its main is the example's own")]
+#[path = "../three_agents.rs"]
+mod three_agents;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_agents_leave_nothing_behind() {
+    use sessile::{git_worktree::GitWorktree, store::Store, workspace::WorkspaceDrivers};
+
+    let folder = tempfile::tempdir().unwrap();
+    let repository = folder.path().join("website");
+    std::fs::create_dir(&repository).unwrap();
+    three_agents::git(&repository, &["init", "--quiet", "--initial-branch=main"]).unwrap();
+    std::fs::write(repository.join("index.html"), "<h1>Welcome</h1>\n").unwrap();
+    three_agents::git(&repository, &["add", "--all"]).unwrap();
+    three_agents::git(&repository, &["commit", "--quiet", "--message=Begin"]).unwrap();
+    let worktrees = folder.path().join("worktrees");
+    let driver = GitWorktree::open(&repository, &worktrees).await.unwrap();
+    let drivers = WorkspaceDrivers::default().with(std::sync::Arc::new(driver)).unwrap();
+    let journal = sessile::open_journal("memory:").await.unwrap();
+    let store = Store::new(journal, sessile::options().with_workspaces(drivers));
+    let said = three_agents::work(&store, &repository).await.unwrap();
+    let want = [
+        "short: Removed",
+        "long: Removed",
+        "forgotten: its session is gone, Removed",
+        "0 workspaces are left",
+    ];
+    assert_eq!(said, want);
+    let page = std::fs::read_to_string(repository.join("index.html")).unwrap();
+    assert_eq!(page, "<h1>Short</h1>\n", "one of them was merged");
+    let branches = std::process::Command::new("git")
+        .current_dir(&repository)
+        .args(["branch", "--format=%(refname:short)"])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(branches.stdout).unwrap(), "main\n");
+    let left = std::fs::read_dir(&worktrees).unwrap().filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        !name.to_string_lossy().starts_with('.')
+    });
+    assert_eq!(left.count(), 0, "no folder is left");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_an_id_is_found_again() {
     let folder = tempfile::tempdir().unwrap();

@@ -61,11 +61,11 @@ pub(crate) enum WorkspaceStep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GivenUp {
     /// Nobody owns it.
-    ByNobody,
+    Nobody,
     /// Its maker did not come to an end with it.
-    ByMaker,
+    Maker,
     /// Its owner, with the work in it or not.
-    ByOwner { force: bool },
+    Owner { force: bool },
 }
 
 /// A workspace that a driver made, to be given to a session.

@@ -195,12 +195,12 @@ impl View<'_> {
     fn leak(&self, input: &DecisionInput<'_>, id: WorkspaceId, by: GivenUp) -> Result<Decision> {
         let it = self.state.workspaces.get(&id.version()).ok_or_else(|| Error::not_found(id))?;
         let (may, force) = match (by, it.status) {
-            (GivenUp::ByOwner { force }, WorkspaceStatus::Ready) => {
+            (GivenUp::Owner { force }, WorkspaceStatus::Ready) => {
                 self.state.require_lease(self.id, it.session, input.caller().lease)?;
                 (true, force)
             }
-            (GivenUp::ByOwner { force }, WorkspaceStatus::Leaked) => (true, force || it.force),
-            (GivenUp::ByMaker, WorkspaceStatus::Intended) => (true, false),
+            (GivenUp::Owner { force }, WorkspaceStatus::Leaked) => (true, force || it.force),
+            (GivenUp::Maker, WorkspaceStatus::Intended) => (true, false),
             _ => (it.is_leaked(input.now, input.call.max_skew), it.force),
         };
         if !may {

@@ -47,8 +47,8 @@ impl StoreInner {
         }
         let space = id.thread().space(&caller.tenant);
         let by = match it.status {
-            WorkspaceStatus::Intended => GivenUp::ByNobody,
-            _ => GivenUp::ByOwner { force },
+            WorkspaceStatus::Intended => GivenUp::Nobody,
+            _ => GivenUp::Owner { force },
         };
         match self.step_version(caller, &space, WorkspaceStep::Leaked { workspace: id, by }).await {
             // Another disposed of it meanwhile.
@@ -118,7 +118,7 @@ impl StoreInner {
             return Err(Error::SessionHasWorkspace { session, workspace: id });
         }
         let space = id.thread().space(&caller.tenant);
-        let step = WorkspaceStep::Leaked { workspace: id, by: GivenUp::ByNobody };
+        let step = WorkspaceStep::Leaked { workspace: id, by: GivenUp::Nobody };
         self.step_version(caller, &space, step).await?;
         self.remove_workspace(caller, id, it, true).await?;
         Ok(())

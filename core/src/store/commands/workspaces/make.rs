@@ -220,7 +220,7 @@ impl StoreInner {
             return;
         }
         let space: Space = workspace.thread().space(&caller.tenant);
-        let given_up = WorkspaceStep::Leaked { workspace, by: GivenUp::ByMaker };
+        let given_up = WorkspaceStep::Leaked { workspace, by: GivenUp::Maker };
         if self.step_version(caller, &space, given_up).await.is_ok()
             && self.in_driver_time(caller, driver.dispose(name, true)).await.is_ok()
         {

@@ -147,7 +147,7 @@ impl StoreInner {
         force: bool,
     ) -> ReapOutcome {
         let space = id.thread().space(&caller.tenant);
-        let step = WorkspaceStep::Leaked { workspace: id, by: GivenUp::ByNobody };
+        let step = WorkspaceStep::Leaked { workspace: id, by: GivenUp::Nobody };
         match self.step_version(caller, &space, step).await {
             Ok(_) => outcome_of(self.remove_workspace(caller, id, it, force).await),
             Err(Error::IllegalTransition { .. } | Error::NotFound { .. }) => ReapOutcome::Claimed,
