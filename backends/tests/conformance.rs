@@ -165,9 +165,11 @@ sessile_conformance::suite! {
 
     workspace: directory,
     open: workspaces::directory,
-    over: records;
+    over: records,
+    audit: workspaces::audit_directory;
 
     workspace: git_worktree,
     open: workspaces::git_worktree,
-    over: records;
+    over: records,
+    audit: workspaces::audit_git_worktree;
 }

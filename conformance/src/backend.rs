@@ -8,7 +8,7 @@ use std::{
 
 use sessile_core::{
     journal::{Journal, JournalInfo},
-    workspace::WorkspaceDriver,
+    workspace::{WorkspaceDriver, WorkspaceName},
 };
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
 type Open = dyn Fn(Dir) -> BoxFuture<'static, sessile_core::Result<Arc<dyn Journal>>> + Send + Sync;
 type OpenDriver =
     dyn Fn(Dir) -> BoxFuture<'static, sessile_core::Result<Arc<dyn WorkspaceDriver>>> + Send + Sync;
+type Audit = dyn Fn(Dir, Vec<WorkspaceName>) -> BoxFuture<'static, ()> + Send + Sync;
 type OpenOn =
     dyn Fn(SimDisk) -> BoxFuture<'static, sessile_core::Result<Arc<dyn Journal>>> + Send + Sync;
 type MakeTamper = dyn Fn(Dir) -> Box<dyn Tamper> + Send + Sync;
@@ -30,6 +31,7 @@ pub struct Backend {
     name: &'static str,
     open: Arc<Open>,
     workspace: Option<Arc<OpenDriver>>,
+    audit: Option<Arc<Audit>>,
     tamper: Option<Arc<MakeTamper>>,
     crash: Option<Arc<OpenOn>>,
     info: Arc<OnceLock<JournalInfo>>,
@@ -52,6 +54,7 @@ impl Backend {
                 Box::pin(async move { opening.await.into_journal() })
             }),
             workspace: None,
+            audit: None,
             tamper: None,
             crash: None,
             info: Arc::default(),
@@ -85,6 +88,25 @@ impl Backend {
         Fut::Output: IntoJournal<M>,
     {
         Self { open: Self::journal(self.name, open).open, ..self }
+    }
+
+    /// Looks, from outside of the driver, at all that it works on, while nobody works: it gets the directory and the names of
+    /// all workspaces that any record claims, and panics if it finds more, or less, or anything else changed that was there
+    /// before the driver.
+    #[must_use]
+    pub fn with_audit<F, Fut>(mut self, audit: F) -> Self
+    where
+        F: Fn(Dir, Vec<WorkspaceName>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.audit = Some(Arc::new(move |dir, names| Box::pin(audit(dir, names))));
+        self
+    }
+
+    pub(crate) async fn audit(&self, dir: &Dir, claimed: Vec<WorkspaceName>) {
+        if let Some(audit) = &self.audit {
+            audit(dir.clone(), claimed).await;
+        }
     }
 
     /// Whether a clause is about it: all are about a journal, and those on workspaces about a workspace driver.

@@ -27,7 +27,9 @@ use crate::{Backend, Clause, Judged, Outcome, judge, run_as_child};
 /// - `open`: takes a [`Dir`](crate::Dir) and answers a driver, an `Arc` of one, or a `Result` of either, with a root below
 ///   `dir.path()`;
 /// - `over`, if it has that: opens a journal for the records, as `open` of a journal does. Over one that several processes
-///   share, the suite kills processes in the middle of creations and disposals.
+///   share, the suite kills processes in the middle of creations and disposals;
+/// - `audit`, if it has that: takes the `Dir` and the names of all workspaces that records claim, looks at the medium itself, and
+///   panics if that does not agree.
 ///
 /// ```no_run
 /// # use sessile_conformance::{Damage, Dir, Tamper, internal::MapJournal as Mine};
@@ -56,7 +58,7 @@ use crate::{Backend, Clause, Judged, Outcome, judge, run_as_child};
 macro_rules! suite {
     ($(
         $what:ident: $name:ident, open: $open:expr
-        $(, over: $over:expr)? $(, tamper: $tamper:expr)? $(, crash: $crash:expr)?
+        $(, over: $over:expr)? $(, audit: $audit:expr)? $(, tamper: $tamper:expr)? $(, crash: $crash:expr)?
         $(, absent: $absent:expr)? $(,)?
     );+ $(;)?) => {
         fn main() -> ::std::process::ExitCode {
@@ -64,6 +66,7 @@ macro_rules! suite {
                 $(
                     $crate::Backend::$what(::core::stringify!($name), $open)
                         $(.with_journal($over))?
+                        $(.with_audit($audit))?
                         $(.with_tamper($tamper))?
                         $(.with_crash($crash))?
                         $(.with_absent($absent))?

@@ -96,6 +96,9 @@ enum Command {
         /// Use small sizes: takes seconds instead of minutes
         #[arg(long)]
         quick: bool,
+        /// Measure workspaces instead, beside `git worktree` and `cp`
+        #[arg(long, conflicts_with = "backend")]
+        workspaces: bool,
         /// Measure only these backends, separated by commas
         #[arg(long, value_enum, value_delimiter = ',')]
         backend: Vec<bench::Backend>,
@@ -149,7 +152,9 @@ async fn run(args: Args, out: &mut Out) -> Result<Status> {
         Command::Verify { store, expect, thread } => {
             verify::run(out, &scope, &store, expect.as_deref(), thread.as_deref()).await
         }
-        Command::Bench { quick, backend } => bench::run(out, quick, &backend).await,
+        Command::Bench { quick, workspaces, backend } => {
+            bench::run(out, quick, workspaces, &backend).await
+        }
         Command::DemoWorker { store } => demo::worker(&store).await,
     }
 }

@@ -12,7 +12,7 @@ use super::{
     index::Index,
     root::{Place, Root},
 };
-use crate::folder::{Folder, failed, remove_all, temporary, unlock};
+use crate::folder::{Folder, failed, refuse_mounts, remove_all, temporary, unlock};
 
 /// Tries of moving a workspace while somebody else finishes an earlier removal.
 const TRIES: usize = 16;
@@ -20,6 +20,7 @@ const TRIES: usize = 16;
 /// Removes a workspace, if nothing would be lost or it is forced.
 pub(super) fn dispose(root: &Root, name: &WorkspaceName, force: bool) -> Result<Disposal> {
     let live = live(root, name)?;
+    require_no_mounts(root, name)?;
     if let Some(meta) = &live {
         if !force && is_dirty(root, name, meta)? {
             // Who removes it at the same time may have been seen at it: then it is no more where it was.
@@ -101,9 +102,18 @@ fn discard(root: &Root, name: &WorkspaceName) -> Result<()> {
     Err(Error::failed(format!("cannot remove the workspace {name}: the trash does not stay")))
 }
 
+/// Refuses to remove a workspace while something is mounted in it.
+fn require_no_mounts(root: &Root, name: &WorkspaceName) -> Result<()> {
+    Place::NAMED.into_iter().try_for_each(|place| {
+        refuse_mounts(&root.path_of(place, name))
+            .map_err(|e| failed("remove the workspace", name, e))
+    })
+}
+
 /// Removes all that is held of a workspace that is not there any more, or was not made to the end; answers whether anything
 /// was. The trash goes last: until then it is in the list.
 pub(super) fn clear(root: &Root, name: &WorkspaceName) -> Result<bool> {
+    require_no_mounts(root, name)?;
     let text = name.to_string();
     let mut held = false;
     for place in [Place::Making, Place::Index, Place::Trash] {

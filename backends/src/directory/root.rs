@@ -112,7 +112,12 @@ impl Root {
 
     /// The path of the live folder.
     pub(super) fn live_path(&self, name: &WorkspaceName) -> PathBuf {
-        self.0.join(Place::Workspaces.name()).join(name.to_string())
+        self.path_of(Place::Workspaces, name)
+    }
+
+    /// The path of what one of the folders holds of a workspace.
+    pub(super) fn path_of(&self, place: Place, name: &WorkspaceName) -> PathBuf {
+        self.0.join(place.name()).join(name.to_string())
     }
 
     /// The names of a store's workspaces that anything is held of.

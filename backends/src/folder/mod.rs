@@ -6,6 +6,8 @@
 //!
 //! All of it blocks; a driver calls it where it may.
 //!
+//! What is mounted in a folder is not removed with it: whoever removes looks first.
+//!
 //! # Not promised
 //!
 //! - Flushing: what is written survives the end of the process, and a loss of power as far as the file system sees to it.
@@ -19,6 +21,7 @@ mod copy;
 pub(crate) mod exchange;
 #[cfg(all(test, unix))]
 pub(crate) mod model;
+mod mounts;
 mod name;
 mod read;
 mod remove;
@@ -40,6 +43,7 @@ use sessile_core::{
 
 #[cfg(feature = "directory")]
 pub(crate) use copy::copy_new;
+pub(crate) use mounts::refuse_mounts;
 pub(crate) use name::{TEMPORARY, is_dot_git, is_temporary, os_name, path_of, temporary};
 pub(crate) use read::{executable, open_file};
 pub(crate) use remove::{remove_all, unlock};

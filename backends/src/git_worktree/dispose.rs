@@ -18,7 +18,7 @@ use super::{
     lock::Lock,
     place::{self, Found, TRASH},
 };
-use crate::folder::{remove_all, unlock};
+use crate::folder::{refuse_mounts, remove_all, unlock};
 
 impl GitWorktree {
     pub(super) async fn remove(&self, name: &WorkspaceName, force: bool) -> Result<Disposal> {
@@ -180,6 +180,7 @@ impl GitWorktree {
 
 /// Puts what lies at a workspace's path into the trash.
 fn move_away(root: &Path, name: &str, found: Found) -> io::Result<()> {
+    refuse_mounts(&root.join(name))?;
     if found == Found::Nothing {
         return Ok(());
     }
@@ -223,6 +224,7 @@ fn empty(root: &Path, name: &str) -> io::Result<()> {
     if place::look(&trash.join(name))? == Found::Nothing {
         return Ok(());
     }
+    refuse_mounts(&trash.join(name))?;
     let dir = Dir::open_ambient_dir(&trash, ambient_authority())?;
     remove_all(&dir, name.as_ref())
 }

@@ -26,6 +26,7 @@ mod objects;
 mod ours;
 mod raw;
 mod sizes;
+mod workspaces;
 
 use std::path::Path;
 
@@ -119,8 +120,17 @@ impl Rounds {
     }
 }
 
-/// Runs the command for these backends, or all of them.
-pub(crate) async fn run(out: &mut Out, quick: bool, backends: &[Backend]) -> Result<Status> {
+/// Runs the command for workspaces, or for these backends, or for all of those.
+pub(crate) async fn run(
+    out: &mut Out,
+    quick: bool,
+    workspaces: bool,
+    backends: &[Backend],
+) -> Result<Status> {
+    if workspaces {
+        workspaces::run(out, quick).await?;
+        return Ok(Status::Fine);
+    }
     #[cfg(feature = "count-memory")]
     memory::run(out).await?;
     let sizes = if quick { Sizes::QUICK } else { Sizes::FULL };

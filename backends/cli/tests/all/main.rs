@@ -15,3 +15,4 @@ mod import;
 mod looking_back;
 mod program;
 mod real;
+mod workspaces;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use sessile_core::{
     ErrorKind,
     command::{NewSession, NewWorkspace},
-    workspace::{FileChange, FilePath, Label, TreeId},
+    workspace::{FileChange, FilePath, Label, Reap, ReapOutcome, TreeId},
 };
 
 use crate::{
@@ -141,10 +141,47 @@ pub async fn wsp5(cx: ClauseContext) -> Verdict {
     }
     assert_eq!(lab.files(workspace).await, files);
     lab.agrees().await;
+    lab.audit(lab.claimed().await).await;
     if lab.can.links {
         links(&lab, workspace).await;
+        lab.audit(lab.claimed().await).await;
     }
+    mounts(&lab).await;
     Verdict::Passed
+}
+
+/// Another folder is mounted in a workspace, where that may be tried: what lies there is not removed with the workspace.
+async fn mounts(lab: &Lab) {
+    let handle = lab.handle();
+    let (session, workspace) = lab.workspace("mounted").await;
+    let there = handle.inspect_workspace(workspace).await.expect("an answer");
+    let Some(path) = there.expect("it is there").path else { return };
+    let outside = lab.cx.dir().path().join("mounted");
+    std::fs::create_dir_all(&outside).expect("a folder");
+    std::fs::write(outside.join("precious.txt"), "precious").expect("a file");
+    let point = path.join("point");
+    std::fs::create_dir(&point).expect("a folder");
+    let mount = std::process::Command::new("mount").arg("--bind").args([&outside, &point]).output();
+    if !mount.is_ok_and(|it| it.status.success()) {
+        lab.cx.note("mount points were not tried: nothing can be mounted here");
+        handle.dispose_of_workspace(workspace, true).await.expect("it goes");
+        return;
+    }
+    let disposal = handle.dispose_of_workspace(workspace, true).await;
+    let deletion = handle.delete_session(session).await;
+    let reaped = lab.store.reap(&lab.caller, Reap::new().with_force()).await;
+    let precious = std::fs::read_to_string(outside.join("precious.txt"));
+    let unmounted = std::process::Command::new("umount").arg(&point).status();
+    assert!(unmounted.is_ok_and(|it| it.success()), "{} stays mounted", point.display());
+    assert_eq!(precious.ok().as_deref(), Some("precious"), "{disposal:?} {reaped:?}");
+    assert!(disposal.is_err(), "{disposal:?}");
+    deletion.expect("a session goes, whatever is mounted");
+    for it in reaped.expect("it ends") {
+        assert!(matches!(it.outcome, ReapOutcome::Failed(_)), "{it:?}");
+    }
+    let freed = lab.reap(Reap::new().with_force()).await;
+    assert!(freed.iter().all(|it| it.outcome == ReapOutcome::Removed), "{freed:?}");
+    lab.agrees().await;
 }
 
 /// Links out of the workspace: to the root of the file system, to the folder above, to the repository. Nothing is read,

@@ -122,7 +122,7 @@ async fn dropped_anywhere(lab: &Lab) {
 }
 
 /// Lets a future take one step.
-fn once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+pub(super) fn once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 

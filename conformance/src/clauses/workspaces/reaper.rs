@@ -1,9 +1,10 @@
 //! WSP6: what drivers hold, what records claim, and what is taken when the two differ.
 
-use std::sync::Arc;
+use std::{sync::Arc, task::Poll, time::Duration};
 
 use sessile_core::{
     Caller,
+    model::WorkspaceStatus,
     store::{Store, StoreOptions},
     workspace::{Leak, Leaked, Reap, ReapOutcome},
 };
@@ -12,6 +13,8 @@ use crate::{
     clause::Verdict,
     internal::{ClauseContext, SeededIds, workspaces::Lab},
 };
+
+use super::making::once;
 
 crate::clauses! { WSP6 => wsp6 }
 
@@ -75,10 +78,48 @@ pub async fn wsp6(cx: ClauseContext) -> Verdict {
     }
     lab.reap_all().await;
     lab.agrees().await;
+    in_the_middle(&lab, false).await;
+    in_the_middle(&lab, true).await;
     another_tenant(&lab).await;
     another_store(&lab).await;
     assert_eq!(lab.read(kept, "work.txt").await.as_deref(), Some("work"));
     Verdict::Passed
+}
+
+/// A reaper comes in the middle of a creation: one that has time left is let alone; one that is late finds what it made taken
+/// back, and leaves nothing.
+async fn in_the_middle(lab: &Lab, is_late: bool) {
+    let (handle, new, thread) = (lab.handle(), lab.new_workspace("middle"), lab.thread);
+    let mut creation =
+        Box::pin(async move { handle.create_session_in(thread, "middle", new).await });
+    let made = loop {
+        if let Poll::Ready(made) = once(creation.as_mut()) {
+            break made;
+        }
+        let records = lab.records().await;
+        if !records.iter().any(|it| it.status == WorkspaceStatus::Intended) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            continue;
+        }
+        if !is_late {
+            assert_eq!(lab.reap(Reap::new().with_force()).await, [], "it has time left");
+            break creation.await;
+        }
+        lab.makers_are_late();
+        let found = lab.reap(Reap::new()).await;
+        assert!(found.iter().all(|it| it.why == Leak::MakerGone), "{found:?}");
+        let made = creation.await;
+        assert!(made.is_err(), "it was taken back: {made:?}");
+        break made;
+    };
+    lab.reap_all().await;
+    if let Ok((session, workspace)) = made {
+        lab.agrees().await;
+        let workspace = workspace.expect("the kind is registered");
+        lab.handle().dispose_of_workspace(workspace, true).await.expect("it goes");
+        lab.handle().delete_session(session).await.expect("it goes");
+    }
+    lab.agrees().await;
 }
 
 /// One tenant's reaper leaves the workspaces of others alone.

@@ -170,6 +170,17 @@ impl Lab {
         assert_eq!(held, claimed, "what is held, and what is claimed");
     }
 
+    /// What lies outside of the driver agrees with what records claim, of this store and of others on the same root.
+    pub async fn audit(&self, claimed: Vec<WorkspaceName>) {
+        self.cx.backend().audit(self.cx.dir(), claimed).await;
+    }
+
+    /// The names that the records of the thread claim.
+    pub async fn claimed(&self) -> Vec<WorkspaceName> {
+        let records = self.records().await;
+        records.iter().map(|it| it.name.parse().expect("a name")).collect()
+    }
+
     /// Lets more time pass than a maker may take.
     pub fn makers_are_late(&self) {
         self.clock.advance(Duration::from_secs(3600));
