@@ -119,10 +119,10 @@ pub(super) async fn run(out: &mut Out, quick: bool) -> Result<()> {
         measure(&ground, kind, files, &mut figures).await?;
     }
     store.close().await?;
-    for figure in figures.iter().filter(|_| out.json) {
-        out.value(figure)?;
+    if out.json {
+        return figures.iter().try_for_each(|figure| out.value(figure));
     }
-    if out.json { Ok(()) } else { print(out, &figures, files) }
+    print(out, &figures, files)
 }
 
 /// Milliseconds of each step, round by round.
