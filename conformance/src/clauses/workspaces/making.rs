@@ -223,6 +223,18 @@ pub async fn wsp8(cx: ClauseContext) -> Verdict {
         let mine = lab.read(*workspace, "mine").await;
         assert_eq!(mine, (i % 2 == 1).then(|| i.to_string()), "each has its own files");
     }
+    // All work in one at once: whoever comes second changes what is there by then.
+    let one = second[0];
+    together((0..n).map(|i| {
+        let handle = stores[i % 2].as_caller(&lab.caller);
+        let path = FilePath::new(format!("shared/{i}")).expect("a path");
+        let change = FileChange::write(path, i.to_string());
+        async move { handle.change_files(one, [change]).await.expect("a file") }
+    }))
+    .await;
+    for i in 0..n {
+        assert_eq!(lab.read(one, &format!("shared/{i}")).await, Some(i.to_string()));
+    }
     // Several dispose of one at once.
     let gone = together((0..4).map(|i| {
         let (handle, one) = (stores[i % 2].as_caller(&lab.caller), second[0]);

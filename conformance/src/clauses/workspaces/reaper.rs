@@ -24,6 +24,10 @@ pub async fn wsp6(cx: ClauseContext) -> Verdict {
     let handle = lab.handle();
     let (_, kept) = lab.workspace("kept").await;
     lab.write(kept, "work.txt", "work").await;
+    let tree = match lab.can.snapshots {
+        true => Some(handle.snapshot_workspace(kept).await.expect("a snapshot").0),
+        false => None,
+    };
     let (clean_session, clean) = lab.workspace("clean").await;
     let (dirty_session, dirty) = lab.workspace("dirty").await;
     lab.write(dirty, "work.txt", "work").await;
@@ -83,6 +87,9 @@ pub async fn wsp6(cx: ClauseContext) -> Verdict {
     another_tenant(&lab).await;
     another_store(&lab).await;
     assert_eq!(lab.read(kept, "work.txt").await.as_deref(), Some("work"));
+    if let Some(tree) = tree {
+        handle.restore_workspace(kept, tree).await.expect("its thread lives, and its snapshots");
+    }
     Verdict::Passed
 }
 

@@ -1,5 +1,7 @@
 //! WSP10: one restore point for a session and its workspace.
 
+use std::sync::Arc;
+
 use sessile_core::{
     ErrorKind,
     command::{NewSession, NewWorkspace},
@@ -8,7 +10,13 @@ use sessile_core::{
 
 use crate::{
     clause::Verdict,
-    internal::{ClauseContext, assertions::refused, shorthand::says, workspaces::Lab},
+    internal::{
+        ClauseContext,
+        assertions::refused,
+        shorthand::says,
+        workspaces::Lab,
+        wrong_journals::{Alteration, AlteringJournal},
+    },
 };
 
 crate::clauses! { WSP10 => wsp10 }
@@ -99,6 +107,20 @@ pub async fn wsp10(cx: ClauseContext) -> Verdict {
     refused(made, ErrorKind::Invalid);
     let made = handle.create_session_in(lab.thread, "no fork", NewWorkspace::fork()).await;
     refused(made, ErrorKind::Invalid);
+    // A vacuum takes what no record leads to, and no more: read by a store that has nothing in memory.
+    lab.write(workspace, "plan.md", "4. kept by nobody").await;
+    handle.restore_workspace(workspace, kept.clone()).await.expect("it is restored");
+    let journal = AlteringJournal::over(cx.journal().await, Alteration::CollectsAtOnce);
+    let vacuuming = cx.store_over(Arc::new(journal), Arc::clone(&lab.clock), |options| options);
+    let collected = vacuuming.as_caller(&lab.caller).vacuum_thread(lab.thread).await;
+    let collected = collected.expect("a vacuum");
+    assert!(collected > 0 || !lab.can.in_journal, "what was written over is collected");
+    let fresh = Lab { store: lab.another_store().await, ..Lab::new(&cx).await };
+    assert_eq!(fresh.files(workspace).await, held_now);
+    for (tree, files) in [(&first_tree, &held_first), (&kept, &held_now)] {
+        fresh.handle().restore_workspace(workspace, tree.clone()).await.expect("it is restored");
+        assert_eq!(&fresh.files(workspace).await, files, "it was kept");
+    }
     // Snapshots outlive the workspace.
     handle.dispose_of_workspace(workspace, true).await.expect("it goes");
     let (_, other) = lab.workspace("other").await;

@@ -58,6 +58,11 @@ impl Lab {
         Self { cx: cx.clone(), store, clock, caller, thread, kind, can, driver }
     }
 
+    /// Another store in the same location, with nothing in memory.
+    pub async fn another_store(&self) -> Store {
+        self.cx.store_with(Arc::clone(&self.clock), |options| options).await
+    }
+
     /// The caller's handle.
     pub fn handle(&self) -> Handle {
         self.store.as_caller(&self.caller)
