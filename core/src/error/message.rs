@@ -83,7 +83,10 @@ impl Display for Error {
                 "cannot give session {session} a workspace: it has {workspace}; use that, or dispose of it first"
             ),
             Self::WorkspaceNotReady { workspace, status } => {
-                write!(f, "workspace {workspace} is {status}; use it when it is ready")
+                write!(
+                    f,
+                    "workspace {workspace} is {status} and takes no work; wait until it is made, or make another"
+                )
             }
             Self::PathConflict { path, reason } => {
                 write!(

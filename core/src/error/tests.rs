@@ -15,6 +15,7 @@ const THREAD: ThreadId = ThreadId::from_bits(2);
 const SESSION: SessionId = SessionId::new(THREAD, 3);
 const CHILD: SessionId = SessionId::new(THREAD, 4);
 const EDGE: SubSessionId = SubSessionId::new(THREAD, 5);
+const WORKSPACE: WorkspaceId = WorkspaceId::new(THREAD, 6);
 const RUN: RunId = RunId::new(THREAD, 6);
 
 fn tenant() -> TenantId {
@@ -226,6 +227,23 @@ fn table() -> Vec<(Error, &'static str)> {
         (
             Error::SessionLinked { session: SESSION, edge: EDGE },
             "cannot delete session ses_T_13: edge sub_T_15 names it; delete the edge first",
+        ),
+        (
+            Error::SessionHasWorkspace { session: SESSION, workspace: WORKSPACE },
+            "cannot give session ses_T_13 a workspace: it has wsp_T_16; \
+             use that, or dispose of it first",
+        ),
+        (
+            Error::WorkspaceNotReady { workspace: WORKSPACE, status: WorkspaceStatus::Intended },
+            "workspace wsp_T_16 is intended and takes no work; \
+             wait until it is made, or make another",
+        ),
+        (
+            Error::PathConflict {
+                path: crate::workspace::FilePath::new("a/b\n").unwrap(),
+                reason: "a folder is there",
+            },
+            "cannot use the path a/b\\n: a folder is there; take another, or remove that first",
         ),
         (
             Error::NotAForest { parent: SESSION, child: SESSION, reason: ForestRule::OwnParent },

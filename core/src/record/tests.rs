@@ -133,6 +133,12 @@ fn samples() -> Vec<Event> {
         Event::LeaseReleased { session: 2 },
         Event::LeasesExpired { sessions: vec![2, 9] },
         Event::StateSet { session: Some(2) },
+        Event::WorkspaceReserved { session: Some(2), ttl_millis: 600_000 },
+        Event::WorkspaceReady { workspace: 7, session: 2 },
+        Event::WorkspaceChanged { workspace: 7, session: 2 },
+        Event::WorkspaceSaved { workspace: 7, session: 2 },
+        Event::WorkspaceLeaked { workspace: 7, force: true, session: None },
+        Event::WorkspaceDisposed { workspace: 7, session: Some(2) },
     ]
 }
 
@@ -219,7 +225,7 @@ fn a_newer_record_is_named_and_an_unknown_one_is_damage() {
         let record = Record { header: head.into(), ..record.clone() };
         Record { sum: record.fitting_sum(), ..record }
     };
-    let newer = rewrite("\"r\":1", "\"r\":5");
+    let newer = rewrite("\"r\":1", "\"r\":6");
     assert_eq!(open(&space(), &newer).unwrap_err().kind(), ErrorKind::NewerFormat);
     let newer = Record { kind: "dreamt".into(), ..rewrite("\"r\":1", "\"r\":9") };
     assert_eq!(open(&space(), &newer).unwrap_err().kind(), ErrorKind::NewerFormat);

@@ -235,6 +235,17 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn nothing_but_a_name_reads_as_one(text in "[a-z0-9._-]{0,140}", any in ".{0,140}") {
+            for text in [text, any] {
+                if let Ok(name) = text.parse::<WorkspaceName>() {
+                    proptest::prop_assert_eq!(name.to_string(), text);
+                }
+            }
+        }
+    }
+
     #[test]
     fn names_read_back_exactly() {
         let id = WorkspaceId::new(ThreadId::from_bits(u128::MAX / 3), 42);

@@ -326,6 +326,30 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_decoder_panic(text in ".{0,200}", bytes: Vec<u8>) {
+            let _ = (Node::decode(text.as_bytes()), Node::decode(&bytes));
+        }
+
+        #[test]
+        fn what_was_encoded_is_decoded(
+            names in proptest::collection::btree_map("[a-c]{1,3}", ".{1,9}", 0..9),
+            is_link: bool,
+        ) {
+            let mut node = Node::default();
+            for (name, text) in names {
+                let object = ObjectRef { digest: Hash::of(&[text.as_bytes()]), place: Some(text.clone()) };
+                let entry = match is_link {
+                    true => NodeEntry::Link { target: text.into_bytes() },
+                    false => NodeEntry::Directory(object),
+                };
+                node.entries.insert(name.into_bytes().into(), entry);
+            }
+            proptest::prop_assert_eq!(Node::decode(&node.encode().unwrap()).unwrap(), node);
+        }
+    }
+
     #[test]
     fn names_and_targets_may_be_any_bytes() {
         let mut node = Node::default();

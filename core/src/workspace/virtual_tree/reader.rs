@@ -191,3 +191,28 @@ impl NodeReader for Reader<'_> {
         self.folder(folder).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn any_id_of_a_tree_is_read_or_refused(text in "[a-f0-9]{0,70}@?[a-z0-9.-]{0,40}") {
+            if let Ok(tree) = TreeId::new(&text)
+                && let Ok(root) = root_of(&tree)
+            {
+                proptest::prop_assert_eq!(tree_of(&root).unwrap(), tree);
+            }
+        }
+    }
+
+    #[test]
+    fn places_are_strict() {
+        for bad in ["", ".1.2", "b.1", "b.1.2.3", "B.1.2", "b.-1.2", "b.1.x", "b/.1.2"] {
+            assert_eq!(Place::parse(bad), None, "{bad}");
+        }
+        let place = Place::parse("b-0.1.2").unwrap();
+        assert_eq!(Place::text(&place.blob.0, place.from, place.bytes), "b-0.1.2");
+    }
+}
