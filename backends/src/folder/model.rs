@@ -1,4 +1,5 @@
 //! What a folder holds, as a plain map, and the changes that make it so.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests: also in what they share")]
 
 use std::collections::BTreeMap;
 

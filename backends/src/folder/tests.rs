@@ -1,4 +1,10 @@
 //! The folder against a model of plain maps, and against hostile things.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests: also in what they share"
+)]
 
 use std::{
     fs,

@@ -281,7 +281,7 @@ fn print(out: &mut Out, figures: &[Figure], files: usize) -> Result<()> {
     }
     out.table(&table)?;
     let built = if cfg!(debug_assertions) { "a debug build" } else { "a release build" };
-    let mib = files * BYTES >> 20;
+    let mib = (files * BYTES) >> 20;
     let words = format!("{files} files, {mib} MiB; medians of {ROUNDS} rounds in turns; {built}");
     out.line(out.faint(&words))
 }

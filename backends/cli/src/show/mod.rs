@@ -213,6 +213,7 @@ async fn session(out: &mut Out, reader: &Handle, id: SessionId) -> Result<()> {
             ("updated", stamp(session.updated_at)),
             ("entries", count(session.entries)),
         ];
+        facts.extend(session.workspace.map(|id| ("workspace", id.to_string())));
         facts.extend(cost(&usage));
         list(out, facts)?;
         state::print(out, &state)?;

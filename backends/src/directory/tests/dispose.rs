@@ -134,7 +134,7 @@ async fn what_kills_leave_is_listed_and_removed_without_force() {
         for place in *places {
             bench.leave(place, &ours);
         }
-        assert_eq!(bench.list().await, [ours.clone()], "{places:?}");
+        assert_eq!(bench.list().await, std::slice::from_ref(&ours), "{places:?}");
         assert!(bench.inspect(&ours).await.is_none());
         assert_eq!(bench.driver.dispose(&ours, false).await.unwrap(), Disposal::Removed);
         assert_eq!(bench.driver.dispose(&ours, false).await.unwrap(), Disposal::AlreadyGone);
@@ -182,8 +182,8 @@ async fn nothing_else_is_touched() {
     }
     symlink(&precious, bench.root.join("snapshots/x")).unwrap();
     bench.create(&theirs).await;
-    assert_eq!(bench.list().await, [ours.clone()]);
-    assert_eq!(bench.driver.list(STORE + 1).await.unwrap(), [theirs.clone()]);
+    assert_eq!(bench.list().await, std::slice::from_ref(&ours));
+    assert_eq!(bench.driver.list(STORE + 1).await.unwrap(), std::slice::from_ref(&theirs));
     assert!(bench.inspect(&ours).await.is_none());
     assert_eq!(dispose(&bench, "a", false).await, Disposal::Removed);
     assert!(bench.list().await.is_empty());
@@ -214,7 +214,7 @@ async fn locked_and_linked_content_is_removed() {
     fs::write(live.join("locked/er/f"), "x").unwrap();
     symlink(bench.outer.path(), live.join("locked/link")).unwrap();
     for locked in ["locked/er/f", "locked/er", "locked", ""] {
-        fs::set_permissions(live.join(locked), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(live.join(locked), fs::Permissions::from_mode(0o000)).unwrap();
     }
     assert_eq!(dispose(&bench, "a", false).await, Disposal::Refused);
     assert_eq!(dispose(&bench, "a", true).await, Disposal::Removed);

@@ -129,7 +129,7 @@ async fn a_failed_copy_leaves_nothing() {
 async fn an_unreadable_file_is_named() {
     let bench = Bench::templated(|template| {
         fs::write(template.join("closed"), "x").unwrap();
-        fs::set_permissions(template.join("closed"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(template.join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
     });
     if fs::read(bench.outer.path().join("template/closed")).is_ok() {
         eprintln!("not run: this user can read every file");

@@ -1,4 +1,10 @@
 //! What the module promises, and what kills leave.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "tests: also in what they share"
+)]
 
 mod dispose;
 mod histories;

@@ -1,4 +1,10 @@
 //! Each rule of the driver, with a real `git`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests: also in what they share"
+)]
 
 mod create;
 mod dispose;

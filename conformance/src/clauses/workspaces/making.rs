@@ -12,6 +12,7 @@ use sessile_core::{
     Error, ErrorKind,
     command::NewSession,
     model::WorkspaceStatus,
+    store::StoreOptions,
     workspace::{Disposal, FileChange, FilePath, Reap},
 };
 
@@ -23,6 +24,7 @@ use crate::{
         concurrent::together,
         fault::{Call, InterruptedJournal},
         workspaces::Lab,
+        wrong_journals::{Alteration, AlteringJournal},
     },
 };
 
@@ -78,7 +80,7 @@ async fn commits_that_fail(lab: &Lab) {
             Err(Error::failed("the engine fails for now"))
         });
         let drivers = lab.cx.drivers().await;
-        let with = |options: sessile_core::store::StoreOptions| options.with_workspaces(drivers);
+        let with = |options: StoreOptions| options.with_workspaces(drivers);
         let store = lab.cx.store_over(broken.clone(), Arc::clone(&lab.clock), with);
         let new = lab.new_workspace("unlucky");
         let made = store.as_caller(&lab.caller).create_session_in(lab.thread, "unlucky", new).await;
@@ -187,8 +189,14 @@ pub async fn wsp2(cx: ClauseContext) -> Verdict {
 /// Many are made and disposed of at once, by two stores: all succeed.
 pub async fn wsp8(cx: ClauseContext) -> Verdict {
     let lab = Lab::new(&cx).await;
-    let other = cx.store_with(Arc::clone(&lab.clock), |options| options).await;
-    let stores = [&lab.store, &other];
+    // Every call to the journal gives way, so that each can come between any two of another.
+    let store = async || {
+        let journal = AlteringJournal::over(cx.journal().await, Alteration::Yields);
+        let drivers = cx.drivers().await;
+        let with = |it: StoreOptions| it.with_workspaces(drivers);
+        cx.store_over(Arc::new(journal), Arc::clone(&lab.clock), with)
+    };
+    let stores = [&store().await, &store().await];
     let make = |i: usize| {
         let (store, new, lab) = (stores[i % 2], lab.new_workspace("many"), &lab);
         async move {
@@ -223,6 +231,19 @@ pub async fn wsp8(cx: ClauseContext) -> Verdict {
         let mine = lab.read(*workspace, "mine").await;
         assert_eq!(mine, (i % 2 == 1).then(|| i.to_string()), "each has its own files");
     }
+    // Several want a workspace for one session: one gets it, and the others leave nothing.
+    let bare = cx.session_in(&lab.store, &lab.caller, lab.thread).await;
+    let given = together((0..4).map(|i| {
+        let (handle, new) = (stores[i % 2].as_caller(&lab.caller), lab.new_workspace("wanted"));
+        async move { handle.create_workspace(bare, new).await }
+    }))
+    .await;
+    let (given, refusals): (Vec<_>, Vec<_>) = given.into_iter().partition(Result::is_ok);
+    assert_eq!(given.len(), 1, "{given:?}");
+    for refusal in refusals {
+        refused(refusal, ErrorKind::Precondition);
+    }
+    lab.agrees().await;
     // All work in one at once: whoever comes second changes what is there by then.
     let one = second[0];
     together((0..n).map(|i| {
