@@ -83,12 +83,15 @@ pub(crate) fn apply(map: &mut Map, change: &FileChange, keep_empty: bool) -> Res
             map.insert(path.clone(), Item::Directory);
         }
         FileChange::Remove { path } => {
-            above(map, path)?;
+            // Below a file or a link nothing lies.
+            if above(map, path).is_err() {
+                return Ok(());
+            }
             map.retain(|other, _| other != path && !other.is_under(path));
             prune(map, path, keep_empty);
         }
         FileChange::Rename { from, to } => {
-            above(map, from)?;
+            above(map, from).map_err(|_| ErrorKind::NotFound)?;
             let item = map.get(from).cloned().ok_or(ErrorKind::NotFound)?;
             if from == to {
                 return Ok(());

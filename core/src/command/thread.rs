@@ -161,7 +161,8 @@ pub enum ThreadCommand {
         thread: ThreadId,
     },
     /// Deletes a thread with everything in it, if nothing in it is at work (THD13). Idempotent. Its bytes may stay on the
-    /// medium until the journal is scrubbed.
+    /// medium until the journal is scrubbed. Workspaces outside of the journal follow it, if no work would be lost; the
+    /// [reaper](crate::store::Store::reap) takes the rest, and their snapshots.
     PurgeThread {
         /// Which.
         thread: ThreadId,

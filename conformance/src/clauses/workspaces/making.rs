@@ -10,7 +10,7 @@ use std::{
 
 use sessile_core::{
     Error, ErrorKind,
-    command::NewSession,
+    command::{NewSession, NewWorkspace},
     model::WorkspaceStatus,
     store::StoreOptions,
     workspace::{Disposal, FileChange, FilePath, Reap},
@@ -177,13 +177,34 @@ pub async fn wsp2(cx: ClauseContext) -> Verdict {
     if lab.can.snapshots {
         let (tree, _) = handle.snapshot_workspace(second).await.expect("a snapshot");
         lab.write(second, "later.txt", "later").await;
-        let at_tree = sessile_core::command::NewWorkspace::branch_of(second).at_tree(tree);
+        let at_tree = NewWorkspace::branch_of(second).at_tree(tree);
         let made = handle.create_session_in(lab.thread, "at a tree", at_tree).await;
         let (_, at_tree) = made.expect("a session");
         assert_eq!(lab.files(at_tree.expect("a branch")).await, held);
     }
     lab.agrees().await;
+    if lab.can.in_journal {
+        in_one_commit(&lab).await;
+    }
     Verdict::Passed
+}
+
+/// A branch of what is kept in the journal is one commit, however much it holds.
+async fn in_one_commit(lab: &Lab) {
+    let (_, large) = lab.workspace("large").await;
+    let file = |i: usize| {
+        let path = FilePath::new(format!("folder{}/file{i}", i / 20)).expect("a path");
+        FileChange::write(path, i.to_string())
+    };
+    lab.handle().change_files(large, (0..200).map(file)).await.expect("many files");
+    let second = async { Err(Error::failed("that is a second commit")) };
+    let journal = InterruptedJournal::after(lab.cx.journal().await, Call::Commit, 1, second);
+    let store = lab.cx.store_over(journal, Arc::clone(&lab.clock), |options| options);
+    let branch = NewWorkspace::branch_of(large);
+    let handle = store.as_caller(&lab.caller);
+    let made = handle.create_session_in(lab.thread, "in one commit", branch).await;
+    let branch = made.expect("one commit is enough").1.expect("a branch");
+    assert_eq!(lab.files(branch).await, lab.files(large).await);
 }
 
 /// Many are made and disposed of at once, by two stores: all succeed.

@@ -61,7 +61,7 @@ pub enum SessionCommand {
     },
     /// Deletes a session that no edge names, with its entries, runs and lease (SES7); forks go on showing what they share.
     /// Idempotent. What it cost stays in
-    /// the totals of task, thread and project.
+    /// the totals of task, thread and project. Its workspace follows it, if no work would be lost; else it is leaked.
     DeleteSession {
         /// Which.
         session: SessionId,
