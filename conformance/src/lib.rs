@@ -59,8 +59,8 @@
 //! The clauses on workspaces judge a [`WorkspaceDriver`](sessile_core::workspace::WorkspaceDriver) in the same way:
 //!
 //! ```no_run
-//! # use sessile_core::{Result, workspace::WorkspaceDriver};
-//! # async fn open(_path: std::path::PathBuf) -> Result<std::sync::Arc<dyn WorkspaceDriver>> { unimplemented!() }
+//! # use sessile_conformance::internal::MapDriver;
+//! # async fn open(_path: std::path::PathBuf) -> sessile_core::Result<MapDriver> { Ok(MapDriver::default()) }
 //! sessile_conformance::suite! {
 //!     workspace: mine,
 //!     open: |dir| async move { open(dir.path().join("workspaces")).await },

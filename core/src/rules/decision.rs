@@ -53,8 +53,8 @@ pub(crate) enum WorkspaceStep {
     Leaked { workspace: WorkspaceId, by: GivenUp },
     /// It holds work, and so its owner keeps it.
     Kept { workspace: WorkspaceId },
-    /// It is gone.
-    Disposed { workspace: WorkspaceId },
+    /// It is gone; if it is kept in the journal and not forced, while its driver still says what it said when it was looked at.
+    Disposed { workspace: WorkspaceId, expected: Option<String> },
 }
 
 /// Who gives a workspace up.

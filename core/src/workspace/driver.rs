@@ -95,7 +95,7 @@ pub enum Disposal {
 /// - Two calls on *one* workspace at once may see each other's half: its owner is one session, which knows what it does.
 /// - Processes that work in a folder are not known to the driver, and not stopped by it.
 ///
-/// An error means: nothing was done, but for `change`, which says what holds.
+/// An error means: nothing was done, but for `change_files`, which says what holds.
 #[async_trait]
 pub trait WorkspaceDriver: Send + Sync + fmt::Debug + 'static {
     /// The name of its kind: `[a-z0-9][a-z0-9_-]*`, 1 to 64 bytes, constant.

@@ -1,5 +1,7 @@
 //! WSP3, WSP4: disposing of workspaces, and what there is of them.
 
+use std::sync::Arc;
+
 use sessile_core::{
     ErrorKind,
     id::WorkspaceId,
@@ -8,7 +10,12 @@ use sessile_core::{
 
 use crate::{
     clause::Verdict,
-    internal::{ClauseContext, assertions::refused, workspaces::Lab},
+    internal::{
+        ClauseContext,
+        assertions::refused,
+        fault::{Call, InterruptedJournal},
+        workspaces::Lab,
+    },
 };
 
 crate::clauses! { WSP3 => wsp3, WSP4 => wsp4 }
@@ -49,6 +56,8 @@ pub async fn wsp3(cx: ClauseContext) -> Verdict {
     assert_eq!(dispose(again, true).await.expect("it goes"), Disposal::Removed);
     lab.agrees().await;
 
+    work_in_between(&lab).await;
+
     // A lease: only its holder disposes.
     let (leased, workspace) = lab.workspace("leased").await;
     let ttl = std::time::Duration::from_secs(60);
@@ -62,6 +71,24 @@ pub async fn wsp3(cx: ClauseContext) -> Verdict {
     assert_eq!(disposal.expect("it goes"), Disposal::Removed);
     lab.agrees().await;
     Verdict::Passed
+}
+
+/// Somebody works in it after it was found clean and before it goes: that is work.
+async fn work_in_between(lab: &Lab) {
+    if !lab.can.in_journal {
+        return; // There the driver looks and removes; between the two is its own.
+    }
+    let (_, workspace) = lab.workspace("between").await;
+    let (handle, path) = (lab.handle(), FilePath::new("work.txt").expect("a path"));
+    let journal = InterruptedJournal::before(lab.cx.journal().await, Call::Commit, async move {
+        handle.change_files(workspace, [FileChange::write(path, "work")]).await.map(drop)
+    });
+    let store = lab.cx.store_over(journal.clone(), Arc::clone(&lab.clock), |options| options);
+    let disposal = store.as_caller(&lab.caller).dispose_of_workspace(workspace, false).await;
+    assert!(journal.is_over(), "it was worked in");
+    assert_eq!(disposal.expect("an answer"), Disposal::Refused);
+    assert_eq!(lab.read(workspace, "work.txt").await.as_deref(), Some("work"));
+    lab.handle().dispose_of_workspace(workspace, true).await.expect("it goes");
 }
 
 /// Inspecting tells what is the case, also after somebody removed the folder.

@@ -56,7 +56,7 @@ const LABELS: &[&str] = &[
 const BASES: &[&str] = &[
     "-f",
     "--force",
-    "--upload-pack=touch /tmp/x",
+    "--upload-pack=touch x",
     "-b",
     "--detach",
     "--",

@@ -111,6 +111,14 @@ pub async fn wsp11(cx: ClauseContext) -> Verdict {
     let again = handle.session(once).await.expect("an answer").expect("the session");
     assert_eq!(again, shown);
     assert!(shown.workspace.is_some());
+    // Also when what it began as is gone.
+    let (_, source) = lab.workspace("source").await;
+    let branch = || NewSession::named("late").with_workspace(NewWorkspace::branch_of(source));
+    let keyed = handle.with_key("late");
+    let late = keyed.create_session(lab.thread, branch()).await.expect("a session");
+    handle.dispose_of_workspace(source, true).await.expect("it goes");
+    assert_eq!(keyed.create_session(lab.thread, branch()).await.expect("the same"), late);
+    refused(handle.create_session(lab.thread, branch()).await, ErrorKind::NotFound);
     lab.agrees_in(&[thread, lab.thread]).await;
     Verdict::Passed
 }

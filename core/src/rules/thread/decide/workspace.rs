@@ -101,10 +101,16 @@ impl View<'_> {
                 let version = drafts.push(Lane::Rest.of(workspace), event, body);
                 drafts.done(Reply::changed(version))
             }
-            WorkspaceStep::Disposed { workspace } => {
+            WorkspaceStep::Disposed { workspace, expected } => {
                 let Some(it) = self.state.workspaces.get(&workspace.version()) else {
                     return Ok(Decision::Answer(Reply::Session(SessionOutcome::Deleted)));
                 };
+                if it.status == WorkspaceStatus::Ready {
+                    self.state.require_lease(self.id, it.session, input.caller().lease)?;
+                }
+                if expected.is_some() && it.reference.as_deref() != expected.as_deref() {
+                    return Ok(Decision::Answer(Reply::LookAgain));
+                }
                 let event = Event::WorkspaceDisposed {
                     workspace: workspace.version(),
                     session: (it.session != 0).then_some(it.session),

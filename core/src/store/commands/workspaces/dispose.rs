@@ -6,7 +6,7 @@ use crate::{
     id::{SessionId, Space, WorkspaceId},
     model::WorkspaceStatus,
     rules::{
-        decision::{GivenUp, WorkspaceStep},
+        decision::{GivenUp, Reply, WorkspaceStep},
         thread::WorkspaceState,
     },
     store::{answers::ThreadAtHead, inner::StoreInner},
@@ -85,9 +85,12 @@ impl StoreInner {
     ) -> Result<Disposal> {
         let driver = self.driver_of(it)?;
         let force = force || it.force || !it.was_ready;
+        let mut expected = None;
         let disposal = if driver.capabilities().in_journal {
             let of = self.workspace_ref(caller, id, it);
             let there = self.in_driver_time(caller, driver.inspect(&of)).await?;
+            // What is written since is work.
+            expected = (!force).then_some(of.reference);
             match there {
                 Some(it) if it.dirty && !force => Disposal::Refused,
                 _ => Disposal::Removed,
@@ -98,8 +101,12 @@ impl StoreInner {
         };
         if disposal != Disposal::Refused {
             let space = id.thread().space(&caller.tenant);
-            let step = WorkspaceStep::Disposed { workspace: id };
-            self.step(caller, &space, step, self.environment.elapsed()).await?;
+            let step = WorkspaceStep::Disposed { workspace: id, expected };
+            if self.step(caller, &space, step, self.environment.elapsed()).await?
+                == Reply::LookAgain
+            {
+                return Ok(Disposal::Refused);
+            }
         }
         Ok(disposal)
     }

@@ -30,7 +30,13 @@ impl StoreInner {
     ) -> Result<SessionOutcome> {
         let until = self.environment.elapsed().saturating_add(self.patience(caller));
         loop {
-            let at = self.at_head(caller, thread).await?;
+            // What a key or an external id answers, and what is in the way, comes before all that is said of a workspace.
+            let wanted = Some(Provision::Wanted);
+            match self.submit_session(caller, thread, new, &needs, wanted).await? {
+                Reply::LookAgain => {}
+                reply => return session_outcome(reply),
+            }
+            let at = self.fresh_thread(caller, thread).await?;
             let caps = self.caps(caller, &thread.space(&caller.tenant)).await?;
             let config = caps.ok_or_else(|| Error::not_found(thread))?.config;
             let chosen_for = ChosenFor {
@@ -53,11 +59,6 @@ impl StoreInner {
                     });
                 }
             };
-            let wanted = Some(Provision::Wanted);
-            match self.submit_session(caller, thread, new, &needs, wanted).await? {
-                Reply::LookAgain => {}
-                reply => return session_outcome(reply),
-            }
             let made = self.make(caller, thread, &plan, None).await?;
             let id = WorkspaceId::new(thread, made.reserved);
             let name = WorkspaceName::new(plan.label.clone(), self.journal().info().store, id);
@@ -224,7 +225,7 @@ impl StoreInner {
         if self.step_version(caller, &space, given_up).await.is_ok()
             && self.in_driver_time(caller, driver.dispose(name, true)).await.is_ok()
         {
-            let gone = WorkspaceStep::Disposed { workspace };
+            let gone = WorkspaceStep::Disposed { workspace, expected: None };
             let _ = self.step(caller, &space, gone, self.environment.elapsed()).await;
         }
     }
