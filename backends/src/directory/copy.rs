@@ -1,28 +1,98 @@
 //! What a workspace begins as: a copy of the template, or of another workspace.
 
-use std::{collections::HashSet, io, path::Path};
+use std::{
+    collections::HashSet,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
 
+use cap_std::fs::Dir;
 use ignore::WalkBuilder;
 use sessile_core::{
     error::{Error, Result},
-    workspace::FilePath,
+    hash::Hash,
+    workspace::{FileKind, FilePath, WorkspaceName},
 };
 
-use super::{Template, make::Proceed, root::Root};
+use super::{
+    Template,
+    index::{Contents, Draft, Held, Index},
+    make::Proceed,
+    objects::Objects,
+    root::Root,
+    save::Tree,
+    shelf::digest_of,
+    templates,
+};
 use crate::folder::{Folder, Scanned, failed, path_of};
 
-/// Copies all of a folder; answers how many things that is.
-pub(super) fn copy_all(from: &Folder, to: &Folder, proceed: &Proceed) -> Result<usize> {
-    copy(from, from.scan()?, to, proceed)
+/// Nanoseconds by which file systems may round the times of files, at the most.
+const ROUNDED: i64 = 3_000_000_000;
+
+/// Copies all that a workspace holds into the folder of another. Answers what that is; all of it is kept in the snapshots of
+/// the other's thread. What the source's index knows is not read.
+pub(super) fn copy_all(
+    root: &Root,
+    (source, from): (&WorkspaceName, &Folder),
+    (name, to): (&WorkspaceName, &Folder),
+    proceed: &Proceed,
+) -> Result<Contents> {
+    let objects = Objects::make(root, name)?;
+    let index = Index::load(root, source)?;
+    // What a tree that is kept names is kept.
+    let kept = index.as_ref().is_some_and(|index| objects.has_folder(&index.tree));
+    let keep = |copy: &File, digest: &Hash, bytes, is_known| {
+        if (kept && is_known) || objects.has_file(digest, bytes) {
+            return Ok(());
+        }
+        objects.put_known(copy, digest)
+    };
+    let (contents, _) = copy(from, from.scan()?, to, index.as_ref(), keep, proceed)?;
+    Ok(contents)
 }
 
-/// Copies the template, but for what it leaves out; answers how many things that is.
+/// Copies the template, but for what it leaves out, into the folder of a workspace. Answers what that is; all of it is kept in
+/// the folder of the template, in which the workspace's thread is named. What the index there knows is not read.
 pub(super) fn copy_template(
     root: &Root,
     template: &Template,
-    to: &Folder,
+    (name, to): (&WorkspaceName, &Folder),
     proceed: &Proceed,
-) -> Result<usize> {
+) -> Result<Contents> {
+    let (path, from) = open(root, template)?;
+    let shelf = templates::join(root, &key(template, &path), name)?;
+    let shown = |e| failed("read", &shelf.at(), e);
+    let index = Index::read(shelf.dir()).map_err(shown)?;
+    let index = index.filter(|index| shelf.has_folder(&index.tree));
+    let mut draft = Draft::begin_in(shelf.dir().try_clone().map_err(shown)?, shelf.at().into())?;
+    templates::sweep(&shelf, draft.taken)?;
+    if !shares_clock(shelf.dir(), from.dir()).map_err(shown)? {
+        draft.taken = draft.taken.saturating_sub(ROUNDED);
+    }
+    let found = if template.without_ignored {
+        let kept = not_ignored(&path)?;
+        from.scan_where(|path, _| kept.contains(path))?
+    } else {
+        from.scan()?
+    };
+    let keep = |copy: &File, digest: &Hash, bytes, is_known| {
+        if is_known || shelf.has_file(digest, bytes) {
+            return Ok(());
+        }
+        shelf.put_known(copy, digest)
+    };
+    let (contents, read) = copy(&from, found, to, index.as_ref(), keep, proceed)?;
+    if read > 0 || index.is_none_or(|index| index.contents != contents) {
+        let tree = Tree::of(&contents)?;
+        tree.put(|digest| shelf.has_folder(digest), |digest, node| shelf.put_folder(digest, node))?;
+        draft.finish(tree.root, contents.clone())?;
+    }
+    Ok(contents)
+}
+
+/// The template's path without links, and its folder.
+fn open(root: &Root, template: &Template) -> Result<(PathBuf, Folder)> {
     let shown = |e: io::Error| match e.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             let reason = format!("the template {} is no folder", template.path.display());
@@ -36,18 +106,70 @@ pub(super) fn copy_template(
         return Err(Error::invalid("template", reason));
     }
     let from = Folder::open(&path).map_err(shown)?;
-    let found = if template.without_ignored {
-        let kept = not_ignored(&path)?;
-        from.scan_where(|path, _| kept.contains(path))?
-    } else {
-        from.scan()?
-    };
-    copy(&from, found, to, proceed)
+    Ok((path, from))
 }
 
-fn copy(from: &Folder, found: Vec<Scanned>, to: &Folder, proceed: &Proceed) -> Result<usize> {
-    to.copy_from(from, &found, || proceed.check())?;
-    Ok(found.len())
+/// What tells a template from all others.
+fn key(template: &Template, path: &Path) -> Hash {
+    Hash::of(&[&[u8::from(template.without_ignored)], path.as_os_str().as_encoded_bytes()])
+}
+
+/// Whether times of files in both folders are comparable to the last digit: both lie on the same file system.
+#[cfg(unix)]
+fn shares_clock(a: &Dir, b: &Dir) -> io::Result<bool> {
+    use cap_std::fs::MetadataExt;
+    Ok(a.dir_metadata()?.dev() == b.dir_metadata()?.dev())
+}
+
+/// Whether times of files in both folders are comparable to the last digit: not known here.
+#[cfg(not(unix))]
+fn shares_clock(_: &Dir, _: &Dir) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// Copies what a scan found. Answers what that is, by how its source is known, and how many files of it were read. `keep` gets
+/// each copy with its digest and length, and whether the index knew that.
+fn copy(
+    from: &Folder,
+    found: Vec<Scanned>,
+    to: &Folder,
+    index: Option<&Index>,
+    keep: impl Fn(&File, &Hash, u64, bool) -> io::Result<()>,
+    proceed: &Proceed,
+) -> Result<(Contents, usize)> {
+    let mut contents = Contents::new();
+    let mut read = 0;
+    to.copy_from(
+        from,
+        &found,
+        || proceed.check(),
+        |scanned, mut stat, mut copy| {
+            let path = &scanned.path;
+            // Looked at after it was copied: whoever wrote into it meanwhile has left another time.
+            let known = index.and_then(|index| index.known(path, &stat));
+            let digest = match known {
+                Some(digest) => digest,
+                None => {
+                    read += 1;
+                    let digest = digest_of(&mut copy).map_err(|e| failed("read", path, e))?;
+                    stat.len = digest.1;
+                    digest.0
+                }
+            };
+            keep(copy, &digest, stat.len, known.is_some()).map_err(|e| failed("keep", path, e))?;
+            let executable = matches!(scanned.kind, FileKind::File { executable: true, .. });
+            contents.insert(path.clone(), Held::File { executable, digest, stat });
+            Ok(())
+        },
+    )?;
+    for Scanned { path, kind, .. } in found {
+        match kind {
+            FileKind::Directory => drop(contents.insert(path, Held::Directory)),
+            FileKind::Link { target } => drop(contents.insert(path, Held::Link { target })),
+            _ => {}
+        }
+    }
+    Ok((contents, read))
 }
 
 /// The paths in a folder that its own rules do not ignore.

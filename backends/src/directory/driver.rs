@@ -19,9 +19,9 @@ use super::{
     Directory,
     copy::{copy_all, copy_template},
     dispose::{dispose, is_changed},
-    index::Index,
-    make::{make, run},
-    objects::Objects,
+    index::{Contents, Index},
+    make::{Filled, make, run},
+    objects::{Objects, folder_of},
     restore::{check_out, restore},
     root::{Place, Root},
     save::{Tree, contents, read_digest, save},
@@ -61,8 +61,10 @@ impl WorkspaceDriver for Directory {
         let (this, name) = (self.clone(), name.clone());
         run(move |proceed| {
             make(&this.root, &name, proceed, |folder| match &this.template {
-                Some(template) => copy_template(&this.root, template, folder, proceed),
-                None => Ok(0),
+                Some(template) => {
+                    Ok(copy_template(&this.root, template, (&name, folder), proceed)?.into())
+                }
+                None => Ok(Filled::default()),
             })
         })
         .await
@@ -82,11 +84,18 @@ impl WorkspaceDriver for Directory {
         run(move |proceed| match tree {
             Some(tree) => {
                 let (objects, digest) = open_tree(&root, &source, &tree)?;
-                make(&root, &name, proceed, |folder| check_out(&objects, &digest, folder, proceed))
+                make(&root, &name, proceed, |folder| {
+                    let filled: Filled = check_out(&objects, &digest, folder, proceed)?.into();
+                    // Another thread does not have it yet.
+                    let is_kept = folder_of(&source) == folder_of(&name);
+                    Ok(if is_kept { filled } else { filled.without_kept() })
+                })
             }
             None => {
                 let from = root.live(&source)?;
-                make(&root, &name, proceed, |folder| copy_all(&from, folder, proceed))
+                make(&root, &name, proceed, |folder| {
+                    Ok(copy_all(&root, (&source, &from), (&name, folder), proceed)?.into())
+                })
             }
         })
         .await
@@ -155,7 +164,8 @@ impl WorkspaceDriver for Directory {
 
     async fn snapshot(&self, of: &WorkspaceRef) -> Result<TreeId> {
         let (root, name) = (self.root.clone(), of.name.clone());
-        run(move |proceed| Ok(save(&root, &name, &root.live(&name)?, proceed)?.0)).await
+        run(move |proceed| Ok(save(&root, &name, &root.live(&name)?, &Contents::new(), proceed)?.0))
+            .await
     }
 
     async fn restore(&self, of: &WorkspaceRef, tree: &TreeId) -> Result<String> {

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    io::{self, BufReader, BufWriter, Write},
+    io::{self, Write},
 };
 
 use cap_std::fs::Dir;
@@ -15,10 +15,10 @@ use sessile_core::{
 };
 
 use super::{
-    objects::digest_of,
     root::{Place, Root},
+    shelf::digest_of,
 };
-use crate::folder::{Folder, Scanned, Stat, failed, temporary};
+use crate::folder::{Folder, Stat, failed, temporary};
 
 const FORMAT: u32 = 1;
 const FILE: &str = "index";
@@ -67,11 +67,16 @@ impl Index {
     /// That of a workspace; `None` if there is none, or none that can be read: then everything counts as changed.
     pub(super) fn load(root: &Root, name: &WorkspaceName) -> Result<Option<Self>> {
         let Some(dir) = root.open(Place::Index, name)? else { return Ok(None) };
-        let file = match dir.open(FILE) {
+        Self::read(&dir).map_err(|e| failed("read the index of", name, e))
+    }
+
+    /// That in a folder; `None` as of [`load`](Self::load).
+    pub(super) fn read(dir: &Dir) -> io::Result<Option<Self>> {
+        let bytes = match dir.read(FILE) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file.map_err(|e| failed("read the index of", name, e))?,
+            bytes => bytes?,
         };
-        let text: Option<Text> = serde_json::from_reader(BufReader::new(file)).ok();
+        let text: Option<Text> = serde_json::from_slice(&bytes).ok();
         Ok(text.filter(|text| text.format == FORMAT).map(|text| Self {
             taken: text.taken,
             tree: text.tree,
@@ -79,11 +84,11 @@ impl Index {
         }))
     }
 
-    /// The digest of a file, if it is certain without reading it.
-    pub(super) fn digest_of(&self, found: &Scanned) -> Option<Hash> {
-        match self.contents.get(&found.path)? {
+    /// The digest of a file that is now known by this, if it is certain without reading it.
+    pub(super) fn known(&self, path: &FilePath, now: &Stat) -> Option<Hash> {
+        match self.contents.get(path)? {
             Held::File { digest, stat, .. }
-                if *stat == found.stat && stat.mtime.max(stat.ctime) < self.taken =>
+                if stat == now && stat.mtime.max(stat.ctime) < self.taken =>
             {
                 Some(*digest)
             }
@@ -110,7 +115,7 @@ impl Index {
                     FileKind::File { executable, bytes, digest: None },
                     Held::File { executable: was, digest, stat },
                 ) => {
-                    if self.digest_of(found).is_none() {
+                    if self.known(&found.path, &found.stat).is_none() {
                         doubtful.push((&found.path, digest));
                     }
                     executable == was && *bytes == stat.len
@@ -137,34 +142,39 @@ pub(super) struct Draft {
     dir: Dir,
     made: String,
     file: cap_std::fs::File,
+    /// Of what, for messages.
+    of: String,
     pub(super) taken: i64,
 }
 
 impl Draft {
     /// Begins one; what changes in the workspace from here on has a time that is not older.
     pub(super) fn begin(root: &Root, name: &WorkspaceName) -> Result<Self> {
-        let dir = root.make(Place::Index, name)?;
+        Self::begin_in(root.make(Place::Index, name)?, name.to_string())
+    }
+
+    /// Begins one of something whose files have their times from the clock of this folder's file system.
+    pub(super) fn begin_in(dir: Dir, of: String) -> Result<Self> {
         let made = temporary();
         let begin = || {
             let file = dir.create(&made)?;
             let taken = Stat::of(&file.metadata()?).mtime;
             Ok((file, taken))
         };
-        let (file, taken) = begin().map_err(|e| failed("write the index of", name, e))?;
-        Ok(Self { dir, made, file, taken })
+        let (file, taken) = begin().map_err(|e| failed("write the index of", &of, e))?;
+        Ok(Self { dir, made, file, of, taken })
     }
 
     /// Puts it in the place of the one before, in one step.
-    pub(super) fn finish(self, name: &WorkspaceName, tree: Hash, contents: Contents) -> Result<()> {
+    pub(super) fn finish(self, tree: Hash, contents: Contents) -> Result<()> {
         let contents = contents.into_iter().collect();
         let text = Text { format: FORMAT, taken: self.taken, tree, contents };
         let write = || {
-            let mut file = BufWriter::new(&self.file);
-            serde_json::to_writer(&mut file, &text)?;
-            file.flush()?;
+            let bytes = serde_json::to_vec(&text)?;
+            (&self.file).write_all(&bytes)?;
             self.dir.rename(&self.made, &self.dir, OsStr::new(FILE))
         };
-        write().map_err(|e| failed("write the index of", name, e))
+        write().map_err(|e| failed("write the index of", &self.of, e))
     }
 }
 

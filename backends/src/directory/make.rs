@@ -14,6 +14,7 @@ use sessile_driver::{blocking, lock};
 
 use super::{
     dispose::{clear, dispose},
+    index::Contents,
     root::{Place, Root},
     save::save,
 };
@@ -60,12 +61,34 @@ pub(super) async fn run<T: Send + 'static>(
     blocking::run(move || work(&proceed)).await?
 }
 
-/// Makes a workspace: `fill` puts the files into a folder that nobody sees, and answers how many things those are.
+/// What a folder was filled with.
+#[derive(Default)]
+pub(super) struct Filled {
+    /// How many files, links and folders.
+    pub(super) expected: usize,
+    /// Those of the files whose content is known, and kept in the snapshots of the workspace's thread.
+    pub(super) kept: Contents,
+}
+
+impl Filled {
+    /// The same, of which nothing is kept yet.
+    pub(super) fn without_kept(self) -> Self {
+        Self { kept: Contents::new(), ..self }
+    }
+}
+
+impl From<Contents> for Filled {
+    fn from(kept: Contents) -> Self {
+        Self { expected: kept.len(), kept }
+    }
+}
+
+/// Makes a workspace: `fill` puts the files into a folder that nobody sees, and says what those are.
 pub(super) fn make(
     root: &Root,
     name: &WorkspaceName,
     proceed: &Proceed,
-    fill: impl FnOnce(&Folder) -> Result<usize>,
+    fill: impl FnOnce(&Folder) -> Result<Filled>,
 ) -> Result<Begun> {
     dispose(root, name, true)?;
     let made = build(root, name, proceed, fill);
@@ -80,15 +103,15 @@ fn build(
     root: &Root,
     name: &WorkspaceName,
     proceed: &Proceed,
-    fill: impl FnOnce(&Folder) -> Result<usize>,
+    fill: impl FnOnce(&Folder) -> Result<Filled>,
 ) -> Result<Begun> {
     let shown = |e| failed("make the workspace", name, e);
     // A name of its own below the workspace's: a maker that was taken for dead cannot move what its successor makes.
     let (making, own) = (root.make(Place::Making, name)?, temporary());
     making.create_dir(&own).map_err(shown)?;
     let folder = Folder::new(making.open_dir_nofollow(&own).map_err(shown)?);
-    let expected = fill(&folder)?;
-    let (tree, held) = save(root, name, &folder, proceed)?;
+    let Filled { expected, kept } = fill(&folder)?;
+    let (tree, held) = save(root, name, &folder, &kept, proceed)?;
     if held != expected {
         let reason =
             format!("cannot make the workspace {name}: the copy holds {held} of {expected} files");

@@ -15,7 +15,7 @@ use super::{
     root::{Place, Root},
     save::{contents, read_digest, save},
 };
-use crate::folder::{Folder, failed, remove_all, temporary};
+use crate::folder::{Folder, Stat, failed, remove_all, temporary};
 
 /// All that lies in a tree, folders before what is in them.
 type Wanted = BTreeMap<FilePath, NodeEntry>;
@@ -38,13 +38,13 @@ fn wanted(objects: &Objects, root: &Hash) -> Result<Wanted> {
     Ok(all)
 }
 
-/// Puts a tree into an empty folder; answers how many things that is.
+/// Puts a tree into an empty folder; answers what that is.
 pub(super) fn check_out(
     objects: &Objects,
     tree: &Hash,
     folder: &Folder,
     proceed: &Proceed,
-) -> Result<usize> {
+) -> Result<Contents> {
     let wanted = wanted(objects, tree)?;
     let staging = folder.dir();
     let mut put = Vec::new();
@@ -62,7 +62,19 @@ pub(super) fn check_out(
     for (path, made) in put {
         folder.move_in(staging, &made, path)?;
     }
-    Ok(wanted.len())
+    Ok(wanted.into_iter().map(|(path, entry)| (path, held(entry))).collect())
+}
+
+fn held(entry: NodeEntry) -> Held {
+    match entry {
+        NodeEntry::File { executable, bytes, object } => Held::File {
+            executable,
+            digest: object.digest,
+            stat: Stat { len: bytes, ..Stat::default() },
+        },
+        NodeEntry::Link { target } => Held::Link { target },
+        NodeEntry::Directory(_) => Held::Directory,
+    }
 }
 
 /// Makes a workspace what a tree of its thread is, and changes only what differs. What can fail for want of room or because
@@ -109,7 +121,7 @@ pub(super) fn restore(
         }
         put.iter().try_for_each(|(path, made)| folder.move_in(&staging, made, path))?;
         folder.sweep()?;
-        save(root, name, &folder, proceed)
+        save(root, name, &folder, &Contents::new(), proceed)
     });
     // An empty folder then, or what a failure left; it goes with the workspace at the latest.
     let _ = remove_all(&making, OsStr::new(&own));

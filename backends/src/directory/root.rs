@@ -16,6 +16,7 @@ use sessile_core::{
     workspace::WorkspaceName,
 };
 
+use super::templates;
 use crate::folder::{Folder, failed};
 
 /// Folders of the root.
@@ -26,6 +27,7 @@ pub(super) enum Place {
     Trash,
     Index,
     Snapshots,
+    Templates,
 }
 
 impl Place {
@@ -39,6 +41,7 @@ impl Place {
             Self::Trash => "trash",
             Self::Index => "index",
             Self::Snapshots => "snapshots",
+            Self::Templates => "templates",
         }
     }
 }
@@ -63,7 +66,7 @@ impl Root {
             made => made.map_err(shown)?,
         }
         let root = Self(path.canonicalize().map_err(shown)?.into());
-        for place in Place::NAMED.into_iter().chain([Place::Snapshots]) {
+        for place in Place::NAMED.into_iter().chain([Place::Snapshots, Place::Templates]) {
             root.dir(place)?;
         }
         Ok(root)
@@ -132,7 +135,7 @@ impl Root {
         Ok(names.into_iter().collect())
     }
 
-    /// The threads of a store that snapshots are held of.
+    /// The threads of a store that snapshots are held of, be it in a template's folder alone.
     pub(super) fn threads(&self, store: u128) -> Result<Vec<ThreadId>> {
         let store = WorkspaceName::store_text(store);
         let thread = |text: &String| {
@@ -141,10 +144,13 @@ impl Root {
             WorkspaceName::thread_of_text(thread)
                 .filter(|id| WorkspaceName::thread_text(*id) == thread)
         };
-        Ok(self.texts(Place::Snapshots)?.iter().filter_map(thread).collect())
+        let mut texts = self.texts(Place::Snapshots)?;
+        texts.append(&mut templates::threads(self)?);
+        Ok(texts.iter().filter_map(thread).collect())
     }
 
-    fn texts(&self, place: Place) -> Result<BTreeSet<String>> {
+    /// The names in one of the folders that are text.
+    pub(super) fn texts(&self, place: Place) -> Result<BTreeSet<String>> {
         let shown = |e| failed("list", &place.name(), e);
         let mut texts = BTreeSet::new();
         for entry in self.dir(place)?.entries().map_err(shown)? {

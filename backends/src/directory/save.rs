@@ -11,8 +11,9 @@ use sessile_core::{
 use super::{
     index::{Contents, Draft, Held, Index},
     make::Proceed,
-    objects::{Objects, digest_of},
+    objects::Objects,
     root::Root,
+    shelf::digest_of,
 };
 use crate::folder::{Folder, Scanned, failed};
 
@@ -56,6 +57,16 @@ impl Tree {
         Err(Error::failed("a tree has no outermost folder"))
     }
 
+    /// Keeps those of its folders that are not.
+    pub(super) fn put(
+        &self,
+        has: impl Fn(&Hash) -> bool,
+        put: impl Fn(&Hash, &Node) -> Result<()>,
+    ) -> Result<()> {
+        let mut missing = self.folders.iter().filter(|(digest, _)| !has(digest));
+        missing.try_for_each(|(digest, node)| put(digest, node))
+    }
+
     pub(super) fn by_digest(self) -> HashMap<Hash, std::sync::Arc<Node>> {
         self.folders.into_iter().map(|(digest, node)| (digest, node.into())).collect()
     }
@@ -74,7 +85,7 @@ pub(super) fn contents(
             FileKind::Link { target } => Held::Link { target: target.clone() },
             FileKind::File { executable, .. } => {
                 let (executable, mut stat) = (*executable, found.stat);
-                let digest = match index.and_then(|index| index.digest_of(&found)) {
+                let digest = match index.and_then(|index| index.known(&found.path, &found.stat)) {
                     Some(digest) => digest,
                     None => {
                         let (digest, bytes) = match read(&found) {
@@ -102,11 +113,12 @@ pub(super) fn read_digest(folder: &Folder, path: &FilePath) -> Result<(Hash, u64
 }
 
 /// Keeps what a folder holds in the snapshots of its thread, and has the index say so. Answers the tree, and how many
-/// things the folder holds.
+/// things the folder holds. Files of which `made` says the digest are kept already, and nobody has written into them since.
 pub(super) fn save(
     root: &Root,
     name: &WorkspaceName,
     folder: &Folder,
+    made: &Contents,
     proceed: &Proceed,
 ) -> Result<(TreeId, usize)> {
     let objects = Objects::make(root, name)?;
@@ -114,6 +126,11 @@ pub(super) fn save(
     let index = Index::load(root, name)?.filter(|index| objects.has_folder(&index.tree));
     let draft = Draft::begin(root, name)?;
     let contents = contents(folder, index.as_ref(), |found| {
+        if let Some(Held::File { digest, stat, .. }) = made.get(&found.path)
+            && stat.len == found.stat.len
+        {
+            return Ok((*digest, found.stat.len));
+        }
         proceed.check()?;
         let (digest, bytes) = read_digest(folder, &found.path)?;
         if objects.has_file(&digest, bytes) {
@@ -123,15 +140,11 @@ pub(super) fn save(
         objects.put_file(&file.into_std()).map_err(|e| failed("keep", &found.path, e))
     })?;
     let tree = Tree::of(&contents)?;
-    for (digest, node) in &tree.folders {
-        if !objects.has_folder(digest) {
-            objects.put_folder(digest, node)?;
-        }
-    }
+    tree.put(|digest| objects.has_folder(digest), |digest, node| objects.put_folder(digest, node))?;
     let held = contents.len();
     let id = tree_id(&tree.root)?;
     if index.is_none_or(|index| index.tree != tree.root || index.contents != contents) {
-        draft.finish(name, tree.root, contents)?;
+        draft.finish(tree.root, contents)?;
     }
     Ok((id, held))
 }

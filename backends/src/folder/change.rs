@@ -55,7 +55,7 @@ impl Folder {
         self.replaceable(&dir, path)?;
         let made = temporary();
         let write = || {
-            let mut file = dir.open_with(&made, &new_file(executable))?;
+            let mut file = dir.open_with(&made, &new_file(rights_of_new(executable)))?;
             file.write_all(content)?;
             // What may come late, such as a full disk behind a network, comes before the name.
             drop(file);
@@ -218,16 +218,21 @@ fn ignore_missing(e: io::Error) -> io::Result<()> {
     if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) }
 }
 
-/// How a file is made: new, and with the rights that the process gives to what it makes.
-pub(super) fn new_file(executable: bool) -> OpenOptions {
+/// How a file is made: new, and with the rights that the process gives to what it makes of these.
+pub(super) fn new_file(rights: u32) -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     {
         use cap_std::fs::OpenOptionsExt;
-        options.mode(if executable { 0o777 } else { 0o666 });
+        options.mode(rights);
     }
     #[cfg(not(unix))]
-    let _ = executable;
+    let _ = rights;
     options
+}
+
+/// The rights to ask for a new file, as most programs do.
+pub(crate) const fn rights_of_new(executable: bool) -> u32 {
+    if executable { 0o777 } else { 0o666 }
 }

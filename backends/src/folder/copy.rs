@@ -6,17 +6,23 @@ use std::{
     io::{self, Seek},
 };
 
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, Metadata};
 use sessile_core::{
     error::{Error, Result},
     workspace::{FileKind, FilePath},
 };
 
-use super::{Folder, Missing, Scanned, change::new_file, failed, make_dir, name::os_name};
+use super::{
+    Folder, Missing, Scanned, Stat, change::new_file, failed, name::os_name, read::open_file,
+};
+
+/// Files that are not written by the owner either.
+pub(crate) const READ_ONLY: u32 = 0o444;
 
 impl Folder {
     /// Copies what a scan of another folder found into this one, which is empty: files with their rights, links as links,
-    /// empty folders too. `proceed` is asked before each.
+    /// empty folders too. `proceed` is asked before each. `copied` gets each file's copy, to be read from its beginning, and
+    /// what its source was known by after it was copied.
     ///
     /// # Errors
     /// Names the file that cannot be read or written, or that has become something else since the scan.
@@ -25,21 +31,33 @@ impl Folder {
         source: &Self,
         found: &[Scanned],
         mut proceed: impl FnMut() -> Result<()>,
+        mut copied: impl FnMut(&Scanned, Stat, &File) -> Result<()>,
     ) -> Result<()> {
-        for Scanned { path, kind, .. } in found {
+        let (mut above, mut above_source) = (Parents::of(self), Parents::of(source));
+        for scanned in found {
             proceed()?;
-            let dir = self.parent_of(path, Missing::Fail)?;
+            let Scanned { path, kind, .. } = scanned;
+            let dir = above.parent_of(path)?;
             let name = os_name(path, path.name())?;
             match kind {
-                FileKind::Directory => make_dir(&dir, &name, path)?,
+                // Two names of the source that are one here would be two halves of one folder.
+                FileKind::Directory => {
+                    dir.create_dir(&*name).map_err(|e| failed("make", path, e))?
+                }
                 FileKind::Link { target } => {
-                    put_link(&dir, &name, path, target).map_err(|e| failed("copy", path, e))?;
+                    put_link(dir, &name, path, target).map_err(|e| failed("copy", path, e))?;
                 }
                 _ => {
-                    let (from, meta) = source.open_to_read(path).map_err(|e| went(path, e))?;
-                    let copy = copy_new(&from.into_std(), &dir, &name, false)
-                        .and_then(|to| same_rights(&to, &meta));
-                    copy.map_err(|e| failed("copy", path, e))?;
+                    let from = above_source.parent_of(path).and_then(|dir| open_file(dir, path));
+                    let (from, meta) = from.map_err(|e| went(path, e))?;
+                    let from = from.into_std();
+                    let copy = || {
+                        let to = copy_new(&from, dir, &name, rights(&meta))?;
+                        same_rights(&to, &meta)?;
+                        Ok((to, Stat::of(&Metadata::from_file(&from)?)))
+                    };
+                    let (to, stat) = copy().map_err(|e| failed("copy", path, e))?;
+                    copied(scanned, stat, &to)?;
                 }
             }
         }
@@ -64,18 +82,49 @@ impl Folder {
     }
 }
 
-/// Makes a file with the content of another, from its beginning, and answers it.
-pub(crate) fn copy_new(from: &File, dir: &Dir, name: &OsStr, executable: bool) -> io::Result<File> {
-    let mut options = new_file(executable);
+/// Folders that paths lie in, the last of which stays open: most paths lie where the one before does.
+struct Parents<'a> {
+    folder: &'a Folder,
+    last: Option<(Option<FilePath>, Dir)>,
+}
+
+impl<'a> Parents<'a> {
+    const fn of(folder: &'a Folder) -> Self {
+        Self { folder, last: None }
+    }
+
+    fn parent_of(&mut self, path: &FilePath) -> Result<&Dir> {
+        let parent = path.parent();
+        let last = match self.last.take() {
+            Some((last, dir)) if last == parent => (last, dir),
+            _ => {
+                let dir = self.folder.open_folder(parent.as_ref())?;
+                (parent, dir)
+            }
+        };
+        Ok(&self.last.insert(last).1)
+    }
+}
+
+/// Makes a file with the content of another, from its beginning, and answers it. It has these rights, less those that the
+/// process gives to nothing it makes.
+pub(crate) fn copy_new(from: &File, dir: &Dir, name: &OsStr, rights: u32) -> io::Result<File> {
+    let mut options = new_file(rights);
     options.read(true);
     let to = dir.open_with(name, &options)?.into_std();
     let (mut reader, mut writer) = (from, &to);
-    // An empty file has no blocks to share.
-    if reflink_copy::reflink_file(from, &to).is_err() {
-        to.set_len(0)?;
-        reader.rewind()?;
-        io::copy(&mut reader, &mut writer)?;
+    match reflink_copy::reflink_file(from, &to) {
+        Ok(()) => return Ok(to),
+        // Nothing was done.
+        Err(e)
+            if matches!(e.kind(), io::ErrorKind::Unsupported | io::ErrorKind::CrossesDevices) => {}
+        Err(_) => {
+            to.set_len(0)?;
+            writer.rewind()?;
+        }
     }
+    reader.rewind()?;
+    io::copy(&mut reader, &mut writer)?;
     writer.rewind()?;
     Ok(to)
 }
@@ -99,30 +148,40 @@ fn put_link(_: &Dir, _: &OsStr, _: &FilePath, _: &[u8]) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "links are not kept on this system"))
 }
 
-/// Bits of a mode that are copied: not those by which a program runs as another user.
+/// What is copied of a file's rights: not those by which a program runs as another user.
 #[cfg(unix)]
-const RIGHTS: u32 = 0o777;
-
-#[cfg(unix)]
-fn same_rights(to: &File, meta: &cap_std::fs::Metadata) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = cap_std::fs::PermissionsExt::mode(&meta.permissions());
-    to.set_permissions(std::fs::Permissions::from_mode(mode & RIGHTS))
+fn rights(meta: &Metadata) -> u32 {
+    use cap_std::fs::PermissionsExt as _;
+    meta.permissions().mode() & 0o777
 }
 
 #[cfg(unix)]
-fn same_folder_rights(dir: &Dir, meta: &cap_std::fs::Metadata) -> io::Result<()> {
+fn same_rights(to: &File, meta: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    // Setting what is there already costs more than looking.
+    if to.metadata()?.permissions().mode() & 0o7777 == rights(meta) {
+        return Ok(());
+    }
+    to.set_permissions(std::fs::Permissions::from_mode(rights(meta)))
+}
+
+#[cfg(unix)]
+fn same_folder_rights(dir: &Dir, meta: &Metadata) -> io::Result<()> {
     use cap_std::fs::PermissionsExt as _;
-    let mode = meta.permissions().mode() & RIGHTS;
-    dir.set_permissions(".", cap_std::fs::Permissions::from_mode(mode))
+    dir.set_permissions(".", cap_std::fs::Permissions::from_mode(rights(meta)))
 }
 
 #[cfg(not(unix))]
-fn same_rights(_: &File, _: &cap_std::fs::Metadata) -> io::Result<()> {
+fn rights(_: &Metadata) -> u32 {
+    0o666
+}
+
+#[cfg(not(unix))]
+fn same_rights(_: &File, _: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
 #[cfg(not(unix))]
-fn same_folder_rights(_: &Dir, _: &cap_std::fs::Metadata) -> io::Result<()> {
+fn same_folder_rights(_: &Dir, _: &Metadata) -> io::Result<()> {
     Ok(())
 }

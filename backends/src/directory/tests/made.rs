@@ -209,7 +209,7 @@ async fn a_dropped_future_makes_nothing_later() {
 #[tokio::test]
 async fn files_share_their_blocks_where_the_file_system_can() {
     let Some(mounted) = Mounted::new() else {
-        eprintln!("not run: there is no file system that shares blocks, or no right to mount one");
+        eprintln!("NOT RUN: there is no file system that shares blocks, or no right to mount one");
         return;
     };
     let root = mounted.0.path().join("at/root");
@@ -220,6 +220,18 @@ async fn files_share_their_blocks_where_the_file_system_can() {
     // Sixteen copies of 40 MB, in 256 MB.
     for label in 0..16 {
         driver.branch(&name(&label.to_string()), &at(&name("a")), None).await.unwrap();
+    }
+    // And as many of a template, each of a thread of its own.
+    let template = mounted.0.path().join("at/template");
+    fs::create_dir(&template).unwrap();
+    fs::write(template.join("big"), vec![8; 40 << 20]).unwrap();
+    let driver = driver.with_template(&template);
+    for thread in 0..16 {
+        let ours = name_in(super::STORE, thread, "t");
+        let begun = driver.create(&tenant(), &ours, None).await.unwrap();
+        let write = sessile_core::workspace::FileChange::write(path("big"), "");
+        driver.change_files(&at(&ours), &[write]).await.unwrap();
+        driver.restore(&at(&ours), &begun.tree.unwrap()).await.unwrap();
     }
 }
 

@@ -10,6 +10,7 @@ mod dispose;
 mod histories;
 mod kept;
 mod made;
+mod templates;
 
 use std::{
     fs,
@@ -129,7 +130,7 @@ impl Bench {
         ["workspaces", "making", "trash", "index"].map(count).iter().sum()
     }
 
-    /// The objects and folders that a thread keeps.
+    /// The objects and folders that threads keep, of their own and of templates.
     pub(super) fn objects(&self) -> usize {
         fn count(at: &Path) -> usize {
             let Ok(entries) = fs::read_dir(at) else { return 0 };
@@ -139,7 +140,12 @@ impl Bench {
             };
             entries.map(one).sum()
         }
-        count(&self.root.join("snapshots"))
+        let templates = fs::read_dir(self.root.join("templates")).unwrap();
+        let shelves = templates.flat_map(|entry| {
+            let at = entry.unwrap().path();
+            ["objects", "folders"].map(|kind| at.join(kind))
+        });
+        count(&self.root.join("snapshots")) + shelves.map(|at| count(&at)).sum::<usize>()
     }
 }
 
