@@ -165,6 +165,39 @@ async fn a_change_in_the_same_moment_is_seen() {
     }
 }
 
+/// Somebody writes into the template while it is copied: a copy may hold a mixture, but is what is told and kept of it.
+#[tokio::test]
+async fn what_is_written_meanwhile_is_kept_as_it_was_copied() {
+    let bench = settled(|template| fs::write(template.join("f"), [0; 100_000]).unwrap());
+    let file = bench.template("f");
+    let over = std::sync::Arc::new(AtomicBool::new(false));
+    let writer = std::thread::spawn({
+        let over = over.clone();
+        move || {
+            use std::os::unix::fs::FileExt;
+            let file = fs::File::options().write(true).open(file).unwrap();
+            for byte in (0..u8::MAX).cycle() {
+                file.write_all_at(&[byte; 100_000], 0).unwrap();
+                if byte % 8 == 0 {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        }
+    });
+    for round in 0..100 {
+        let ours = name(&format!("w{}", round % 2));
+        let tree = bench.create(&ours).await;
+        let kept = bench.driver.read_file(&at(&ours), &path("f"), Some(&tree)).await.unwrap();
+        assert!(fs::read(bench.live(&ours).join("f")).unwrap() == kept, "round {round}");
+        assert!(!bench.is_dirty(&ours).await);
+    }
+    over.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+}
+
 #[tokio::test]
 async fn it_goes_with_the_last_thread() {
     let bench = settled(|template| fs::write(template.join("f"), "x").unwrap());
