@@ -395,6 +395,16 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
             NotFound,
         ),
         command(
+            "await_sub_sessions",
+            C::AwaitSubSessions { run: it.run, edges: vec![own.edge] },
+            NotFound,
+        ),
+        command(
+            "await_sub_sessions edges",
+            C::AwaitSubSessions { run: own.run, edges: vec![it.edge] },
+            NotFound,
+        ),
+        command(
             "book_usage",
             C::BookUsage { run: it.run, call: "call".into(), usage, echo: Option::None },
             NotFound,

@@ -3,7 +3,7 @@
 use crate::{
     command::{Caller, NewSubSession},
     error::{Error, Result, Subject},
-    id::{EntryId, RunId, SessionId, Version, WorkspaceId},
+    id::{EntryId, RunId, SessionId, SubSessionId, Version, WorkspaceId},
     model::{Actor, check_text},
 };
 
@@ -82,6 +82,10 @@ impl<'a> Check<'a> {
 
     pub(super) fn session(&mut self, session: SessionId) {
         self.id(session.thread().tag(), session);
+    }
+
+    pub(super) fn sub_session(&mut self, edge: SubSessionId) {
+        self.id(edge.thread().tag(), edge);
     }
 
     pub(super) fn run(&mut self, run: Option<RunId>) {

@@ -50,6 +50,7 @@ names! {
         StartRun => "start_run",
         SetRunStatus => "set_run_status",
         EndRun => "end_run",
+        AwaitSubSessions => "await_sub_sessions",
         BookUsage => "book_usage",
         ClaimLease => "claim_lease",
         RenewLease => "renew_lease",

@@ -137,6 +137,17 @@ impl Handle {
         self.changed(SessionCommand::EndRun { run, outcome, echo: self.echo() }).await
     }
 
+    /// Lets a running run wait for sub-sessions: it runs on in the commit that ends the last of them, or fails with one whose
+    /// edge is `fail_fast`. Answers the version of that step; `None` if all had ended, and the run goes on running.
+    pub async fn await_sub_sessions(
+        &self,
+        run: RunId,
+        edges: impl IntoIterator<Item = SubSessionId>,
+    ) -> Result<Option<Version>> {
+        let command = SessionCommand::AwaitSubSessions { run, edges: edges.into_iter().collect() };
+        self.apply(command, only!(SessionOutcome::Awaiting(version) => version)).await
+    }
+
     /// Books what one call of a live run used. The same call id counts once.
     pub async fn book_usage(
         &self,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Labels, Totals};
 use crate::{
     clock::Timestamp,
-    id::{RunId, SessionId, Version},
+    id::{RunId, SessionId, SubSessionId, Version},
 };
 
 /// Where a run stands.
@@ -23,6 +23,8 @@ pub enum RunStatus {
     AwaitingHitl,
     /// The person answered; the answer is being taken up.
     AwaitingHitlResolution,
+    /// Waits for sub-sessions: runs on in the commit that ends the last of them.
+    AwaitingSubsession,
     /// Over.
     Succeeded,
     /// Over.
@@ -45,6 +47,7 @@ impl fmt::Display for RunStatus {
             Self::Running => "running",
             Self::AwaitingHitl => "awaiting_hitl",
             Self::AwaitingHitlResolution => "awaiting_hitl_resolution",
+            Self::AwaitingSubsession => "awaiting_subsession",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
@@ -66,6 +69,12 @@ pub enum RunOutcome {
     },
     /// It was stopped.
     Cancelled,
+    /// It failed, because a sub-session that it waited for did, and the edge to that one is `fail_fast` (SUB11). Only the
+    /// store ends a run so.
+    SubSessionFailed {
+        /// The edge.
+        edge: SubSessionId,
+    },
 }
 
 impl RunOutcome {
@@ -73,8 +82,25 @@ impl RunOutcome {
     pub const fn status(&self) -> RunStatus {
         match self {
             Self::Succeeded => RunStatus::Succeeded,
-            Self::Failed { .. } => RunStatus::Failed,
+            Self::Failed { .. } | Self::SubSessionFailed { .. } => RunStatus::Failed,
             Self::Cancelled => RunStatus::Cancelled,
+        }
+    }
+
+    /// Whether a caller may end a run so; else it is what the store says of one.
+    pub const fn is_for_callers(&self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed { .. } | Self::Cancelled)
+    }
+}
+
+/// In words, for a person.
+impl fmt::Display for RunOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Succeeded => f.write_str("succeeded"),
+            Self::Failed { reason } => write!(f, "failed: {reason}"),
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::SubSessionFailed { edge } => write!(f, "failed: sub-session {edge} failed"),
         }
     }
 }
@@ -104,6 +130,9 @@ pub struct Run {
     pub provider: Option<String>,
     /// Where it stands.
     pub status: RunStatus,
+    /// The edges that it named when it began to wait for sub-sessions; none in any other status.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub awaits: Vec<SubSessionId>,
     /// How it ended; present iff it is over.
     pub outcome: Option<RunOutcome>,
     /// When it began.

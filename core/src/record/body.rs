@@ -318,10 +318,12 @@ impl Body {
     }
 }
 
-/// The reader level that a body needs, but for an entry's: 3 where it names a model or its provider.
+/// The reader level that a body needs, but for an entry's: 3 where it names a model or its provider, 6 where a run ended
+/// because of a sub-session.
 pub(super) const fn level_of_body(body: &Body) -> u16 {
     let (model, provider) = match body {
         Body::Run(body) => (&body.model, &body.provider),
+        Body::RunEnd(body) if !body.outcome.is_for_callers() => return 6,
         Body::RunEnd(body) => (&body.model, &body.provider),
         Body::Usage(body) => (&body.model, &body.provider),
         _ => return 1,

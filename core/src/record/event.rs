@@ -56,6 +56,21 @@ impl Event {
             _ => stream.owner(),
         }
     }
+
+    /// The edge that takes a step by this, or goes.
+    pub(crate) const fn stepped_edge(&self) -> Option<Version> {
+        match self {
+            Self::SessionStatusSet { then, .. }
+            | Self::RunStarted { then, .. }
+            | Self::RunStatusSet { then, .. }
+            | Self::RunEnded { then, .. } => match then.edge {
+                Some(step) => Some(step.edge),
+                None => None,
+            },
+            Self::EdgeDeleted { edge } => Some(*edge),
+            _ => None,
+        }
+    }
 }
 
 /// A step an edge takes because of something that happened to its child.
@@ -327,6 +342,8 @@ kinds! {
         session: Version,
         /// Where it goes.
         status: RunStatus,
+        /// The edges it waits for, where it waits for sub-sessions.
+        @serde(default, skip_serializing_if = "Vec::is_empty"); edges: Vec<Version>,
         /// What follows.
         then: Consequence,
     }
@@ -376,7 +393,7 @@ kinds! {
         /// Time to live from here on.
         ttl_millis: u64,
     }
-    /// The leases of these sessions had expired, and the thread is archived by the next record.
+    /// The leases of these sessions had expired: the thread is archived by the next record.
     LeasesExpired = "leases_expired" {
         /// The sessions, ascending.
         sessions: Vec<Version>,

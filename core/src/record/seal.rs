@@ -14,15 +14,16 @@ use crate::{
     hash::{Hash, hex128},
     id::{Space, Version},
     journal::{Position, Record, RecordBody, Stream},
-    model::{RunOutcome, TokenCount},
+    model::{RunOutcome, RunStatus, TokenCount},
 };
 
 /// The newest reader level this release understands. A record has the lowest level that reads it right, so that an older
 /// release goes on reading what it understands: 2 has external ids of runs, keys that are texts, and expired leases; 3 has
 /// binaries, signatures and all else of parts that is more than a text, keyed state, external ids of projects, threads and
 /// sessions, and the names of models and providers; 4 has edits, annotations,
-/// compressions, forks, limits of contexts and trimmed feeds; 5 has workspaces.
-pub const READER_LEVEL: u16 = 5;
+/// compressions, forks, limits of contexts and trimmed feeds; 5 has workspaces; 6 has runs that wait for sub-sessions, or end
+/// because of one.
+pub const READER_LEVEL: u16 = 6;
 
 /// An idempotency key as records keep it: no text of the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +149,7 @@ pub(crate) struct Draft {
 /// The lowest level that reads this record right.
 fn reader_level(draft: &Draft) -> u16 {
     let header = match (&draft.event, &draft.key) {
+        (Event::RunStatusSet { status: RunStatus::AwaitingSubsession, .. }, _) => 6,
         (
             Event::WorkspaceReserved { .. }
             | Event::WorkspaceReady { .. }

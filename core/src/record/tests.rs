@@ -5,21 +5,22 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::{
-    Body, ChangedValue, Consequence, Draft, EdgeStep, Effect, EntryReader, EntryText, Event,
-    KIND_NAMES, KeyMark, Lane, RecordHeader, SealedBody, StateBody, ThreadBody, UsageBody,
-    check_body, decode, encode, level_of, open, seal, seal_body,
+    ActorBody, Body, ChangedValue, Consequence, Draft, EdgeStep, Effect, EntryReader, EntryText,
+    Event, KIND_NAMES, KeyMark, Lane, RecordHeader, RunEndBody, SealedBody, StateBody, ThreadBody,
+    UsageBody, check_body, decode, encode, level_of, open, seal, seal_body,
 };
 use crate::{
     clock::Timestamp,
     error::ErrorKind,
     hash::{Hash, ShortHash},
-    id::{AgentId, ProjectId, TenantId, ThreadId, UserId},
+    id::{AgentId, ProjectId, SubSessionId, TenantId, ThreadId, UserId},
     journal::{BlobName, Position, Record, RecordBody, Stream},
     json::Json,
     model::{
         Actor, Artifact, Binary, CompletionMode, ContextLimit, Currency, FailureMode, Labels,
-        Message, Part, Priority, Reasoning, Role, RunStatus, SessionStatus, SubSessionKind,
-        SubSessionStatus, Text, Tokens, ToolCall, ToolOutcome, ToolResult, Totals, Usage,
+        Message, Part, Priority, Reasoning, Role, RunOutcome, RunStatus, SessionStatus,
+        SubSessionKind, SubSessionStatus, Text, Tokens, ToolCall, ToolOutcome, ToolResult, Totals,
+        Usage,
     },
 };
 
@@ -116,7 +117,20 @@ fn samples() -> Vec<Event> {
             status: RunStatus::Queued,
             then,
         },
-        Event::RunStatusSet { run: 6, session: 2, status: RunStatus::AwaitingHitlResolution, then },
+        Event::RunStatusSet {
+            run: 6,
+            session: 2,
+            status: RunStatus::AwaitingHitlResolution,
+            edges: Vec::new(),
+            then,
+        },
+        Event::RunStatusSet {
+            run: 6,
+            session: 2,
+            status: RunStatus::AwaitingSubsession,
+            edges: vec![3, u64::MAX],
+            then,
+        },
         Event::RunEnded {
             run: 6,
             session: 2,
@@ -225,7 +239,7 @@ fn a_newer_record_is_named_and_an_unknown_one_is_damage() {
         let record = Record { header: head.into(), ..record.clone() };
         Record { sum: record.fitting_sum(), ..record }
     };
-    let newer = rewrite("\"r\":1", "\"r\":6");
+    let newer = rewrite("\"r\":1", "\"r\":7");
     assert_eq!(open(&space(), &newer).unwrap_err().kind(), ErrorKind::NewerFormat);
     let newer = Record { kind: "dreamt".into(), ..rewrite("\"r\":1", "\"r\":9") };
     assert_eq!(open(&space(), &newer).unwrap_err().kind(), ErrorKind::NewerFormat);
@@ -469,6 +483,48 @@ fn names_of_models_need_level_3() {
         let opened = open(&space(), &record).unwrap();
         assert_eq!(opened.header.reader, level);
         assert_eq!(opened.read_body(&space()).unwrap(), Body::Usage(body));
+    }
+}
+
+/// Who waits for sub-sessions, or ended because of one, is nothing that an older release knows.
+#[test]
+fn runs_to_the_end_need_level_6() {
+    let level = |draft: Draft| {
+        let record = seal(None, 7, vec![draft]).unwrap().remove(0);
+        let opened = open(&space(), &record).unwrap();
+        opened.read_body(&space()).unwrap();
+        opened.header.reader
+    };
+    let then = Consequence::default();
+    for (status, edges, needs) in [
+        (RunStatus::AwaitingHitl, vec![], 1),
+        (RunStatus::AwaitingSubsession, vec![3], 6),
+        (RunStatus::Running, vec![], 1),
+    ] {
+        let event = Event::RunStatusSet { run: 6, session: 2, status, edges, then };
+        let body = Body::Actor(ActorBody { by: actor() });
+        assert_eq!(level(Draft { body, ..draft(event, "", None, None) }), needs, "{status}");
+    }
+    let edge = SubSessionId::new(ThreadId::from_bits(1), 3);
+    for (outcome, needs) in [
+        (RunOutcome::Succeeded, 1),
+        (RunOutcome::Failed { reason: "abandoned".into() }, 1),
+        (RunOutcome::Cancelled, 1),
+        (RunOutcome::SubSessionFailed { edge }, 6),
+    ] {
+        let body = Body::RunEnd(RunEndBody {
+            outcome: outcome.clone(),
+            external_id: None,
+            task: None,
+            labels: Labels::new(),
+            model: None,
+            provider: None,
+            by: actor(),
+        });
+        let draft = Draft { body: body.clone(), ..draft(sample("run_ended"), "", None, None) };
+        assert_eq!(level(draft), needs, "{outcome}");
+        let text = body.encode().unwrap();
+        assert_eq!(Body::decode(&sample("run_ended"), &text).unwrap(), body);
     }
 }
 

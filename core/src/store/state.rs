@@ -21,7 +21,7 @@ use crate::{
 
 /// Changes when an older snapshot would not mean the same any more, or a newer one would not to an older release, which then
 /// reads the records and says what it does not know; a snapshot of another level is ignored.
-const SNAPSHOT_LEVEL: u32 = 5;
+const SNAPSHOT_LEVEL: u32 = 6;
 
 /// The folded state of one journal. Cloning shares everything.
 #[derive(Clone, Debug, Serialize, Deserialize)]

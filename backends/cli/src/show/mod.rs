@@ -270,8 +270,8 @@ async fn runs(out: &mut Out, reader: &Handle, session: SessionId) -> Result<()> 
 fn run_facts(out: &mut Out, run: &Run) -> Result<()> {
     let ended = run.ended_at.map_or("-".into(), stamp);
     let outcome = match &run.outcome {
-        Some(sessile::model::RunOutcome::Failed { reason }) => format!("failed: {}", clean(reason)),
-        _ => run.status.to_string(),
+        Some(outcome) => clean(&outcome.to_string()),
+        None => run.status.to_string(),
     };
     list(
         out,

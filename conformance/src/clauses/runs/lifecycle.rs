@@ -263,7 +263,8 @@ async fn retries(store: &dyn AnyStore, caller: &Caller, session: SessionId) {
 /// Terminal runs are final; `ended_at` iff terminal; outcome always present.
 pub async fn run2(cx: ClauseContext) -> Verdict {
     use RunStatus::{
-        AwaitingHitl, AwaitingHitlResolution, Cancelled, Failed, Queued, Running, Succeeded,
+        AwaitingHitl, AwaitingHitlResolution, AwaitingSubsession, Cancelled, Failed, Queued,
+        Running, Succeeded,
     };
     let clock = Arc::new(TestClock::default());
     let store = cx.store_with(clock.clone(), |options| options).await;
@@ -295,9 +296,16 @@ pub async fn run2(cx: ClauseContext) -> Verdict {
             }
             run
         };
-        for to in
-            [Queued, Running, AwaitingHitl, AwaitingHitlResolution, Succeeded, Failed, Cancelled]
-        {
+        for to in [
+            Queued,
+            Running,
+            AwaitingHitl,
+            AwaitingHitlResolution,
+            AwaitingSubsession,
+            Succeeded,
+            Failed,
+            Cancelled,
+        ] {
             let run = begun().await;
             let before = the_run(&store, &caller, run).await;
             assert_eq!((before.status, before.ended_at, &before.outcome), (from, None, &None));

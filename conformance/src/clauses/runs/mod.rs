@@ -5,12 +5,13 @@ pub mod lifecycle;
 pub mod names;
 mod run_pages;
 pub mod usage;
+pub mod waiting;
 
 use crate::{Clause, internal::child_programs::ChildProgram};
 
 /// The clauses of each file.
 pub(super) const CLAUSES: &[&[Clause]] =
-    &[leases::CLAUSES, lifecycle::CLAUSES, names::CLAUSES, usage::CLAUSES];
+    &[leases::CLAUSES, lifecycle::CLAUSES, names::CLAUSES, usage::CLAUSES, waiting::CLAUSES];
 
 /// What other processes do in them.
 pub(super) const CHILD_PROGRAMS: &[&[ChildProgram]] =

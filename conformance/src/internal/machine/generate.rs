@@ -33,7 +33,7 @@ impl ReferenceStateMachine for Shape {
         } else {
             prop_oneof![
                 1 => projects(), 3 => threads(), 3 => create_session(), 6 => sessions(), 4 => edges(), 5 => log(), 4 => state(),
-                3 => start_run(), 8 => runs(), 5 => leases(),
+                3 => start_run(), 10 => runs(), 5 => leases(),
             ]
             .boxed()
         };
@@ -276,7 +276,9 @@ fn runs() -> BoxedStrategy<Act> {
         RunOutcome::Failed { reason: "in a blob\u{1}".repeat(7_000) },
     ]);
     let echo = || maybe(prop::bool::weighted(0.8).boxed());
+    let edges = prop::collection::vec(pick(), 0..4);
     Union::new_weighted(vec![
+        (4, (pick(), edges).prop_map(|(run, edges)| Act::Await { run, edges }).boxed()),
         (4, (pick(), status).prop_map(|(run, to)| Act::SetRunStatus { run, to }).boxed()),
         (
             4,

@@ -133,6 +133,19 @@ impl Names<'_> {
         choose(pick, (&self.own.edges, &self.foreign.edges), exists, |_| true, never)
     }
 
+    /// An edge, near a session: one below it.
+    pub(super) fn edge_below(&self, pick: Pick, session: SessionId) -> SubSessionId {
+        let parent = |id: SubSessionId| {
+            self.in_thread(id.thread(), |t| t.edges.get(&id.version()).map(|e| e.parent))
+        };
+        let close = |id: SubSessionId| {
+            id.thread() == session.thread() && parent(id) == Some(session.version())
+        };
+        let never = SubSessionId::new(session.thread(), 1 << 40);
+        let all = (&self.own.edges[..], &self.foreign.edges[..]);
+        choose(pick, all, |id| parent(id).is_some(), close, never)
+    }
+
     /// A run, near a session: one of its own.
     pub(super) fn run(&self, pick: Pick, near: Option<SessionId>) -> RunId {
         let of = |id: RunId| {

@@ -370,9 +370,10 @@ impl Names<'_> {
                 };
                 return (SessionCommand::StartRun { session, run }, Some(session));
             }
-            Act::SetRunStatus { run, .. } | Act::EndRun { run, .. } | Act::Book { run, .. } => {
-                self.run(*run, None)
-            }
+            Act::SetRunStatus { run, .. }
+            | Act::EndRun { run, .. }
+            | Act::Await { run, .. }
+            | Act::Book { run, .. } => self.run(*run, None),
             _ => unreachable!("every act is resolved"),
         };
         let tenant = self.model.tenants.get(&self.caller.tenant);
@@ -389,6 +390,11 @@ impl Names<'_> {
             Act::SetRunStatus { to, .. } => SessionCommand::SetRunStatus { run, to: *to },
             Act::EndRun { outcome, echo, .. } => {
                 SessionCommand::EndRun { run, outcome: outcome.clone(), echo: echoed(echo) }
+            }
+            Act::Await { edges, .. } => {
+                let near = session.unwrap_or_else(|| SessionId::new(run.thread(), 1));
+                let edges = edges.iter().map(|edge| self.edge_below(*edge, near)).collect();
+                SessionCommand::AwaitSubSessions { run, edges }
             }
             Act::Book { call, amount, echo, .. } => {
                 let n = u64::from(*amount);

@@ -196,6 +196,10 @@ pub enum Act {
         outcome: RunOutcome,
         echo: Option<bool>,
     },
+    Await {
+        run: Pick,
+        edges: Vec<Pick>,
+    },
     Book {
         run: Pick,
         call: u8,

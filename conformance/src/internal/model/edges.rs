@@ -132,18 +132,19 @@ impl Thread {
         }
     }
 
-    /// Changes the status of the edge above, if it has the status it is to change from. The record is already counted.
+    /// Changes the status of the edge above, if it has the status it is to change from, and tells which it was. The record
+    /// is already counted.
     pub(super) fn step_edge(
         &mut self,
         child: Version,
         from: impl Fn(SubSessionStatus) -> bool,
         to: SubSessionStatus,
-    ) {
+    ) -> Option<Version> {
         let (version, now) = (self.head, self.updated_at);
-        if let Some(edge) = self.edges.values_mut().find(|e| e.child == child && from(e.status)) {
-            edge.status = to;
-            edge.touch(version, now);
-        }
+        let (id, edge) = self.edges.iter_mut().find(|(_, e)| e.child == child && from(e.status))?;
+        edge.status = to;
+        edge.touch(version, now);
+        Some(*id)
     }
 }
 

@@ -128,13 +128,17 @@ impl Thread {
     pub fn run_value(&self, id: ThreadId, v: Version) -> Option<Value> {
         let r: &ModelRun = self.runs.get(&v).filter(|r| !r.gone)?;
         let run = RunId::new(id, v);
-        Some(json!({
+        let mut value = json!({
             "id": run, "session": session_id(id, r.session), "iteration": r.iteration, "retry_of": r.retry_of,
             "task": r.task, "labels": r.labels, "external_id": r.external_id,
             "model": r.model, "provider": r.provider, "status": r.status,
             "outcome": r.outcome, "started_at": r.started_at, "ended_at": r.ended_at, "usage": r.totals(),
             "version": r.version,
-        }))
+        });
+        if !r.awaits.is_empty() {
+            value["awaits"] = r.awaits.iter().map(|edge| json!(edge_id(id, *edge))).collect();
+        }
+        Some(value)
     }
 
     /// The runs of a session: ended ones as they ended, then live ones.

@@ -5,8 +5,10 @@ use sessile_core::{
     ErrorKind::Precondition,
     command::{NewRun, SessionOutcome},
     error::State,
-    id::{RunId, SessionId, ThreadId, Version},
-    model::{RollUp, RunOutcome, RunStatus, SessionStatus, SubSessionStatus, Totals, Usage},
+    id::{RunId, SessionId, SubSessionId, ThreadId, Version},
+    model::{
+        FailureMode, RollUp, RunOutcome, RunStatus, SessionStatus, SubSessionStatus, Totals, Usage,
+    },
 };
 
 use super::{Predicted, Refusal, facts::Facts, state::*};
@@ -60,6 +62,7 @@ impl Thread {
             model: new.model.clone(),
             provider: new.provider.clone(),
             status: if new.queued { RunStatus::Queued } else { RunStatus::Running },
+            awaits: Vec::new(),
             outcome: None,
             started_at: self.updated_at,
             ended_at: None,
@@ -110,17 +113,104 @@ impl Thread {
         run: RunId,
         to: RunStatus,
     ) -> Predicted<SessionOutcome> {
-        let session = self.live_run(facts, id, run, None)?;
+        self.live_run(facts, id, run, None)?;
         let from = self.runs[&run.version()].status;
         if to.is_terminal() || !legal(from, to) {
             return Err(illegal(run, from, to));
         }
+        Ok(SessionOutcome::Changed(self.step_run(facts, run.version(), to, Vec::new())))
+    }
+
+    /// A run takes a step and lives on; the version of its record.
+    pub(super) fn step_run(
+        &mut self,
+        facts: &Facts<'_>,
+        run: Version,
+        to: RunStatus,
+        awaits: Vec<Version>,
+    ) -> Version {
+        let session = self.runs[&run].session;
         let version = self.record_in(session, facts.now, facts.caller);
-        let it = self.runs.get_mut(&run.version()).expect("it lives");
+        let it = self.runs.get_mut(&run).expect("it lives");
         it.status = to;
+        it.awaits = awaits;
         it.version = version;
         self.fan_in(session);
-        Ok(SessionOutcome::Changed(version))
+        version
+    }
+
+    pub(super) fn await_edges(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        run: RunId,
+        edges: &[SubSessionId],
+    ) -> Predicted<SessionOutcome> {
+        self.run_exists(run)?;
+        for edge in edges.iter().filter(|edge| edge.thread() == id) {
+            self.edges.get(&edge.version()).ok_or_else(|| Error::not_found(*edge))?;
+        }
+        let session = self.runs[&run.version()].session;
+        let elsewhere = |edge: &&SubSessionId| {
+            edge.thread() != id || self.edges[&edge.version()].parent != session
+        };
+        if let Some(edge) = edges.iter().find(elsewhere) {
+            return Err(Error::wrong_thread(*edge, session_id(id, session)).into());
+        }
+        self.live_run(facts, id, run, None)?;
+        let from = self.runs[&run.version()].status;
+        if from != RunStatus::Running {
+            return Err(illegal(run, from, RunStatus::AwaitingSubsession));
+        }
+        let mut live: Vec<Version> = edges.iter().map(|edge| edge.version()).collect();
+        live.retain(|edge| self.edges[edge].status.is_live());
+        live.sort_unstable();
+        live.dedup();
+        let waits = (!live.is_empty())
+            .then(|| self.step_run(facts, run.version(), RunStatus::AwaitingSubsession, live));
+        Ok(SessionOutcome::Awaiting(waits))
+    }
+
+    /// What follows where the edge of this version ended, if one did.
+    pub(super) fn follow(&mut self, facts: &Facts<'_>, id: ThreadId, ended: Option<Version>) {
+        if let Some(edge) = ended {
+            let it = self.edges.get(&edge).cloned();
+            self.edge_ended(facts, id, edge, it);
+        }
+    }
+
+    /// The runs that wait for an edge fail with it, or go on if nothing else keeps them; `it` is the edge as it ended.
+    pub(super) fn edge_ended(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        edge: Version,
+        it: Option<Edge>,
+    ) {
+        let Some(it) = it.filter(|it| {
+            // A deleted one is as it was before.
+            !it.status.is_live() || !self.edges.contains_key(&edge)
+        }) else {
+            return;
+        };
+        let fails = self.edges.contains_key(&edge)
+            && it.status == SubSessionStatus::Failed
+            && it.failure_mode == FailureMode::FailFast;
+        let waiting: Vec<Version> = self
+            .runs
+            .iter()
+            .filter(|(_, r)| r.session == it.parent && r.awaits.contains(&edge))
+            .map(|(v, _)| *v)
+            .collect();
+        for run in waiting {
+            let lives = |edge: &Version| self.edges.get(edge).is_some_and(|e| e.status.is_live());
+            if fails {
+                let outcome = RunOutcome::SubSessionFailed { edge: edge_id(id, edge) };
+                self.finish_run(facts, id, run, &outcome);
+            } else if !self.runs[&run].awaits.iter().any(lives) {
+                self.step_run(facts, run, RunStatus::Running, Vec::new());
+            }
+        }
     }
 
     pub(super) fn end_run(
@@ -131,32 +221,46 @@ impl Thread {
         outcome: &RunOutcome,
         echo: Option<&str>,
     ) -> Predicted<SessionOutcome> {
-        let session = self.live_run(facts, id, run, echo)?;
+        self.live_run(facts, id, run, echo)?;
         let from = self.runs[&run.version()].status;
         if !legal(from, outcome.status()) {
             return Err(illegal(run, from, outcome.status()));
         }
+        Ok(SessionOutcome::Changed(self.finish_run(facts, id, run.version(), outcome)))
+    }
+
+    /// A live run ends, with what follows; the version of its record.
+    pub(super) fn finish_run(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        run: Version,
+        outcome: &RunOutcome,
+    ) -> Version {
+        let session = self.runs[&run].session;
         let version = self.record_in(session, facts.now, facts.caller);
         let now = self.updated_at;
-        let it = self.runs.get_mut(&run.version()).expect("it lives");
+        let it = self.runs.get_mut(&run).expect("it lives");
         it.status = outcome.status();
+        it.awaits = Vec::new();
         it.outcome = Some(outcome.clone());
         it.ended_at = Some(now);
         it.ended = version;
         it.version = version;
         self.fan_in(session);
         let active = |s| s == SubSessionStatus::Active;
-        match self.session(session).status {
+        let ended = match self.session(session).status {
             SessionStatus::Idle => self.step_edge(session, active, SubSessionStatus::Idle),
             SessionStatus::Failed => self.step_edge(session, active, SubSessionStatus::Failed),
-            _ => {}
-        }
+            _ => None,
+        };
         // A cancelled last run ends the activity.
         if *outcome == RunOutcome::Cancelled && self.live_runs(session).next().is_none() {
             let head = self.head;
             self.session(session).activity = head;
         }
-        Ok(SessionOutcome::Changed(version))
+        self.follow(facts, id, ended);
+        version
     }
 
     /// The session's status from the runs of its current activity.
@@ -169,7 +273,8 @@ impl Thread {
             .map(|(_, r)| r.status)
             .collect();
         let any = |wanted: &[RunStatus]| runs.iter().any(|s| wanted.contains(s));
-        let status = if any(&[RunStatus::Queued, RunStatus::Running]) {
+        let status = if any(&[RunStatus::Queued, RunStatus::Running, RunStatus::AwaitingSubsession])
+        {
             SessionStatus::Active
         } else if any(&[RunStatus::AwaitingHitl, RunStatus::AwaitingHitlResolution]) {
             SessionStatus::AwaitingHitl
@@ -251,7 +356,8 @@ fn illegal(run: RunId, from: RunStatus, to: RunStatus) -> Refusal {
 
 fn legal(from: RunStatus, to: RunStatus) -> bool {
     use RunStatus::{
-        AwaitingHitl, AwaitingHitlResolution, Cancelled, Failed, Queued, Running, Succeeded,
+        AwaitingHitl, AwaitingHitlResolution, AwaitingSubsession, Cancelled, Failed, Queued,
+        Running, Succeeded,
     };
     matches!(
         (from, to),
@@ -259,5 +365,6 @@ fn legal(from: RunStatus, to: RunStatus) -> bool {
             | (Running, AwaitingHitl | Succeeded | Failed | Cancelled)
             | (AwaitingHitl, AwaitingHitlResolution | Failed | Cancelled)
             | (AwaitingHitlResolution, Running | Failed | Cancelled)
+            | (AwaitingSubsession, Failed | Cancelled)
     )
 }

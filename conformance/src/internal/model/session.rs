@@ -41,6 +41,7 @@ pub(super) fn thread_of(command: &SessionCommand) -> ThreadId {
         }
         SessionCommand::SetRunStatus { run, .. }
         | SessionCommand::EndRun { run, .. }
+        | SessionCommand::AwaitSubSessions { run, .. }
         | SessionCommand::BookUsage { run, .. } => run.thread(),
         _ => unreachable!("refused as invalid"),
     }
@@ -135,7 +136,7 @@ impl Thread {
                 self.tasks.extend(task);
                 Ok(self.changed(facts, v))
             }
-            SessionCommand::SetStatus { session, to } => self.set_status(facts, *session, *to),
+            SessionCommand::SetStatus { session, to } => self.set_status(facts, id, *session, *to),
             SessionCommand::ReopenSession { session } => {
                 let v = self.writable(facts, *session)?;
                 let head = self.head;
@@ -181,7 +182,8 @@ impl Thread {
                 let child = self.edges[&edge.version()].child;
                 self.writable(facts, session_id(id, child))?;
                 self.record_in(child, facts.now, facts.caller);
-                self.edges.remove(&edge.version());
+                let gone = self.edges.remove(&edge.version());
+                self.edge_ended(facts, id, edge.version(), gone);
                 Ok(SessionOutcome::Deleted)
             }
             SessionCommand::SetState { of, changes } => self.set_state(facts, *of, changes),
@@ -213,6 +215,9 @@ impl Thread {
             SessionCommand::SetRunStatus { run, to } => self.set_run_status(facts, id, *run, *to),
             SessionCommand::EndRun { run, outcome, echo } => {
                 self.end_run(facts, id, *run, outcome, echo.as_deref())
+            }
+            SessionCommand::AwaitSubSessions { run, edges } => {
+                self.await_edges(facts, id, *run, edges)
             }
             SessionCommand::BookUsage { run, call, usage, echo } => {
                 self.book(facts, id, *run, (call, usage), echo.as_deref())
@@ -318,6 +323,7 @@ impl Thread {
     fn set_status(
         &mut self,
         facts: &Facts<'_>,
+        id: ThreadId,
         session: SessionId,
         to: SessionStatus,
     ) -> Predicted<SessionOutcome> {
@@ -336,7 +342,8 @@ impl Thread {
         let outcome = self.changed(facts, v);
         self.session(v).status = to;
         if to == Failed {
-            self.step_edge(v, |status| status.is_live(), SubSessionStatus::Failed);
+            let ended = self.step_edge(v, |status| status.is_live(), SubSessionStatus::Failed);
+            self.follow(facts, id, ended);
         }
         Ok(outcome)
     }

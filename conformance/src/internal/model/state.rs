@@ -172,6 +172,7 @@ pub struct ModelRun {
     pub model: Option<String>,
     pub provider: Option<String>,
     pub status: RunStatus,
+    pub awaits: Vec<Version>,
     pub outcome: Option<RunOutcome>,
     pub started_at: Timestamp,
     pub ended_at: Option<Timestamp>,

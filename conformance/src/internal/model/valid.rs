@@ -11,7 +11,7 @@ use sessile_core::{
         ThreadCommand,
     },
     id::{RunId, SessionId, ThreadId},
-    model::{Actor, Labels, Message, NewEntry, Part, ProjectConfig},
+    model::{Actor, Labels, Message, NewEntry, Part, ProjectConfig, RunOutcome},
 };
 
 use super::{Predicted, Refusal};
@@ -262,8 +262,14 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
             run.retry_of.iter().for_each(|r| check.run(*r, caller));
         }
         SessionCommand::SetRunStatus { run, .. } => check.run(*run, caller),
-        SessionCommand::EndRun { run, echo, .. } => {
+        SessionCommand::AwaitSubSessions { run, edges } => {
             check.run(*run, caller);
+            check.require((1..=1000).contains(&edges.len()));
+            edges.iter().for_each(|edge| check.thread(edge.thread(), caller));
+        }
+        SessionCommand::EndRun { run, outcome, echo } => {
+            check.run(*run, caller);
+            check.require(!matches!(outcome, RunOutcome::SubSessionFailed { .. }));
             check.external_id(echo.as_ref());
         }
         SessionCommand::BookUsage { run, call, usage, echo } => {

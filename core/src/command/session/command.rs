@@ -140,6 +140,18 @@ pub enum SessionCommand {
         /// The external id, as the agent program gave it back; one that differs is refused (RUN1).
         echo: Option<String>,
     },
+    /// Lets a running run wait for sub-sessions. It runs on in the commit that ends the last of these edges; where one of them
+    /// is `fail_fast` and its child fails, the run fails in that commit instead, as
+    /// [`RunOutcome::SubSessionFailed`] (SUB11). Until then it may be ended, and takes no other step.
+    ///
+    /// Edges that had ended before are left out, whatever their failure mode; if all had, the run does not wait. At most 500
+    /// runs of a thread wait at once.
+    AwaitSubSessions {
+        /// Which run.
+        run: RunId,
+        /// 1 to 1,000 edges below the run's session.
+        edges: Vec<SubSessionId>,
+    },
     /// Books one call of a live run; again with the same call id it counts once (USE2).
     BookUsage {
         /// Which run.
@@ -221,6 +233,8 @@ pub enum SessionCommand {
 
 /// Entries of one append.
 const TURN_ENTRIES: usize = 1000;
+/// Edges that a run waits for.
+const AWAITED_EDGES: usize = 1000;
 /// Changes of files in one command.
 const FILE_CHANGES: usize = 100_000;
 /// The longest lease.
@@ -359,8 +373,20 @@ impl SessionCommand {
                 of_session(session).with_facts(run.retry_of.map(RunId::version))
             }
             Self::SetRunStatus { run, .. } => of_run(run),
-            Self::EndRun { run, echo, .. } => {
+            Self::EndRun { run, outcome, echo } => {
+                if !outcome.is_for_callers() {
+                    let reason = format!("{outcome}, which only the store says of a run");
+                    return Err(Error::invalid("outcome", reason));
+                }
                 optional(echo.as_deref(), check_external_id)?;
+                of_run(run)
+            }
+            Self::AwaitSubSessions { run, edges } => {
+                if edges.is_empty() || edges.len() > AWAITED_EDGES {
+                    let reason = format!("{}, where 1 to {AWAITED_EDGES} are allowed", edges.len());
+                    return Err(Error::invalid("edges", reason));
+                }
+                edges.iter().for_each(|edge| check.sub_session(*edge));
                 of_run(run)
             }
             Self::BookUsage { run, call, usage, echo } => {

@@ -42,6 +42,9 @@ pub enum SessionOutcome {
     Merged(Option<Appended>),
     /// The run lives.
     RunStarted(RunId),
+    /// The run waits for sub-sessions, since the record at this version; `None` where all had ended: nothing was written,
+    /// and it goes on running.
+    Awaiting(Option<Version>),
     /// The lease is held under this fencing token.
     Leased(Version),
     /// The change stands in the record at this version; for what wrote nothing, the version that made it so.

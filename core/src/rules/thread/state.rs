@@ -220,6 +220,9 @@ pub(crate) struct RunState {
     /// `None` where it is derived from the run's own id.
     pub(crate) external_id: Option<Arc<str>>,
     pub(crate) status: RunStatus,
+    /// The edges it waits for, in `awaiting_subsession`.
+    #[serde(default)]
+    pub(crate) awaits: Vec<Version>,
     pub(crate) task: Option<Arc<str>>,
     pub(crate) labels: Option<Arc<Labels>>,
     pub(crate) model: Option<Arc<str>>,

@@ -214,6 +214,7 @@ impl Reading<'_> {
             model: owned(&run.model),
             provider: owned(&run.provider),
             status: run.status,
+            awaits: run.awaits.iter().map(|edge| SubSessionId::new(self.id, *edge)).collect(),
             outcome: None,
             started_at: run.started_at,
             ended_at: None,

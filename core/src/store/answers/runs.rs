@@ -220,6 +220,7 @@ impl StoreInner {
             labels: body.map(|b| b.labels).unwrap_or_default(),
             external_id,
             status: *status,
+            awaits: Vec::new(),
             outcome: Some(outcome),
             started_at: *started_at,
             ended_at: Some(opened.header.time().max(*started_at)),

@@ -8,6 +8,7 @@ mod copy;
 mod edge;
 mod entry;
 mod erase;
+mod follow;
 mod lease;
 mod measure;
 mod run;
@@ -48,7 +49,7 @@ impl ThreadState {
             }
             return Ok(Decision::Answer(reply));
         }
-        match &input.call.request {
+        let decision = match &input.call.request {
             Request::Begin { project, reserved, command } => {
                 let new = command.new_thread().ok_or_else(wrong_journal)?;
                 view.begin(input, (*project, *reserved), new)
@@ -60,6 +61,12 @@ impl ThreadState {
             | Request::Reserve { .. }
             | Request::UndoDelete
             | Request::FinishDelete => Err(wrong_journal()),
+        };
+        match decision? {
+            Decision::Write(drafts, reply) => {
+                Ok(Decision::Write(view.follow_edge_ends(input, drafts)?, reply))
+            }
+            decision => Ok(decision),
         }
     }
 }
@@ -92,6 +99,7 @@ fn replay(id: ThreadId, request: &Request, answer: Answer) -> Reply {
                 count: answer.count.saturating_sub(1),
             })),
             SessionCommand::StartRun { .. } => SessionOutcome::RunStarted(RunId::new(id, first)),
+            SessionCommand::AwaitSubSessions { .. } => SessionOutcome::Awaiting(Some(first)),
             SessionCommand::ClaimLease { .. } => SessionOutcome::Leased(first),
             SessionCommand::DeleteSession { .. } | SessionCommand::DeleteEdge { .. } => {
                 SessionOutcome::Deleted
@@ -187,6 +195,9 @@ impl<'a> View<'a> {
             SessionCommand::SetRunStatus { run, to } => self.set_run_status(input, *run, *to),
             SessionCommand::EndRun { run, outcome, echo } => {
                 self.end_run(input, *run, outcome, echo.as_deref())
+            }
+            SessionCommand::AwaitSubSessions { run, edges } => {
+                self.await_sub_sessions(input, *run, edges)
             }
             SessionCommand::BookUsage { run, call, usage, echo } => {
                 self.book(input, *run, (call, usage), echo.as_deref())

@@ -1,11 +1,13 @@
 //! Runs and what they use.
 
+use std::collections::BTreeSet;
+
 use super::{View, session::illegal};
 use crate::{
     command::{NewRun, SessionOutcome},
     error::{Error, Result, State},
     hash::{Hash, ShortHash},
-    id::{RunId, SessionId, Version},
+    id::{RunId, SessionId, SubSessionId, Version},
     model::{RunOutcome, RunStatus, SessionStatus, SubSessionStatus, Usage},
     record::{Body, Consequence, EdgeStep, Event, Lane, RunBody, UsageBody},
     rules::decision::{Decision, DecisionInput, Drafts, ENTRY_BYTES, Reply},
@@ -22,6 +24,9 @@ fn call_hash(call: &str) -> u128 {
 
 /// A failure's reason of more bytes than this is sealed before the decision, as entries are: it may need a blob.
 pub(crate) const LONG_REASON: usize = 8 << 10;
+
+/// Runs of a thread that await sub-sessions at once: the commit that ends edges of all of them fits into a batch.
+const AWAITING_RUNS: usize = 500;
 
 fn is_long(outcome: &RunOutcome) -> bool {
     matches!(outcome, RunOutcome::Failed { reason } if reason.len() > LONG_REASON)
@@ -91,7 +96,9 @@ impl View<'_> {
         let mut at_work = false;
         let mut waiting = false;
         let mut look = |status| match status {
-            RunStatus::Queued | RunStatus::Running => at_work = true,
+            RunStatus::Queued | RunStatus::Running | RunStatus::AwaitingSubsession => {
+                at_work = true;
+            }
             RunStatus::AwaitingHitl | RunStatus::AwaitingHitlResolution => waiting = true,
             RunStatus::Succeeded | RunStatus::Failed | RunStatus::Cancelled => {}
         };
@@ -190,6 +197,40 @@ impl View<'_> {
         drafts.done(Reply::Session(SessionOutcome::RunStarted(RunId::new(self.id, run))))
     }
 
+    /// A live run takes a step; `edges` are those that it waits for from then on.
+    pub(super) fn run_step(
+        &self,
+        version: Version,
+        run: &RunState,
+        to: RunStatus,
+        edges: Vec<Version>,
+    ) -> Result<Event> {
+        let session = self.state.session(run.session);
+        let session = session.ok_or_else(|| Error::not_found(self.session_id(run.session)))?;
+        let then = self.fan_in(session, version, to, session.parent);
+        Ok(Event::RunStatusSet { run: version, session: run.session, status: to, edges, then })
+    }
+
+    /// The end of a live run.
+    pub(super) fn run_end(
+        &self,
+        version: Version,
+        run: &RunState,
+        session: &SessionState,
+        to: RunStatus,
+    ) -> Event {
+        Event::RunEnded {
+            run: version,
+            session: run.session,
+            iteration: run.iteration,
+            retry_of: run.retry_of,
+            started_at: run.started_at,
+            status: to,
+            totals: run.totals.clone(),
+            then: self.fan_in(session, version, to, session.parent),
+        }
+    }
+
     pub(super) fn set_run_status(
         &self,
         input: &DecisionInput<'_>,
@@ -197,7 +238,7 @@ impl View<'_> {
         to: RunStatus,
     ) -> Result<Decision> {
         use RunStatus::{AwaitingHitl, AwaitingHitlResolution, Queued, Running};
-        let (run, session, lease) = self.live_run(input, id, None)?;
+        let (run, _, lease) = self.live_run(input, id, None)?;
         let step = matches!(
             (run.status, to),
             (Queued, Running)
@@ -212,12 +253,7 @@ impl View<'_> {
                 to: State::Run(to),
             });
         }
-        let event = Event::RunStatusSet {
-            run: id.version(),
-            session: run.session,
-            status: to,
-            then: self.fan_in(session, id.version(), to, session.parent),
-        };
+        let event = self.run_step(id.version(), run, to, Vec::new())?;
         self.one_of(input, run.session, lease, event, input.caller_body())
     }
 
@@ -237,16 +273,7 @@ impl View<'_> {
                 to: State::Run(to),
             });
         }
-        let event = Event::RunEnded {
-            run: id.version(),
-            session: run.session,
-            iteration: run.iteration,
-            retry_of: run.retry_of,
-            started_at: run.started_at,
-            status: to,
-            totals: run.totals.clone(),
-            then: self.fan_in(session, id.version(), to, session.parent),
-        };
+        let event = self.run_end(id.version(), run, session, to);
         if let Some(actual) = input.call.oversize {
             let limit = ENTRY_BYTES as u64;
             return Err(Error::capacity(id, "bytes of a failure's reason", limit, actual));
@@ -262,6 +289,55 @@ impl View<'_> {
         let stream = Lane::Runs.of(run.session);
         let version = drafts.push_sealed(stream, event, Body::RunEnd(body), sealed);
         drafts.done(Reply::changed(version))
+    }
+
+    /// A running run waits for those of the edges that live; with none, nothing is written and it stays running.
+    pub(super) fn await_sub_sessions(
+        &self,
+        input: &DecisionInput<'_>,
+        id: RunId,
+        edges: &[SubSessionId],
+    ) -> Result<Decision> {
+        let live = self.state.run(id.version()).map(|r| r.session);
+        let session =
+            live.or_else(|| self.ended_run(input, id)).ok_or_else(|| Error::not_found(id))?;
+        let gone = |edge: &&SubSessionId| {
+            edge.thread() == self.id && self.state.edge(edge.version()).is_none()
+        };
+        if let Some(edge) = edges.iter().find(gone) {
+            return Err(Error::not_found(*edge));
+        }
+        let is_below = |edge: &SubSessionId| {
+            let parent = self.state.edge(edge.version()).map(|edge| edge.parent);
+            edge.thread() == self.id && parent == Some(session)
+        };
+        if let Some(edge) = edges.iter().find(|edge| !is_below(edge)) {
+            return Err(Error::wrong_thread(*edge, self.session_id(session)));
+        }
+        let (run, _, lease) = self.live_run(input, id, None)?;
+        if run.status != RunStatus::Running {
+            return Err(Error::IllegalTransition {
+                what: id.into(),
+                from: State::Run(run.status),
+                to: State::Run(RunStatus::AwaitingSubsession),
+            });
+        }
+        let is_live = |edge: &Version| self.state.edge(*edge).is_some_and(|e| e.status.is_live());
+        let awaits: BTreeSet<Version> =
+            edges.iter().map(|edge| edge.version()).filter(is_live).collect();
+        if awaits.is_empty() {
+            return Ok(Decision::Answer(Reply::Session(SessionOutcome::Awaiting(None))));
+        }
+        let waiting = self.state.runs.values().filter(|run| !run.awaits.is_empty()).count() + 1;
+        if waiting > AWAITING_RUNS {
+            let (limit, actual) = (AWAITING_RUNS as u64, waiting as u64);
+            return Err(Error::capacity(self.id, "runs that await sub-sessions", limit, actual));
+        }
+        let awaits = awaits.into_iter().collect();
+        let event = self.run_step(id.version(), run, RunStatus::AwaitingSubsession, awaits)?;
+        let mut drafts = Drafts::after(input, self.state.version(), lease);
+        let version = drafts.push(Lane::Rest.of(run.session), event, input.caller_body());
+        drafts.done(Reply::Session(SessionOutcome::Awaiting(Some(version))))
     }
 
     pub(super) fn book(

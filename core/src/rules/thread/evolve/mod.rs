@@ -199,9 +199,10 @@ impl ThreadState {
                 self.start_run(event, *session, *iteration, *retry_of, *status)?;
                 self.follow(*session, *then, event)
             }
-            Event::RunStatusSet { run, session, status, then } => {
+            Event::RunStatusSet { run, session, status, edges, then } => {
                 let mut next = self.run(*run).ok_or(NO_RUN)?.clone();
                 next.status = *status;
+                next.awaits.clone_from(edges);
                 next.version = version;
                 self.runs.insert_mut(*run, Arc::new(next));
                 self.follow(*session, *then, event)

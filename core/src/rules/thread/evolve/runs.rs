@@ -32,6 +32,7 @@ impl ThreadState {
             retry_of,
             external_id: body.and_then(|b| b.external_id.as_deref()).map(Arc::from),
             status,
+            awaits: Vec::new(),
             task: task.clone(),
             labels,
             model: body.and_then(|b| b.model.as_deref()).map(Arc::from),

@@ -1,0 +1,160 @@
+//! What follows where an edge ends: the parent's runs that wait for it go on or fail, in the same commit, and so upwards.
+
+use std::collections::VecDeque;
+
+use super::View;
+use crate::{
+    error::{Error, Result},
+    id::{RunId, SubSessionId, ThreadId, Version},
+    journal::Stream,
+    model::{FailureMode, RunOutcome, RunStatus, SubSessionStatus},
+    record::{Body, Draft, Event, Lane},
+    rules::{
+        decision::DecisionInput,
+        event::EventRecord,
+        thread::state::{EdgeState, ThreadState},
+    },
+};
+
+/// An edge that left its live statuses.
+#[derive(Clone, Copy, Debug)]
+struct EndedEdge {
+    edge: Version,
+    parent: Version,
+    /// Its child failed, and takes down with it whoever waits.
+    fails: bool,
+}
+
+/// The records of a command, and the state with them folded in: for what is decided after them in the same commit.
+#[derive(Debug)]
+struct Ahead<'a> {
+    id: ThreadId,
+    input: &'a DecisionInput<'a>,
+    state: ThreadState,
+    next: Version,
+    drafts: Vec<Draft>,
+    /// What still has to be followed.
+    ended: VecDeque<EndedEdge>,
+}
+
+impl View<'_> {
+    /// Adds to the records of a command what follows from the edges that they end. Every command that writes goes through
+    /// it, so none needs to know who waits: an event that steps or removes an edge says so in
+    /// [`Event::stepped_edge`], and that is all.
+    pub(super) fn follow_edge_ends(
+        &self,
+        input: &DecisionInput<'_>,
+        drafts: Vec<Draft>,
+    ) -> Result<Vec<Draft>> {
+        let is_awaited = |edge: &EdgeState| {
+            let parent = self.state.session(edge.parent);
+            let runs = parent.iter().flat_map(|parent| &parent.live_runs);
+            runs.filter_map(|run| self.state.run(*run)).any(|run| !run.awaits.is_empty())
+        };
+        let stepped = drafts.iter().filter_map(|draft| draft.event.stepped_edge());
+        if !stepped.filter_map(|edge| self.state.edge(edge)).any(is_awaited) {
+            return Ok(drafts);
+        }
+        let mut ahead = Ahead::of(*self, input);
+        drafts.into_iter().try_for_each(|draft| ahead.add(draft))?;
+        ahead.follow()?;
+        Ok(ahead.drafts)
+    }
+}
+
+impl<'a> Ahead<'a> {
+    fn of(view: View<'_>, input: &'a DecisionInput<'a>) -> Self {
+        Self {
+            id: view.id,
+            input,
+            state: view.state.clone(),
+            next: view.state.version() + 1,
+            drafts: Vec::new(),
+            ended: VecDeque::new(),
+        }
+    }
+
+    const fn view(&self) -> View<'_> {
+        View { id: self.id, state: &self.state }
+    }
+
+    /// Adds a record, folds it in, and notes whether it ends an edge.
+    fn add(&mut self, draft: Draft) -> Result<()> {
+        let stepped = draft.event.stepped_edge();
+        let before = stepped.and_then(|edge| Some((edge, self.state.edge(edge)?.clone())));
+        self.state.evolve(&EventRecord::of_draft(self.next, &draft)).map_err(|why| {
+            Error::corrupt(&self.id.space(&self.input.caller().tenant), self.next, why)
+        })?;
+        self.next += 1;
+        self.drafts.push(draft);
+        if let Some((edge, before)) = before
+            && before.status.is_live()
+        {
+            let now = self.state.edge(edge).map(|it| it.status);
+            if !now.is_some_and(SubSessionStatus::is_live) {
+                let fails = now == Some(SubSessionStatus::Failed)
+                    && before.failure_mode == FailureMode::FailFast;
+                self.ended.push_back(EndedEdge { edge, parent: before.parent, fails });
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a record of the caller's, who does not hold the lease of the session it is about.
+    fn push(&mut self, stream: Stream, event: Event, body: Body) -> Result<()> {
+        self.add(Draft {
+            stream,
+            event,
+            body,
+            sealed: None,
+            salt: 0,
+            key: None,
+            count: None,
+            lease: None,
+            at: self.input.now,
+            not_before: None,
+        })
+    }
+
+    fn push_end(&mut self, run: Version, outcome: &RunOutcome) -> Result<()> {
+        let id = RunId::new(self.id, run);
+        let ended = || Error::RunEnded { run: id };
+        let state = self.state.run(run).ok_or_else(ended)?;
+        let session = self.state.session(state.session).ok_or_else(ended)?;
+        let stream = Lane::Runs.of(state.session);
+        let event = self.view().run_end(run, state, session, outcome.status());
+        let body = self.state.end_of_run(run, outcome, &self.input.caller().actor);
+        self.push(stream, event, Body::RunEnd(body.ok_or_else(ended)?))
+    }
+
+    /// What follows from the edges that ended so far, until nothing does.
+    fn follow(&mut self) -> Result<()> {
+        while let Some(ended) = self.ended.pop_front() {
+            self.follow_edge_end(ended)?;
+        }
+        Ok(())
+    }
+
+    /// The parent's runs that wait for an edge: each fails with it, or goes on if it was the last that it waited for.
+    fn follow_edge_end(&mut self, ended: EndedEdge) -> Result<()> {
+        let parent = self.state.session(ended.parent);
+        let runs = parent.map(|parent| parent.live_runs.clone()).unwrap_or_default();
+        for run in runs {
+            let Some(state) = self.state.run(run).filter(|run| run.awaits.contains(&ended.edge))
+            else {
+                continue;
+            };
+            let is_live =
+                |edge: &Version| self.state.edge(*edge).is_some_and(|e| e.status.is_live());
+            if ended.fails {
+                let edge = SubSessionId::new(self.id, ended.edge);
+                self.push_end(run, &RunOutcome::SubSessionFailed { edge })?;
+            } else if !state.awaits.iter().any(is_live) {
+                let event = self.view().run_step(run, state, RunStatus::Running, Vec::new())?;
+                let body = self.input.caller_body();
+                self.push(Lane::Rest.of(ended.parent), event, body)?;
+            }
+        }
+        Ok(())
+    }
+}
