@@ -42,8 +42,8 @@ impl fmt::Display for Timestamp {
 
 /// What the core knows of time.
 ///
-/// Not promised: that `now` moves forward, or agrees with another process. Nothing but the expiry of leases depends on
-/// it, and that only within the store's `max_skew`; the times of records never go back in a journal, whatever it says.
+/// Not promised: that `now` moves forward, or agrees with another process. Nothing but the expiry of leases and what a
+/// sweep takes for silence depends on it, and that only within the store's `max_skew`; the times of records never go back in a journal, whatever it says.
 #[async_trait]
 pub trait Clock: Send + Sync + fmt::Debug + 'static {
     /// The wall clock.

@@ -3,7 +3,7 @@
 pub use crate::{
     command::{
         Append, At, Expect, Key, NewProject, NewRun, NewSession, NewSubSession, NewThread,
-        NewWorkspace, Page, Paging, StateChange,
+        NewWorkspace, Page, Paging, StateChange, Sweep,
     },
     error::{Error, ErrorKind, Result},
     handle::Handle,

@@ -7,7 +7,7 @@ use sessile_core::{
     command::{
         Append, EntryFilter, Expect, Feed, LinkSessions, NewRun, NewSession, NewSubSession,
         NewThread, NewWorkspace, Paging, RunScope, SessionCommand, SessionFilter, SessionQuery,
-        StateChange, ThreadCommand, ThreadFilter, ThreadQuery, ThreadScope, TimelineScope,
+        StateChange, Sweep, ThreadCommand, ThreadFilter, ThreadQuery, ThreadScope, TimelineScope,
         UpdateEdge, UpdateProject, UpdateSession, UpdateThread, UsageScope,
     },
     error::Subject,
@@ -402,6 +402,11 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
         command(
             "await_sub_sessions edges",
             C::AwaitSubSessions { run: own.run, edges: vec![it.edge] },
+            NotFound,
+        ),
+        command(
+            "sweep_runs",
+            C::SweepRuns { thread: it.thread, sweep: Sweep::silent_for(Duration::from_secs(60)) },
             NotFound,
         ),
         command(

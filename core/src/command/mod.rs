@@ -23,8 +23,8 @@ pub use session::{
     Append, Appended, Drill, EntryFilter, Expect, Feed, FeedFilter, FeedPage, FeedRecord, Fork,
     GivenWorkspace, Lineage, LinkSessions, Need, NewRun, NewSession, NewSubSession, NewWorkspace,
     RunScope, SessionAnswer, SessionCommand, SessionFilter, SessionOutcome, SessionQuery,
-    StateChange, StateScope, UpdateEdge, UpdateSession, UsageScope, Verified, WorkspaceChoice,
-    WorkspaceSource,
+    StateChange, StateScope, Sweep, Swept, SweptRun, SweptThread, UpdateEdge, UpdateSession,
+    UsageScope, Verified, WorkspaceChoice, WorkspaceSource,
 };
 pub(crate) use session::{STATE_KEYS, check_initial};
 pub(crate) use thread::Target;

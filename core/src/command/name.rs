@@ -51,6 +51,7 @@ names! {
         SetRunStatus => "set_run_status",
         EndRun => "end_run",
         AwaitSubSessions => "await_sub_sessions",
+        SweepRuns => "sweep_runs",
         BookUsage => "book_usage",
         ClaimLease => "claim_lease",
         RenewLease => "renew_lease",

@@ -8,7 +8,8 @@ use crate::{
     command::{
         Append, Appended, At, CreatedSession, Drill, Expect, LinkSessions, NewRun, NewSession,
         NewSubSession, RunScope, SessionAnswer, SessionCommand, SessionFilter, SessionOutcome,
-        SessionQuery, StateChange, StateScope, UpdateEdge, UpdateSession, UsageScope, Verified,
+        SessionQuery, StateChange, StateScope, Sweep, SweptRun, UpdateEdge, UpdateSession,
+        UsageScope, Verified,
     },
     error::Result,
     id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
@@ -146,6 +147,13 @@ impl Handle {
     ) -> Result<Option<Version>> {
         let command = SessionCommand::AwaitSubSessions { run, edges: edges.into_iter().collect() };
         self.apply(command, only!(SessionOutcome::Awaiting(version) => version)).await
+    }
+
+    /// Ends the runs of a thread that nobody works on any more; answers which. To sweep all threads of a tenant, call
+    /// [`Store::sweep`](crate::store::Store::sweep).
+    pub async fn sweep_runs(&self, thread: ThreadId, sweep: Sweep) -> Result<Vec<SweptRun>> {
+        let command = SessionCommand::SweepRuns { thread, sweep };
+        self.apply(command, only!(SessionOutcome::Swept(runs) => runs)).await
     }
 
     /// Books what one call of a live run used. The same call id counts once.

@@ -69,6 +69,8 @@ pub enum RunOutcome {
     },
     /// It was stopped.
     Cancelled,
+    /// It failed: a sweep found that nobody works on it any more (RUN4). Only the store ends a run so.
+    Abandoned,
     /// It failed, because a sub-session that it waited for did, and the edge to that one is `fail_fast` (SUB11). Only the
     /// store ends a run so.
     SubSessionFailed {
@@ -82,7 +84,9 @@ impl RunOutcome {
     pub const fn status(&self) -> RunStatus {
         match self {
             Self::Succeeded => RunStatus::Succeeded,
-            Self::Failed { .. } | Self::SubSessionFailed { .. } => RunStatus::Failed,
+            Self::Failed { .. } | Self::Abandoned | Self::SubSessionFailed { .. } => {
+                RunStatus::Failed
+            }
             Self::Cancelled => RunStatus::Cancelled,
         }
     }
@@ -100,6 +104,7 @@ impl fmt::Display for RunOutcome {
             Self::Succeeded => f.write_str("succeeded"),
             Self::Failed { reason } => write!(f, "failed: {reason}"),
             Self::Cancelled => f.write_str("cancelled"),
+            Self::Abandoned => f.write_str("failed: abandoned"),
             Self::SubSessionFailed { edge } => write!(f, "failed: sub-session {edge} failed"),
         }
     }

@@ -319,7 +319,7 @@ impl Body {
 }
 
 /// The reader level that a body needs, but for an entry's: 3 where it names a model or its provider, 6 where a run ended
-/// because of a sub-session.
+/// because of a sub-session or of a sweep.
 pub(super) const fn level_of_body(body: &Body) -> u16 {
     let (model, provider) = match body {
         Body::Run(body) => (&body.model, &body.provider),

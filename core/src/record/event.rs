@@ -393,7 +393,8 @@ kinds! {
         /// Time to live from here on.
         ttl_millis: u64,
     }
-    /// The leases of these sessions had expired: the thread is archived by the next record.
+    /// The leases of these sessions had expired: the thread is archived by the next record, or a sweep ended the runs of the
+    /// sessions by the records before.
     LeasesExpired = "leases_expired" {
         /// The sessions, ascending.
         sessions: Vec<Version>,

@@ -486,7 +486,7 @@ fn names_of_models_need_level_3() {
     }
 }
 
-/// Who waits for sub-sessions, or ended because of one, is nothing that an older release knows.
+/// Who waits for sub-sessions, or ended because of one or of a sweep, is nothing that an older release knows.
 #[test]
 fn runs_to_the_end_need_level_6() {
     let level = |draft: Draft| {
@@ -510,6 +510,7 @@ fn runs_to_the_end_need_level_6() {
         (RunOutcome::Succeeded, 1),
         (RunOutcome::Failed { reason: "abandoned".into() }, 1),
         (RunOutcome::Cancelled, 1),
+        (RunOutcome::Abandoned, 6),
         (RunOutcome::SubSessionFailed { edge }, 6),
     ] {
         let body = Body::RunEnd(RunEndBody {

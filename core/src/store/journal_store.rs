@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     command::{
-        Caller, Feed, FeedPage, SessionAnswer, SessionCommand, SessionOutcome, SessionQuery,
-        ThreadAnswer, ThreadCommand, ThreadOutcome, ThreadQuery,
+        Caller, Feed, FeedPage, SessionAnswer, SessionCommand, SessionOutcome, SessionQuery, Sweep,
+        SweptThread, ThreadAnswer, ThreadCommand, ThreadOutcome, ThreadQuery,
     },
     error::{Error, Result},
     handle::Handle,
@@ -80,6 +80,17 @@ impl Store {
             self.inner.require_open()?.reap(caller, reap).await
         };
         reaped.await.map_err(|error| error.during("reap"))
+    }
+
+    /// Ends the runs that nobody works on any more (RUN4), in all threads of this caller's tenant; answers for each thread which,
+    /// and what failed there. A program calls it from time to time. Several may sweep at once, in several processes. It
+    /// lists the tenant's threads, and looks into those in which runs live.
+    pub async fn sweep(&self, caller: &Caller, sweep: Sweep) -> Result<Vec<SweptThread>> {
+        let swept = async {
+            caller.check_query()?;
+            self.inner.require_open()?.sweep(caller, sweep).await
+        };
+        swept.await.map_err(|error| error.during("sweep"))
     }
 
     /// Closes the store and its journal: every later call, on any clone, answers `Closed`. Closing again is fine.

@@ -4,14 +4,21 @@ pub mod leases;
 pub mod lifecycle;
 pub mod names;
 mod run_pages;
+pub mod sweeps;
 pub mod usage;
 pub mod waiting;
 
 use crate::{Clause, internal::child_programs::ChildProgram};
 
 /// The clauses of each file.
-pub(super) const CLAUSES: &[&[Clause]] =
-    &[leases::CLAUSES, lifecycle::CLAUSES, names::CLAUSES, usage::CLAUSES, waiting::CLAUSES];
+pub(super) const CLAUSES: &[&[Clause]] = &[
+    leases::CLAUSES,
+    lifecycle::CLAUSES,
+    names::CLAUSES,
+    sweeps::CLAUSES,
+    usage::CLAUSES,
+    waiting::CLAUSES,
+];
 
 /// What other processes do in them.
 pub(super) const CHILD_PROGRAMS: &[&[ChildProgram]] =

@@ -242,8 +242,10 @@ async fn refusals(it: &Family<'_>) {
     let refusal = harmless(&it.store, &it.caller, it.thread, kind, end).await;
     illegal(refusal, wait, RunStatus::Succeeded);
     // What only the store says of a run, nobody else does.
-    let end = writer.end_run(run, RunOutcome::SubSessionFailed { edge });
-    harmless(&it.store, &it.caller, it.thread, ErrorKind::Invalid, end).await;
+    for outcome in [RunOutcome::Abandoned, RunOutcome::SubSessionFailed { edge }] {
+        let end = writer.end_run(run, outcome);
+        harmless(&it.store, &it.caller, it.thread, ErrorKind::Invalid, end).await;
+    }
     // It may give up; then nobody waits any more.
     it.end(run, RunOutcome::Cancelled).await;
     let before = it.head().await;

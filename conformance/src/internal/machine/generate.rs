@@ -279,6 +279,16 @@ fn runs() -> BoxedStrategy<Act> {
     let edges = prop::collection::vec(pick(), 0..4);
     Union::new_weighted(vec![
         (4, (pick(), edges).prop_map(|(run, edges)| Act::Await { run, edges }).boxed()),
+        (
+            1,
+            (pick(), 0..4_u8, prop::bool::weighted(0.2))
+                .prop_map(|(thread, silent_for, dry_run)| Act::Sweep {
+                    thread,
+                    silent_for,
+                    dry_run,
+                })
+                .boxed(),
+        ),
         (4, (pick(), status).prop_map(|(run, to)| Act::SetRunStatus { run, to }).boxed()),
         (
             4,

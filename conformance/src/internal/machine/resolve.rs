@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use sessile_core::{
     command::{
         Append, Expect, LinkSessions, NewProject, NewRun, NewSession, NewSubSession, NewThread,
-        SessionCommand, StateChange, StateScope, ThreadCommand, UpdateEdge, UpdateProject,
+        SessionCommand, StateChange, StateScope, Sweep, ThreadCommand, UpdateEdge, UpdateProject,
         UpdateSession, UpdateThread,
     },
     id::{SessionId, Version},
@@ -89,6 +89,12 @@ fn config(n: u8) -> ProjectConfig {
 
 fn ttl(n: u8) -> Duration {
     Duration::from_millis([0, 1, 5_000, 10_000, 86_400_000][usize::from(n) % 5])
+}
+
+/// How long a session may be silent.
+fn silence(n: u8) -> Duration {
+    [Duration::ZERO, Duration::from_secs(3), Duration::from_secs(60), Duration::MAX]
+        [usize::from(n) % 4]
 }
 
 fn off(expected: Expected, right: Version) -> Version {
@@ -369,6 +375,12 @@ impl Names<'_> {
                     queued: *queued,
                 };
                 return (SessionCommand::StartRun { session, run }, Some(session));
+            }
+            Act::Sweep { thread, silent_for: n, dry_run } => {
+                let thread = self.thread(*thread);
+                let mut sweep = Sweep::silent_for(silence(*n));
+                sweep.dry_run = *dry_run;
+                return (SessionCommand::SweepRuns { thread, sweep }, None);
             }
             Act::SetRunStatus { run, .. }
             | Act::EndRun { run, .. }

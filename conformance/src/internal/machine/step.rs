@@ -200,6 +200,11 @@ pub enum Act {
         run: Pick,
         edges: Vec<Pick>,
     },
+    Sweep {
+        thread: Pick,
+        silent_for: u8,
+        dry_run: bool,
+    },
     Book {
         run: Pick,
         call: u8,

@@ -16,6 +16,7 @@ mod refusal;
 mod runs;
 mod session;
 mod state;
+mod sweep;
 mod valid;
 
 pub use keyed::KeyedHistory;

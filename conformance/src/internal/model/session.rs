@@ -24,7 +24,9 @@ use super::{
 /// The thread a command is about.
 pub(super) fn thread_of(command: &SessionCommand) -> ThreadId {
     match command {
-        SessionCommand::CreateSession { thread, .. } => *thread,
+        SessionCommand::CreateSession { thread, .. } | SessionCommand::SweepRuns { thread, .. } => {
+            *thread
+        }
         SessionCommand::UpdateSession { session, .. }
         | SessionCommand::SetStatus { session, .. }
         | SessionCommand::ReopenSession { session }
@@ -63,6 +65,7 @@ impl Model {
             command,
             SessionCommand::DeleteSession { .. } | SessionCommand::DeleteEdge { .. }
         );
+        let keyed = !idempotent_delete && !matches!(command, SessionCommand::SweepRuns { .. });
         let Some(thread) = tenant.threads.get_mut(&id) else {
             return if idempotent_delete {
                 Ok(SessionOutcome::Deleted)
@@ -71,7 +74,7 @@ impl Model {
             };
         };
         let asked = Any::Session(command.clone());
-        if !idempotent_delete {
+        if keyed {
             match thread.keys.known(caller.key.as_ref(), &asked)? {
                 Some(Any::Session(first)) => return Ok(first),
                 Some(Any::Thread(_)) => unreachable!("a key answers one kind of command"),
@@ -90,7 +93,7 @@ impl Model {
         };
         let before = thread.head;
         let outcome = thread.session_command(&facts, id, command)?;
-        if thread.head > before && !idempotent_delete {
+        if thread.head > before && keyed {
             thread.keys.remember(caller.key.as_ref(), asked, Any::Session(outcome.clone()));
         }
         Ok(outcome)
@@ -219,6 +222,7 @@ impl Thread {
             SessionCommand::AwaitSubSessions { run, edges } => {
                 self.await_edges(facts, id, *run, edges)
             }
+            SessionCommand::SweepRuns { sweep, .. } => Ok(self.sweep(facts, id, *sweep)),
             SessionCommand::BookUsage { run, call, usage, echo } => {
                 self.book(facts, id, *run, (call, usage), echo.as_deref())
             }

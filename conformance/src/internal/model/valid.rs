@@ -267,9 +267,15 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
             check.require((1..=1000).contains(&edges.len()));
             edges.iter().for_each(|edge| check.thread(edge.thread(), caller));
         }
+        SessionCommand::SweepRuns { thread, .. } => {
+            check.thread(*thread, caller);
+            check.require(caller.lease.is_none());
+        }
         SessionCommand::EndRun { run, outcome, echo } => {
             check.run(*run, caller);
-            check.require(!matches!(outcome, RunOutcome::SubSessionFailed { .. }));
+            let told =
+                matches!(outcome, RunOutcome::Abandoned | RunOutcome::SubSessionFailed { .. });
+            check.require(!told);
             check.external_id(echo.as_ref());
         }
         SessionCommand::BookUsage { run, call, usage, echo } => {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     Append, Expect, LinkSessions, NewRun, NewSession, NewSubSession, NewWorkspace, StateChange,
-    StateScope, UpdateEdge, UpdateSession, WorkspaceChoice,
+    StateScope, Sweep, UpdateEdge, UpdateSession, WorkspaceChoice,
     state::{check_changes, check_initial},
 };
 use crate::{
@@ -151,6 +151,17 @@ pub enum SessionCommand {
         run: RunId,
         /// 1 to 1,000 edges below the run's session.
         edges: Vec<SubSessionId>,
+    },
+    /// Ends the runs of a thread that nobody works on any more, as [`RunOutcome::Abandoned`], with all that follows, in one
+    /// commit; ends the expired leases of their sessions too (RUN4). Without such a run it writes nothing. It needs no leases.
+    ///
+    /// One sweep ends 500 abandoned runs at most, those of a session together; another one goes on. A dry run tells of all at
+    /// once.
+    SweepRuns {
+        /// Which thread.
+        thread: ThreadId,
+        /// Which runs.
+        sweep: Sweep,
     },
     /// Books one call of a live run; again with the same call id it counts once (USE2).
     BookUsage {
@@ -388,6 +399,15 @@ impl SessionCommand {
                 }
                 edges.iter().for_each(|edge| check.sub_session(*edge));
                 of_run(run)
+            }
+            Self::SweepRuns { thread, .. } => {
+                if caller.lease.is_some() {
+                    return Err(Error::invalid(
+                        "lease",
+                        "a sweep is of a thread, which has no lease",
+                    ));
+                }
+                Description::unkeyed(*thread)
             }
             Self::BookUsage { run, call, usage, echo } => {
                 check_outside("call", call)?;

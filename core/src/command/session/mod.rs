@@ -6,6 +6,7 @@ mod new;
 mod outcome;
 mod query;
 mod state;
+mod sweep;
 mod workspace;
 
 pub use command::SessionCommand;
@@ -20,4 +21,5 @@ pub use query::{
 };
 pub(crate) use state::{STATE_KEYS, check_initial};
 pub use state::{StateChange, StateScope};
+pub use sweep::{Sweep, Swept, SweptRun, SweptThread};
 pub use workspace::{GivenWorkspace, Need, NewWorkspace, WorkspaceChoice, WorkspaceSource};

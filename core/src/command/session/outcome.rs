@@ -1,7 +1,7 @@
 //! What commands inside a thread did.
 
 use crate::{
-    command::{CreatedSession, GivenWorkspace},
+    command::{CreatedSession, GivenWorkspace, SweptRun},
     id::{EntryId, RunId, SubSessionId, Version},
     workspace::{Disposal, TreeId},
 };
@@ -45,6 +45,8 @@ pub enum SessionOutcome {
     /// The run waits for sub-sessions, since the record at this version; `None` where all had ended: nothing was written,
     /// and it goes on running.
     Awaiting(Option<Version>),
+    /// The runs that the sweep ended, or would, in that order.
+    Swept(Vec<SweptRun>),
     /// The lease is held under this fencing token.
     Leased(Version),
     /// The change stands in the record at this version; for what wrote nothing, the version that made it so.

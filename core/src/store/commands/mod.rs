@@ -8,6 +8,7 @@ mod delete;
 mod erase;
 pub(super) mod external;
 mod gather;
+mod sweep;
 mod workspaces;
 
 use self::workspaces::FilesChange;

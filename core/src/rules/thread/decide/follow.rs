@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::View;
 use crate::{
     error::{Error, Result},
-    id::{RunId, SubSessionId, ThreadId, Version},
+    id::{RunId, SessionId, SubSessionId, ThreadId, Version},
     journal::Stream,
     model::{FailureMode, RunOutcome, RunStatus, SubSessionStatus},
     record::{Body, Draft, Event, Lane},
@@ -27,7 +27,7 @@ struct EndedEdge {
 
 /// The records of a command, and the state with them folded in: for what is decided after them in the same commit.
 #[derive(Debug)]
-struct Ahead<'a> {
+pub(super) struct Ahead<'a> {
     id: ThreadId,
     input: &'a DecisionInput<'a>,
     state: ThreadState,
@@ -35,6 +35,8 @@ struct Ahead<'a> {
     drafts: Vec<Draft>,
     /// What still has to be followed.
     ended: VecDeque<EndedEdge>,
+    /// The runs that failed because of a sub-session.
+    failed: Vec<(RunId, SessionId)>,
 }
 
 impl View<'_> {
@@ -63,7 +65,7 @@ impl View<'_> {
 }
 
 impl<'a> Ahead<'a> {
-    fn of(view: View<'_>, input: &'a DecisionInput<'a>) -> Self {
+    pub(super) fn of(view: View<'_>, input: &'a DecisionInput<'a>) -> Self {
         Self {
             id: view.id,
             input,
@@ -71,7 +73,27 @@ impl<'a> Ahead<'a> {
             next: view.state.version() + 1,
             drafts: Vec::new(),
             ended: VecDeque::new(),
+            failed: Vec::new(),
         }
+    }
+
+    /// The state with all records so far.
+    pub(super) const fn state(&self) -> &ThreadState {
+        &self.state
+    }
+
+    /// The records so far.
+    pub(super) const fn records(&self) -> usize {
+        self.drafts.len()
+    }
+
+    pub(super) fn into_drafts(self) -> Vec<Draft> {
+        self.drafts
+    }
+
+    /// The runs that failed because of a sub-session, since this was asked last.
+    pub(super) fn take_failed(&mut self) -> Vec<(RunId, SessionId)> {
+        std::mem::take(&mut self.failed)
     }
 
     const fn view(&self) -> View<'_> {
@@ -101,7 +123,7 @@ impl<'a> Ahead<'a> {
     }
 
     /// Adds a record of the caller's, who does not hold the lease of the session it is about.
-    fn push(&mut self, stream: Stream, event: Event, body: Body) -> Result<()> {
+    pub(super) fn push(&mut self, stream: Stream, event: Event, body: Body) -> Result<()> {
         self.add(Draft {
             stream,
             event,
@@ -114,6 +136,12 @@ impl<'a> Ahead<'a> {
             at: self.input.now,
             not_before: None,
         })
+    }
+
+    /// Ends a live run, and adds what follows from that.
+    pub(super) fn end_run(&mut self, run: Version, outcome: &RunOutcome) -> Result<()> {
+        self.push_end(run, outcome)?;
+        self.follow()
     }
 
     fn push_end(&mut self, run: Version, outcome: &RunOutcome) -> Result<()> {
@@ -147,6 +175,7 @@ impl<'a> Ahead<'a> {
             let is_live =
                 |edge: &Version| self.state.edge(*edge).is_some_and(|e| e.status.is_live());
             if ended.fails {
+                self.failed.push((RunId::new(self.id, run), SessionId::new(self.id, ended.parent)));
                 let edge = SubSessionId::new(self.id, ended.edge);
                 self.push_end(run, &RunOutcome::SubSessionFailed { edge })?;
             } else if !state.awaits.iter().any(is_live) {

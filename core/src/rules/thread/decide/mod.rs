@@ -14,6 +14,7 @@ mod measure;
 mod run;
 mod session;
 mod state;
+mod sweep;
 mod thread;
 mod workspace;
 
@@ -199,6 +200,7 @@ impl<'a> View<'a> {
             SessionCommand::AwaitSubSessions { run, edges } => {
                 self.await_sub_sessions(input, *run, edges)
             }
+            SessionCommand::SweepRuns { sweep, .. } => self.sweep(input, *sweep),
             SessionCommand::BookUsage { run, call, usage, echo } => {
                 self.book(input, *run, (call, usage), echo.as_deref())
             }

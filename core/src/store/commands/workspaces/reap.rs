@@ -11,7 +11,7 @@ use crate::{
         decision::{GivenUp, WorkspaceStep},
         thread::{ThreadState, WorkspaceState},
     },
-    store::{answers::list_key, inner::StoreInner},
+    store::{answers::list_key, card::ThreadCard, inner::StoreInner},
     workspace::{
         Disposal, Leak, Leaked, Reap, ReapOutcome, Reaped, WorkspaceDriver, WorkspaceName,
     },
@@ -42,7 +42,7 @@ impl StoreInner {
             }
         }
         // What is recorded and not held: makers that died before they made anything, and files in the journal.
-        for thread in self.threads_with_workspaces(caller).await? {
+        for thread in self.threads_where(caller, |card| card.workspaces > 0).await? {
             found.extend(self.reap_records(caller, thread, reap, &found).await?);
         }
         Ok(found)
@@ -155,8 +155,12 @@ impl StoreInner {
         }
     }
 
-    /// The threads of a tenant whose cards say that they have workspaces.
-    async fn threads_with_workspaces(&self, caller: &Caller) -> Result<Vec<ThreadId>> {
+    /// The threads of a tenant that their cards say this of.
+    pub(in crate::store) async fn threads_where(
+        &self,
+        caller: &Caller,
+        is_wanted: impl Fn(&ThreadCard) -> bool,
+    ) -> Result<Vec<ThreadId>> {
         let mut query = ListQuery {
             tenant: caller.tenant.clone(),
             kind: SpaceKind::Thread,
@@ -172,7 +176,7 @@ impl StoreInner {
             query.after = Some(list_key(last));
             for row in &rows {
                 if let Some(thread) = row.space.thread()
-                    && self.thread_card(caller, row).await?.workspaces > 0
+                    && is_wanted(&self.thread_card(caller, row).await?)
                 {
                     threads.push(thread);
                 }
