@@ -22,6 +22,8 @@ struct Sum {
     cost: BTreeMap<Currency, u64>,
     tokens: Tokens,
     runs: u64,
+    /// Those that tried another again.
+    retries: u64,
 }
 
 /// Runs the command.
@@ -43,6 +45,7 @@ async fn usage(out: &mut Out, scope: &Scope, reader: &Handle) -> Result<()> {
     let mut table = Table::new([
         ("project", Align::Left),
         ("runs", Align::Right),
+        ("retries", Align::Right),
         ("calls", Align::Right),
         ("tokens in", Align::Right),
         ("out", Align::Right),
@@ -56,8 +59,9 @@ async fn usage(out: &mut Out, scope: &Scope, reader: &Handle) -> Result<()> {
         sum.add(&usage);
     }
     if out.json {
+        let (runs, retries) = (sum.attempts, sum.retries());
         let totals = sum.totals.unwrap_or_default();
-        return out.value(&Sum { cost: totals.cost, tokens: totals.tokens, runs: sum.attempts });
+        return out.value(&Sum { cost: totals.cost, tokens: totals.tokens, runs, retries });
     }
     if projects.len() != 1 {
         table.row(row("all".into(), &sum));
@@ -72,6 +76,7 @@ fn row(name: String, usage: &RollUp) -> Vec<String> {
     vec![
         name,
         count(usage.attempts),
+        count(usage.retries()),
         number(totals.map(|t| t.calls)),
         number(tokens.map(|t| t.input)),
         number(tokens.map(|t| t.output)),

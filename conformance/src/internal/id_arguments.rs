@@ -488,6 +488,7 @@ fn queries(it: &Ids) -> Vec<IdCall> {
         query("run_by_external_id", Q::RunByExternalId(it.thread, EXTERNAL_ID.into()), None),
         query("runs of a session", Q::Runs(RunScope::Session(it.session), page), NotFound),
         query("runs of a thread", Q::Runs(RunScope::Thread(it.thread), page), NotFound),
+        query("runs of a task", Q::Runs(RunScope::Task(it.thread, "task".into()), page), NotFound),
         query("usage of a session", Q::Usage(UsageScope::Session(it.session)), NotFound),
         query("usage of a task", Q::Usage(UsageScope::Task(it.thread, "task".into())), NotFound),
         query("usage of a thread", Q::Usage(UsageScope::Thread(it.thread)), NotFound),

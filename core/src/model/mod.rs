@@ -39,5 +39,5 @@ pub use state::{KeyedState, StateValue};
 pub use text::{Labels, check_text};
 pub use thread::{Thread, ThreadRow, ThreadStatus};
 pub use tool_result::{ToolOutcome, ToolResult};
-pub use usage::{Average, Currency, LedgerRow, Money, RollUp, Tokens, Totals, Usage};
+pub use usage::{Average, Currency, LedgerRow, Money, PerRun, RollUp, Tokens, Totals, Usage};
 pub use workspace::{Workspace, WorkspaceStatus};

@@ -222,7 +222,50 @@ pub struct RollUp {
     pub live: u64,
 }
 
+/// What one run used on average, each retry being a run: exact, by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
+pub struct PerRun {
+    /// Calls booked.
+    pub calls: Average,
+    /// Turns.
+    pub turns: Average,
+    /// Tokens read by the model.
+    pub input: Average,
+    /// Tokens written by the model.
+    pub output: Average,
+    /// Tokens read from a cache.
+    pub cache_read: Average,
+    /// Tokens written to a cache.
+    pub cache_write: Average,
+    /// Tokens of all four kinds.
+    pub tokens: Average,
+}
+
 impl RollUp {
+    /// Runs that began as a retry of another: those that are no iterations.
+    pub const fn retries(&self) -> u64 {
+        self.attempts.saturating_sub(self.iterations)
+    }
+
+    /// What a run used on average: the totals over [`attempts`](Self::attempts); zero where no run began.
+    pub fn per_run(&self) -> PerRun {
+        let over = |sum| Average { sum, count: self.attempts };
+        let totals = self.totals.as_ref();
+        let tokens = totals.map(|totals| totals.tokens).unwrap_or_default();
+        let Tokens { input, output, cache_read, cache_write } = tokens;
+        let kinds = [input, output, cache_read, cache_write];
+        PerRun {
+            calls: over(totals.map_or(0, |totals| totals.calls)),
+            turns: over(totals.map_or(0, |totals| totals.turns)),
+            input: over(input),
+            output: over(output),
+            cache_read: over(cache_read),
+            cache_write: over(cache_write),
+            tokens: over(kinds.into_iter().fold(0, u64::saturating_add)),
+        }
+    }
+
     /// Tokens read and written, over attempts.
     pub fn tokens_per_attempt(&self) -> Average {
         let tokens = self.totals.as_ref().map(|t| t.tokens).unwrap_or_default();

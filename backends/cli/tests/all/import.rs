@@ -56,7 +56,7 @@ fn an_agent_with_a_shell() {
 
     let usage = sessile(["usage", &place.store(), "--json"]).json();
     let tokens = json!({"input": 52861, "output": 326, "cache_read": 0, "cache_write": 0});
-    assert_eq!(usage, json!({"cost": {"USD": 538_390}, "tokens": tokens, "runs": 1}));
+    assert_eq!(usage, json!({"cost": {"USD": 538_390}, "tokens": tokens, "runs": 1, "retries": 0}));
 }
 
 #[test]

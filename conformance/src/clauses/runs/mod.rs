@@ -5,6 +5,7 @@ pub mod lifecycle;
 pub mod names;
 mod run_pages;
 pub mod sweeps;
+pub mod tasks;
 pub mod usage;
 pub mod waiting;
 
@@ -16,10 +17,11 @@ pub(super) const CLAUSES: &[&[Clause]] = &[
     lifecycle::CLAUSES,
     names::CLAUSES,
     sweeps::CLAUSES,
+    tasks::CLAUSES,
     usage::CLAUSES,
     waiting::CLAUSES,
 ];
 
 /// What other processes do in them.
 pub(super) const CHILD_PROGRAMS: &[&[ChildProgram]] =
-    &[leases::CHILD_PROGRAMS, usage::CHILD_PROGRAMS];
+    &[leases::CHILD_PROGRAMS, tasks::CHILD_PROGRAMS, usage::CHILD_PROGRAMS];

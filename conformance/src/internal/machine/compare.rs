@@ -195,6 +195,12 @@ async fn compare_thread(
     let usage = answered("usage", store.as_caller(caller).usage(UsageScope::Thread(id)).await)?;
     same(format!("usage of {id}"), &value(&usage), &value(&thread.roll_up(|_| true)))?;
     for task in ["red", "blue", "Red"] {
+        if thread.tasks.contains(task) {
+            let scope = RunScope::Task(id, task.into());
+            let got = pages(2, |page| store.as_caller(caller).runs(scope.clone()).page(page)).await;
+            let got: Vec<_> = got.iter().map(value).collect();
+            same_runs(format!("runs of {task}"), &got, &thread.runs_of_task(id, task))?;
+        }
         let got = store.as_caller(caller).usage(UsageScope::Task(id, task.into())).await;
         let want = thread
             .tasks

@@ -153,6 +153,12 @@ impl Thread {
         runs.into_iter().filter_map(|(_, v)| self.run_value(id, v)).collect()
     }
 
+    /// The runs of a task, session by session.
+    pub fn runs_of_task(&self, id: ThreadId, task: &str) -> Vec<Value> {
+        let runs = self.sessions.keys().flat_map(|session| self.runs_of(id, *session));
+        runs.filter(|run| run["task"] == task).collect()
+    }
+
     /// A session's ledger.
     pub fn ledger(&self, id: ThreadId, session: Version) -> Vec<Value> {
         let mut calls: Vec<(Version, &Call)> = self

@@ -70,6 +70,9 @@ pub enum RunScope {
     Session(SessionId),
     /// A thread's, session by session.
     Thread(ThreadId),
+    /// A task's within a thread, session by session; an unknown task is `NotFound`. A page looks at 4,096 runs at most, and may
+    /// have fewer of the task than asked for, or none, with more to come.
+    Task(ThreadId, String),
 }
 
 /// Questions about one thread.

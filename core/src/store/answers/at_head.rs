@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::{
     command::{Caller, Read},
-    error::{Error, Result},
+    error::{Error, Result, Subject},
     id::{SessionId, Space, TenantId, ThreadId, Version},
     journal::RecordBody,
+    model::RollUp,
     record::{Opened, check_body, open},
     rules::thread::{Reading, ThreadState},
     store::{inner::StoreInner, state::JournalState},
@@ -41,6 +42,13 @@ impl ThreadAtHead {
     pub(in crate::store) fn require_session(&self, session: SessionId) -> Result<()> {
         let exists = self.state()?.session(session.version()).is_some();
         if exists { Ok(()) } else { Err(Error::not_found(session)) }
+    }
+
+    /// The totals of a task; `NotFound` unless a session or run ever named it (USE4).
+    pub(in crate::store) fn require_task(&self, task: &str) -> Result<&RollUp> {
+        let known = self.state()?.tasks.get(task);
+        let unknown = || Error::not_found(Subject::Task { thread: self.id, task: task.into() });
+        known.map(|roll_up| &**roll_up).ok_or_else(unknown)
     }
 }
 

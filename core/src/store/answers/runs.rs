@@ -20,6 +20,31 @@ const LIVE: u64 = 1 << 63;
 /// Sessions of a thread that one page looks at, at most.
 const PAGE_SESSIONS: usize = 256;
 
+/// Runs that a page of a task's looks at, at most.
+const PAGE_RUNS: usize = 4096;
+
+/// A page of runs that is being filled.
+struct RunsPage<'a> {
+    /// Only of this task.
+    task: Option<&'a str>,
+    limit: usize,
+    looked: usize,
+    items: Vec<Run>,
+}
+
+impl RunsPage<'_> {
+    const fn is_full(&self) -> bool {
+        self.items.len() == self.limit || self.looked == PAGE_RUNS
+    }
+
+    fn add(&mut self, run: Run) {
+        if self.task.is_none_or(|task| run.task.as_deref() == Some(task)) {
+            self.items.push(run);
+        }
+        self.looked += 1;
+    }
+}
+
 impl StoreInner {
     pub(super) async fn run(&self, caller: &Caller, id: RunId) -> Result<Option<Run>> {
         let at = self.at_head(caller, id.thread()).await?;
@@ -104,17 +129,24 @@ impl StoreInner {
         page.check()?;
         let thread = match &scope {
             RunScope::Session(session) => session.thread(),
-            RunScope::Thread(thread) => *thread,
+            RunScope::Thread(thread) | RunScope::Task(thread, _) => *thread,
         };
         let at = self.at_head(caller, thread).await?;
         let space = thread.space(&caller.tenant);
-        let sessions: Vec<Version> = match scope {
+        let task = match &scope {
+            RunScope::Task(_, task) => Some(task.as_str()),
+            _ => None,
+        };
+        let sessions: Vec<Version> = match &scope {
             RunScope::Session(session) => {
-                at.require_session(session)?;
+                at.require_session(*session)?;
                 vec![session.version()]
             }
-            RunScope::Thread(_) => {
+            RunScope::Thread(_) | RunScope::Task(..) => {
                 at.require_thread()?;
+                if let Some(task) = task {
+                    at.require_task(task)?;
+                }
                 let from = page.after.map_or(0, |c| u64::try_from(c.a).unwrap_or(u64::MAX));
                 let later = at.state()?.sessions.range((Bound::Included(from), Bound::Unbounded));
                 later
@@ -124,30 +156,29 @@ impl StoreInner {
                     .collect()
             }
         };
-        let mut items = Vec::new();
+        let mut page_of = RunsPage { task, limit: page.limit, looked: 0, items: Vec::new() };
         for (looked, session) in sessions.iter().copied().enumerate() {
             if looked == PAGE_SESSIONS {
-                return Ok(Page { items, next: Some(Cursor::new(session.into(), 0)) });
+                let next = Some(Cursor::new(session.into(), 0));
+                return Ok(Page { items: page_of.items, next });
             }
             let from = page.after.filter(|c| c.a == u128::from(session)).map_or(0, |c| c.b);
-            if let Some(next) =
-                self.runs_of(&at, &space, session, from, page.limit, &mut items).await?
-            {
-                return Ok(Page { items, next: Some(Cursor::new(session.into(), next)) });
+            if let Some(next) = self.runs_of(&at, &space, session, from, &mut page_of).await? {
+                let next = Some(Cursor::new(session.into(), next));
+                return Ok(Page { items: page_of.items, next });
             }
         }
-        Ok(Page::last(items))
+        Ok(Page::last(page_of.items))
     }
 
-    /// Adds the runs of one session to `items`; when the page is full it answers the cursor to go on from.
+    /// Adds the runs of one session to a page; when that is full it answers the cursor to go on from.
     async fn runs_of(
         &self,
         at: &ThreadAtHead,
         space: &Space,
         session: Version,
         from: u64,
-        limit: usize,
-        items: &mut Vec<Run>,
+        page: &mut RunsPage<'_>,
     ) -> Result<Option<u64>> {
         let mut last = from;
         if from & LIVE == 0 {
@@ -164,11 +195,11 @@ impl StoreInner {
                     if !matches!(opened.header.event, Event::RunEnded { .. }) {
                         continue;
                     }
-                    if items.len() == limit {
+                    if page.is_full() {
                         return Ok(Some(last));
                     }
                     last = opened.header.version;
-                    items.push(self.ended(at, space, &opened).await?);
+                    page.add(self.ended(at, space, &opened).await?);
                 }
             }
             last = LIVE;
@@ -177,11 +208,11 @@ impl StoreInner {
         let reading = at.reading()?;
         let live = at.state()?.session(session).map(|s| s.live_runs.clone()).unwrap_or_default();
         for run in live.into_iter().filter(|run| from & LIVE == 0 || *run > seen) {
-            if items.len() == limit {
+            if page.is_full() {
                 return Ok(Some(last));
             }
             last = LIVE | run;
-            items.extend(reading.live_run(run));
+            reading.live_run(run).into_iter().for_each(|run| page.add(run));
         }
         Ok(None)
     }

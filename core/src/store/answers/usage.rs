@@ -3,7 +3,7 @@
 use super::stream_reader::StreamReader;
 use crate::{
     command::{Caller, Cursor, Page, Paging, UsageScope},
-    error::{Error, Result, Subject},
+    error::{Error, Result},
     id::{RunId, SessionId},
     journal::Direction,
     model::{LedgerRow, RollUp},
@@ -29,10 +29,7 @@ impl StoreInner {
             UsageScope::Task(thread, task) => {
                 let at = self.at_head(caller, thread).await?;
                 at.require_thread()?;
-                let known = at.state()?.tasks.get(&*task).ok_or_else(|| {
-                    Error::not_found(Subject::Task { thread, task: task.as_str().into() })
-                })?;
-                Ok((**known).clone())
+                Ok(at.require_task(&task)?.clone())
             }
         }
     }
