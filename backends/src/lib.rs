@@ -121,8 +121,8 @@ pub use open::{open, open_journal};
 pub use sessile_core::record;
 #[doc(inline)]
 pub use sessile_core::{
-    Caller, Clock, Error, ErrorKind, Handle, IdSource, Key, Result, Store, Timestamp, command,
-    error, handle, hash, id, journal, json, kinds, model, prelude, search, store,
+    Caller, Clock, Error, ErrorKind, Handle, IdSource, Key, Result, Store, Timestamp, background,
+    command, error, handle, hash, id, journal, json, kinds, model, prelude, search, store,
 };
 #[doc(inline)]
 pub use sessile_driver as driver;

@@ -7,6 +7,8 @@ pub use sessile_core::clock::{Clock, IdSource, Timestamp};
 use sessile_core::store::StoreOptions;
 use tokio::runtime::Handle;
 
+use crate::background::InBackground;
+
 /// The operating system's clocks.
 ///
 /// `now` is the wall clock and may jump. `elapsed` never goes back; on Linux it includes the time the machine was suspended
@@ -41,9 +43,10 @@ impl IdSource for OsIds {
     }
 }
 
-/// The usual options of a store: [`SystemClock`], [`OsIds`], and the defaults of [`StoreOptions::new`].
+/// The usual options of a store: [`SystemClock`], [`OsIds`], [`InBackground`], and the defaults of [`StoreOptions::new`].
 pub fn options() -> StoreOptions {
     StoreOptions::new(std::sync::Arc::new(SystemClock), std::sync::Arc::new(OsIds))
+        .with_background(InBackground)
 }
 
 /// Time since the machine was started: the same for all processes of the machine, with the time it was suspended.

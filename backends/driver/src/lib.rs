@@ -14,6 +14,7 @@
 //! | lists in both orders, in memory | [`index`] |
 //! | batches as lines of JSON with a checksum, and file names for any text | [`lines`] |
 //! | clocks and identifiers of the operating system | [`clock`] |
+//! | work that is left when a future is dropped | [`background`] |
 //! | a mutex that survives a panic of its holder | [`lock`] |
 //!
 //! What the head of a space says to a writer:
@@ -29,6 +30,7 @@
 //! assert_eq!(compare_heads(older, head), HeadMatch::Diverged); // answer `Commit::Diverged`
 //! ```
 
+pub mod background;
 pub mod blocking;
 pub mod check;
 pub mod clock;

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use crate::{
     Backend, Dir, Tamper,
-    internal::{SeededIds, TestClock, parent_pipe::ParentPipe},
+    internal::{InTasks, SeededIds, TestClock, parent_pipe::ParentPipe},
 };
 
 /// The context of one clause on one backend: a fresh store location. Clones share it.
@@ -228,7 +228,8 @@ impl ClauseContext {
         options: impl FnOnce(StoreOptions) -> StoreOptions,
     ) -> Store {
         let ids = Arc::new(SeededIds::new(self.seed()));
-        Store::new(journal, options(StoreOptions::new(clock, ids)))
+        let standard = StoreOptions::new(clock, ids).with_background(InTasks);
+        Store::new(journal, options(standard))
     }
 
     /// The store as after a restart. A durable one: every handle of this process is closed, then opened again. Without

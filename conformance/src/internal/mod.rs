@@ -3,6 +3,7 @@
 //! The project's own tests reach in here to test the suite itself and to make work for other processes.
 
 pub mod assertions;
+mod background;
 pub mod child_programs;
 mod clock;
 pub mod concurrent;
@@ -29,6 +30,7 @@ pub mod wrong_journals;
 
 pub(crate) use self::child_programs::child_programs;
 pub use self::{
+    background::InTasks,
     clock::{SeededIds, TestClock},
     context::ClauseContext,
     counting::CountingJournal,

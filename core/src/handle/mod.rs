@@ -19,6 +19,7 @@
 
 mod changes;
 mod convert;
+mod in_run;
 mod list;
 mod sessions;
 mod threads;
@@ -30,6 +31,7 @@ pub use changes::Changes;
 pub use list::{List, Listed};
 
 use crate::{
+    background::Background,
     command::{
         Caller, Key, SessionAnswer, SessionCommand, SessionOutcome, SessionQuery, ThreadAnswer,
         ThreadCommand, ThreadOutcome, ThreadQuery,
@@ -49,6 +51,8 @@ pub struct Handle {
     store: Arc<dyn AnyStore>,
     caller: Caller,
     echo: Option<Arc<str>>,
+    /// What finishes what a dropped future leaves.
+    background: Option<Arc<dyn Background>>,
 }
 
 impl fmt::Debug for Handle {
@@ -60,7 +64,12 @@ impl fmt::Debug for Handle {
 impl Handle {
     /// A handle on any store, for this caller.
     pub fn new(store: Arc<dyn AnyStore>, caller: Caller) -> Self {
-        Self { store, caller, echo: None }
+        Self { store, caller, echo: None, background: None }
+    }
+
+    /// With what finishes the work of futures that are dropped.
+    pub(crate) fn with_background(self, background: Option<Arc<dyn Background>>) -> Self {
+        Self { background, ..self }
     }
 
     /// Whose data this is, who calls, and the options of its calls.

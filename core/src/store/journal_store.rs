@@ -53,7 +53,8 @@ impl Store {
 
     /// This store, as a caller uses it who is known already.
     pub fn as_caller(&self, caller: &Caller) -> Handle {
-        Handle::new(Arc::new(self.clone()), caller.clone())
+        let background = self.inner.options().background.clone();
+        Handle::new(Arc::new(self.clone()), caller.clone()).with_background(background)
     }
 
     /// The journal below.

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    background::Background,
     clock::{Clock, IdSource},
     json::Json,
     kinds::Kinds,
@@ -36,6 +37,8 @@ pub struct StoreOptions {
     pub workspace_time: Duration,
     /// What JSON parts of certain kinds must look like to be written. None.
     pub kinds: Kinds,
+    /// What finishes the work of futures that are dropped. None.
+    pub background: Option<Arc<dyn Background>>,
 }
 
 impl StoreOptions {
@@ -52,6 +55,7 @@ impl StoreOptions {
             workspaces: WorkspaceDrivers::default(),
             workspace_time: Duration::from_secs(600),
             kinds: Kinds::default(),
+            background: None,
         }
     }
 
@@ -101,6 +105,13 @@ impl StoreOptions {
     #[must_use]
     pub const fn with_workspace_time(mut self, time: Duration) -> Self {
         self.workspace_time = time;
+        self
+    }
+
+    /// With this to finish the work of futures that are dropped; see [`Handle::in_run`](crate::Handle::in_run).
+    #[must_use]
+    pub fn with_background(mut self, background: impl Background) -> Self {
+        self.background = Some(Arc::new(background));
         self
     }
 

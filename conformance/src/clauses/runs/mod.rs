@@ -4,6 +4,7 @@ pub mod leases;
 pub mod lifecycle;
 pub mod names;
 mod run_pages;
+pub mod scopes;
 pub mod sweeps;
 pub mod tasks;
 pub mod usage;
@@ -16,6 +17,7 @@ pub(super) const CLAUSES: &[&[Clause]] = &[
     leases::CLAUSES,
     lifecycle::CLAUSES,
     names::CLAUSES,
+    scopes::CLAUSES,
     sweeps::CLAUSES,
     tasks::CLAUSES,
     usage::CLAUSES,
