@@ -9,6 +9,10 @@ mod change_backend;
 mod looking_back;
 
 #[allow(dead_code, reason = "its main is the example's own")]
+#[path = "../many_workers.rs"]
+mod many_workers;
+
+#[allow(dead_code, reason = "its main is the example's own")]
 #[path = "../own_ids.rs"]
 mod own_ids;
 
@@ -53,6 +57,27 @@ async fn three_agents_leave_nothing_behind() {
         !name.to_string_lossy().starts_with('.')
     });
     assert_eq!(left.count(), 0, "no folder is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_workers_count_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = format!("sqlite:{}", folder.path().join("tasks.db").display());
+    for url in ["memory:", &sqlite] {
+        let store = sessile::open(url).await.unwrap();
+        let costs = many_workers::tasks(&store).await.unwrap();
+        let iterations: Vec<u64> = costs.iter().map(|it| it.iterations).collect();
+        assert_eq!(iterations, [30, 32, 34, 36, 38, 41, 43, 45, 47, 50]);
+        for (task, it) in (0..).zip(&costs) {
+            let runs = it.iterations + 1;
+            assert_eq!((it.attempts, it.retries(), it.succeeded, it.live), (runs, 1, runs, 0));
+            let totals = it.totals.as_ref().unwrap();
+            assert_eq!((totals.calls, totals.tokens.output), (runs, runs * 10 * task));
+            assert_eq!(totals.tokens.cache_write, (0..it.iterations).sum::<u64>());
+            assert_eq!(totals.cost.values().sum::<u64>(), runs * 1_200);
+        }
+        store.close().await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
