@@ -24,8 +24,11 @@ impl Thread {
             // Whether the child or the parent is looked at first is left open.
             return Err(Refusal::one_of(&[Precondition, NotFound]));
         }
-        let child = self.present(link.child)?;
-        self.parent_exists(id, edge)?;
+        let child = match (self.present(link.child), self.parent_exists(id, edge)) {
+            // Which of two that are missing is named is left open.
+            (Err(_), Err(_)) => return Err(NotFound.into()),
+            (child, parent) => parent.and(child)?,
+        };
         self.parent_fits(id, edge)?;
         self.fence(link.child, facts.caller)?;
         self.asker_lives(edge)?;
