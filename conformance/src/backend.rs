@@ -23,6 +23,10 @@ type OpenOn =
     dyn Fn(SimDisk) -> BoxFuture<'static, sessile_core::Result<Arc<dyn Journal>>> + Send + Sync;
 type MakeTamper = dyn Fn(Dir) -> Box<dyn Tamper> + Send + Sync;
 
+/// The clauses on delegation that make workspaces.
+const DELEGATES_FILES: &[&str] =
+    &["SPN1", "SPN2", "SPN3", "SPN5", "SPN7", "HOF4", "HOF5", "HOF8", "BRD2", "BRD3", "SES9"];
+
 /// A journal or a workspace driver to judge: its name, how to open a store of it, and what else the suite may do to one.
 ///
 /// [`suite!`](crate::suite) makes these; a program that calls [`judge`](crate::judge) makes its own.
@@ -109,9 +113,12 @@ impl Backend {
         }
     }
 
-    /// Whether a clause is about it: all are about a journal, and those on workspaces about a workspace driver.
+    /// Whether a clause is about it: all are about a journal, and those on workspaces about a workspace driver, with those on
+    /// delegation that make some.
     pub fn is_judged_by(&self, clause: &Clause) -> bool {
-        self.workspace.is_none() || clause.id.starts_with("WSP")
+        self.workspace.is_none()
+            || clause.id.starts_with("WSP")
+            || DELEGATES_FILES.contains(&clause.id)
     }
 
     pub(crate) async fn driver(

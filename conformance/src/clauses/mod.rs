@@ -2,6 +2,7 @@
 //!
 //! No part of the promise: authors reach clauses through [`Clause::all`].
 
+pub mod delegation;
 pub mod journal;
 pub mod log;
 pub mod looking_back;
@@ -24,6 +25,7 @@ const CLAUSES: &[&[&[Clause]]] = &[
     looking_back::CLAUSES,
     runs::CLAUSES,
     workspaces::CLAUSES,
+    delegation::CLAUSES,
     whole_store::CLAUSES,
 ];
 
@@ -36,6 +38,7 @@ const CHILD_PROGRAMS: &[&[&[ChildProgram]]] = &[
     looking_back::CHILD_PROGRAMS,
     runs::CHILD_PROGRAMS,
     workspaces::CHILD_PROGRAMS,
+    delegation::CHILD_PROGRAMS,
     whole_store::CHILD_PROGRAMS,
 ];
 

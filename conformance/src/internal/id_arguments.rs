@@ -5,17 +5,18 @@ use std::time::Duration;
 use sessile_core::{
     Caller, Result, Timestamp,
     command::{
-        Append, EntryFilter, Expect, Feed, LinkSessions, NewRun, NewSession, NewSubSession,
-        NewThread, NewWorkspace, Paging, RunScope, SessionCommand, SessionFilter, SessionQuery,
-        StateChange, Sweep, ThreadCommand, ThreadFilter, ThreadQuery, ThreadScope, TimelineScope,
-        UpdateEdge, UpdateProject, UpdateSession, UpdateThread, UsageScope,
+        Append, ContextSelection, EntryFilter, Expect, Feed, Inheritance, LinkSessions, NewRun,
+        NewSession, NewSubSession, NewThread, NewWorkspace, Paging, RunScope, SessionCommand,
+        SessionFilter, SessionQuery, StateChange, Sweep, ThreadCommand, ThreadFilter, ThreadQuery,
+        ThreadScope, TimelineScope, UpdateEdge, UpdateProject, UpdateSession, UpdateThread,
+        UsageScope,
     },
     error::Subject,
-    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId, WorkspaceId},
+    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, SummaryId, ThreadId, WorkspaceId},
     journal::Direction,
     model::{
-        ContextLimit, Message, Role, RunOutcome, RunStatus, SessionStatus, Tokens, Usage, annotate,
-        compress, edit,
+        ContextLimit, Deliverable, Message, NewSummary, PrevArtifact, Role, RunOutcome, RunStatus,
+        SessionStatus, SubSessionStatus, SummaryOutcome, Tokens, Usage, annotate, compress, edit,
     },
     store::AnyStore,
     workspace::{FileChange, FilePath, Node, TreeId},
@@ -33,6 +34,7 @@ pub struct Ids {
     pub edge: SubSessionId,
     pub run: RunId,
     pub entry: EntryId,
+    pub summary: SummaryId,
     pub workspace: WorkspaceId,
 }
 
@@ -57,8 +59,11 @@ impl Ids {
             .expect("a thread");
         let session = shorthand::named(store, caller, thread, "session").await;
         let edge = NewSubSession::under(session);
-        let child = store.as_caller(caller).create_sub_session(edge, "child").await;
-        let (_, edge) = child.expect("a child");
+        let child = store.as_caller(caller).spawn(edge, "child").await.expect("a child");
+        let edge = child.edge.expect("an edge");
+        let ann = store.as_caller(caller);
+        ann.append(child.id, shorthand::says("work")).await.expect("an entry");
+        let summary = ann.seal_summary(child.id, new_summary()).await.expect("a summary");
         let run = NewRun { external_id: Some(EXTERNAL_ID.into()), ..NewRun::default() };
         let run = store.as_caller(caller).start_run(session, run).await.expect("a run");
         let said = store
@@ -71,13 +76,13 @@ impl Ids {
         let workspace = given.expect("a workspace").id().expect("every store has that kind");
         let change = FileChange::write(file(), b"text");
         store.as_caller(caller).change_files(workspace, [change]).await.expect("a file");
-        Self { project, thread, session, edge, run, entry: said.first, workspace }
+        Self { project, thread, session, edge, run, entry: said.first, summary, workspace }
     }
 
     /// What errors name them by.
     #[must_use]
-    pub fn subjects(&self) -> [Subject; 7] {
-        let Self { project, thread, session, edge, run, entry, workspace } = *self;
+    pub fn subjects(&self) -> [Subject; 8] {
+        let Self { project, thread, session, edge, run, entry, summary, workspace } = *self;
         [
             project.into(),
             thread.into(),
@@ -85,6 +90,7 @@ impl Ids {
             edge.into(),
             run.into(),
             entry.into(),
+            summary.into(),
             workspace.into(),
         ]
     }
@@ -101,6 +107,7 @@ impl Ids {
             edge: SubSessionId::new(self.thread, FAR),
             run: RunId::new(self.thread, FAR),
             entry: EntryId::new(self.thread, FAR),
+            summary: SummaryId::new(self.thread, FAR),
             workspace: WorkspaceId::new(self.thread, FAR),
         }
     }
@@ -116,6 +123,7 @@ impl Ids {
             edge: SubSessionId::new(thread, 3),
             run: RunId::new(thread, 4),
             entry: EntryId::new(thread, 5),
+            summary: SummaryId::new(thread, 7),
             workspace: WorkspaceId::new(thread, 6),
         }
     }
@@ -129,10 +137,15 @@ impl Ids {
             edge: SubSessionId::new(self.thread, entry),
             run: RunId::new(self.thread, entry),
             entry: EntryId::new(self.thread, run),
+            summary: SummaryId::new(self.thread, entry),
             workspace: WorkspaceId::new(self.thread, entry),
             ..self.missing()
         }
     }
+}
+
+fn new_summary() -> NewSummary {
+    NewSummary::new(SummaryOutcome::Succeeded, "done")
 }
 
 /// A file of the workspace.
@@ -297,6 +310,21 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
         thread,
         session: Box::new(NewSession { parent, ..NewSession::named("new") }),
     };
+    let artifact = PrevArtifact::Summary(it.summary);
+    let edge = NewSubSession::under(own.session).answering(artifact.clone());
+    let answering = create(own.thread, Some(edge));
+    let update = UpdateEdge { prev_artifact: Some(artifact), ..UpdateEdge::default() };
+    let answer_now = C::UpdateEdge { edge: own.edge, expected: 1, update };
+    let inherit =
+        |inherit| create(own.thread, Some(NewSubSession::under(own.session).inheriting(inherit)));
+    let selected = Inheritance::Selective(ContextSelection {
+        entries: vec![it.entry],
+        ..ContextSelection::default()
+    });
+    let seal = |deliverable| C::SealSummary {
+        session: own.session,
+        summary: new_summary().with_deliverable(deliverable).into(),
+    };
     let append = |session, entry: sessile_core::model::NewEntry| C::Append {
         session,
         append: Append::of(vec![entry, shorthand::says("one")]),
@@ -417,6 +445,27 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
         command("claim_lease", C::ClaimLease { session, ttl }, NotFound),
         command("renew_lease", C::RenewLease { session, ttl }, NotFound),
         command("release_lease", C::ReleaseLease { session }, NotFound),
+        command(
+            "seal_summary",
+            C::SealSummary { session, summary: new_summary().into() },
+            NotFound,
+        ),
+        command("create_session prev_artifact", answering, NotFound),
+        command("update_edge prev_artifact", answer_now, NotFound),
+        command(
+            "step_merge",
+            C::StepMerge { edge: it.edge, expected: 1, to: SubSessionStatus::PendingMerge },
+            NotFound,
+        ),
+        command("continue_as", C::ContinueAs { session, successor: Box::default() }, NotFound),
+        command("seal_summary entry", seal(Deliverable::Message(it.entry)), NotFound),
+        command("seal_summary summary", seal(Deliverable::SessionSummary(it.summary)), NotFound),
+        command("create_session inherit entries", inherit(selected), NotFound),
+        command(
+            "create_session inherit summary",
+            inherit(Inheritance::Summary(it.session)),
+            NotFound,
+        ),
         command("set_state of a session", set(session.into()), NotFound),
         command("set_state of a thread", set(it.thread.into()), NotFound),
         command("create_workspace", make(session, NewWorkspace::of_kind("virtual")), NotFound),
@@ -494,6 +543,10 @@ fn queries(it: &Ids) -> Vec<IdCall> {
         query("usage of a thread", Q::Usage(UsageScope::Thread(it.thread)), NotFound),
         query("ledger", Q::Ledger(it.session, page), NotFound),
         query("lease", Q::Lease(it.session), NotFound),
+        query("interventions", Q::Interventions(it.edge, page), NotFound),
+        query("resumable", Q::Resumable(it.thread, page), NotFound),
+        query("summary", Q::Summary(it.summary), None),
+        query("summaries", Q::Summaries(it.session, page), NotFound),
         query("state of a session", Q::State(it.session.into(), Option::None), NotFound),
         query(
             "state of a session at a version",

@@ -24,6 +24,7 @@ pub mod process;
 pub mod raw_batches;
 pub mod shapes;
 pub mod shorthand;
+pub mod stops;
 pub mod text_limits;
 pub mod workspaces;
 pub mod wrong_journals;

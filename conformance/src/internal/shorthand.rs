@@ -6,7 +6,7 @@ use sessile_core::{
     Caller, Result,
     command::{NewSession, Page, Paging, ThreadFilter, ThreadScope},
     id::{ProjectId, SessionId, ThreadId, Version},
-    model::{Entry, NewEntry, Part, Role, SessionRow, Thread, ThreadRow},
+    model::{Entry, EntryKind, NewEntry, Part, Role, SessionRow, Thread, ThreadRow},
     store::AnyStore,
 };
 
@@ -68,9 +68,11 @@ pub fn text(entry: &Entry) -> &str {
     }
 }
 
-/// The texts of a session's log.
+/// The texts of the messages of a session's log.
 pub async fn texts(store: &dyn AnyStore, caller: &Caller, session: SessionId) -> Vec<String> {
-    log(store, caller, session, 1000).await.iter().map(|e| text(e).to_owned()).collect()
+    let log = log(store, caller, session, 1000).await;
+    let messages = log.iter().filter(|entry| entry.kind == EntryKind::Message);
+    messages.map(|entry| text(entry).to_owned()).collect()
 }
 
 /// An entry of a person.

@@ -1,7 +1,7 @@
 //! What creations answer.
 
 use super::{Appended, GivenWorkspace};
-use crate::id::{SessionId, SubSessionId, ThreadId};
+use crate::id::{SessionId, SubSessionId, ThreadId, Version};
 
 /// A project or thread that a creation made, or found under its external id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,21 +22,23 @@ pub struct CreatedSession {
     pub created: bool,
     /// The edge to its parent, if it has one.
     pub edge: Option<SubSessionId>,
-    /// The entries it began with, if it was made with some.
+    /// The entries of its turn, if it was made with some; what it inherited stands before them.
     pub appended: Option<Appended>,
+    /// The fencing token of the lease that it was made with.
+    pub lease: Option<Version>,
     /// The workspace that it has, if it was made with one.
     pub workspace: GivenWorkspace,
 }
 
 impl CreatedSession {
-    /// What a store answers of a session without a workspace.
+    /// What a store answers of a session without a lease and a workspace.
     pub const fn new(
         id: SessionId,
         created: bool,
         edge: Option<SubSessionId>,
         appended: Option<Appended>,
     ) -> Self {
-        Self { id, created, edge, appended, workspace: GivenWorkspace::None }
+        Self { id, created, edge, appended, lease: None, workspace: GivenWorkspace::None }
     }
 }
 

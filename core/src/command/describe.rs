@@ -1,10 +1,10 @@
 //! What there is to know of a command before any state is looked at. Each command says it once, beside its enum.
 
 use crate::{
-    command::{Caller, NewSubSession},
+    command::{Caller, Inheritance, NewSubSession},
     error::{Error, Result, Subject},
-    id::{EntryId, RunId, SessionId, SubSessionId, Version, WorkspaceId},
-    model::{Actor, check_text},
+    id::{EntryId, RunId, SessionId, SubSessionId, SummaryId, Version, WorkspaceId},
+    model::{Actor, PrevArtifact, SubSessionKind, check_text},
 };
 
 /// A checked command: where it is decided, and what the decision needs.
@@ -96,6 +96,17 @@ impl<'a> Check<'a> {
         entry.into_iter().for_each(|entry| self.id(entry.thread().tag(), entry));
     }
 
+    pub(super) fn artifact(&mut self, artifact: &PrevArtifact) -> Result<()> {
+        if let PrevArtifact::Summary(summary) = artifact {
+            self.summary(*summary);
+        }
+        artifact.check()
+    }
+
+    pub(super) fn summary(&mut self, summary: SummaryId) {
+        self.id(summary.thread().tag(), summary);
+    }
+
     pub(super) fn workspace(&mut self, workspace: WorkspaceId) {
         self.id(workspace.thread().tag(), workspace);
     }
@@ -104,6 +115,19 @@ impl<'a> Check<'a> {
     pub(super) fn edge(&mut self, edge: &NewSubSession) -> Result<()> {
         self.session(edge.parent);
         self.run(edge.spawned_by_run);
+        if let Inheritance::Selective(selection) = &edge.inherit {
+            selection.entries.iter().for_each(|entry| self.entry(Some(*entry)));
+        }
+        if let Some(artifact) = &edge.prev_artifact {
+            if edge.kind != SubSessionKind::Intervention {
+                let reason = "only an intervention answers an artifact";
+                return Err(Error::invalid("prev_artifact", reason));
+            }
+            self.artifact(artifact)?;
+        }
+        if let Inheritance::Summary(of) = edge.inherit {
+            self.session(of);
+        }
         optional(edge.purpose.as_deref(), |purpose| check_text("purpose", purpose))
     }
 

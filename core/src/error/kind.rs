@@ -52,6 +52,8 @@ pub enum Counter {
     Tail,
     /// The journal's head.
     Head,
+    /// How often the session was handed over.
+    OwnerVersion,
 }
 
 impl fmt::Display for Counter {
@@ -60,6 +62,7 @@ impl fmt::Display for Counter {
             Self::Version => "version",
             Self::Tail => "tail",
             Self::Head => "head",
+            Self::OwnerVersion => "owner version",
         })
     }
 }
@@ -149,6 +152,8 @@ pub enum ForestRule {
     SecondParent,
     /// No session stands below itself.
     Cycle,
+    /// No intervention answers what came of itself (INT1).
+    InterventionCycle,
 }
 
 impl fmt::Display for ForestRule {
@@ -157,6 +162,7 @@ impl fmt::Display for ForestRule {
             Self::OwnParent => "a session cannot be its own parent",
             Self::SecondParent => "it has a parent already; delete that edge first",
             Self::Cycle => "the parent stands below it, and the relation has no cycles",
+            Self::InterventionCycle => "it would answer what came of itself",
         })
     }
 }

@@ -50,10 +50,33 @@ impl Display for Error {
                 "cannot start a run: thread {thread} has or had one with the external id {external_id:?}; give another"
             ),
             Self::RunLive { run, status } => {
-                write!(f, "cannot retry run {run}: it is {status}; end it first")
+                write!(f, "run {run} is {status}; end it first")
             }
             Self::SessionOwned { session, owner } => {
                 write!(f, "cannot give session {session} an owner: {} owns it", owner.name())
+            }
+            Self::NotOwner { session, owner } => {
+                write!(
+                    f,
+                    "session {session} is owned by {}, who alone writes to it as its owner",
+                    owner.name()
+                )
+            }
+            Self::NotMergeBack { edge } => {
+                write!(
+                    f,
+                    "edge {edge} returns a summary and is not merged; change its completion mode first"
+                )
+            }
+            Self::NotHandedOff { undone } => {
+                let removed = undone.made.saturating_sub(undone.left.len());
+                write!(
+                    f,
+                    "{}; undone, {removed} of {} workspaces removed",
+                    undone.cause, undone.made
+                )?;
+                let mut left = undone.left.iter();
+                left.try_for_each(|id| write!(f, ", {id} is left"))
             }
             Self::Fenced { session, current, given } => fenced(f, *session, *current, *given),
             Self::IllegalTransition { what, from, to } => {
@@ -78,6 +101,19 @@ impl Display for Error {
                 f,
                 "cannot delete session {session}: edge {edge} names it; delete the edge first"
             ),
+            Self::NothingToSummarise { session, last } => {
+                write!(f, "cannot summarise session {session}: nothing was done in it")?;
+                last.map_or(Ok(()), |last| write!(f, " since {last}"))
+            }
+            Self::AlreadyContinued { session, successor } => {
+                write!(f, "session {session} goes on as {successor}; go on there")
+            }
+            Self::ArtifactSet { edge } => {
+                write!(f, "edge {edge} says already what it answers, which never changes")
+            }
+            Self::NotSummarised { session } => {
+                write!(f, "session {session} has no summary to inherit; seal one first")
+            }
             Self::SessionHasWorkspace { session, workspace } => write!(
                 f,
                 "cannot give session {session} a workspace: it has {workspace}; use that, or dispose of it first"

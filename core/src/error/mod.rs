@@ -14,7 +14,8 @@ pub use subject::{StateKey, Subject};
 use crate::{
     command::Key,
     id::{
-        ProjectId, RunId, SessionId, Space, SubSessionId, TenantId, ThreadId, Version, WorkspaceId,
+        ProjectId, RunId, SessionId, Space, SubSessionId, SummaryId, TenantId, ThreadId, Version,
+        WorkspaceId,
     },
     model::{Actor, RunStatus, SessionSample, WorkspaceStatus},
     workspace::FilePath,
@@ -36,9 +37,9 @@ pub type Source = Arc<dyn std::error::Error + Send + Sync>;
 /// | `TenantIsolation` | `TenantIsolation` | Corrects the request: the id is not of the caller's tenant. |
 /// | `NotFound` | `NotFound` | Takes it as deleted, or corrects the id. |
 /// | `Closed` | `Closed` | Reopens the thread or project if that is meant; opens the store again. |
-/// | `Precondition` | `WrongThread`, `RunEnded`, `RunLive`, `ExternalIdTaken`, `SessionOwned`, `SessionLinked`, `SessionHasWorkspace`, `WorkspaceNotReady`, `PathConflict`, `IllegalTransition`, `NotAForest`, `ThreadNotEmpty`, `ProjectNotEmpty` | Reads, and does first what the error names. |
+/// | `Precondition` | `WrongThread`, `RunEnded`, `RunLive`, `ExternalIdTaken`, `SessionOwned`, `SessionLinked`, `SessionHasWorkspace`, `AlreadyContinued`, `ArtifactSet`, `NothingToSummarise`, `NotSummarised`, `NotMergeBack`, `WorkspaceNotReady`, `PathConflict`, `IllegalTransition`, `NotAForest`, `ThreadNotEmpty`, `ProjectNotEmpty` | Reads, and does first what the error names. |
 /// | `Stale` | `Stale`, `Trimmed` | Reads again, decides again, and retries with the actual counter. A follower reads what there is, and goes on after the version that `Trimmed` names. |
-/// | `Fenced` | `Fenced` | Stops writing: another holds the lease. Claims it if the work shall go on. |
+/// | `Fenced` | `Fenced`, `NotOwner` | Stops writing: another holds the lease, or owns the session. Claims the lease if the work shall go on. |
 /// | `Capacity` | `Capacity` | Makes the request smaller, or raises the project's cap. |
 /// | `Contended` | `Contended` | Retries; nothing was written. |
 /// | `Unavailable` | `Unavailable` | Retries later; nothing was written. |
@@ -46,6 +47,7 @@ pub type Source = Arc<dyn std::error::Error + Send + Sync>;
 /// | `Corrupt` | `Corrupt`, `CorruptFile` | Tells a person; other threads are not affected by a `Corrupt`. |
 /// | `Unsupported` | `Unsupported` | Uses another store, or builds with the feature that is named. |
 /// | `NewerFormat` | `NewerFormat` | Uses a newer release. |
+/// | that of its cause | `NotHandedOff` | As after its cause; a person looks at the workspaces that are left, if there are any. |
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -136,6 +138,23 @@ pub enum Error {
         /// The token that came with the call.
         given: Option<Version>,
     },
+    /// The session was handed over: whoever owned it before may not write to it, and only its owner hands it on (SES9, HOF3).
+    NotOwner {
+        /// The session.
+        session: SessionId,
+        /// Its owner.
+        owner: Box<Actor>,
+    },
+    /// The edge returns a summary, and is not merged (SUB11).
+    NotMergeBack {
+        /// The edge.
+        edge: SubSessionId,
+    },
+    /// A handoff came to nothing after workspaces were made for it, and was undone (BRD3).
+    NotHandedOff {
+        /// Why, and what became of the workspaces.
+        undone: Box<NotHandedOff>,
+    },
     /// The session, edge or run has no such step.
     IllegalTransition {
         /// The session, edge or run.
@@ -168,6 +187,30 @@ pub enum Error {
         /// The session.
         session: SessionId,
         /// One edge that names it.
+        edge: SubSessionId,
+    },
+    /// Nothing was done in the session since its last summary, or ever (SUM1).
+    NothingToSummarise {
+        /// The session.
+        session: SessionId,
+        /// Its last summary.
+        last: Option<SummaryId>,
+    },
+    /// The session has no summary.
+    NotSummarised {
+        /// The session.
+        session: SessionId,
+    },
+    /// The session goes on as another, and as no second one (SES13).
+    AlreadyContinued {
+        /// The session.
+        session: SessionId,
+        /// Its successor.
+        successor: SessionId,
+    },
+    /// What an intervention answers is said once (INT4).
+    ArtifactSet {
+        /// The edge.
         edge: SubSessionId,
     },
     /// The session has a workspace, and a session has one at most.
@@ -286,6 +329,18 @@ pub enum Error {
     },
 }
 
+/// Why a handoff came to nothing, and what became of the workspaces that were made for it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct NotHandedOff {
+    /// Why.
+    pub cause: Error,
+    /// How many workspaces had been made.
+    pub made: usize,
+    /// Those that could not be removed: the [reaper](crate::store::Store::reap) finds them.
+    pub left: Vec<WorkspaceId>,
+}
+
 // A result that is passed up through every layer stays small.
 const _: () = assert!(size_of::<Error>() <= 112);
 
@@ -295,6 +350,7 @@ impl std::error::Error for Error {
             Self::Unavailable { source, .. } | Self::Indeterminate { source, .. } => {
                 source.as_deref().map(|source| source as _)
             }
+            Self::NotHandedOff { undone } => Some(&undone.cause),
             _ => None,
         }
     }
@@ -374,7 +430,7 @@ impl Error {
     }
 
     /// What a program can do about it.
-    pub const fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Invalid { .. }
             | Self::KeyReused { .. }
@@ -394,11 +450,17 @@ impl Error {
             | Self::ProjectNotEmpty { .. }
             | Self::SessionLinked { .. }
             | Self::SessionHasWorkspace { .. }
+            | Self::AlreadyContinued { .. }
+            | Self::ArtifactSet { .. }
+            | Self::NothingToSummarise { .. }
+            | Self::NotSummarised { .. }
             | Self::WorkspaceNotReady { .. }
             | Self::PathConflict { .. }
+            | Self::NotMergeBack { .. }
             | Self::NotAForest { .. } => ErrorKind::Precondition,
             Self::Capacity { .. } => ErrorKind::Capacity,
-            Self::Fenced { .. } => ErrorKind::Fenced,
+            Self::Fenced { .. } | Self::NotOwner { .. } => ErrorKind::Fenced,
+            Self::NotHandedOff { undone } => undone.cause.kind(),
             Self::Contended { .. } => ErrorKind::Contended,
             Self::Corrupt { .. } | Self::CorruptFile { .. } => ErrorKind::Corrupt,
             Self::Unavailable { .. } => ErrorKind::Unavailable,
@@ -410,7 +472,7 @@ impl Error {
 
     /// Whether the very same call may succeed later. An [`ErrorKind::Indeterminate`] write is retryable only with an
     /// idempotency key: without one, a retry may apply it twice.
-    pub const fn is_retryable(&self) -> bool {
+    pub fn is_retryable(&self) -> bool {
         matches!(
             self.kind(),
             ErrorKind::Contended | ErrorKind::Unavailable | ErrorKind::Indeterminate

@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc};
 use crate::{
     command::StateScope,
     id::{
-        EntryId, ProjectId, RunId, SessionId, Space, SubSessionId, ThreadId, Version, WorkspaceId,
+        EntryId, ProjectId, RunId, SessionId, Space, SubSessionId, SummaryId, ThreadId, Version,
+        WorkspaceId,
     },
     journal::BlobName,
     workspace::{FilePath, TreeId},
@@ -57,6 +58,8 @@ pub enum Subject {
     },
     /// A file or an object of a store.
     File(Arc<str>),
+    /// A summary.
+    Summary(SummaryId),
     /// A workspace.
     Workspace(WorkspaceId),
     /// A file, link or folder of a workspace.
@@ -126,6 +129,7 @@ impl fmt::Display for Subject {
             }
             Self::Blob { space, name } => write!(f, "blob {} of {}", name.0, JournalName(space)),
             Self::File(name) => f.write_str(name),
+            Self::Summary(id) => write!(f, "summary {id}"),
             Self::Workspace(id) => write!(f, "workspace {id}"),
             Self::WorkspaceFile(path) => write!(f, "file {path} of the workspace"),
             Self::Tree(tree) => write!(f, "tree {tree}"),
@@ -170,6 +174,7 @@ from_id!(
     SubSessionId => Edge,
     RunId => Run,
     EntryId => Entry,
+    SummaryId => Summary,
     WorkspaceId => Workspace,
     FilePath => WorkspaceFile,
     TreeId => Tree

@@ -145,7 +145,7 @@ fn table() -> Vec<(Error, &'static str)> {
         ),
         (
             Error::RunLive { run: RUN, status: RunStatus::AwaitingHitl },
-            "cannot retry run run_T_16: it is awaiting_hitl; end it first",
+            "run run_T_16 is awaiting_hitl; end it first",
         ),
         (
             Error::SessionOwned {
@@ -227,6 +227,51 @@ fn table() -> Vec<(Error, &'static str)> {
         (
             Error::SessionLinked { session: SESSION, edge: EDGE },
             "cannot delete session ses_T_13: edge sub_T_15 names it; delete the edge first",
+        ),
+        (
+            Error::NothingToSummarise { session: SESSION, last: Some(SummaryId::new(THREAD, 7)) },
+            "cannot summarise session ses_T_13: nothing was done in it since sum_T_17",
+        ),
+        (
+            Error::NothingToSummarise { session: SESSION, last: None },
+            "cannot summarise session ses_T_13: nothing was done in it",
+        ),
+        (
+            Error::AlreadyContinued { session: SESSION, successor: CHILD },
+            "session ses_T_13 goes on as ses_T_14; go on there",
+        ),
+        (
+            Error::ArtifactSet { edge: EDGE },
+            "edge sub_T_15 says already what it answers, which never changes",
+        ),
+        (
+            Error::NotSummarised { session: SESSION },
+            "session ses_T_13 has no summary to inherit; seal one first",
+        ),
+        (
+            Error::NotOwner {
+                session: SESSION,
+                owner: Box::new(Actor::User {
+                    tenant: tenant(),
+                    id: crate::id::UserId::new("ann").unwrap(),
+                }),
+            },
+            "session ses_T_13 is owned by ann, who alone writes to it as its owner",
+        ),
+        (
+            Error::NotMergeBack { edge: EDGE },
+            "edge sub_T_15 returns a summary and is not merged; change its completion mode first",
+        ),
+        (
+            Error::NotHandedOff {
+                undone: Box::new(NotHandedOff {
+                    cause: Error::RunEnded { run: RUN },
+                    made: 3,
+                    left: vec![WORKSPACE],
+                }),
+            },
+            "run run_T_16 has ended and takes nothing more; start another run; undone, 2 of 3 workspaces removed, \
+             wsp_T_16 is left",
         ),
         (
             Error::SessionHasWorkspace { session: SESSION, workspace: WORKSPACE },

@@ -19,6 +19,7 @@
 
 mod changes;
 mod convert;
+mod delegation;
 mod in_run;
 mod list;
 mod sessions;

@@ -6,10 +6,9 @@ use super::{Changes, Handle, List, only};
 use crate::{
     clock::Timestamp,
     command::{
-        Append, Appended, At, CreatedSession, Drill, Expect, LinkSessions, NewRun, NewSession,
-        NewSubSession, RunScope, SessionAnswer, SessionCommand, SessionFilter, SessionOutcome,
-        SessionQuery, StateChange, StateScope, Sweep, SweptRun, UpdateEdge, UpdateSession,
-        UsageScope, Verified,
+        Append, Appended, At, Drill, Expect, LinkSessions, NewRun, NewSession, RunScope,
+        SessionAnswer, SessionCommand, SessionFilter, SessionOutcome, SessionQuery, StateChange,
+        StateScope, Sweep, SweptRun, UpdateEdge, UpdateSession, UsageScope, Verified,
     },
     error::Result,
     id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
@@ -30,22 +29,6 @@ impl Handle {
     ) -> Result<SessionId> {
         let command = SessionCommand::CreateSession { thread, session: Box::new(session.into()) };
         self.apply(command, only!(SessionOutcome::SessionCreated(made) => made.id)).await
-    }
-
-    /// Creates a session below another, with the edge between them, in one commit; answers both.
-    pub async fn create_sub_session(
-        &self,
-        edge: NewSubSession,
-        session: impl Into<NewSession>,
-    ) -> Result<(SessionId, SubSessionId)> {
-        let thread = edge.parent.thread();
-        let session = Box::new(session.into().under(edge));
-        let command = SessionCommand::CreateSession { thread, session };
-        let take = |outcome| match outcome {
-            SessionOutcome::SessionCreated(CreatedSession { id, edge, .. }) => Some((id, edge?)),
-            _ => None,
-        };
-        self.apply(command, take).await
     }
 
     /// Changes a session if `expected` is its version; answers the new version.

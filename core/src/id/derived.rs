@@ -112,6 +112,10 @@ derived!(
     EntryId, "msg_", "entry"
 );
 derived!(
+    /// A sealed summary of a session: `sum_…_…`.
+    SummaryId, "sum_", "summary"
+);
+derived!(
     /// A workspace of a thread: `wsp_…_…`.
     WorkspaceId, "wsp_", "workspace"
 );

@@ -130,6 +130,23 @@ impl Actor {
         }
     }
 
+    /// Whether both are the same person, program or part of the system, whoever made them act.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.with_at_most(1) == other.with_at_most(1)
+    }
+
+    /// The same, with at most so many levels, itself among them.
+    pub(crate) fn with_at_most(&self, levels: usize) -> Self {
+        match self {
+            Self::Agent { tenant, id, parent } => {
+                let parent = parent.as_ref().filter(|_| levels > 1);
+                let parent = parent.map(|parent| Box::new(parent.with_at_most(levels - 1)));
+                Self::Agent { tenant: tenant.clone(), id: id.clone(), parent }
+            }
+            other => other.clone(),
+        }
+    }
+
     /// Every tenant in the chain must be `tenant` (TEN3); the chain has at most 8 levels.
     pub(crate) fn check(&self, field: &'static str, tenant: &TenantId) -> Result<()> {
         let mut level = Some(self);

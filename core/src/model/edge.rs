@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Actor;
+use super::{Actor, PrevArtifact};
 use crate::{
     clock::Timestamp,
-    id::{RunId, SessionId, SubSessionId, Version},
+    id::{RunId, SessionId, SubSessionId, SummaryId, Version},
 };
 
 /// How the child came to be.
@@ -62,12 +62,25 @@ pub enum SubSessionStatus {
     Idle,
     /// The child failed.
     Failed,
+    /// The child's result is to be merged back.
+    PendingMerge,
+    /// It is being merged.
+    Merging,
+    /// It was merged.
+    Merged,
+    /// It cannot be merged as it is.
+    MergeConflict,
+    /// It will not be merged.
+    MergeRejected,
 }
 
 impl SubSessionStatus {
     /// Whether the child counts towards its parent's width cap.
     pub const fn is_live(self) -> bool {
-        matches!(self, Self::Pending | Self::Active)
+        matches!(
+            self,
+            Self::Pending | Self::Active | Self::PendingMerge | Self::Merging | Self::MergeConflict
+        )
     }
 }
 
@@ -78,6 +91,11 @@ impl fmt::Display for SubSessionStatus {
             Self::Active => "active",
             Self::Idle => "idle",
             Self::Failed => "failed",
+            Self::PendingMerge => "pending_merge",
+            Self::Merging => "merging",
+            Self::Merged => "merged",
+            Self::MergeConflict => "merge_conflict",
+            Self::MergeRejected => "merge_rejected",
         })
     }
 }
@@ -104,8 +122,17 @@ pub struct SubSession {
     pub failure_mode: FailureMode,
     /// How the result comes back.
     pub completion_mode: CompletionMode,
+    /// Of a recipient of a broadcast: the version that sent it, the same for all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broadcast: Option<Version>,
     /// What it is for.
     pub purpose: Option<String>,
+    /// What an intervention answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prev_artifact: Option<PrevArtifact>,
+    /// The child's newest summary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<SummaryId>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When one of its fields last changed.

@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Message, Part, shown::Shown};
+use super::{Actor, Marker, Message, Note, NoteKind, Part, shown::Shown};
 use crate::{
     clock::Timestamp,
-    error::Result,
+    error::{Error, Result},
     id::{EntryId, RunId, SessionId, Version},
 };
 
@@ -23,7 +23,7 @@ pub enum Priority {
     /// As it is.
     #[default]
     Normal,
-    /// It must not be compressed. System messages are pinned unless an annotation says something else.
+    /// It must not be compressed. System messages and notes are pinned unless an annotation says something else.
     Pinned,
 }
 
@@ -40,9 +40,18 @@ pub enum EntryKind {
     Annotation,
     /// One text for a range of messages.
     Compression,
+    /// What whoever goes on has to know.
+    Note,
+    /// A place from which another session is reached.
+    Marker,
 }
 
 impl EntryKind {
+    /// Whether a context only gets longer by it, by what it says.
+    pub(crate) const fn only_adds(self) -> bool {
+        matches!(self, Self::Message | Self::Note | Self::Marker)
+    }
+
     /// With its article, for sentences.
     pub(crate) const fn named(self) -> &'static str {
         match self {
@@ -50,6 +59,8 @@ impl EntryKind {
             Self::Edit => "an edit",
             Self::Annotation => "an annotation",
             Self::Compression => "a compression",
+            Self::Note => "a note",
+            Self::Marker => "a marker",
         }
     }
 }
@@ -70,7 +81,7 @@ pub enum Content {
     },
     /// How much an earlier entry matters from here on (MSG9).
     Annotation {
-        /// A message, an edit or a compression that the session's log shows.
+        /// A message, an edit, a compression or a note that the session's log shows.
         target: EntryId,
         /// `None` takes earlier annotations back: its priority is what it would be without any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +100,15 @@ pub enum Content {
         /// What stands for them.
         message: Message,
     },
+    /// What whoever goes on has to know (MSG14).
+    Note {
+        /// What it is for.
+        kind: NoteKind,
+        /// What it says.
+        note: Note,
+    },
+    /// A place from which another session is reached. Only the store writes it.
+    Marker(Marker),
 }
 
 impl Content {
@@ -99,33 +119,35 @@ impl Content {
             Self::Edit { .. } => EntryKind::Edit,
             Self::Annotation { .. } => EntryKind::Annotation,
             Self::Compression { .. } => EntryKind::Compression,
+            Self::Note { .. } => EntryKind::Note,
+            Self::Marker(_) => EntryKind::Marker,
         }
     }
 
-    /// The message in it; an annotation has none.
+    /// The message in it; an annotation, a note and a marker have none.
     pub const fn message(&self) -> Option<&Message> {
         match self {
             Self::Message(message)
             | Self::Edit { message, .. }
             | Self::Compression { message, .. } => Some(message),
-            Self::Annotation { .. } => None,
+            Self::Annotation { .. } | Self::Note { .. } | Self::Marker(_) => None,
         }
     }
 
-    /// The message in it; an annotation has none.
+    /// The message in it; an annotation, a note and a marker have none.
     pub fn into_message(self) -> Option<Message> {
         match self {
             Self::Message(message)
             | Self::Edit { message, .. }
             | Self::Compression { message, .. } => Some(message),
-            Self::Annotation { .. } => None,
+            Self::Annotation { .. } | Self::Note { .. } | Self::Marker(_) => None,
         }
     }
 
     /// The earlier entries that it names.
     pub(crate) fn targets(&self) -> impl Iterator<Item = EntryId> {
         let (one, other) = match self {
-            Self::Message(_) => (None, None),
+            Self::Message(_) | Self::Note { .. } | Self::Marker(_) => (None, None),
             Self::Edit { target, .. } | Self::Annotation { target, .. } => (Some(*target), None),
             Self::Compression { first, last, .. } => (Some(*first), Some(*last)),
         };
@@ -133,13 +155,18 @@ impl Content {
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        self.message().map_or(Ok(()), Message::check)
+        match self {
+            Self::Note { note, .. } => note.check(),
+            Self::Marker(_) => Err(Error::invalid("entries", "markers are written by the store")),
+            other => other.message().map_or(Ok(()), Message::check),
+        }
     }
 
     /// Bytes of what it holds, before encoding.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Annotation { reason, .. } => reason.as_deref().map_or(0, str::len),
+            Self::Note { note, .. } => note.bytes(),
             other => other.message().map_or(0, Message::bytes),
         }
     }
@@ -202,7 +229,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Its message; none if it was erased, or is an annotation.
+    /// Its message; none if it was erased, or is an annotation, a note or a marker.
     pub fn message(&self) -> Option<&Message> {
         self.content.as_ref().and_then(Content::message)
     }
@@ -232,6 +259,10 @@ impl fmt::Display for Entry {
             Some(Content::Compression { first, last, message }) => {
                 write!(f, "for {first} to {last}: {message}")
             }
+            Some(Content::Note { kind, note }) => {
+                write!(f, "note ({kind}): {}", Shown(&note.to_string()))
+            }
+            Some(Content::Marker(marker)) => write!(f, "{} {}", marker.kind, marker.session),
         }
     }
 }

@@ -37,7 +37,7 @@ impl NewEntry {
         Self::new(Message::text(role, text))
     }
 
-    /// Its message; an annotation has none.
+    /// Its message; an annotation and a note have none.
     pub const fn message(&self) -> Option<&Message> {
         self.content.message()
     }

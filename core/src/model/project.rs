@@ -44,9 +44,44 @@ pub struct ProjectConfig {
     pub max_delegation_depth: u32,
     /// How many live children a session may have.
     pub max_delegation_width: u32,
+    /// How many interventions may follow one upon the other.
+    #[serde(default = "ten")]
+    pub max_intervention_depth: u32,
+    /// What the agent programs of the project share; the store looks at none of it. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_references: Vec<SharedReference>,
+    /// Whether they share what their sessions deliver; data for the agent programs, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared_deliverables: bool,
     /// The kind of workspace that a new session gets, where its creation does not say. None.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<DefaultWorkspace>,
+}
+
+const fn ten() -> u32 {
+    10
+}
+
+/// Something that the agent programs of a project share.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SharedReference {
+    /// What it is.
+    pub kind: SharedKind,
+    /// Where it is: 1 to 1,024 bytes.
+    pub reference: String,
+}
+
+/// What agent programs share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SharedKind {
+    /// What agents remember.
+    MemoryStore,
+    /// Secrets.
+    Vault,
+    /// What agents look up.
+    KnowledgeBase,
 }
 
 /// The kind of workspace that the sessions of a project get.
@@ -60,7 +95,14 @@ pub struct DefaultWorkspace {
 
 impl Default for ProjectConfig {
     fn default() -> Self {
-        Self { max_delegation_depth: 4, max_delegation_width: 8, workspace: None }
+        Self {
+            max_delegation_depth: 4,
+            max_delegation_width: 8,
+            max_intervention_depth: ten(),
+            shared_references: Vec::new(),
+            shared_deliverables: false,
+            workspace: None,
+        }
     }
 }
 
@@ -79,6 +121,27 @@ impl ProjectConfig {
         self
     }
 
+    /// With another cap of interventions.
+    #[must_use]
+    pub const fn with_max_intervention_depth(mut self, depth: u32) -> Self {
+        self.max_intervention_depth = depth;
+        self
+    }
+
+    /// With one more reference that is shared.
+    #[must_use]
+    pub fn with_shared(mut self, kind: SharedKind, reference: impl Into<String>) -> Self {
+        self.shared_references.push(SharedReference { kind, reference: reference.into() });
+        self
+    }
+
+    /// With deliverables that are shared.
+    #[must_use]
+    pub const fn with_shared_deliverables(mut self) -> Self {
+        self.shared_deliverables = true;
+        self
+    }
+
     /// With a workspace of this kind for each new session.
     #[must_use]
     pub fn with_workspace(mut self, kind: impl Into<String>, need: Need) -> Self {
@@ -90,9 +153,19 @@ impl ProjectConfig {
         if let Some(workspace) = &self.workspace {
             check_kind(&workspace.kind)?;
         }
+        if self.shared_references.len() > 64 {
+            let reason = format!("{}, where at most 64 are allowed", self.shared_references.len());
+            return Err(Error::invalid("shared_references", reason));
+        }
+        let mut references = self.shared_references.iter().map(|it| it.reference.len());
+        if let Some(bytes) = references.find(|bytes| !(1..=1024).contains(bytes)) {
+            let reason = format!("{bytes} bytes, where 1 to 1024 are allowed");
+            return Err(Error::invalid("shared_references", reason));
+        }
         for (field, cap) in [
             ("max_delegation_depth", self.max_delegation_depth),
             ("max_delegation_width", self.max_delegation_width),
+            ("max_intervention_depth", self.max_intervention_depth),
         ] {
             if cap > 1000 {
                 return Err(Error::invalid(field, format!("{cap}, where 0 to 1000 are allowed")));

@@ -8,7 +8,7 @@ use super::{Actor, KeyedState, Labels};
 use crate::{
     clock::Timestamp,
     id::{
-        EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, Version,
+        EntryId, ProjectId, RunId, SessionId, SubSessionId, SummaryId, TenantId, ThreadId, Version,
         WorkspaceId,
     },
 };
@@ -91,12 +91,23 @@ pub struct Session {
     /// A fork's: the session whose log it continues, which may be deleted by now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<ForkBase>,
+    /// The session that it goes on with, which may be deleted by now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub continues: Option<SessionId>,
+    /// The session that goes on with it, which may be deleted by now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub continued_as: Option<SessionId>,
     /// Its workspace, also while that is being made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace: Option<WorkspaceId>,
+    /// Its newest summary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<SummaryId>,
+    /// Whether its last activity ended - with a summary, an end note, a failure or a cancelled run - and none began since.
+    pub ended: bool,
     /// Entries of its own log, of every kind; those that a fork shares are not counted.
     pub entries: u64,
-    /// Version of its own last entry, 0 when it has none: what `expected_tail` compares.
+    /// Version of its own last entry that is no marker, 0 when it has none: what `expected_tail` compares.
     pub tail: Version,
     /// When it was created.
     pub created_at: Timestamp,

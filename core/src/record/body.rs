@@ -7,7 +7,7 @@ use crate::{
     hash::Hash,
     id::{UserId, Version},
     json::Json,
-    model::{Actor, Content, Labels, Message, Part, ProjectConfig, RunOutcome},
+    model::{Actor, Content, Labels, Message, NewSummary, Note, Part, ProjectConfig, RunOutcome},
     workspace::{Label, TreeId},
 };
 
@@ -55,6 +55,9 @@ pub(crate) struct SessionBody {
 pub(crate) struct EdgeBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) purpose: Option<String>,
+    /// What an intervention answers that is outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) leaf: Option<String>,
     pub(crate) by: Actor,
 }
 
@@ -65,6 +68,30 @@ pub(crate) struct EntryBody<M = serde::de::IgnoredAny> {
     pub(crate) actor: Option<Actor>,
     pub(crate) by: Actor,
     pub(crate) message: M,
+}
+
+/// Of `handed_off`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct OwnerBody {
+    /// The owner from here on.
+    pub(crate) to: Actor,
+    pub(crate) by: Actor,
+}
+
+/// Of a summary. Only the sealing command makes one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SummaryBody {
+    pub(crate) summary: NewSummary,
+    pub(crate) by: Actor,
+}
+
+/// Of a note; what it is for stands in the header. A fold wants the authors and skips the note.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NoteBody<N = serde::de::IgnoredAny> {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) actor: Option<Actor>,
+    pub(crate) by: Actor,
+    pub(crate) note: N,
 }
 
 /// Of an annotation; how much the entry matters stands in the header.
@@ -209,6 +236,10 @@ pub(crate) enum Body {
     Erasure(ErasureBody),
     /// Of `state_set`.
     State(StateBody),
+    /// Of `handed_off`.
+    Owner(Box<OwnerBody>),
+    /// Of `summary_sealed`.
+    Summary(Box<SummaryBody>),
     /// Of `workspace_reserved`.
     Workspace(WorkspaceBody),
     /// Of `workspace_ready`, `workspace_changed` and `workspace_saved`.
@@ -234,11 +265,17 @@ impl Body {
                 let body: AnnotationBody = of(text)?;
                 Self::Entry(body.actor.unwrap_or(body.by))
             }
+            Event::Note { .. } => {
+                let body: NoteBody = of(text)?;
+                Self::Entry(body.actor.unwrap_or(body.by))
+            }
             Event::RunStarted { .. } => Self::Run(of(text)?),
             Event::RunEnded { .. } => Self::RunEnd(of(text)?),
             Event::UsageBooked { .. } => Self::Usage(of(text)?),
             Event::EntriesErased { .. } => Self::Erasure(of(text)?),
             Event::StateSet { .. } => Self::State(of(text)?),
+            Event::HandedOff { .. } => Self::Owner(of(text)?),
+            Event::SummarySealed { .. } => Self::Summary(of(text)?),
             Event::WorkspaceReserved { .. } => Self::Workspace(of(text)?),
             Event::WorkspaceReady { .. }
             | Event::WorkspaceChanged { .. }
@@ -256,6 +293,13 @@ impl Body {
             | Event::SessionDeleted { .. }
             | Event::EdgeDeleted { .. }
             | Event::FeedTrimmed { .. }
+            | Event::Marker { .. }
+            | Event::HandoffLocked { .. }
+            | Event::HandoffReleased { .. }
+            | Event::BroadcastSent { .. }
+            | Event::BroadcastEnded { .. }
+            | Event::MergeStepped { .. }
+            | Event::SessionContinued { .. }
             | Event::ForkMerged { .. }
             | Event::ContextLimitSet { .. }
             | Event::ContextMeasured { .. }
@@ -293,6 +337,8 @@ impl Body {
             Self::Usage(body) => serde_json::to_string(body),
             Self::Erasure(body) => serde_json::to_string(body),
             Self::State(body) => serde_json::to_string(body),
+            Self::Owner(body) => serde_json::to_string(body),
+            Self::Summary(body) => serde_json::to_string(body),
             Self::Workspace(body) => serde_json::to_string(body),
             Self::Files(body) => serde_json::to_string(body),
         }
@@ -311,6 +357,10 @@ impl Body {
                 by: by.clone(),
                 reason: reason.clone(),
             }),
+            Content::Note { note, .. } => {
+                serde_json::to_string(&NoteBody { actor: actor.cloned(), by: by.clone(), note })
+            }
+            Content::Marker(_) => serde_json::to_string(&ActorBody { by: by.clone() }),
             Content::Message(message)
             | Content::Edit { message, .. }
             | Content::Compression { message, .. } => encode::entry(by, actor, message),
@@ -331,12 +381,13 @@ pub(super) const fn level_of_body(body: &Body) -> u16 {
     if model.is_some() || provider.is_some() { 3 } else { 1 }
 }
 
-/// The reader level that an entry needs: 4 for all but messages.
+/// The reader level that an entry needs: 6 for notes and markers, 4 for all else but messages.
 pub(crate) fn level_of(content: &Content) -> u16 {
     match content {
         Content::Message(message) if message.parts.iter().all(Part::is_of_level_1) => 1,
         Content::Message(_) => 3,
         Content::Edit { .. } | Content::Annotation { .. } | Content::Compression { .. } => 4,
+        Content::Note { .. } | Content::Marker(_) => 6,
     }
 }
 
@@ -351,10 +402,11 @@ pub(crate) struct EntryReader(Vec<(String, Actor)>);
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct EntryText {
     pub(crate) actor: Actor,
-    /// Of all but annotations.
+    /// Of messages, edits and compressions.
     pub(crate) message: Option<Message>,
     /// Of an annotation.
     pub(crate) reason: Option<String>,
+    pub(crate) note: Option<Note>,
 }
 
 impl EntryReader {
@@ -366,10 +418,20 @@ impl EntryReader {
     ) -> Result<EntryText, serde_json::Error> {
         if let Effect::Annotation(..) = effect {
             let AnnotationBody { actor, by, reason } = serde_json::from_str(text)?;
-            return Ok(EntryText { actor: actor.unwrap_or(by), message: None, reason });
+            let actor = actor.unwrap_or(by);
+            return Ok(EntryText { actor, message: None, reason, note: None });
+        }
+        if let Effect::Note(_) = effect {
+            let NoteBody { actor, by, note } = serde_json::from_str(text)?;
+            let actor = actor.unwrap_or(by);
+            return Ok(EntryText { actor, message: None, reason: None, note: Some(note) });
+        }
+        if let Effect::Marker(_) = effect {
+            let ActorBody { by: actor } = serde_json::from_str(text)?;
+            return Ok(EntryText { actor, message: None, reason: None, note: None });
         }
         let (actor, message) = self.message(text)?;
-        Ok(EntryText { actor, message: Some(message), reason: None })
+        Ok(EntryText { actor, message: Some(message), reason: None, note: None })
     }
 
     /// The author and the message.

@@ -3,7 +3,7 @@
 use super::Event;
 use crate::{
     id::Version,
-    model::{EntryKind, Priority, TokenCount},
+    model::{EntryKind, MarkerKind, NoteKind, Priority, TokenCount},
 };
 
 /// What an entry does to the entries before it.
@@ -17,6 +17,23 @@ pub enum Effect {
     Annotation(Version, Option<Priority>),
     /// Puts one message in the place of those from the first to the last.
     Compression(Version, Version),
+    /// Nothing: it is a note.
+    Note(NoteKind),
+    /// Nothing: it is a marker.
+    Marker(MarkedPlace),
+}
+
+/// Where a marker leads to, by versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarkedPlace {
+    /// What happened.
+    pub kind: MarkerKind,
+    /// The session.
+    pub to: Version,
+    /// The edge between the two.
+    pub edge: Option<Version>,
+    /// As of when that session is meant.
+    pub version: Option<Version>,
 }
 
 impl Effect {
@@ -27,6 +44,8 @@ impl Effect {
             Self::Edit(_) => EntryKind::Edit,
             Self::Annotation(..) => EntryKind::Annotation,
             Self::Compression(..) => EntryKind::Compression,
+            Self::Note(_) => EntryKind::Note,
+            Self::Marker(_) => EntryKind::Marker,
         }
     }
 }
@@ -76,6 +95,12 @@ impl From<EntryHeader> for Event {
                 tokens,
                 reported,
             },
+            Effect::Note(kind) => {
+                Self::Note { session, kind, run, in_reply_to, copied_from, tokens, reported }
+            }
+            Effect::Marker(MarkedPlace { kind, to, edge, version }) => {
+                Self::Marker { session, kind, to, edge, version }
+            }
         }
     }
 }
@@ -112,6 +137,18 @@ impl Event {
                 let (tokens, effect) = (of(tokens, reported), Effect::Compression(first, last));
                 EntryHeader { session, run, in_reply_to, copied_from, tokens, effect }
             }
+            Self::Note { session, kind, run, in_reply_to, copied_from, tokens, reported } => {
+                let (tokens, effect) = (of(tokens, reported), Effect::Note(kind));
+                EntryHeader { session, run, in_reply_to, copied_from, tokens, effect }
+            }
+            Self::Marker { session, kind, to, edge, version } => EntryHeader {
+                session,
+                run: None,
+                in_reply_to: None,
+                copied_from: None,
+                tokens: None,
+                effect: Effect::Marker(MarkedPlace { kind, to, edge, version }),
+            },
             _ => return None,
         })
     }

@@ -8,8 +8,8 @@ use crate::{
     id::{ProjectId, ThreadId, Version},
     journal::Stream,
     model::{
-        CompletionMode, ContextLimit, FailureMode, Priority, RunStatus, SessionStatus,
-        SubSessionKind, SubSessionStatus, Totals, Usage,
+        CompletionMode, ContextLimit, FailureMode, MarkerKind, NoteKind, Priority, RunStatus,
+        SessionStatus, SubSessionKind, SubSessionStatus, SummaryOutcome, Totals, Usage,
     },
 };
 
@@ -57,17 +57,19 @@ impl Event {
         }
     }
 
-    /// The edge that takes a step by this, or goes.
+    /// The edge that takes a step by this, becomes another, or goes.
     pub(crate) const fn stepped_edge(&self) -> Option<Version> {
         match self {
             Self::SessionStatusSet { then, .. }
             | Self::RunStarted { then, .. }
             | Self::RunStatusSet { then, .. }
-            | Self::RunEnded { then, .. } => match then.edge {
+            | Self::RunEnded { then, .. }
+            | Self::SummarySealed { then, .. } => match then.edge {
                 Some(step) => Some(step.edge),
                 None => None,
             },
-            Self::EdgeDeleted { edge } => Some(*edge),
+            Self::EdgeDeleted { edge } | Self::EdgeUpdated { edge, .. } => Some(*edge),
+            Self::MergeStepped { step, .. } => Some(step.edge),
             _ => None,
         }
     }
@@ -80,6 +82,15 @@ pub struct EdgeStep {
     pub edge: Version,
     /// Where it goes.
     pub to: SubSessionStatus,
+}
+
+/// A sealed summary, and whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SummaryOf {
+    /// The summary's version.
+    pub summary: Version,
+    /// The session's.
+    pub session: Version,
 }
 
 /// What follows from a run's step, decided once and written down, so that folding needs no rule.
@@ -208,6 +219,10 @@ kinds! {
         @serde(default, skip_serializing_if = "Option::is_none"); spawned_by_run: Option<Version>,
         /// The version of the project under whose caps it was decided.
         caps: Version,
+        /// Of a recipient of a broadcast: the record that says so.
+        @serde(default, skip_serializing_if = "Option::is_none"); broadcast: Option<Version>,
+        /// What an intervention answers, where that is a summary; what is outside stands in the body.
+        @serde(default, skip_serializing_if = "Option::is_none"); answers: Option<SummaryOf>,
     }
     /// Purpose and modes, whole.
     EdgeUpdated = "edge_updated" {
@@ -217,6 +232,8 @@ kinds! {
         failure_mode: FailureMode,
         /// How the result comes back.
         completion_mode: CompletionMode,
+        /// What an intervention answers from here on, where that is a summary.
+        @serde(default, skip_serializing_if = "Option::is_none"); answers: Option<SummaryOf>,
     }
     /// The child has no parent any more.
     EdgeDeleted = "edge_deleted" {
@@ -289,6 +306,36 @@ kinds! {
         /// Tokens of its message, as the caller reported.
         @serde(default, skip_serializing_if = "Option::is_none"); reported: Option<u64>,
     }
+    /// What whoever goes on has to know.
+    Note = "note" {
+        /// Whose log.
+        session: Version,
+        /// What it is for.
+        kind: NoteKind,
+        /// The run it belongs to.
+        @serde(default, skip_serializing_if = "Option::is_none"); run: Option<Version>,
+        /// The entry it answers.
+        @serde(default, skip_serializing_if = "Option::is_none"); in_reply_to: Option<Version>,
+        /// The entry it is a copy of.
+        @serde(default, skip_serializing_if = "Option::is_none"); copied_from: Option<Version>,
+        /// Tokens of it, as the store counted.
+        @serde(default, skip_serializing_if = "Option::is_none"); tokens: Option<u64>,
+        /// Tokens of it, as the caller reported.
+        @serde(default, skip_serializing_if = "Option::is_none"); reported: Option<u64>,
+    }
+    /// A place from which another session is reached.
+    Marker = "marker" {
+        /// Whose log.
+        session: Version,
+        /// What happened.
+        kind: MarkerKind,
+        /// The session that it leads to.
+        to: Version,
+        /// The edge between the two.
+        @serde(default, skip_serializing_if = "Option::is_none"); edge: Option<Version>,
+        /// The version as of which that session is meant.
+        @serde(default, skip_serializing_if = "Option::is_none"); version: Option<Version>,
+    }
     /// A session has a limit of its context, or none any more. Its context has so many tokens.
     ContextLimitSet = "context_limit_set" {
         /// Of which session.
@@ -309,6 +356,67 @@ kinds! {
         @serde(default, skip_serializing_if = "Option::is_none"); reached: Option<u8>,
         /// The lowest threshold that it came below by this.
         @serde(default, skip_serializing_if = "Option::is_none"); left: Option<u8>,
+    }
+    /// A session is being handed over, and workspaces are made for that.
+    HandoffLocked = "handoff_locked" {
+        /// Which session.
+        session: Version,
+        /// How long that may take.
+        ttl_millis: u64,
+    }
+    /// That came to nothing.
+    HandoffReleased = "handoff_released" {
+        /// Which session.
+        session: Version,
+    }
+    /// A session has another owner, who goes on in the child that the next records make.
+    HandedOff = "handed_off" {
+        /// Which session.
+        session: Version,
+        /// How often it was handed over.
+        owner_version: u64,
+    }
+    /// A session waits for several, who go on in the children that the next records make.
+    BroadcastSent = "broadcast_sent" {
+        /// Which session.
+        session: Version,
+        /// How often it was handed over.
+        owner_version: u64,
+    }
+    /// All recipients of a session's broadcast have come to an end.
+    BroadcastEnded = "broadcast_ended" {
+        /// Which session.
+        session: Version,
+    }
+    /// A session goes on as another, which the records before this one made; its lease, its workspace and the edge above are
+    /// the other's from here on.
+    SessionContinued = "session_continued" {
+        /// Which session.
+        session: Version,
+        /// The other.
+        successor: Version,
+    }
+    /// An edge takes a step of merging back.
+    MergeStepped = "merge_stepped" {
+        /// The edge's child.
+        session: Version,
+        /// The step.
+        step: EdgeStep,
+    }
+    /// What an activity of a session came to; it ends the activity.
+    SummarySealed = "summary_sealed" {
+        /// Of which session.
+        session: Version,
+        /// Of which of its activities.
+        activity: u32,
+        /// How it went.
+        outcome: SummaryOutcome,
+        /// The summary before this one.
+        @serde(default, skip_serializing_if = "Option::is_none"); previous: Option<Version>,
+        /// The edge above, which gets it.
+        @serde(default, skip_serializing_if = "Option::is_none"); above: Option<Version>,
+        /// The session's status, and the step of that edge.
+        then: Consequence,
     }
     /// A fork's own entries up to a version stand in the log it came from, as the copies before this record.
     ForkMerged = "fork_merged" {

@@ -21,8 +21,8 @@ use crate::{
 /// release goes on reading what it understands: 2 has external ids of runs, keys that are texts, and expired leases; 3 has
 /// binaries, signatures and all else of parts that is more than a text, keyed state, external ids of projects, threads and
 /// sessions, and the names of models and providers; 4 has edits, annotations,
-/// compressions, forks, limits of contexts and trimmed feeds; 5 has workspaces; 6 has runs that wait for sub-sessions, or end
-/// because of one or of a sweep.
+/// compressions, forks, limits of contexts and trimmed feeds; 5 has workspaces; 6 has notes, markers, summaries, handoffs,
+/// merging back, and runs that wait for sub-sessions, or end because of one or of a sweep.
 pub const READER_LEVEL: u16 = 6;
 
 /// An idempotency key as records keep it: no text of the caller's.
@@ -150,6 +150,22 @@ pub(crate) struct Draft {
 fn reader_level(draft: &Draft) -> u16 {
     let header = match (&draft.event, &draft.key) {
         (Event::RunStatusSet { status: RunStatus::AwaitingSubsession, .. }, _) => 6,
+        (
+            Event::Note { .. }
+            | Event::Marker { .. }
+            | Event::SummarySealed { .. }
+            | Event::HandoffLocked { .. }
+            | Event::HandoffReleased { .. }
+            | Event::HandedOff { .. }
+            | Event::BroadcastSent { .. }
+            | Event::BroadcastEnded { .. }
+            | Event::MergeStepped { .. }
+            | Event::SessionContinued { .. }
+            | Event::EdgeCreated { broadcast: Some(_), .. }
+            | Event::EdgeCreated { answers: Some(_), .. }
+            | Event::EdgeUpdated { answers: Some(_), .. },
+            _,
+        ) => 6,
         (
             Event::WorkspaceReserved { .. }
             | Event::WorkspaceReady { .. }

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::{
     ActorBody, Body, ChangedValue, Consequence, Draft, EdgeStep, Effect, EntryReader, EntryText,
-    Event, KIND_NAMES, KeyMark, Lane, RecordHeader, RunEndBody, SealedBody, StateBody, ThreadBody,
-    UsageBody, check_body, decode, encode, level_of, open, seal, seal_body,
+    Event, KIND_NAMES, KeyMark, Lane, RecordHeader, RunEndBody, SealedBody, StateBody, SummaryOf,
+    ThreadBody, UsageBody, check_body, decode, encode, level_of, open, seal, seal_body,
 };
 use crate::{
     clock::Timestamp,
@@ -18,9 +18,9 @@ use crate::{
     json::Json,
     model::{
         Actor, Artifact, Binary, CompletionMode, ContextLimit, Currency, FailureMode, Labels,
-        Message, Part, Priority, Reasoning, Role, RunOutcome, RunStatus, SessionStatus,
-        SubSessionKind, SubSessionStatus, Text, Tokens, ToolCall, ToolOutcome, ToolResult, Totals,
-        Usage,
+        MarkerKind, Message, NoteKind, Part, Priority, Reasoning, Role, RunOutcome, RunStatus,
+        SessionStatus, SubSessionKind, SubSessionStatus, SummaryOutcome, Text, Tokens, ToolCall,
+        ToolOutcome, ToolResult, Totals, Usage,
     },
 };
 
@@ -66,8 +66,15 @@ fn samples() -> Vec<Event> {
             completion_mode: modes.1,
             spawned_by_run: Some(8),
             caps: 1,
+            broadcast: Some(9),
+            answers: Some(SummaryOf { summary: 10, session: 2 }),
         },
-        Event::EdgeUpdated { edge: 5, failure_mode: modes.0, completion_mode: modes.1 },
+        Event::EdgeUpdated {
+            edge: 5,
+            failure_mode: modes.0,
+            completion_mode: modes.1,
+            answers: Some(SummaryOf { summary: 10, session: u64::MAX }),
+        },
         Event::EdgeDeleted { edge: 5 },
         Event::Entry {
             session: 2,
@@ -103,6 +110,43 @@ fn samples() -> Vec<Event> {
             copied_from: Some(8),
             tokens: Some(0),
             reported: None,
+        },
+        Event::Note {
+            session: 2,
+            kind: NoteKind::Handoff,
+            run: Some(6),
+            in_reply_to: Some(7),
+            copied_from: Some(8),
+            tokens: Some(0),
+            reported: None,
+        },
+        Event::Marker {
+            session: 2,
+            kind: MarkerKind::Spawned,
+            to: 4,
+            edge: Some(5),
+            version: Some(u64::MAX),
+        },
+        Event::SummarySealed {
+            session: 2,
+            activity: u32::MAX,
+            outcome: SummaryOutcome::Partial,
+            previous: Some(3),
+            above: Some(5),
+            then: Consequence {
+                session: SessionStatus::Idle,
+                edge: Some(EdgeStep { edge: 5, to: SubSessionStatus::MergeConflict }),
+            },
+        },
+        Event::HandoffLocked { session: 2, ttl_millis: u64::MAX },
+        Event::HandoffReleased { session: 2 },
+        Event::HandedOff { session: 2, owner_version: u64::MAX },
+        Event::BroadcastSent { session: 2, owner_version: 1 },
+        Event::BroadcastEnded { session: 2 },
+        Event::SessionContinued { session: 2, successor: u64::MAX },
+        Event::MergeStepped {
+            session: 4,
+            step: EdgeStep { edge: 5, to: SubSessionStatus::MergeRejected },
         },
         Event::FeedTrimmed { upto: 9 },
         Event::ForkMerged { session: 2, fork: 5, upto: u64::MAX },
@@ -581,7 +625,7 @@ proptest! {
         prop_assert_eq!(&text, &serde_json::to_string(&right).unwrap());
         let read = EntryReader::default().read(Effect::Message, &text).unwrap();
         let want =
-            EntryText { actor: author.clone(), message: Some(message), reason: None };
+            EntryText { actor: author.clone(), message: Some(message), reason: None, note: None };
         prop_assert_eq!(read, want);
     }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use crate::{
     clock::Timestamp,
-    command::{Caller, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
+    command::{Caller, NewSession, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
     error::{Error, Result},
     id::{EntryId, ProjectId, SessionId, ThreadId, Version, WorkspaceId},
     journal::Stream,
@@ -53,6 +53,8 @@ pub(crate) enum WorkspaceStep {
     Leaked { workspace: WorkspaceId, by: GivenUp },
     /// It holds work, and so its owner keeps it.
     Kept { workspace: WorkspaceId },
+    /// A handoff came to nothing.
+    Unlock { session: SessionId, lock: Version },
     /// It is gone; if it is kept in the journal and not forced, while its driver still says what it said when it was looked at.
     Disposed { workspace: WorkspaceId, expected: Option<String> },
 }
@@ -86,10 +88,17 @@ impl Request {
     pub(crate) fn entries(&self) -> &[NewEntry] {
         match self {
             Self::Session(SessionCommand::Append { append, .. }) => &append.entries,
-            Self::Session(SessionCommand::CreateSession { session, .. })
-            | Self::Begin { command: ThreadCommand::BeginThread { session, .. }, .. } => {
+            Self::Begin { command: ThreadCommand::BeginThread { session, .. }, .. } => {
                 &session.turn
             }
+            _ => &[],
+        }
+    }
+
+    /// The sessions that a command inside a thread creates.
+    pub(crate) fn new_sessions(&self) -> &[NewSession] {
+        match self {
+            Self::Session(command) => command.new_sessions(),
             _ => &[],
         }
     }
@@ -102,6 +111,10 @@ pub(crate) enum Reply {
     Session(SessionOutcome),
     /// Nothing was decided: what was looked at before the call is not what the state is by now, or too little.
     LookAgain,
+    /// Nothing is in the way, so what is outside the journal can be made; a handoff is locked for that.
+    Proceed {
+        lock: Option<Version>,
+    },
     /// The bits of the id that an external id stands for.
     Bound(u128),
     /// The reservation, and whether it was there before.
@@ -171,6 +184,8 @@ pub(crate) struct Call {
     /// When its blobs are too old to be named in a record, on the store's elapsed clock.
     pub(crate) until: Option<Duration>,
     pub(crate) caps: Option<Caps>,
+    /// How long a workspace may take to be made.
+    pub(crate) workspace_time: Duration,
     pub(crate) max_skew: Duration,
 }
 
@@ -180,9 +195,14 @@ impl Call {
         self.gathering.as_ref()?.looked.as_ref()
     }
 
-    /// The workspace that a new session is to have.
-    pub(crate) fn provision(&self) -> Option<&Provision> {
-        self.gathering.as_ref()?.workspace.as_ref()
+    /// What was read and made for one of the sessions that it creates.
+    pub(crate) fn child(&self, at: usize) -> Option<&ChildGathering> {
+        self.gathering.as_ref()?.children.get(at)
+    }
+
+    /// The lock that a handoff took before.
+    pub(crate) fn lock(&self) -> Option<Version> {
+        self.gathering.as_ref()?.lock
     }
 
     /// What a copy or a merge takes from other logs.
@@ -200,7 +220,19 @@ pub(crate) struct Gathering {
     pub(crate) entries: Vec<NewEntry>,
     /// Versions of records that the decision looks at.
     pub(crate) facts: Vec<Version>,
-    /// Of a session that is to have a workspace.
+    /// Of each session that is created, in their order.
+    pub(crate) children: Vec<ChildGathering>,
+    /// Of a handoff for which workspaces were made.
+    pub(crate) lock: Option<Version>,
+}
+
+/// What was read and made for a session that is created.
+#[derive(Debug, Default)]
+pub(crate) struct ChildGathering {
+    /// What it inherits, as copies.
+    pub(crate) inherited: Gathered,
+    /// The entries of that.
+    pub(crate) entries: Vec<NewEntry>,
     pub(crate) workspace: Option<Provision>,
 }
 
@@ -228,9 +260,11 @@ pub(crate) struct LookedAt {
 pub(crate) struct Gathered {
     /// The version of each, and its header.
     pub(crate) entries: Vec<(Version, EntryHeader, Option<Actor>)>,
+    /// Of what a child inherits from a summary: whose, and which it was by then.
+    pub(crate) summary: Option<(SessionId, Version)>,
     /// The first that was asked for and is not there.
     pub(crate) missing: Option<EntryId>,
-    /// Of a merge: the fork's tail by then.
+    /// Of a merge, the fork's tail by then; of what a child inherits, the parent's.
     pub(crate) tail: Version,
     /// Of a merge: copies that earlier merges made, by what they are copies of.
     pub(crate) copies: HashMap<Version, Version>,
@@ -279,6 +313,7 @@ pub(crate) struct Drafts<'a> {
     drafts: Vec<Draft>,
     /// At the end, records that the answer says nothing about.
     trailing: usize,
+    only_trailing: bool,
 }
 
 impl<'a> Drafts<'a> {
@@ -290,7 +325,7 @@ impl<'a> Drafts<'a> {
     ) -> Self {
         // Room for what most commands write: one record, or one for each body.
         let drafts = Vec::with_capacity(input.call.bodies.len().max(1));
-        Self { input, next: head + 1, lease, drafts, trailing: 0 }
+        Self { input, next: head + 1, lease, drafts, trailing: 0, only_trailing: false }
     }
 
     /// The version the next record gets.
@@ -305,8 +340,13 @@ impl<'a> Drafts<'a> {
 
     /// Adds a last record, which the answer says nothing about.
     pub(crate) fn push_trailing(&mut self, stream: Stream, event: Event, body: Body) {
+        self.begin_trailing();
         self.push(stream, event, body);
-        self.trailing += 1;
+    }
+
+    /// The answer says nothing about the records that come from here on.
+    pub(crate) const fn begin_trailing(&mut self) {
+        self.only_trailing = true;
     }
 
     /// The entries among the records, each with its version.
@@ -326,6 +366,7 @@ impl<'a> Drafts<'a> {
     ) -> Version {
         let version = self.next;
         self.next += 1;
+        self.trailing += usize::from(self.only_trailing);
         let lease = self.lease;
         let at = self.input.now;
         self.drafts.push(Draft {
@@ -341,6 +382,11 @@ impl<'a> Drafts<'a> {
             not_before: None,
         });
         version
+    }
+
+    /// The decision: these records, of which the key of the call knows nothing.
+    pub(crate) fn without_key(self, reply: Reply) -> Result<Decision> {
+        Ok(Decision::Write(self.drafts, reply))
     }
 
     /// The decision: these records, this answer.

@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result},
     id::{Space, SpaceKind, Version},
     journal::RecordBody,
-    model::{NewEntry, RunOutcome, TokenCount},
+    model::{Content, NewEntry, RunOutcome, TokenCount},
     record::{Body, SealedBody, level_of, seal_body},
     rules::{
         decision::{Call, CallKey, ENTRY_BYTES, Gathering, Request},
@@ -48,12 +48,27 @@ impl StoreInner {
             request => request.entries(),
         };
         let kinds = &self.options().kinds;
-        asked.iter().filter_map(NewEntry::message).try_for_each(|message| kinds.check(message))?;
+        let turns = request.new_sessions().iter().flat_map(|session| &session.turn);
+        let messages = asked.iter().chain(turns).filter_map(NewEntry::message);
+        messages.into_iter().try_for_each(|message| kinds.check(message))?;
         let ids = &self.options().ids;
         let began = self.options().clock.elapsed();
-        let entries = match &gathering {
-            Some(gathering) if !gathering.entries.is_empty() => &gathering.entries,
-            _ => request.entries(),
+        let together: Vec<NewEntry>;
+        let entries = match (request.new_sessions(), &gathering) {
+            ([], Some(gathering)) if !gathering.entries.is_empty() => &gathering.entries,
+            ([], _) => request.entries(),
+            ([one], None) => &one.turn,
+            (sessions, gathering) => {
+                // Of each session what it inherits, then its turn.
+                let children = gathering.iter().flat_map(|it| &it.children);
+                let inherited = children.map(|child| child.entries.as_slice());
+                let inherited = inherited.chain(std::iter::repeat(&[][..]));
+                let both = sessions.iter().zip(inherited);
+                let all =
+                    both.flat_map(|(session, inherited)| inherited.iter().chain(&session.turn));
+                together = all.cloned().collect();
+                &together
+            }
         };
         let (bodies, oversize) = match &request {
             _ if !entries.is_empty() => match oversize(entries) {
@@ -116,13 +131,20 @@ impl StoreInner {
             oversize,
             until: has_blobs.then(|| began.saturating_add(BLOB_NAMED_WITHIN)),
             caps: None,
+            workspace_time: self.options().workspace_time,
             max_skew: self.options().max_skew,
         }))
     }
 
     /// How long an entry is for a model: as the caller says, or as the store's counter counts.
-    fn count(&self, entry: &NewEntry) -> Option<TokenCount> {
-        let message = entry.content.message()?;
+    fn count(&self, caller: &Caller, entry: &NewEntry) -> Option<TokenCount> {
+        let note = match &entry.content {
+            Content::Note { note, .. } => {
+                Some(note.to_message(entry.actor.as_ref().unwrap_or(&caller.actor)))
+            }
+            _ => None,
+        };
+        let message = entry.content.message().or(note.as_ref())?;
         Some(match entry.tokens {
             Some(reported) => TokenCount::Reported(reported),
             None => TokenCount::Counted(self.options().tokens.count(message)),
@@ -181,7 +203,7 @@ impl StoreInner {
         for entry in entries {
             let text = Body::encode_entry(&caller.actor, entry.actor.as_ref(), &entry.content);
             let text = text.map_err(|e| Error::invalid("entries", e.to_string()))?;
-            let (reader, tokens) = (level_of(&entry.content), self.count(entry));
+            let (reader, tokens) = (level_of(&entry.content), self.count(caller, entry));
             let sealed = seal_body(self.options().ids.random(), &text);
             bodies.push(SealedBody { reader, tokens, ..sealed });
         }

@@ -18,7 +18,12 @@ use std::{
 
 use serde::Serialize;
 use sessile::{
-    Clock, IdSource, OsIds, SystemClock, command::ThreadScope, id::EntryId, store::Store,
+    Clock, IdSource, OsIds, SystemClock,
+    command::ThreadScope,
+    handle::Handle,
+    id::{EntryId, SessionId},
+    model::EntryKind,
+    store::Store,
 };
 
 use crate::{
@@ -141,6 +146,12 @@ fn killed(store: &Path) -> Result<(BTreeSet<EntryId>, ExitStatus)> {
     Ok((acknowledged, status))
 }
 
+/// What was said in a session; where it spawned others there are markers beside.
+async fn said(reader: &Handle, session: SessionId) -> Result<u64> {
+    let entries = reader.entries(session).all().await?;
+    Ok(entries.iter().filter(|entry| entry.kind == EntryKind::Message).count() as u64)
+}
+
 /// Checks what the crash left, does the work again, and checks once more.
 async fn after(
     out: &mut Out,
@@ -159,8 +170,9 @@ async fn after(
     }
     for thread in lists::threads(reader, ThreadScope::Tenant).await? {
         for session in lists::sessions(reader, thread.id).await? {
-            found += session.entries;
-            torn += session.entries % TURN;
+            let said = said(reader, session.id).await?;
+            found += said;
+            torn += said % TURN;
         }
     }
     let told = acknowledged.len() as u64 * TURN;
@@ -184,7 +196,7 @@ async fn after(
     let (mut entries, mut session) = (0, String::new());
     for thread in lists::threads(reader, ThreadScope::Tenant).await? {
         for row in lists::sessions(reader, thread.id).await? {
-            entries += row.entries;
+            entries += said(reader, row.id).await?;
             session = row.id.to_string();
         }
     }

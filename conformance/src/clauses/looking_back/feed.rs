@@ -64,8 +64,8 @@ async fn lived(cx: &ClauseContext, store: &dyn AnyStore, caller: &Caller) -> [Se
     let root = cx.session(store, caller).await;
     let ann = store.as_caller(caller);
     let under = |parent| NewSubSession::under(parent);
-    let (child, _) = ann.create_sub_session(under(root), "child").await.expect("a child");
-    let (grandchild, _) = ann.create_sub_session(under(child), "grand").await.expect("a child");
+    let child = ann.spawn(under(root), "child").await.expect("a child").id;
+    let grandchild = ann.spawn(under(child), "grand").await.expect("a child").id;
     let other = named(store, caller, root.thread(), "other").await;
     for session in [root, child, grandchild, other] {
         let one = put(store, caller, session, says("one")).await;

@@ -484,8 +484,8 @@ pub async fn run3(cx: ClauseContext) -> Verdict {
     ] {
         let parent = named(&store, &caller, thread, "parent").await;
         let edge = NewSubSession::under(parent);
-        let made = store.as_caller(&caller).create_sub_session(edge, "child").await;
-        let (child, edge) = made.expect("a child");
+        let made = store.as_caller(&caller).spawn(edge, "child").await.expect("a child");
+        let (child, edge) = (made.id, made.edge.expect("an edge"));
         let edge_now = || async {
             store.as_caller(&caller).edge(edge).await.expect("an answer").expect("the edge").status
         };

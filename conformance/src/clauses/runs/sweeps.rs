@@ -179,7 +179,8 @@ async fn below(
     failure_mode: FailureMode,
 ) -> (SessionId, SubSessionId) {
     let edge = NewSubSession { failure_mode, ..NewSubSession::under(parent) };
-    store.as_caller(caller).create_sub_session(edge, "child").await.expect("a child")
+    let made = store.as_caller(caller).spawn(edge, "child").await.expect("a child");
+    (made.id, made.edge.expect("an edge"))
 }
 
 /// Who waits is as silent as those it waits for.

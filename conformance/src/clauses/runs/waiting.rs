@@ -49,8 +49,9 @@ impl Family<'_> {
         failure_mode: FailureMode,
     ) -> (SubSessionId, SessionId, RunId) {
         let edge = NewSubSession { failure_mode, ..NewSubSession::under(parent) };
-        let child = self.store.as_caller(&self.caller).create_sub_session(edge, "child").await;
-        let (child, edge) = child.expect("a child");
+        let made = self.store.as_caller(&self.caller).spawn(edge, "child").await;
+        let made = made.expect("a child");
+        let (child, edge) = (made.id, made.edge.expect("an edge"));
         (edge, child, self.run_in(child).await)
     }
 
@@ -176,14 +177,16 @@ async fn other_ends(it: &Family<'_>) {
     let under =
         || NewSubSession { failure_mode: FailureMode::FailFast, ..NewSubSession::under(parent) };
     // One that was deleted did not fail.
-    let (_, edge) = writer.create_sub_session(under(), "pending").await.expect("a child");
+    let made = writer.spawn(under(), "pending").await.expect("a child");
+    let edge = made.edge.expect("an edge");
     it.waits(run, &[edge]).await.expect("a pending edge lives");
     let before = it.head().await;
     writer.delete_edge(edge).await.expect("it goes");
     assert_eq!(it.one_commit(before).await, ["edge_deleted", "run_status_set"]);
     assert_eq!(it.run(run).await.status, RunStatus::Running);
     // One whose child was said to have failed did.
-    let (child, edge) = writer.create_sub_session(under(), "pending").await.expect("a child");
+    let made = writer.spawn(under(), "pending").await.expect("a child");
+    let (child, edge) = (made.id, made.edge.expect("an edge"));
     it.waits(run, &[edge]).await.expect("a pending edge lives");
     let before = it.head().await;
     writer.set_status(child, SessionStatus::Failed).await.expect("a status");

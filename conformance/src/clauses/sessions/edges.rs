@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sessile_core::{
     ErrorKind,
-    command::{LinkSessions, NewRun, NewSession, NewSubSession, NewThread, UpdateEdge},
+    command::{
+        Inheritance, LinkSessions, NewRun, NewSession, NewSubSession, NewThread, UpdateEdge,
+    },
     error::{Counter, Error},
     id::SessionId,
     model::{
@@ -259,10 +261,13 @@ pub async fn sub9(cx: ClauseContext) -> Verdict {
             },
             purpose: texts[i % 4].clone(),
             spawned_by_run: (i % 2 == 1).then_some(run),
+            prev_artifact: None,
+            inherit: Inheritance::Empty,
         };
         let (child, edge) = if i < 4 {
-            let made = store.as_caller(&caller).create_sub_session(new.clone(), "child").await;
-            made.expect("a child")
+            let made = store.as_caller(&caller).spawn(new.clone(), "child").await;
+            let made = made.expect("a child");
+            (made.id, made.edge.expect("an edge"))
         } else {
             let child = named(&store, &caller, thread, "child").await;
             let link = LinkSessions { child, edge: new.clone() };
@@ -339,6 +344,7 @@ pub async fn sub10(cx: ClauseContext) -> Verdict {
         purpose: Some(Some("why".into())),
         failure_mode: Some(FailureMode::FailFast),
         completion_mode: Some(CompletionMode::MergeBack),
+        prev_artifact: None,
     };
     let version =
         store.as_caller(&caller).update_edge(id, id.version(), all).await.expect("an update");

@@ -36,7 +36,8 @@ pub(super) async fn child_of(
     parent: SessionId,
 ) -> (SessionId, SubSessionId) {
     let edge = NewSubSession::under(parent);
-    store.as_caller(caller).create_sub_session(edge, "child").await.expect("a child")
+    let made = store.as_caller(caller).spawn(edge, "child").await.expect("a child");
+    (made.id, made.edge.expect("an edge"))
 }
 
 pub(super) async fn the_edge(

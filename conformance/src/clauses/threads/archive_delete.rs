@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use sessile_core::{
     Caller, ErrorKind, Key,
-    command::{Feed, NewRun},
+    command::{Feed, NewRun, NewSubSession},
     error::{Closure, Error, ThreadAction},
     id::ThreadId,
     model::{RunOutcome, RunStatus, SessionStatus, ThreadStatus},
@@ -125,7 +125,25 @@ pub async fn thd5(cx: ClauseContext) -> Verdict {
     }
     store.as_caller(&caller).archive_thread(thread).await.expect("nothing is at work");
     expired(&cx, &caller).await;
+    not_begun(&cx).await;
     Verdict::Passed
+}
+
+/// A child that has not begun keeps its thread open: nothing is archived between a spawn and its first run.
+async fn not_begun(cx: &ClauseContext) {
+    let store = cx.store().await;
+    let caller = cx.caller();
+    let parent = cx.session(&store, &caller).await;
+    let (ann, thread) = (store.as_caller(&caller), parent.thread());
+    let child = ann.spawn(NewSubSession::under(parent), "child").await.expect("a child").id;
+    let archive = ann.archive_thread(thread);
+    match harmless(&store, &caller, thread, ErrorKind::Precondition, archive).await {
+        Error::ThreadNotEmpty { samples, total: 1, .. } => assert_eq!(samples[0].session, child),
+        other => panic!("{other}"),
+    }
+    let run = ann.start_run(child, NewRun::default()).await.expect("a run");
+    ann.end_run(run, RunOutcome::Succeeded).await.expect("its end");
+    ann.archive_thread(thread).await.expect("nothing is at work");
 }
 
 /// A lease stands in the way until others could claim it; then the commit that archives ends it, and a record says so.

@@ -2,7 +2,7 @@
 
 use proptest::{prelude::*, strategy::Union};
 use proptest_state_machine::ReferenceStateMachine;
-use sessile_core::model::{RunOutcome, RunStatus, SessionStatus};
+use sessile_core::model::{RunOutcome, RunStatus, SessionStatus, SubSessionStatus};
 
 use super::step::{Act, Change, Expected, KeyUse, Pick, Step, Text, Token, Under, Who};
 
@@ -116,8 +116,14 @@ fn name() -> BoxedStrategy<Option<u8>> {
 }
 
 fn under() -> BoxedStrategy<Under> {
-    (pick(), maybe(pick()), 0..12_u8, maybe(text()))
-        .prop_map(|(parent, run, modes, purpose)| Under { parent, run, modes, purpose })
+    (pick(), maybe(pick()), 0..12_u8, maybe(text()), prop::bool::weighted(0.3))
+        .prop_map(|(parent, run, modes, purpose, inherits)| Under {
+            parent,
+            run,
+            modes,
+            purpose,
+            inherits,
+        })
         .boxed()
 }
 
@@ -185,7 +191,7 @@ fn threads() -> BoxedStrategy<Act> {
 fn create_session() -> BoxedStrategy<Act> {
     let task = maybe((0..4_u8).boxed());
     let texts = prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(text(), 0..3)];
-    let begin = (name(), texts, values());
+    let begin = (name(), texts, values(), maybe((0..5_u8).boxed()));
     (pick(), maybe(text()), task, prop::bool::weighted(0.2), maybe(under()), begin)
         .prop_map(|(thread, name, task, owned, under, begin)| Act::CreateSession {
             thread,
@@ -196,6 +202,7 @@ fn create_session() -> BoxedStrategy<Act> {
             external_id: begin.0,
             texts: begin.1,
             state: begin.2,
+            lease: begin.3,
         })
         .boxed()
 }
@@ -211,18 +218,46 @@ fn sessions() -> BoxedStrategy<Act> {
         ),
         5 => (pick(), status).prop_map(|(session, to)| Act::SetStatus { session, to }),
         3 => pick().prop_map(Act::ReopenSession),
+        2 => (pick(), maybe(text()), maybe((0..4_u8).boxed()), prop::collection::vec(text(), 0..2)).prop_map(
+            |(session, name, task, texts)| Act::Continue { session, name, task, texts }
+        ),
+        4 => (pick(), 0..8_u8).prop_map(|(session, summary)| Act::Seal { session, summary }),
         3 => pick().prop_map(Act::DeleteSession),
     ]
     .boxed()
 }
 
 fn edges() -> BoxedStrategy<Act> {
+    use SubSessionStatus::{Idle, MergeConflict, MergeRejected, Merged, Merging, PendingMerge};
+    let merge = prop::sample::select(vec![
+        PendingMerge,
+        PendingMerge,
+        Merging,
+        Merging,
+        Merged,
+        MergeConflict,
+        MergeRejected,
+        Idle,
+    ]);
+    let owners = prop_oneof![
+        3 => prop::collection::vec(0..3_u8, 1),
+        2 => Just(vec![0, 1]),
+        1 => prop::collection::vec(0..4_u8, 2..4),
+    ];
+    let texts = prop::collection::vec(text(), 0..2);
     prop_oneof![
         5 => (pick(), under()).prop_map(|(child, under)| Act::Link { child, under }),
         2 => (pick(), expected(), maybe(maybe(text())), maybe((0..12_u8).boxed())).prop_map(
             |(edge, expected, purpose, modes)| Act::UpdateEdge { edge, expected, purpose, modes }
         ),
         3 => pick().prop_map(Act::DeleteEdge),
+        4 => (pick(), expected(), owners, under(), texts).prop_map(
+            |(session, expected, owners, under, texts)|
+                Act::HandOff { session, expected, owners, under, texts }
+        ),
+        6 => (pick(), expected(), merge).prop_map(
+            |(edge, expected, to)| Act::StepMerge { edge, expected, to }
+        ),
     ]
     .boxed()
 }

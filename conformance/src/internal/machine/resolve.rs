@@ -4,15 +4,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 use sessile_core::{
     command::{
-        Append, Expect, LinkSessions, NewProject, NewRun, NewSession, NewSubSession, NewThread,
-        SessionCommand, StateChange, StateScope, Sweep, ThreadCommand, UpdateEdge, UpdateProject,
-        UpdateSession, UpdateThread,
+        Append, Expect, Inheritance, LinkSessions, NewProject, NewRun, NewSession, NewSubSession,
+        NewThread, SessionCommand, StateChange, StateScope, Sweep, ThreadCommand, UpdateEdge,
+        UpdateProject, UpdateSession, UpdateThread,
     },
     id::{SessionId, Version},
     json::Json,
     model::{
-        CompletionMode, Currency, FailureMode, Labels, Message, NewEntry, Part, ProjectConfig,
-        Role, SubSessionKind, Tokens, Usage,
+        Actor, CompletionMode, Currency, FailureMode, Labels, Message, NewEntry, NewSummary, Part,
+        ProjectConfig, Role, SubSessionKind, SummaryOutcome, Tokens, Usage,
     },
 };
 
@@ -130,6 +130,15 @@ fn new_thread(title: Text, external_id: Option<u8>, state: &[(u8, u8)]) -> NewTh
     }
 }
 
+fn new_summary(n: u8) -> NewSummary {
+    use SummaryOutcome::{Failed, Partial, Succeeded};
+    let outcome = [Succeeded, Partial, Failed][usize::from(n) % 3];
+    match n {
+        7 => NewSummary::new(outcome, ""),
+        n => NewSummary::new(outcome, format!("summary {n} \u{1}")).with_decision("so be it"),
+    }
+}
+
 fn entries(texts: &[Text]) -> Vec<NewEntry> {
     texts.iter().map(|n| NewEntry::text(Role::User, text(*n))).collect()
 }
@@ -145,6 +154,11 @@ impl Names<'_> {
             completion_mode,
             purpose: under.purpose.map(text),
             spawned_by_run: under.run.map(|run| self.run(run, Some(parent))),
+            prev_artifact: None,
+            inherit: match under.inherits {
+                true => Inheritance::HeadSnapshot { max_tokens: None },
+                false => Inheritance::Empty,
+            },
         }
     }
 
@@ -236,6 +250,7 @@ impl Names<'_> {
                 external_id,
                 texts,
                 state,
+                lease,
             } => {
                 let thread = self.thread(*thread);
                 let parent = under.as_ref().map(|under| self.under(under, thread));
@@ -250,6 +265,7 @@ impl Names<'_> {
                     actor: owned.then(|| self.caller.actor.clone()),
                     parent,
                     state: initial(state),
+                    lease: lease.map(ttl),
                     workspace: Default::default(),
                 };
                 (SessionCommand::CreateSession { thread, session: session.into() }, above)
@@ -273,6 +289,22 @@ impl Names<'_> {
                 let session = self.session(*session, None);
                 (SessionCommand::ReopenSession { session }, Some(session))
             }
+            Act::Continue { session, name: n, task: named, texts } => {
+                let session = self.session(*session, None);
+                let successor = NewSession {
+                    name: n.map(text),
+                    task: named.map(task),
+                    turn: entries(texts),
+                    ..NewSession::default()
+                };
+                let successor = Box::new(successor);
+                (SessionCommand::ContinueAs { session, successor }, Some(session))
+            }
+            Act::Seal { session, summary } => {
+                let session = self.session(*session, None);
+                let summary = Box::new(new_summary(*summary));
+                (SessionCommand::SealSummary { session, summary }, Some(session))
+            }
             Act::DeleteSession(session) => {
                 let session = self.session(*session, None);
                 (SessionCommand::DeleteSession { session }, Some(session))
@@ -282,7 +314,36 @@ impl Names<'_> {
                 let edge = self.under(under, child.thread());
                 (SessionCommand::LinkSessions(LinkSessions { child, edge }), Some(child))
             }
-            Act::UpdateEdge { .. } | Act::DeleteEdge(_) => self.edge_act(act),
+            Act::UpdateEdge { .. } | Act::DeleteEdge(_) | Act::StepMerge { .. } => {
+                self.edge_act(act)
+            }
+            Act::HandOff { session, expected, owners, under, texts } => {
+                let source = self.session(*session, None);
+                let tenant = self.model.tenants.get(&self.caller.tenant);
+                let known = tenant
+                    .and_then(|t| t.threads.get(&source.thread()))
+                    .and_then(|t| t.sessions.get(&source.version()));
+                let right = known.map_or(0, |session| session.owner_version);
+                let expected = off(*expected, right);
+                let recipient = |owner: &u8| {
+                    let mut edge = self.under(under, source.thread());
+                    (edge.parent, edge.kind) = (source, SubSessionKind::UserHandoff);
+                    let name = ["ada", "bob", "' or 1=1 --", "eve"][usize::from(*owner) % 4];
+                    let actor = Actor::user(name).in_tenant(&self.caller.tenant).expect("an actor");
+                    NewSession::named("handed over")
+                        .owned_by(actor)
+                        .under(edge)
+                        .with_turn(entries(texts))
+                };
+                let mut recipients: Vec<_> = owners.iter().map(recipient).collect();
+                let command = match recipients.len() {
+                    1 => {
+                        SessionCommand::HandOff { expected, recipient: recipients.remove(0).into() }
+                    }
+                    _ => SessionCommand::Broadcast { expected, recipients },
+                };
+                (command, Some(source))
+            }
             Act::Append { session, texts, run, reply, expected, state, thread_state } => {
                 let session = self.session(*session, None);
                 let run = run.map(|run| self.run(run, Some(session)));
@@ -342,13 +403,21 @@ impl Names<'_> {
     }
 
     fn edge_act(&self, act: &Act) -> (SessionCommand, Option<SessionId>) {
-        let (Act::UpdateEdge { edge, .. } | Act::DeleteEdge(edge)) = act else { unreachable!() };
+        let (Act::UpdateEdge { edge, .. } | Act::DeleteEdge(edge) | Act::StepMerge { edge, .. }) =
+            act
+        else {
+            unreachable!()
+        };
         let edge = self.edge(*edge);
         let tenant = self.model.tenants.get(&self.caller.tenant);
         let known = tenant
             .and_then(|t| t.threads.get(&edge.thread()))
             .and_then(|t| t.edges.get(&edge.version()));
         let child = known.map(|e| SessionId::new(edge.thread(), e.child));
+        if let Act::StepMerge { expected, to, .. } = act {
+            let expected = off(*expected, known.map_or(1, |e| e.version));
+            return (SessionCommand::StepMerge { edge, expected, to: *to }, child);
+        }
         let Act::UpdateEdge { expected, purpose, modes: n, .. } = act else {
             return (SessionCommand::DeleteEdge { edge }, child);
         };
@@ -356,6 +425,7 @@ impl Names<'_> {
             purpose: purpose.map(|n| n.map(text)),
             failure_mode: n.map(|n| modes(n).1),
             completion_mode: n.map(|n| modes(n).2),
+            prev_artifact: None,
         };
         let expected = off(*expected, known.map_or(1, |e| e.version));
         (SessionCommand::UpdateEdge { edge, expected, update }, child)

@@ -1,6 +1,6 @@
 //! The steps of a case. They name things by number, so that any subsequence is a case too.
 
-use sessile_core::model::{RunOutcome, RunStatus, SessionStatus};
+use sessile_core::model::{RunOutcome, RunStatus, SessionStatus, SubSessionStatus};
 
 /// Which of the things that exist: by number, modulo how many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,7 @@ pub struct Under {
     pub run: Option<Pick>,
     pub modes: u8,
     pub purpose: Option<Text>,
+    pub inherits: bool,
 }
 
 /// A change of one key of a state.
@@ -138,6 +139,7 @@ pub enum Act {
         external_id: Option<u8>,
         texts: Vec<Text>,
         state: Vec<(u8, u8)>,
+        lease: Option<u8>,
     },
     UpdateSession {
         session: Pick,
@@ -151,6 +153,16 @@ pub enum Act {
         to: SessionStatus,
     },
     ReopenSession(Pick),
+    Continue {
+        session: Pick,
+        name: Option<Text>,
+        task: Option<u8>,
+        texts: Vec<Text>,
+    },
+    Seal {
+        session: Pick,
+        summary: u8,
+    },
     DeleteSession(Pick),
     Link {
         child: Pick,
@@ -163,6 +175,19 @@ pub enum Act {
         modes: Option<u8>,
     },
     DeleteEdge(Pick),
+    HandOff {
+        session: Pick,
+        expected: Expected,
+        /// By number; more than one is a broadcast.
+        owners: Vec<u8>,
+        under: Under,
+        texts: Vec<Text>,
+    },
+    StepMerge {
+        edge: Pick,
+        expected: Expected,
+        to: SubSessionStatus,
+    },
     Append {
         session: Pick,
         texts: Vec<Text>,

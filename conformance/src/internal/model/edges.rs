@@ -5,12 +5,12 @@ use sessile_core::{
     ErrorKind::{NotFound, Precondition},
     Timestamp,
     command::{LinkSessions, NewSubSession, SessionOutcome},
-    error::ForestRule,
-    id::{ThreadId, Version},
-    model::SubSessionStatus,
+    error::{Counter, ForestRule, State},
+    id::{SubSessionId, ThreadId, Version},
+    model::{CompletionMode, SubSessionStatus},
 };
 
-use super::{Predicted, Refusal, facts::Facts, state::*};
+use super::{Predicted, Refusal, facts::Facts, project::stale, state::*};
 
 impl Thread {
     pub(super) fn link(
@@ -50,7 +50,7 @@ impl Thread {
             }
             _ => return Err(Precondition.into()),
         }
-        self.caps(facts, edge, ancestry.len() as u32 + self.height(child))?;
+        self.caps(facts, edge, ancestry.len() as u32 + self.height(child), 1)?;
         let status = if self.live_runs(child).next().is_some() {
             SubSessionStatus::Active
         } else {
@@ -78,6 +78,8 @@ impl Thread {
             failure_mode: new.failure_mode,
             completion_mode: new.completion_mode,
             purpose: new.purpose.clone(),
+            broadcast: None,
+            summary: 0,
             created_at: self.updated_at,
             updated_at: self.updated_at,
             version,
@@ -120,19 +122,53 @@ impl Thread {
         facts: &Facts<'_>,
         edge: &NewSubSession,
         depth: u32,
+        children: u64,
     ) -> Predicted<()> {
         let exceeded = |measure, limit: u32, actual: u64| {
             let limit = u64::from(limit);
             (actual > limit).then(|| Error::capacity(edge.parent, measure, limit, actual))
         };
         let depth = exceeded("delegation depth", facts.caps.max_delegation_depth, u64::from(depth));
-        let width = self.width(edge.parent.version()) + 1;
+        let width = self.width(edge.parent.version()) + children;
         let width = exceeded("delegation width", facts.caps.max_delegation_width, width);
         match (depth, width) {
             (None, None) => Ok(()),
             (Some(one), None) | (None, Some(one)) => Err(one.into()),
             (Some(one), Some(_)) => Err(one.kind().into()),
         }
+    }
+
+    pub(super) fn step_merge(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        edge: SubSessionId,
+        expected: Version,
+        to: SubSessionStatus,
+    ) -> Predicted<SessionOutcome> {
+        use SubSessionStatus::{Idle, MergeConflict, MergeRejected, Merged, Merging, PendingMerge};
+        let v = edge.version();
+        let it = self.edges.get(&v).ok_or_else(|| Error::not_found(edge))?;
+        let (child, from, mode, version) = (it.child, it.status, it.completion_mode, it.version);
+        self.writable(facts, session_id(id, child))?;
+        if mode == CompletionMode::SummaryRef {
+            return Err(Error::NotMergeBack { edge }.into());
+        }
+        let next: &[SubSessionStatus] = match from {
+            Idle => &[PendingMerge],
+            PendingMerge | MergeConflict => &[Merging, MergeRejected],
+            Merging => &[Merged, MergeConflict],
+            _ => &[],
+        };
+        if !next.contains(&to) {
+            let (from, to) = (State::Edge(from), State::Edge(to));
+            return Err(Error::IllegalTransition { what: edge.into(), from, to }.into());
+        }
+        stale(edge, Counter::Version, expected, version)?;
+        let version = self.record_in(child, facts.now, facts.caller);
+        let ended = self.step_edge(child, |_| true, to);
+        self.follow(facts, id, ended);
+        Ok(SessionOutcome::Changed(version))
     }
 
     /// Changes the status of the edge above, if it has the status it is to change from, and tells which it was. The record

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 use sessile_core::{
-    id::{EntryId, ProjectId, RunId, TenantId, ThreadId, Version},
-    model::{Entry, Totals},
+    id::{EntryId, ProjectId, RunId, SummaryId, TenantId, ThreadId, Version},
+    model::{Entry, EntryKind, Totals},
 };
 
 use super::{
@@ -21,7 +21,8 @@ pub fn value(it: &impl Serialize) -> Value {
 pub fn entry_value(entry: &Entry) -> Value {
     json!({
         "id": entry.id, "session": entry.session, "version": entry.version, "actor": entry.actor, "at": entry.at,
-        "run": entry.run, "in_reply_to": entry.in_reply_to,
+        "run": entry.run, "in_reply_to": entry.in_reply_to, "copied_from": entry.copied_from,
+        "is_marker": entry.kind == EntryKind::Marker,
         "message": serde_json::to_string(&entry.message()).expect("a message serialises"),
     })
 }
@@ -61,13 +62,22 @@ impl Model {
         let t = self.tenants.get(tenant)?.threads.get(&id)?;
         let s = t.sessions.get(&v)?;
         let log = t.entries.values().filter(|e| e.session == v).count();
-        Some(json!({
+        let mut value = json!({
             "id": session_id(id, v), "tenant": tenant, "project": t.project, "thread": id, "external_id": s.external_id, "name": s.name,
             "labels": s.labels, "task": s.task, "status": s.status, "current_actor": s.actor,
-            "previous_actors": [], "owner_version": 0, "parent": t.above(v).map(|(e, _)| edge_id(id, e)),
-            "depth": t.ancestry(v).len() - 1, "entries": log, "tail": t.tail(v),
+            "previous_actors": s.previous_actors, "owner_version": s.owner_version, "parent": t.above(v).map(|(e, _)| edge_id(id, e)),
+            "depth": t.ancestry(v).len() - 1, "entries": log, "tail": t.tail(v), "ended": s.ended,
             "created_at": s.created_at, "updated_at": s.updated_at, "version": s.version,
-        }))
+        });
+        for (field, other) in [("continues", s.continues), ("continued_as", s.continued_as)] {
+            if let Some(other) = other {
+                value[field] = json!(session_id(id, other));
+            }
+        }
+        if s.summary > 0 {
+            value["summary"] = json!(SummaryId::new(id, s.summary));
+        }
+        Some(value)
     }
 }
 
@@ -76,13 +86,13 @@ impl Thread {
     pub fn session_row(&self, id: ThreadId, v: Version) -> Value {
         let s = &self.sessions[&v];
         let log = self.entries.values().filter(|e| e.session == v).count();
-        let tail = self.tail(v);
+        let last = self.entries.iter().rev().find(|(_, e)| e.session == v).map(|(v, _)| *v);
         let open_run = self.live_runs(v).map(|(v, _)| RunId::new(id, v)).last();
         json!({
             "id": session_id(id, v), "external_id": s.external_id, "name": s.name, "labels": s.labels, "task": s.task, "status": s.status,
             "actor": s.actor, "parent": self.above(v).map(|(_, e)| session_id(id, e.parent)),
             "depth": self.ancestry(v).len() - 1, "entries": log,
-            "last_entry": (tail > 0).then(|| EntryId::new(id, tail)), "open_run": open_run,
+            "last_entry": last.map(|last| EntryId::new(id, last)), "open_run": open_run,
             "updated_at": s.updated_at, "version": s.version,
         })
     }
@@ -90,12 +100,19 @@ impl Thread {
     /// An edge as `edge` shows it.
     pub fn edge_value(&self, id: ThreadId, v: Version) -> Option<Value> {
         let e: &Edge = self.edges.get(&v)?;
-        Some(json!({
+        let mut value = json!({
             "id": edge_id(id, v), "parent": session_id(id, e.parent), "child": session_id(id, e.child),
             "kind": e.kind, "status": e.status, "spawned_by": e.spawned_by, "spawned_by_run": e.spawned_by_run,
             "failure_mode": e.failure_mode, "completion_mode": e.completion_mode, "purpose": e.purpose,
             "created_at": e.created_at, "updated_at": e.updated_at, "version": e.version,
-        }))
+        });
+        if let Some(broadcast) = e.broadcast {
+            value["broadcast"] = json!(broadcast);
+        }
+        if e.summary > 0 {
+            value["summary"] = json!(SummaryId::new(id, e.summary));
+        }
+        Some(value)
     }
 
     /// The edges below a session as `children` lists them.
@@ -116,10 +133,12 @@ impl Thread {
     pub fn entry_value(&self, id: ThreadId, v: Version) -> Option<Value> {
         let e = self.entries.get(&v)?;
         let is_left = !self.erased.contains_key(&v);
-        let (actor, message) = (is_left.then_some(&e.actor), is_left.then_some(&e.message));
+        let (actor, message) =
+            (is_left.then_some(&e.actor), e.message.as_ref().filter(|_| is_left));
         Some(json!({
             "id": EntryId::new(id, v), "session": session_id(id, e.session), "version": v, "actor": actor,
-            "at": e.at, "run": e.run, "in_reply_to": e.in_reply_to,
+            "at": e.at, "run": e.run, "in_reply_to": e.in_reply_to, "copied_from": e.copied_from,
+            "is_marker": e.message.is_none(),
             "message": serde_json::to_string(&message).expect("a message serialises"),
         }))
     }

@@ -39,7 +39,9 @@ impl Thread {
         }
         self.fence(session, facts.caller)?;
         let lives = |run: RunId| !self.runs[&run.version()].status.is_terminal();
-        if self.sessions[&v].status == SessionStatus::Failed || new.retry_of.is_some_and(lives) {
+        let status = self.sessions[&v].status;
+        let takes_none = matches!(status, SessionStatus::Failed | SessionStatus::AwaitingMerge);
+        if takes_none || new.retry_of.is_some_and(lives) {
             return Err(Precondition.into());
         }
         if let Some(external_id) = &new.external_id
@@ -72,6 +74,7 @@ impl Thread {
             gone: false,
         };
         self.runs.insert(version, run);
+        self.session(v).begin_activity(version);
         self.fan_in(v);
         self.step_edge(v, |s| s == SubSessionStatus::Pending, SubSessionStatus::Active);
         Ok(SessionOutcome::RunStarted(RunId::new(id, version)))
@@ -257,7 +260,8 @@ impl Thread {
         // A cancelled last run ends the activity.
         if *outcome == RunOutcome::Cancelled && self.live_runs(session).next().is_none() {
             let head = self.head;
-            self.session(session).activity = head;
+            let it = self.session(session);
+            (it.activity, it.ended) = (head, true);
         }
         self.follow(facts, id, ended);
         version
@@ -268,9 +272,9 @@ impl Thread {
         let activity = self.sessions[&session].activity;
         let runs: Vec<RunStatus> = self
             .runs
-            .iter()
-            .filter(|(v, r)| r.session == session && **v > activity)
-            .map(|(_, r)| r.status)
+            .values()
+            .filter(|r| r.session == session && (!r.status.is_terminal() || r.ended > activity))
+            .map(|r| r.status)
             .collect();
         let any = |wanted: &[RunStatus]| runs.iter().any(|s| wanted.contains(s));
         let status = if any(&[RunStatus::Queued, RunStatus::Running, RunStatus::AwaitingSubsession])
@@ -283,7 +287,12 @@ impl Thread {
         } else {
             SessionStatus::Idle
         };
-        self.session(session).status = status;
+        let head = self.head;
+        let it = self.session(session);
+        it.status = status;
+        if status == SessionStatus::Failed {
+            (it.ended, it.activity) = (true, head);
+        }
     }
 
     pub(super) fn book(

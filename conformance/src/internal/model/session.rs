@@ -5,11 +5,15 @@ use sessile_core::{
     ErrorKind::{Fenced, NotFound, Precondition},
     Timestamp,
     command::{
-        Append, Appended, CreatedSession, Expect, NewSession, SessionCommand, SessionOutcome,
+        Append, Appended, CreatedSession, Expect, Inheritance, NewSession, NewSubSession,
+        SessionCommand, SessionOutcome,
     },
     error::{Closure, Counter},
-    id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
-    model::{NewEntry, ProjectStatus, SessionStatus, SubSessionStatus, ThreadStatus},
+    id::{EntryId, RunId, SessionId, SubSessionId, SummaryId, ThreadId, Version},
+    model::{
+        CompletionMode, NewEntry, NewSummary, ProjectStatus, SessionStatus, SubSessionStatus,
+        SummaryOutcome, ThreadStatus,
+    },
 };
 
 use super::{
@@ -20,6 +24,11 @@ use super::{
     state::*,
     valid,
 };
+
+fn source_of(recipients: &[NewSession]) -> ThreadId {
+    let edge = recipients.first().and_then(|recipient| recipient.parent.as_ref());
+    edge.expect("a recipient has an edge").parent.thread()
+}
 
 /// The thread a command is about.
 pub(super) fn thread_of(command: &SessionCommand) -> ThreadId {
@@ -32,12 +41,17 @@ pub(super) fn thread_of(command: &SessionCommand) -> ThreadId {
         | SessionCommand::ReopenSession { session }
         | SessionCommand::DeleteSession { session }
         | SessionCommand::Append { session, .. }
+        | SessionCommand::SealSummary { session, .. }
+        | SessionCommand::ContinueAs { session, .. }
         | SessionCommand::StartRun { session, .. }
         | SessionCommand::ClaimLease { session, .. }
         | SessionCommand::RenewLease { session, .. }
         | SessionCommand::ReleaseLease { session } => session.thread(),
         SessionCommand::LinkSessions(link) => link.child.thread(),
         SessionCommand::SetState { of, .. } => of.thread(),
+        SessionCommand::HandOff { recipient, .. } => source_of(std::slice::from_ref(&**recipient)),
+        SessionCommand::Broadcast { recipients, .. } => source_of(recipients),
+        SessionCommand::StepMerge { edge, .. } => edge.thread(),
         SessionCommand::UpdateEdge { edge, .. } | SessionCommand::DeleteEdge { edge } => {
             edge.thread()
         }
@@ -93,6 +107,7 @@ impl Model {
         };
         let before = thread.head;
         let outcome = thread.session_command(&facts, id, command)?;
+        thread.end_broadcasts(&facts);
         if thread.head > before && keyed {
             thread.keys.remember(caller.key.as_ref(), asked, Any::Session(outcome.clone()));
         }
@@ -149,6 +164,8 @@ impl Thread {
                 }
                 it.status = SessionStatus::Active;
                 it.activity = head;
+                it.ended = true;
+                it.begin_activity(head);
                 Ok(self.changed(facts, v))
             }
             SessionCommand::DeleteSession { session } => {
@@ -190,6 +207,22 @@ impl Thread {
                 Ok(SessionOutcome::Deleted)
             }
             SessionCommand::SetState { of, changes } => self.set_state(facts, *of, changes),
+            SessionCommand::HandOff { expected, recipient } => {
+                let recipient = std::slice::from_ref(&**recipient);
+                self.hand_off(facts, id, recipient, (*expected, false))
+            }
+            SessionCommand::Broadcast { expected, recipients } => {
+                self.hand_off(facts, id, recipients, (*expected, true))
+            }
+            SessionCommand::ContinueAs { session, successor } => {
+                self.continue_as(facts, id, *session, successor)
+            }
+            SessionCommand::StepMerge { edge, expected, to } => {
+                self.step_merge(facts, id, *edge, *expected, *to)
+            }
+            SessionCommand::SealSummary { session, summary } => {
+                self.seal(facts, id, *session, summary)
+            }
             SessionCommand::Append { session, append } => self.append(facts, id, *session, append),
             SessionCommand::ClaimLease { session, ttl } => self.claim(facts, *session, *ttl),
             SessionCommand::RenewLease { session, ttl } => {
@@ -251,7 +284,8 @@ impl Thread {
                 return Err(Precondition.into());
             }
             let edge = above.map(|(edge, _)| edge_id(id, edge));
-            return Ok(made(session_id(id, *v), false, edge, None));
+            let found = created(session_id(id, *v), false, edge, None, None);
+            return Ok(SessionOutcome::SessionCreated(found));
         }
         if let Some(edge) = &new.parent {
             self.parent_exists(id, edge)?;
@@ -261,8 +295,15 @@ impl Thread {
             self.fence(edge.parent, facts.caller)?;
             self.asker_lives(edge)?;
             let depth = self.ancestry(edge.parent.version()).len() as u32;
-            self.caps(facts, edge, depth)?;
+            self.caps(facts, edge, depth, 1)?;
         }
+        self.fits(new)?;
+        Ok(SessionOutcome::SessionCreated(self.push_session(facts, id, new, None)))
+    }
+
+    /// What a new session begins with is not too large.
+    fn fits(&self, new: &NewSession) -> Predicted<()> {
+        let id = ThreadId::from_bits(0);
         let state = KeyedHistory::initial(&new.state);
         KeyedHistory::default().has_room(session_id(id, self.head + 1).into(), &state)?;
         for entry in &new.turn {
@@ -270,6 +311,17 @@ impl Thread {
                 return Err(refusal);
             }
         }
+        Ok(())
+    }
+
+    fn push_session(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        new: &NewSession,
+        broadcast: Option<Version>,
+    ) -> CreatedSession {
+        let state = KeyedHistory::initial(&new.state);
         let version = self.record(facts.now, &facts.caller.actor);
         let session = Session {
             external_id: new.external_id.clone(),
@@ -277,23 +329,244 @@ impl Thread {
             labels: new.labels.clone(),
             task: new.task.clone(),
             actor: new.actor.clone(),
+            previous_actors: Vec::new(),
+            owner_version: 0,
+            continues: None,
+            continued_as: None,
+            broadcast: 0,
             status: SessionStatus::Idle,
             created_at: self.updated_at,
             updated_at: self.updated_at,
             version,
             lease: None,
             activity: version,
+            activities: 0,
+            ended: false,
+            summarised: false,
+            summary: 0,
             keyed: KeyedHistory::default(),
         };
         self.sessions.insert(version, session);
         self.tasks.extend(new.task.clone());
         let edge = new.parent.as_ref().map(|edge| {
-            edge_id(id, self.insert_edge(facts, version, edge, SubSessionStatus::Pending))
+            let edge = self.insert_edge(facts, version, edge, SubSessionStatus::Pending);
+            self.edges.get_mut(&edge).expect("it is there").broadcast = broadcast;
+            edge_id(id, edge)
         });
         self.write_state(facts, session_id(id, version).into(), &state);
+        if let Some(edge) = &new.parent {
+            self.inherit(facts, id, version, edge);
+        }
         let appended =
             (!new.turn.is_empty()).then(|| self.push_entries(facts, id, version, &new.turn));
-        Ok(made(session_id(id, version), true, edge, appended))
+        if let Some(edge) = &new.parent {
+            let parent = edge.parent.version();
+            let marker = self.record_in(parent, facts.now, facts.caller);
+            let entry = LoggedEntry {
+                session: parent,
+                actor: facts.caller.actor.clone(),
+                at: self.updated_at,
+                run: None,
+                in_reply_to: None,
+                message: None,
+                copied_from: None,
+            };
+            self.entries.insert(marker, entry);
+        }
+        let lease = new.lease.map(|ttl| {
+            let token = self.record_in(version, facts.now, facts.caller);
+            let (holder, written) = (facts.caller.actor.clone(), facts.now);
+            self.session(version).lease = Some(HeldLease { token, holder, ttl, written });
+            token
+        });
+        created(session_id(id, version), true, edge, appended, lease)
+    }
+
+    pub(super) fn hand_off(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        recipients: &[NewSession],
+        (expected, is_broadcast): (u64, bool),
+    ) -> Predicted<SessionOutcome> {
+        if facts.project_archived {
+            return Err(closed(Closure::ProjectArchived(facts.project), facts.command));
+        }
+        let edge = recipients[0].parent.as_ref().expect("a recipient has an edge");
+        let v = self.present(edge.parent)?;
+        for recipient in recipients {
+            let edge = recipient.parent.as_ref().expect("a recipient has an edge");
+            self.parent_exists(id, edge)?;
+            self.parent_fits(id, edge)?;
+        }
+        let it = &self.sessions[&v];
+        stale(edge.parent, Counter::OwnerVersion, expected, it.owner_version)?;
+        self.fence(edge.parent, facts.caller)?;
+        if it.actor.as_ref().is_some_and(|owner| *owner != facts.caller.actor) {
+            return Err(Fenced.into());
+        }
+        for recipient in recipients {
+            self.asker_lives(recipient.parent.as_ref().expect("a recipient has an edge"))?;
+        }
+        if it.status != SessionStatus::Idle {
+            return Err(Precondition.into());
+        }
+        self.caps(facts, edge, self.ancestry(v).len() as u32, recipients.len() as u64)?;
+        recipients.iter().try_for_each(|recipient| self.fits(recipient))?;
+        let sent = self.record_in(v, facts.now, facts.caller);
+        let it = self.session(v);
+        it.owner_version += 1;
+        it.version = sent;
+        if is_broadcast {
+            (it.status, it.broadcast) = (SessionStatus::AwaitingMerge, sent);
+        } else {
+            let before = std::mem::replace(&mut it.actor, recipients[0].actor.clone());
+            it.previous_actors.extend(before);
+            it.lease = None;
+        }
+        let group = is_broadcast.then_some(sent);
+        let all = recipients.iter();
+        let mut made: Vec<_> = all.map(|new| self.push_session(facts, id, new, group)).collect();
+        Ok(match made.as_slice() {
+            [one] if !is_broadcast => SessionOutcome::HandedOff(*one),
+            _ => SessionOutcome::BroadcastSent(std::mem::take(&mut made)),
+        })
+    }
+
+    fn continue_as(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        session: SessionId,
+        new: &NewSession,
+    ) -> Predicted<SessionOutcome> {
+        if facts.project_archived {
+            return Err(closed(Closure::ProjectArchived(facts.project), facts.command));
+        }
+        let v = self.writable(facts, session)?;
+        let it = self.sessions[&v].clone();
+        if let Some(successor) = it.continued_as {
+            let successor = session_id(id, successor);
+            return Err(Error::AlreadyContinued { session, successor }.into());
+        }
+        if self.live_runs(v).next().is_some() || it.status == SessionStatus::AwaitingMerge {
+            return Err(Precondition.into());
+        }
+        self.fits(new)?;
+        let mut new = new.clone();
+        new.name = new.name.or(it.name);
+        new.task = new.task.or(it.task);
+        new.actor = new.actor.or(it.actor);
+        if new.labels.iter().next().is_none() {
+            new.labels = it.labels;
+        }
+        let mut created = self.push_session(facts, id, &new, None);
+        let successor = created.id.version();
+        if let Some(held) = it.lease {
+            let token = self.record_in(successor, facts.now, facts.caller);
+            let (holder, written) = (facts.caller.actor.clone(), facts.now);
+            let lease = HeldLease { token, holder, ttl: held.ttl, written };
+            self.session(successor).lease = Some(lease);
+            created.lease = Some(token);
+        }
+        let version = self.record_in(v, facts.now, facts.caller);
+        let it = self.session(v);
+        if matches!(it.status, SessionStatus::Active | SessionStatus::AwaitingHitl) {
+            it.status = SessionStatus::Idle;
+        }
+        (it.ended, it.continued_as, it.lease, it.version) = (true, Some(successor), None, version);
+        self.session(successor).continues = Some(v);
+        let now = self.updated_at;
+        if let Some(edge) = self.edges.values_mut().find(|e| e.child == v) {
+            edge.child = successor;
+            edge.touch(version, now);
+        }
+        Ok(SessionOutcome::SessionCreated(created))
+    }
+
+    /// Sources of broadcasts of which nobody is at it any more wait no longer.
+    fn end_broadcasts(&mut self, facts: &Facts<'_>) {
+        use SubSessionStatus::{Failed, Idle, MergeRejected, Merged};
+        let is_over = |edge: &Edge| match edge.status {
+            Merged | MergeRejected | Failed => true,
+            Idle => edge.completion_mode == CompletionMode::SummaryRef,
+            _ => false,
+        };
+        let waits = |(v, it): &(&Version, &Session)| {
+            let mut edges = self.edges.values();
+            it.status == SessionStatus::AwaitingMerge
+                && edges.all(|e| e.parent != **v || e.broadcast != Some(it.broadcast) || is_over(e))
+        };
+        let over: Vec<_> = self.sessions.iter().filter(waits).map(|(v, _)| *v).collect();
+        for v in over {
+            let version = self.record_in(v, facts.now, facts.caller);
+            let it = self.session(v);
+            (it.status, it.version) = (SessionStatus::Idle, version);
+        }
+    }
+
+    /// What a child begins with. The machine's logs hold messages and markers, so a context is what is not erased of the
+    /// messages.
+    fn inherit(&mut self, facts: &Facts<'_>, id: ThreadId, child: Version, edge: &NewSubSession) {
+        let Inheritance::HeadSnapshot { .. } = edge.inherit else { return };
+        let parent = edge.parent.version();
+        let shown = |(v, e): &(&Version, &LoggedEntry)| {
+            e.session == parent && e.message.is_some() && !self.erased.contains_key(*v)
+        };
+        let shown: Vec<_> =
+            self.entries.iter().filter(shown).map(|(v, e)| (*v, e.clone())).collect();
+        for (from, entry) in shown {
+            let version = self.record_in(child, facts.now, facts.caller);
+            self.touched.extend(entry.actor.user_id().cloned());
+            let (head, now) = (self.head, self.updated_at);
+            self.session(child).begin_activity(head);
+            let copy = LoggedEntry {
+                session: child,
+                at: now,
+                run: None,
+                in_reply_to: None,
+                copied_from: Some(EntryId::new(id, from)),
+                ..entry
+            };
+            self.entries.insert(version, copy);
+        }
+    }
+
+    pub(super) fn seal(
+        &mut self,
+        facts: &Facts<'_>,
+        id: ThreadId,
+        session: SessionId,
+        summary: &NewSummary,
+    ) -> Predicted<SessionOutcome> {
+        let v = self.writable(facts, session)?;
+        if let Some((run, live)) = self.live_runs(v).next() {
+            return Err(Error::RunLive { run: RunId::new(id, run), status: live.status }.into());
+        }
+        let it = &self.sessions[&v];
+        if it.activities == 0 || it.summarised {
+            let last = (it.summary > 0).then(|| SummaryId::new(id, it.summary));
+            return Err(Error::NothingToSummarise { session, last }.into());
+        }
+        let version = self.record_in(v, facts.now, facts.caller);
+        let it = self.session(v);
+        (it.ended, it.summarised, it.summary) = (true, true, version);
+        if matches!(it.status, SessionStatus::Active | SessionStatus::AwaitingMerge) {
+            it.status = SessionStatus::Idle;
+            it.version = version;
+        }
+        let to = match summary.outcome {
+            SummaryOutcome::Failed => SubSessionStatus::Failed,
+            _ => SubSessionStatus::Idle,
+        };
+        let ended = self.step_edge(v, SubSessionStatus::is_live, to);
+        let now = self.updated_at;
+        if let Some(edge) = self.edges.values_mut().find(|e| e.child == v) {
+            edge.summary = version;
+            edge.touch(version, now);
+        }
+        self.follow(facts, id, ended);
+        Ok(SessionOutcome::Summarised(SummaryId::new(id, version)))
     }
 
     /// Puts entries at the end of a session's log.
@@ -317,9 +590,12 @@ impl Thread {
                 at: self.updated_at,
                 run: entry.run,
                 in_reply_to: entry.in_reply_to,
-                message: valid::said(entry).clone(),
+                message: Some(valid::said(entry).clone()),
+                copied_from: None,
             };
             self.entries.insert(version, logged);
+            let head = self.head;
+            self.session(v).begin_activity(head);
         }
         Appended { first, count: entries.len() as u16 }
     }
@@ -346,6 +622,9 @@ impl Thread {
         let outcome = self.changed(facts, v);
         self.session(v).status = to;
         if to == Failed {
+            let head = self.head;
+            let it = self.session(v);
+            (it.ended, it.activity) = (true, head);
             let ended = self.step_edge(v, |status| status.is_live(), SubSessionStatus::Failed);
             self.follow(facts, id, ended);
         }
@@ -402,17 +681,31 @@ impl Thread {
         Ok(SessionOutcome::Appended(appended))
     }
 
-    /// The version of a session's last entry, 0 when it has none.
+    /// The version of a session's last entry that is no marker, 0 when it has none.
     pub fn tail(&self, session: Version) -> Version {
-        self.entries.iter().rev().find(|(_, e)| e.session == session).map_or(0, |(v, _)| *v)
+        let is_of = |e: &LoggedEntry| e.session == session && e.message.is_some();
+        self.entries.iter().rev().find(|(_, e)| is_of(e)).map_or(0, |(v, _)| *v)
     }
 }
 
-fn made(
+fn created(
     id: SessionId,
     created: bool,
     edge: Option<SubSessionId>,
     appended: Option<Appended>,
-) -> SessionOutcome {
-    SessionOutcome::SessionCreated(CreatedSession::new(id, created, edge, appended))
+    lease: Option<Version>,
+) -> CreatedSession {
+    let mut made = CreatedSession::new(id, created, edge, appended);
+    made.lease = lease;
+    made
+}
+
+impl Session {
+    /// Work is done, by the record at `head`.
+    pub(super) fn begin_activity(&mut self, head: Version) {
+        if (self.activities == 0 || self.ended) && self.status != SessionStatus::Failed {
+            self.activities += 1;
+            (self.ended, self.summarised, self.activity) = (false, false, head);
+        }
+    }
 }

@@ -110,13 +110,26 @@ pub struct Session {
     pub labels: Labels,
     pub task: Option<String>,
     pub actor: Option<Actor>,
+    pub previous_actors: Vec<Actor>,
+    pub owner_version: u64,
+    /// What it goes on with, and what goes on with it.
+    pub continues: Option<Version>,
+    pub continued_as: Option<Version>,
+    /// The broadcast whose recipients it waits for.
+    pub broadcast: Version,
     pub status: SessionStatus,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub version: Version,
     pub lease: Option<HeldLease>,
-    /// The version after which runs count for the current activity.
+    /// The version after which runs that ended count for the current activity.
     pub activity: Version,
+    /// How many activities began; whether the last is over, and summarised.
+    pub activities: u32,
+    pub ended: bool,
+    pub summarised: bool,
+    /// The newest summary, 0 before the first.
+    pub summary: Version,
     pub keyed: KeyedHistory,
 }
 
@@ -143,6 +156,8 @@ pub struct Edge {
     pub failure_mode: FailureMode,
     pub completion_mode: CompletionMode,
     pub purpose: Option<String>,
+    pub broadcast: Option<Version>,
+    pub summary: Version,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub version: Version,
@@ -192,7 +207,9 @@ pub struct LoggedEntry {
     pub at: Timestamp,
     pub run: Option<RunId>,
     pub in_reply_to: Option<EntryId>,
-    pub message: Message,
+    /// A marker has none.
+    pub message: Option<Message>,
+    pub copied_from: Option<EntryId>,
 }
 
 impl Model {
@@ -307,7 +324,12 @@ impl Thread {
         self.sessions
             .iter()
             .filter(|(v, s)| {
-                matches!(s.status, SessionStatus::Active | SessionStatus::AwaitingHitl)
+                matches!(
+                    s.status,
+                    SessionStatus::Active
+                        | SessionStatus::AwaitingHitl
+                        | SessionStatus::AwaitingMerge
+                ) || self.above(**v).is_some_and(|(_, e)| e.status == SubSessionStatus::Pending)
                     || s.lease.as_ref().is_some_and(|l| now <= l.expires_at().plus(max_skew))
                     || self.live_runs(**v).next().is_some()
             })

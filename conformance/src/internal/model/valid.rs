@@ -7,7 +7,7 @@ use sessile_core::{
     ErrorKind::{Capacity, Invalid, TenantIsolation},
     Key,
     command::{
-        NewSession, NewSubSession, NewThread, SessionCommand, StateChange, StateScope,
+        Inheritance, NewSession, NewSubSession, NewThread, SessionCommand, StateChange, StateScope,
         ThreadCommand,
     },
     id::{RunId, SessionId, ThreadId},
@@ -121,10 +121,22 @@ impl Check {
         self.state_keys(session.state.keys());
         session.actor.iter().for_each(|a| self.actor(a, caller));
         session.parent.iter().for_each(|e| self.edge(e, caller));
+        session.lease.iter().for_each(|ttl| self.ttl(*ttl));
         self.require(session.turn.len() <= 1000);
         for entry in &session.turn {
             self.require(entry.run.is_none() && entry.in_reply_to.is_none());
             entry.actor.iter().for_each(|a| self.actor(a, caller));
+        }
+    }
+
+    /// Each with an owner of its own, and nothing that a recipient does not begin with.
+    fn recipients(&mut self, recipients: &[NewSession], caller: &Caller) {
+        let mut owners = Vec::new();
+        for recipient in recipients {
+            self.new_session(recipient, caller);
+            self.require(recipient.lease.is_none() && recipient.external_id.is_none());
+            self.require(recipient.actor.is_some() && !owners.contains(&&recipient.actor));
+            owners.push(&recipient.actor);
         }
     }
 
@@ -234,6 +246,7 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
         SessionCommand::LinkSessions(link) => {
             check.session(link.child, caller);
             check.edge(&link.edge, caller);
+            check.require(link.edge.inherit == Inheritance::Empty);
         }
         SessionCommand::UpdateEdge { edge, update, .. } => {
             check.thread(edge.thread(), caller);
@@ -288,6 +301,23 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
         | SessionCommand::RenewLease { session, ttl } => {
             check.session(*session, caller);
             check.ttl(*ttl);
+        }
+        SessionCommand::HandOff { recipient, .. } => {
+            check.recipients(std::slice::from_ref(&**recipient), caller);
+        }
+        SessionCommand::Broadcast { recipients, .. } => {
+            check.require(recipients.len() >= 2);
+            check.recipients(recipients, caller);
+        }
+        SessionCommand::ContinueAs { session, successor } => {
+            check.session(*session, caller);
+            check.new_session(successor, caller);
+            check.require(successor.parent.is_none() && successor.external_id.is_none());
+        }
+        SessionCommand::StepMerge { edge, .. } => check.thread(edge.thread(), caller),
+        SessionCommand::SealSummary { session, summary } => {
+            check.session(*session, caller);
+            check.require(!summary.agent_summary.is_empty());
         }
         SessionCommand::SetState { of, changes } => {
             check.thread(of.thread(), caller);

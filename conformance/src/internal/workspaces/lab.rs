@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use sessile_core::{
     Caller, Handle,
-    command::{NewSession, NewWorkspace},
+    command::{NewProject, NewSession, NewThread, NewWorkspace},
     hash::Hash,
     id::{SessionId, ThreadId, WorkspaceId},
-    model::Workspace,
+    model::{ProjectConfig, Workspace},
     store::Store,
     workspace::{
         FileChange, FileKind, FilePath, Label, Reap, ReapOutcome, Reaped, WorkspaceCapabilities,
@@ -44,6 +44,16 @@ impl Lab {
         let clock = Arc::<TestClock>::default();
         let store = cx.store_with(Arc::clone(&clock), |options| options).await;
         Self::over(cx, store, clock).await
+    }
+
+    /// In the location of the context, with a thread in a project of this configuration.
+    pub async fn with(cx: &ClauseContext, config: ProjectConfig) -> Self {
+        let lab = Self::new(cx).await;
+        let project = NewProject::named("project").with_config(config);
+        let project = lab.handle().create_project(project).await.expect("a project");
+        let thread = NewThread::titled("thread");
+        let thread = lab.handle().create_thread(project, thread).await.expect("a thread");
+        Self { thread, ..lab }
     }
 
     /// With a store that was opened otherwise.

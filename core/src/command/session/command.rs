@@ -20,7 +20,8 @@ use crate::{
         check_outside,
     },
     model::{
-        ContextLimit, EntryKind, NewEntry, RunOutcome, RunStatus, SessionStatus, Usage, check_text,
+        Actor, ContextLimit, Deliverable, EntryKind, NewEntry, NewSummary, PrevArtifact,
+        RunOutcome, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus, Usage, check_text,
     },
     rules::thread::run_of_derived,
     workspace::{FileChange, TreeId},
@@ -194,6 +195,56 @@ pub enum SessionCommand {
         /// Which session.
         session: SessionId,
     },
+    /// Seals what the current activity of a session came to, or its last, once (SUM1). With it the activity ends, a session
+    /// that is active or awaits a merge is idle, and the edge above gets the summary and ends. No run of the session may live.
+    /// The workspace of a child follows, if no work would be lost.
+    SealSummary {
+        /// Of which session.
+        session: SessionId,
+        /// What.
+        summary: Box<NewSummary>,
+    },
+    /// Hands a session over (HOF1): its recipient is its owner from here on, and goes on in a new child of it. Only an idle
+    /// session is handed over, and only by its owner, if it has one. All of it is one commit; where the recipient gets a
+    /// workspace beside the journal, the session is `locked` while that is made, at most
+    /// [`StoreOptions::workspace_time`](crate::store::StoreOptions::workspace_time), and idle again if it comes to nothing.
+    /// What another handoff did is looked at before anything else: `Stale`.
+    HandOff {
+        /// How often the session was handed over.
+        expected: u64,
+        /// The recipient's session: under the source, by an edge of kind `user_handoff`, with an owner; without an external id,
+        /// a lease and a fork.
+        recipient: Box<NewSession>,
+    },
+    /// Hands a session over to several at once, all or none (BRD1): each goes on in a child of its own, and the session waits
+    /// for all of them, `awaiting_merge`. It keeps its owner.
+    Broadcast {
+        /// How often the session was handed over.
+        expected: u64,
+        /// As for a handoff; 2 to 64, of different owners. What they begin with must fit into one commit: 1,008 records, with 8 of
+        /// each recipient beside its entries.
+        recipients: Vec<NewSession>,
+    },
+    /// Goes on in another session, its one successor (SES13): the session's activity ends, and its name, labels, task and owner -
+    /// as far as the successor has none of its own - and its lease, its workspace and the edge to its parent move along, all in one
+    /// commit. Its log, its children and what it cost stay. No run of it may live.
+    ContinueAs {
+        /// Which session.
+        session: SessionId,
+        /// The successor: without a parent, an external id, a workspace or a lease of its own. It may be a fork.
+        successor: Box<NewSession>,
+    },
+    /// Takes an edge that merges back a step on (BRD5): idle to `pending_merge`, that to `merging` or `merge_rejected`, that to
+    /// `merged` or `merge_conflict`, that to `merging` or `merge_rejected`. With the last recipient of a broadcast its source
+    /// is idle again.
+    StepMerge {
+        /// Which edge.
+        edge: SubSessionId,
+        /// Its version.
+        expected: Version,
+        /// Where to.
+        to: SubSessionStatus,
+    },
     /// Sets and removes keys of a state: all of these changes or none (SES15). A session's state needs the token of its
     /// lease, as an append does; a thread's has no lease. Neither changes the version of its session or thread.
     SetState {
@@ -242,6 +293,8 @@ pub enum SessionCommand {
     },
 }
 
+/// Recipients of one broadcast.
+const RECIPIENTS: usize = 64;
 /// Entries of one append.
 const TURN_ENTRIES: usize = 1000;
 /// Edges that a run waits for.
@@ -271,6 +324,12 @@ impl NewSession {
         }
         self.turn.iter().try_for_each(|entry| entry.content.check())?;
         optional(self.parent.as_ref(), |edge| check.edge(edge))?;
+        optional(self.lease, check_ttl)?;
+        let inherit = self.parent.as_ref().map(|edge| &edge.inherit);
+        if self.fork.is_some() && inherit.is_some_and(|inherit| !inherit.is_empty()) {
+            let reason = "a fork begins with what it continues, and inherits nothing else";
+            return Err(Error::invalid("inherit", reason));
+        }
         self.fork.into_iter().for_each(|fork| check.session(fork.session));
         if let WorkspaceChoice::Make(workspace) = &self.workspace {
             workspace.check(check, self.fork.is_some())?;
@@ -294,6 +353,17 @@ impl SessionCommand {
         )
     }
 
+    /// The sessions that it creates.
+    pub(crate) fn new_sessions(&self) -> &[NewSession] {
+        match self {
+            Self::CreateSession { session, .. }
+            | Self::HandOff { recipient: session, .. }
+            | Self::ContinueAs { successor: session, .. } => std::slice::from_ref(session),
+            Self::Broadcast { recipients, .. } => recipients,
+            _ => &[],
+        }
+    }
+
     /// Checks the command as far as that is possible without state, and tells what its decision needs. What is
     /// malformed comes before what belongs to another tenant.
     pub(crate) fn describe(&self, caller: &Caller) -> Result<Description<ThreadId>> {
@@ -301,6 +371,12 @@ impl SessionCommand {
         let of_session = |session: &SessionId| Description::keyed(session.thread());
         let of_run = |run: &RunId| Description::keyed(run.thread()).with_facts([run.version()]);
         let spawner = |edge: &NewSubSession| edge.spawned_by_run.map(RunId::version);
+        let answered = |artifact: &Option<PrevArtifact>| match artifact {
+            Some(PrevArtifact::Summary(summary)) => Some(summary.version()),
+            _ => None,
+        };
+        let of_edge =
+            |edge: &NewSubSession| spawner(edge).into_iter().chain(answered(&edge.prev_artifact));
         let description = match self {
             Self::CreateSession { thread, session } => {
                 session.check(&mut check)?;
@@ -312,7 +388,7 @@ impl SessionCommand {
                 }
                 Description::keyed(*thread)
                     .with_caps()
-                    .with_facts(session.parent.as_ref().and_then(spawner))
+                    .with_facts(session.parent.iter().flat_map(of_edge))
             }
             Self::UpdateSession { session, update, .. } => {
                 optional(update.name.as_ref().and_then(Option::as_deref), |name| {
@@ -331,13 +407,22 @@ impl SessionCommand {
             Self::DeleteSession { session } => Description::unkeyed(session.thread()),
             Self::LinkSessions(link) => {
                 check.edge(&link.edge)?;
-                of_session(&link.child).with_caps().with_facts(spawner(&link.edge))
+                if !link.edge.inherit.is_empty() {
+                    let reason = "a session that exists has a log of its own, and inherits nothing";
+                    return Err(Error::invalid("inherit", reason));
+                }
+                of_session(&link.child).with_caps().with_facts(of_edge(&link.edge))
             }
             Self::UpdateEdge { edge, update, .. } => {
                 optional(update.purpose.as_ref().and_then(Option::as_deref), |purpose| {
                     check_text("purpose", purpose)
                 })?;
-                Description::keyed(edge.thread())
+                optional(update.prev_artifact.as_ref(), |artifact| check.artifact(artifact))?;
+                let description = Description::keyed(edge.thread());
+                match answered(&update.prev_artifact) {
+                    Some(summary) => description.with_caps().with_facts([summary]),
+                    None => description,
+                }
             }
             Self::DeleteEdge { edge } => Description::unkeyed(edge.thread()),
             Self::Append { session, append } => {
@@ -417,13 +502,45 @@ impl SessionCommand {
                 of_run(run)
             }
             Self::ClaimLease { session, ttl } | Self::RenewLease { session, ttl } => {
-                if *ttl < Duration::from_millis(1) || *ttl > DAY {
-                    return Err(Error::invalid(
-                        "ttl",
-                        format!("{ttl:?}, where 1 ms to 1 day are allowed"),
-                    ));
-                }
+                check_ttl(*ttl)?;
                 of_session(session)
+            }
+            Self::HandOff { .. } | Self::Broadcast { .. } => {
+                let recipients = self.new_sessions();
+                let source = check_recipients(recipients, matches!(self, Self::Broadcast { .. }))?;
+                recipients.iter().try_for_each(|recipient| recipient.check(&mut check))?;
+                let edges = recipients.iter().filter_map(|recipient| recipient.parent.as_ref());
+                of_session(&source).with_caps().with_facts(edges.filter_map(spawner))
+            }
+            Self::ContinueAs { session, successor } => {
+                successor.check(&mut check)?;
+                let is_bare = successor.parent.is_none()
+                    && successor.external_id.is_none()
+                    && successor.lease.is_none()
+                    && !matches!(successor.workspace, WorkspaceChoice::Make(_));
+                if !is_bare {
+                    let reason =
+                        "a successor has no parent, external id, lease or workspace of its own";
+                    return Err(Error::invalid("successor", reason));
+                }
+                of_session(session).with_caps()
+            }
+            Self::StepMerge { edge, .. } => Description::keyed(edge.thread()),
+            Self::SealSummary { session, summary } => {
+                summary.check()?;
+                for named in summary.named() {
+                    match named {
+                        Deliverable::Message(entry) => check.entry(Some(*entry)),
+                        Deliverable::SessionSummary(summary) => check.summary(*summary),
+                        _ => {}
+                    }
+                }
+                let facts = summary.named().filter_map(|named| match named {
+                    Deliverable::Message(entry) => Some(entry.version()),
+                    Deliverable::SessionSummary(summary) => Some(summary.version()),
+                    _ => None,
+                });
+                of_session(session).with_facts(facts)
             }
             Self::SetState { of, changes } => {
                 if changes.is_empty() {
@@ -454,6 +571,49 @@ impl SessionCommand {
         check.done(description.target.tag(), description.target)?;
         Ok(description)
     }
+}
+
+/// What is wrong with recipients in any state of the thread (BRD2); answers their source.
+fn check_recipients(recipients: &[NewSession], is_broadcast: bool) -> Result<SessionId> {
+    let invalid = |reason: &str| Err::<SessionId, _>(Error::invalid("recipients", reason));
+    if is_broadcast && !(2..=RECIPIENTS).contains(&recipients.len()) {
+        return invalid(&format!("{}, where 2 to {RECIPIENTS} are allowed", recipients.len()));
+    }
+    let mut source = None;
+    let mut owners: Vec<&Actor> = Vec::with_capacity(recipients.len());
+    for recipient in recipients {
+        let Some(edge) = &recipient.parent else {
+            return invalid("a recipient goes on in a child of the source");
+        };
+        if edge.kind != SubSessionKind::UserHandoff {
+            return invalid("the edge of a recipient is of kind `user_handoff`");
+        }
+        if source.is_some_and(|source| source != edge.parent) {
+            return invalid("all recipients are of one source");
+        }
+        source = Some(edge.parent);
+        if edge.prev_artifact.is_some() {
+            return invalid("a recipient answers no artifact");
+        }
+        let Some(owner) = &recipient.actor else { return invalid("a recipient has an owner") };
+        if owners.iter().any(|other| other.is_same(owner)) {
+            return invalid("no two recipients have the same owner");
+        }
+        owners.push(owner);
+        if recipient.external_id.is_some() || recipient.lease.is_some() || recipient.fork.is_some()
+        {
+            return invalid("a recipient begins without an external id, a lease and a fork");
+        }
+    }
+    source.map_or_else(|| invalid("there are none"), Ok)
+}
+
+/// How long a lease may be.
+fn check_ttl(ttl: Duration) -> Result<()> {
+    if ttl < Duration::from_millis(1) || ttl > DAY {
+        return Err(Error::invalid("ttl", format!("{ttl:?}, where 1 ms to 1 day are allowed")));
+    }
+    Ok(())
 }
 
 /// An external id that the caller gives to a run (RUN1).

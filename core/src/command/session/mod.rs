@@ -2,6 +2,7 @@
 
 mod command;
 mod feed;
+mod inherit;
 mod new;
 mod outcome;
 mod query;
@@ -11,6 +12,7 @@ mod workspace;
 
 pub use command::SessionCommand;
 pub use feed::{Feed, FeedFilter, FeedPage, FeedRecord, Lineage};
+pub use inherit::{ContextSelection, Inheritance};
 pub use new::{
     Append, Expect, Fork, LinkSessions, NewRun, NewSession, NewSubSession, UpdateEdge,
     UpdateSession,

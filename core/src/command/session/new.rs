@@ -1,14 +1,14 @@
 //! What commands create and change inside a thread.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use super::{NewWorkspace, StateChange, WorkspaceChoice};
+use super::{Inheritance, NewWorkspace, StateChange, WorkspaceChoice};
 use crate::{
     id::{RunId, SessionId, Version},
     json::Json,
-    model::{Actor, CompletionMode, FailureMode, Labels, NewEntry, SubSessionKind},
+    model::{Actor, CompletionMode, FailureMode, Labels, NewEntry, PrevArtifact, SubSessionKind},
 };
 
 /// The edge of a session created under a parent.
@@ -26,6 +26,12 @@ pub struct NewSubSession {
     pub purpose: Option<String>,
     /// The parent's live run that asks for it.
     pub spawned_by_run: Option<RunId>,
+    /// What an intervention answers; only an edge of that kind has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prev_artifact: Option<PrevArtifact>,
+    /// What the child begins with of what the parent knows; nothing for an edge between sessions that exist.
+    #[serde(skip_serializing_if = "Inheritance::is_empty")]
+    pub inherit: Inheritance,
 }
 
 impl NewSubSession {
@@ -38,7 +44,36 @@ impl NewSubSession {
             completion_mode: CompletionMode::default(),
             purpose: None,
             spawned_by_run: None,
+            prev_artifact: None,
+            inherit: Inheritance::Empty,
         }
+    }
+
+    /// For an intervention that answers this.
+    #[must_use]
+    pub fn answering(mut self, artifact: PrevArtifact) -> Self {
+        self.kind = SubSessionKind::Intervention;
+        self.prev_artifact = Some(artifact);
+        self
+    }
+
+    /// For a child that begins with this.
+    #[must_use]
+    pub fn inheriting(mut self, inherit: Inheritance) -> Self {
+        self.inherit = inherit;
+        self
+    }
+
+    /// As the parent's run asks for it.
+    #[must_use]
+    pub const fn spawned_by(mut self, run: RunId) -> Self {
+        self.spawned_by_run = Some(run);
+        self
+    }
+
+    /// For a recipient of a handoff of this session.
+    pub fn handoff_of(source: SessionId) -> Self {
+        Self { kind: SubSessionKind::UserHandoff, ..Self::under(source) }
     }
 
     /// With a purpose.
@@ -72,9 +107,9 @@ pub struct NewSession {
     pub labels: Labels,
     /// The task it works on, 1 to 128 bytes.
     pub task: Option<String>,
-    /// Who owns it.
+    /// Who owns it. Of a child, an agent without a parent of its own acts on behalf of the caller.
     pub actor: Option<Actor>,
-    /// Its edge, if it is created under a parent: one commit.
+    /// Its edge, if it is created under a parent: one commit, in which the parent's log gets a marker.
     pub parent: Option<NewSubSession>,
     /// Makes it a fork: its log begins with what the log of another session of the thread shows, by reference. Labels, task,
     /// owner and state are not taken over.
@@ -86,6 +121,9 @@ pub struct NewSession {
     /// The entries it begins with, in the same commit; at most 1,000. They belong to no run and answer no entry.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub turn: Vec<NewEntry>,
+    /// The caller holds its lease from the beginning, for so long, 1 ms to 1 day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Duration>,
     /// The workspace that it gets, made before the session is: both are there, or neither. A session that is begun together
     /// with its thread gets none.
     #[serde(skip_serializing_if = "WorkspaceChoice::is_default")]
@@ -130,6 +168,13 @@ impl NewSession {
     #[must_use]
     pub fn with_turn(mut self, entries: impl IntoIterator<Item = NewEntry>) -> Self {
         self.turn = entries.into_iter().collect();
+        self
+    }
+
+    /// With its lease, for so long.
+    #[must_use]
+    pub const fn with_lease(mut self, ttl: Duration) -> Self {
+        self.lease = Some(ttl);
         self
     }
 
@@ -200,6 +245,9 @@ pub struct UpdateEdge {
     pub failure_mode: Option<FailureMode>,
     /// How the result comes back.
     pub completion_mode: Option<CompletionMode>,
+    /// What an intervention answers, where that is not said yet (INT4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prev_artifact: Option<PrevArtifact>,
 }
 
 /// What an append expects to find.

@@ -2,7 +2,7 @@
 
 use crate::{
     command::{CreatedSession, GivenWorkspace, SweptRun},
-    id::{EntryId, RunId, SubSessionId, Version},
+    id::{EntryId, RunId, SubSessionId, SummaryId, Version},
     workspace::{Disposal, TreeId},
 };
 
@@ -42,6 +42,12 @@ pub enum SessionOutcome {
     Merged(Option<Appended>),
     /// The run lives.
     RunStarted(RunId),
+    /// The session is handed over, and its recipient goes on here.
+    HandedOff(CreatedSession),
+    /// The session waits for these, in the order they were named.
+    BroadcastSent(Vec<CreatedSession>),
+    /// The summary is sealed.
+    Summarised(SummaryId),
     /// The run waits for sub-sessions, since the record at this version; `None` where all had ended: nothing was written,
     /// and it goes on running.
     Awaiting(Option<Version>),

@@ -8,11 +8,11 @@ use super::StateScope;
 use crate::{
     clock::Timestamp,
     command::{At, Page, Paging},
-    id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version, WorkspaceId},
+    id::{EntryId, RunId, SessionId, SubSessionId, SummaryId, ThreadId, Version, WorkspaceId},
     journal::{Direction, Position},
     model::{
-        Actor, Context, ContextMessage, ContextSize, Entry, KeyedState, Lease, LedgerRow, RollUp,
-        Run, Session, SessionRow, SessionStatus, SubSession, Workspace,
+        Actor, Context, ContextMessage, ContextSize, Entry, KeyedState, Lease, LedgerRow,
+        Resumable, RollUp, Run, Session, SessionRow, SessionStatus, SubSession, Summary, Workspace,
     },
     workspace::{FileEntry, FilePath, Inspection, TreeChange, TreeId},
 };
@@ -91,6 +91,9 @@ pub enum SessionQuery {
     Children(SessionId, Paging),
     /// One edge.
     Edge(SubSessionId),
+    /// The interventions that an edge follows upon, the nearest first, as one snapshot (INT3): it answers what came of the first,
+    /// that of the second, and so on.
+    Interventions(SubSessionId, Paging),
     /// A session's log. Filters look at a bounded number of records per page (MSG15).
     Entries(SessionId, EntryFilter, Paging),
     /// One entry.
@@ -121,6 +124,13 @@ pub enum SessionQuery {
     /// at a point from before it was created. At the head it is answered from memory; else the records of the scope are read backwards, but for entries, usage and runs, until one
     /// of 64 that change state.
     State(StateScope, Option<At>),
+    /// The sessions of a thread that can be taken up again, those that were written to last first (TLN4). It is no snapshot
+    /// across pages; each page looks at all sessions of the thread.
+    Resumable(ThreadId, Paging),
+    /// One summary.
+    Summary(SummaryId),
+    /// The summaries of a session, the newest first.
+    Summaries(SessionId, Paging),
     /// One workspace, if it is not gone.
     Workspace(WorkspaceId),
     /// The workspaces of a thread that are not gone, in creation order.
@@ -201,6 +211,12 @@ pub enum SessionAnswer {
     Lease(Option<Lease>),
     /// The state.
     State(KeyedState),
+    /// A page of sessions that can be taken up again.
+    Resumable(Page<Resumable>),
+    /// The summary, if it exists.
+    Summary(Option<Box<Summary>>),
+    /// A page of summaries.
+    Summaries(Page<Summary>),
     /// What a verification found.
     Verified(Verified),
     /// The workspace, if it is not gone.

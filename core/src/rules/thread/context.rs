@@ -52,6 +52,7 @@ struct Item {
     said: Said,
     /// The edits of it, the oldest first.
     edits: Vec<(Version, Said)>,
+    is_note: bool,
     /// A compression's: where it stands, and the items it stands for, as places in the list of items.
     compression: Option<(Version, Vec<usize>)>,
     /// As it would be shown now; made when it is needed.
@@ -97,6 +98,11 @@ impl ContextFold {
         let said = Said { message: message.map(Arc::new), tokens };
         match effect {
             Effect::Message => self.push_item(version, at, actor, said, None),
+            Effect::Note(_) => {
+                self.push_item(version, at, actor, said, None);
+                self.items.last_mut().into_iter().for_each(|item| item.is_note = true);
+            }
+            Effect::Marker(_) => {}
             Effect::Edit(target) => {
                 let Some(index) = self.index_of(target) else { return };
                 self.edited.insert(version, index);
@@ -132,7 +138,8 @@ impl ContextFold {
         said: Said,
         compression: Option<(Version, Vec<usize>)>,
     ) {
-        let item = Item { version, at, actor, said, edits: Vec::new(), compression, shown: None };
+        let (edits, shown, is_note) = (Vec::new(), None, false);
+        let item = Item { version, at, actor, said, edits, is_note, compression, shown };
         self.items.push(item);
     }
 
@@ -231,6 +238,7 @@ impl ContextFold {
     fn priority(&self, item: &Item) -> Priority {
         let role = self.said(item).1.message.as_ref().map(|message| message.role);
         let by_itself = match role {
+            _ if item.is_note => Priority::Pinned,
             Some(Role::System) if item.compression.is_none() => Priority::Pinned,
             _ => Priority::Normal,
         };
@@ -280,6 +288,7 @@ impl ContextFold {
             id: EntryId::new(thread, item.version),
             kind: match item.compression {
                 Some(_) => EntryKind::Compression,
+                None if item.is_note => EntryKind::Note,
                 None => EntryKind::Message,
             },
             actor: item.actor.clone(),

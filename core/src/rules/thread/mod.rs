@@ -10,7 +10,7 @@ mod keyed;
 mod state;
 mod view;
 
-pub(crate) use state::{ThreadState, WorkspaceState};
+pub(crate) use state::{SessionState, ThreadState, WorkspaceState};
 
 pub(crate) use context::{ContextFold, LogEntry};
 pub(crate) use decide::{

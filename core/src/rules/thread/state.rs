@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    command::Caller,
     error::{Closure, Error, Result},
     hash::hex128,
     id::{ProjectId, RunId, SessionId, ThreadId, UserId, Version, WorkspaceId},
@@ -21,7 +22,7 @@ use crate::{
         Actor, CompletionMode, ContextLimit, FailureMode, Labels, RollUp, RunOutcome, RunStatus,
         SessionStatus, SubSessionKind, SubSessionStatus, ThreadStatus, Totals, WorkspaceStatus,
     },
-    record::RunEndBody,
+    record::{RunEndBody, SummaryOf},
     rules::idempotency::IdempotencyLog,
     workspace::{Label, TreeId},
 };
@@ -93,6 +94,22 @@ pub(crate) struct SessionState {
     pub(crate) labels: Option<Arc<Labels>>,
     pub(crate) task: Option<Arc<str>>,
     pub(crate) actor: Option<Arc<Actor>>,
+    /// Who owned it before, the first first; and how often it was handed over.
+    #[serde(default)]
+    pub(crate) previous_actors: Vec<Arc<Actor>>,
+    #[serde(default)]
+    pub(crate) owner_version: u64,
+    /// What it goes on with, and what goes on with it; 0 for none.
+    #[serde(default)]
+    pub(crate) continues: Version,
+    #[serde(default)]
+    pub(crate) continued_as: Version,
+    /// It is being handed over.
+    #[serde(default)]
+    pub(crate) lock: Option<HandoffLock>,
+    /// The broadcast whose recipients it waits for.
+    #[serde(default)]
+    pub(crate) broadcast: Version,
     pub(crate) status: SessionStatus,
     pub(crate) parent: Option<Version>,
     pub(crate) children: RedBlackTreeSetSync<Version>,
@@ -104,12 +121,17 @@ pub(crate) struct SessionState {
     /// Entries of its own, the first and the last of them.
     pub(crate) entries: u64,
     pub(crate) first_entry: Version,
+    #[serde(default)]
+    pub(crate) last_entry: Version,
+    /// The last that is no marker.
     pub(crate) tail: Version,
     pub(crate) iterations: u32,
     pub(crate) live_runs: Vec<Version>,
     /// Ended runs of the current activity, and how many of them failed.
     pub(crate) ended_runs: u32,
     pub(crate) failed_runs: u32,
+    #[serde(default)]
+    pub(crate) activity: Activity,
     pub(crate) lease: Option<Arc<LeaseState>>,
     pub(crate) roll_up: Option<Arc<RollUp>>,
     /// Its keyed state, if it was ever changed.
@@ -122,7 +144,65 @@ pub(crate) struct SessionState {
     pub(crate) version: Version,
 }
 
+/// What a session is at, from its first append or run after its birth or last end to its next end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Activity {
+    /// 1, 2, 3 ...; 0 before the first.
+    pub(crate) number: u32,
+    /// It is over, and none began since.
+    pub(crate) ended: bool,
+    /// The newest note of the session that is no copy.
+    pub(crate) note: Version,
+    /// The session's newest summary; 0 before the first.
+    pub(crate) summary: Version,
+    /// That is of this activity.
+    pub(crate) summarised: bool,
+}
+
+/// A handoff that is not committed yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HandoffLock {
+    /// The version of its record.
+    pub(crate) token: Version,
+    pub(crate) ttl_millis: u64,
+    /// By the clock of whoever locked it.
+    pub(crate) at: Timestamp,
+}
+
+impl HandoffLock {
+    /// Whether it took longer than it may, by more than the clocks may differ (HOF5).
+    pub(crate) fn has_expired(&self, now: Timestamp, max_skew: Duration) -> bool {
+        now > self.at.plus(Duration::from_millis(self.ttl_millis)).plus(max_skew)
+    }
+}
+
 impl SessionState {
+    /// Refuses whoever owned it before, and handed it over (SES9).
+    pub(crate) fn require_not_former(&self, id: SessionId, actor: &Actor) -> Result<()> {
+        match &self.actor {
+            Some(owner)
+                if matches!(actor, Actor::Agent { .. })
+                    && !owner.is_same(actor)
+                    && self.previous_actors.iter().any(|it| it.is_same(actor)) =>
+            {
+                Err(Error::NotOwner { session: id, owner: Box::new((**owner).clone()) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Work is done: that begins an activity, unless one is under way. A failed session waits for its reopening.
+    pub(crate) fn begin_activity(&mut self) {
+        if (self.activity.number == 0 || self.activity.ended)
+            && self.status != SessionStatus::Failed
+        {
+            self.activity.number += 1;
+            self.activity.ended = false;
+            self.activity.summarised = false;
+            (self.ended_runs, self.failed_runs) = (0, 0);
+        }
+    }
+
     /// The token of its lease, if it is the one given: else whoever gave it may not write (LEA2, LEA6).
     pub(crate) fn fence(&self, id: SessionId, given: Option<Version>) -> Result<Option<Version>> {
         let current = self.lease.as_ref().map(|lease| lease.token);
@@ -196,6 +276,14 @@ impl WorkspaceState {
     }
 }
 
+/// What an intervention answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Answered {
+    Summary(SummaryOf),
+    /// Something outside; `None` where that was erased.
+    Leaf(Option<Arc<str>>),
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct EdgeState {
     pub(crate) parent: Version,
@@ -207,9 +295,29 @@ pub(crate) struct EdgeState {
     pub(crate) failure_mode: FailureMode,
     pub(crate) completion_mode: CompletionMode,
     pub(crate) purpose: Option<Arc<str>>,
+    #[serde(default)]
+    pub(crate) broadcast: Option<Version>,
+    /// What an intervention answers.
+    #[serde(default)]
+    pub(crate) answers: Option<Answered>,
+    /// The child's newest summary; 0 before the first.
+    #[serde(default)]
+    pub(crate) summary: Version,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) version: Version,
+}
+
+impl EdgeState {
+    /// Whether nothing more is to come of it: it failed, was merged or rejected, or is idle and returns a summary.
+    pub(crate) fn is_over(&self) -> bool {
+        use SubSessionStatus::{Failed, Idle, MergeRejected, Merged};
+        match self.status {
+            Merged | MergeRejected | Failed => true,
+            Idle => self.completion_mode == CompletionMode::SummaryRef,
+            _ => false,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -277,16 +385,16 @@ impl ThreadState {
         }
     }
 
-    /// A workspace that is there, in an open thread, whose session takes writes with this token.
+    /// A workspace that is there, in an open thread, whose session takes writes of this caller.
     pub(crate) fn require_changeable(
         &self,
         id: ThreadId,
         of: WorkspaceId,
-        token: Option<Version>,
+        caller: &Caller,
     ) -> Result<&WorkspaceState> {
         self.require_not_archived(id)?;
         let it = self.require_ready(id, of)?;
-        self.require_lease(id, it.session, token)?;
+        self.require_lease(id, it.session, caller)?;
         Ok(it)
     }
 
@@ -298,15 +406,19 @@ impl ThreadState {
         }
     }
 
-    /// `Fenced` unless a session takes writes with this token.
+    /// `Fenced` or `NotOwner` unless a session takes writes of this caller.
     pub(crate) fn require_lease(
         &self,
         id: ThreadId,
         session: Version,
-        token: Option<Version>,
+        caller: &Caller,
     ) -> Result<()> {
+        let id = SessionId::new(id, session);
         match self.session(session) {
-            Some(state) => state.fence(SessionId::new(id, session), token).map(|_| ()),
+            Some(state) => {
+                state.fence(id, caller.lease)?;
+                state.require_not_former(id, &caller.actor)
+            }
             None => Ok(()),
         }
     }
@@ -351,6 +463,37 @@ impl ThreadState {
     /// The session above, if there is one.
     pub(crate) fn parent_of(&self, session: Version) -> Option<Version> {
         self.edge(self.session(session)?.parent?).map(|e| e.parent)
+    }
+
+    /// The interventions that an edge follows upon, the nearest first: each answers what came of the next. What answers
+    /// something outside, or what is not there any more, is the last.
+    pub(crate) fn interventions(&self, edge: Version) -> impl Iterator<Item = Version> {
+        std::iter::successors(Some(edge), |edge| self.intervention_before(*edge)).skip(1)
+    }
+
+    fn intervention_before(&self, edge: Version) -> Option<Version> {
+        match self.edge(edge)?.answers {
+            Some(Answered::Summary(SummaryOf { session, .. })) => self.intervention_of(session),
+            _ => None,
+        }
+    }
+
+    /// The intervention that a session came of.
+    pub(crate) fn intervention_of(&self, session: Version) -> Option<Version> {
+        let above = self.session(session)?.parent?;
+        let edge = self.edge(above)?;
+        (edge.kind == SubSessionKind::Intervention).then_some(above)
+    }
+
+    /// Whether a session waits for recipients of a broadcast of whom none is at it any more (BRD4).
+    pub(crate) fn is_broadcast_over(&self, session: Version) -> bool {
+        let Some(source) = self.session(session) else { return false };
+        let mut recipients = source
+            .children
+            .iter()
+            .filter_map(|edge| self.edge(*edge))
+            .filter(|edge| edge.broadcast == Some(source.broadcast));
+        source.status == SessionStatus::AwaitingMerge && recipients.all(EdgeState::is_over)
     }
 
     /// Self, parent, ..., root.

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use super::{
     keyed::KeyedValues,
-    state::{EdgeState, RunState, SessionState, ThreadState},
+    state::{Answered, EdgeState, RunState, SessionState, ThreadState},
 };
 use crate::{
     command::{Drill, SessionFilter, StateScope},
-    id::{EntryId, RunId, SessionId, SubSessionId, TenantId, ThreadId, Version, WorkspaceId},
+    id::{
+        EntryId, RunId, SessionId, SubSessionId, SummaryId, TenantId, ThreadId, Version,
+        WorkspaceId,
+    },
     model::{
-        ForkBase, KeyedState, Labels, Lease, Run, Session, SessionRow, SubSession, Thread,
-        Workspace,
+        ForkBase, KeyedState, Labels, Lease, PrevArtifact, Run, Session, SessionRow, SubSession,
+        Thread, Workspace,
     },
     workspace::WorkspaceName,
 };
@@ -72,21 +75,33 @@ impl Reading<'_> {
             task: owned(&session.task),
             status: session.status,
             current_actor: session.actor.as_deref().cloned(),
-            previous_actors: Vec::new(),
-            owner_version: 0,
+            previous_actors: session.previous_actors.iter().map(|it| (**it).clone()).collect(),
+            owner_version: session.owner_version,
             parent: session.parent.map(|e| SubSessionId::new(self.id, e)),
             depth: self.state.depth(version),
             base: session.base.map(|base| ForkBase {
                 session: SessionId::new(self.id, base.session),
                 version: base.upto,
             }),
+            continues: self.session_id(session.continues),
+            continued_as: self.session_id(session.continued_as),
             workspace: self.workspace_of(version),
+            summary: self.summary_id(session.activity.summary),
+            ended: session.activity.ended,
             entries: session.entries,
             tail: session.tail,
             created_at: session.created_at,
             updated_at: session.updated_at,
             version: session.version,
         })
+    }
+
+    fn session_id(&self, version: Version) -> Option<SessionId> {
+        (version != 0).then(|| SessionId::new(self.id, version))
+    }
+
+    fn summary_id(&self, version: Version) -> Option<SummaryId> {
+        (version != 0).then(|| SummaryId::new(self.id, version))
     }
 
     /// The workspace of a session.
@@ -133,7 +148,8 @@ impl Reading<'_> {
             parent: parent.map(|p| SessionId::new(self.id, p)),
             depth: parent.map_or(0, |p| self.state.depth(p).saturating_add(1)),
             entries: session.entries,
-            last_entry: (session.tail != 0).then(|| EntryId::new(self.id, session.tail)),
+            last_entry: (session.last_entry != 0)
+                .then(|| EntryId::new(self.id, session.last_entry)),
             open_run: session.live_runs.last().map(|r| RunId::new(self.id, *r)),
             updated_at: session.updated_at,
             version: session.version,
@@ -165,7 +181,13 @@ impl Reading<'_> {
             spawned_by_run: edge.spawned_by_run.map(|r| RunId::new(self.id, r)),
             failure_mode: edge.failure_mode,
             completion_mode: edge.completion_mode,
+            broadcast: edge.broadcast,
+            prev_artifact: edge.answers.as_ref().and_then(|answers| match answers {
+                Answered::Summary(it) => self.summary_id(it.summary).map(PrevArtifact::Summary),
+                Answered::Leaf(leaf) => Some(PrevArtifact::Leaf(leaf.as_deref()?.to_owned())),
+            }),
             purpose: owned(&edge.purpose),
+            summary: self.summary_id(edge.summary),
             created_at: edge.created_at,
             updated_at: edge.updated_at,
             version: edge.version,

@@ -157,8 +157,10 @@ impl StoreInner {
                 let read = text.map(|text| reader.read(header.effect, &text)).transpose();
                 let read =
                     read.map_err(|e| Error::corrupt(space, opened.header.version, e.to_string()))?;
-                let (actor, message) =
-                    read.map_or((None, None), |read| (Some(read.actor), read.message));
+                let (actor, message) = read.map_or((None, None), |read| {
+                    let note = read.note.map(|note| note.to_message(&read.actor));
+                    (Some(read.actor), read.message.or(note))
+                });
                 fold.push(LogEntry {
                     version: opened.header.version,
                     at: opened.header.time(),

@@ -5,9 +5,9 @@ use crate::{
     clock::Timestamp,
     command::{Caller, Cursor, EntryFilter, Page, Paging},
     error::{Error, Result, Subject},
-    id::{EntryId, RunId, SessionId, Space},
+    id::{EntryId, RunId, SessionId, Space, SubSessionId},
     journal::Direction,
-    model::{Content, Entry},
+    model::{Content, Entry, Marker},
     record::{Effect, EntryHeader, EntryReader, EntryText, Opened},
     store::inner::StoreInner,
 };
@@ -36,7 +36,7 @@ impl StoreInner {
         }
         let state = at.state()?;
         let (head, tail) =
-            (state.version(), state.session(session.version()).map_or(0, |s| s.tail));
+            (state.version(), state.session(session.version()).map_or(0, |s| s.last_entry));
         let space = session.thread().space(&caller.tenant);
         let bound = page.after.map_or(head, |c| u64::try_from(c.a).unwrap_or(head).min(head));
         let direction = filter.direction;
@@ -118,9 +118,11 @@ impl StoreInner {
         let read = text.map(|text| reader.read(header.effect, &text)).transpose();
         let read = read.map_err(|e| Error::corrupt(space, version, e.to_string()))?;
         let id = |version| EntryId::new(at.id(), version);
-        let (actor, message, reason) = match read {
-            Some(EntryText { actor, message, reason }) => (Some(actor), message, reason),
-            None => (None, None, None),
+        let (actor, message, reason, note) = match read {
+            Some(EntryText { actor, message, reason, note }) => {
+                (Some(actor), message, reason, note)
+            }
+            None => (None, None, None, None),
         };
         let content = match header.effect {
             Effect::Message => message.map(Content::Message),
@@ -135,6 +137,13 @@ impl StoreInner {
                 last: id(last),
                 message,
             }),
+            Effect::Note(kind) => note.map(|note| Content::Note { kind, note }),
+            Effect::Marker(place) => Some(Content::Marker(Marker {
+                kind: place.kind,
+                session: SessionId::new(at.id(), place.to),
+                edge: place.edge.map(|edge| SubSessionId::new(at.id(), edge)),
+                version: place.version,
+            })),
         };
         Ok(Entry {
             id: id(version),

@@ -6,10 +6,12 @@ mod context;
 mod feed;
 mod lists;
 mod log;
+mod resumable;
 mod runs;
 mod sessions;
 mod state;
 mod stream_reader;
+mod summaries;
 mod timeline;
 mod usage;
 mod verify;
@@ -110,6 +112,12 @@ impl StoreInner {
                 let at = self.at_head(caller, id.thread()).await?;
                 Ok(SessionAnswer::Edge(at.reading()?.edge(id.version())))
             }
+            SessionQuery::Interventions(id, page) => {
+                page.check()?;
+                let at = self.at_head(caller, id.thread()).await?;
+                let edges = sessions::interventions(&at.reading()?, id, page)?;
+                Ok(SessionAnswer::Edges(edges))
+            }
             SessionQuery::Entries(session, filter, page) => {
                 self.entries(caller, session, filter, page).await.map(SessionAnswer::Entries)
             }
@@ -146,6 +154,19 @@ impl StoreInner {
                 let at = self.at_head(caller, id.thread()).await?;
                 at.require_session(id)?;
                 Ok(SessionAnswer::Lease(at.reading()?.lease(id.version())))
+            }
+            SessionQuery::Resumable(thread, page) => {
+                page.check()?;
+                let at = self.at_head(caller, thread).await?;
+                at.require_thread()?;
+                let (now, skew) = (self.options().clock.now(), self.options().max_skew);
+                Ok(SessionAnswer::Resumable(resumable::page(&at.reading()?, (now, skew), page)))
+            }
+            SessionQuery::Summary(id) => {
+                Ok(SessionAnswer::Summary(self.summary(caller, id).await?.map(Box::new)))
+            }
+            SessionQuery::Summaries(id, page) => {
+                self.summaries(caller, id, page).await.map(SessionAnswer::Summaries)
             }
             SessionQuery::State(of, version) => {
                 self.keyed_state(caller, of, version).await.map(SessionAnswer::State)

@@ -4,7 +4,8 @@ use std::{ops::Bound, sync::Arc};
 
 use crate::{
     command::{Cursor, Page, Paging, SessionFilter},
-    id::Version,
+    error::{Error, Result},
+    id::{SubSessionId, Version},
     journal::Direction,
     model::{SessionRow, SubSession, Workspace},
     rules::thread::Reading,
@@ -76,4 +77,23 @@ pub(super) fn children(reading: &Reading<'_>, session: Version, page: Paging) ->
     items.truncate(page.limit);
     let next = items.last().filter(|_| more).map(|edge| Cursor::new(0, edge.id.version()));
     Page { items, next }
+}
+
+/// A page of the interventions that an edge follows upon. A cursor is a place in the chain.
+pub(super) fn interventions(
+    reading: &Reading<'_>,
+    edge: SubSessionId,
+    page: Paging,
+) -> Result<Page<SubSession>> {
+    if reading.state.edge(edge.version()).is_none() {
+        return Err(Error::not_found(edge));
+    }
+    let after = usize::try_from(page.after.map_or(0, |c| c.b)).unwrap_or(usize::MAX);
+    let chain = reading.state.interventions(edge.version()).skip(after);
+    let mut items: Vec<_> =
+        chain.take(page.limit + 1).filter_map(|edge| reading.edge(edge)).collect();
+    let more = items.len() > page.limit;
+    items.truncate(page.limit);
+    let next = more.then(|| Cursor::new(0, (after + items.len()) as u64));
+    Ok(Page { items, next })
 }

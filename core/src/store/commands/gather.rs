@@ -39,7 +39,7 @@ pub(super) fn is_needed(command: &SessionCommand) -> bool {
 /// Whether it is, where the context of its session has a limit.
 pub(super) fn is_needed_with_limit(command: &SessionCommand) -> bool {
     let SessionCommand::Append { append, .. } = command else { return false };
-    append.entries.iter().any(|entry| entry.content.kind() != EntryKind::Message)
+    append.entries.iter().any(|entry| !entry.content.kind().only_adds())
 }
 
 /// The range of the compression in an append.
@@ -218,6 +218,9 @@ impl StoreInner {
                 let header = entry_header(&space, &opened)?;
                 let entry = self.read_entry(at, &space, (&opened, &header), &mut reader).await?;
                 let Some(content) = entry.content else { continue };
+                if content.kind() == EntryKind::Marker {
+                    continue;
+                }
                 unknown |= named(header.effect)
                     .any(|target| target > fork.version() && target <= session.merged);
                 push(&mut gathered, &mut news, (version, header), entry.actor, content);
@@ -262,7 +265,7 @@ impl StoreInner {
 /// The entries that one names.
 fn named(effect: Effect) -> impl Iterator<Item = Version> {
     let (one, other) = match effect {
-        Effect::Message => (None, None),
+        Effect::Message | Effect::Note(_) | Effect::Marker(_) => (None, None),
         Effect::Edit(target) | Effect::Annotation(target, _) => (Some(target), None),
         Effect::Compression(first, last) => (Some(first), Some(last)),
     };

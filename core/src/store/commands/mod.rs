@@ -1,13 +1,14 @@
 //! Commands: what is refused before any I/O, then one call to one journal, or several calls to two.
 //!
 //! `create` and `delete` span a project's journal and a thread's; `erase` changes records and blobs; `gather` reads before
-//! it writes.
+//! it writes, and `inherit` what a child begins with.
 
 mod create;
 mod delete;
 mod erase;
 pub(super) mod external;
 mod gather;
+mod inherit;
 mod sweep;
 mod workspaces;
 
@@ -56,9 +57,10 @@ impl StoreInner {
         if command.is_about_files() {
             return Box::pin(self.apply_to_files(caller, command)).await;
         }
-        let deleted = match command {
-            SessionCommand::DeleteSession { session } => Some(session),
-            _ => None,
+        let (deleted, summarised) = match command {
+            SessionCommand::DeleteSession { session } => (Some(session), None),
+            SessionCommand::SealSummary { session, .. } => (None, Some(session)),
+            _ => (None, None),
         };
         let caps = if described.caps {
             let caps = self.within(self.patience(caller), self.caps(caller, &space)).await?;
@@ -66,15 +68,15 @@ impl StoreInner {
         } else {
             None
         };
-        let command = match command {
-            SessionCommand::CreateSession { thread, session }
-                if may_get_workspace(&session, caps.as_ref()) =>
-            {
-                let created = self.create_session(caller, thread, &session, described.needs);
-                return Box::pin(created).await;
-            }
-            command => command,
+        let needs_more = |session: &NewSession| {
+            let inherits = session.parent.as_ref().is_some_and(|it| it.inherit.is_gathered());
+            inherits || may_get_workspace(session, caps.as_ref())
         };
+        let is_continued = matches!(command, SessionCommand::ContinueAs { .. });
+        if !is_continued && command.new_sessions().iter().any(needs_more) {
+            let created = self.create_sessions(caller, described.target, command, described.needs);
+            return Box::pin(created).await;
+        }
         if gather::is_needed(&command) {
             // A future of its own: few commands need it, and all would be as large.
             let gathered = self.apply_gathered(caller, &space, command, described.needs);
@@ -92,6 +94,9 @@ impl StoreInner {
             (reply, _) => {
                 if let Some(session) = deleted {
                     Box::pin(self.follow_session(caller, session)).await;
+                }
+                if let Some(session) = summarised {
+                    Box::pin(self.follow_summary(caller, session)).await;
                 }
                 session_outcome(reply)
             }

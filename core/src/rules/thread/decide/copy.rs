@@ -35,14 +35,15 @@ impl View<'_> {
         if let Some(far) = entries.iter().find(|entry| entry.thread() != self.id) {
             return Err(Error::wrong_thread(*far, self.id));
         }
-        let compression = gathered
-            .entries
-            .iter()
-            .find(|(_, header, _)| matches!(header.effect, Effect::Compression(..)));
-        if let Some((version, _, _)) = compression {
-            let id = EntryId::new(self.id, *version);
-            let reason = format!("{id} is a compression, and says nothing without what it is of");
-            return Err(Error::invalid("entries", reason));
+        let bound = gathered.entries.iter().find_map(|(version, header, _)| match header.effect {
+            Effect::Compression(..) => Some((*version, "without what it is of")),
+            Effect::Marker(_) => Some((*version, "elsewhere")),
+            _ => None,
+        });
+        if let Some((version, bound)) = bound {
+            let id = EntryId::new(self.id, version);
+            let reason = "is a compression or a marker, and says nothing";
+            return Err(Error::invalid("entries", format!("{id} {reason} {bound}")));
         }
         let lease = self.fence(input, id.version(), session)?;
         refuse_oversize(input, id)?;
@@ -121,7 +122,7 @@ impl View<'_> {
     }
 
     /// What was read must still be readable: its session was not deleted since, and nothing of it erased.
-    fn still_there(&self, gathered: &Gathered) -> Result<()> {
+    pub(super) fn still_there(&self, gathered: &Gathered) -> Result<()> {
         let gone = gathered.entries.iter().find(|(version, header, _)| {
             self.state.erased.erased_by(*version).is_some()
                 || !self.state.is_readable(header.session, *version)
@@ -155,7 +156,7 @@ impl View<'_> {
                 None => Err(target),
             };
             let effect = match header.effect {
-                Effect::Message => Ok(Effect::Message),
+                Effect::Message | Effect::Note(_) | Effect::Marker(_) => Ok(header.effect),
                 Effect::Edit(target) => named(target).map(Effect::Edit),
                 Effect::Annotation(target, priority) => {
                     named(target).map(|target| Effect::Annotation(target, priority))

@@ -3,23 +3,37 @@
 use super::{View, thread::stale};
 use crate::{
     command::{LinkSessions, NewSubSession, SessionOutcome, UpdateEdge},
-    error::{Error, ForestRule, Result},
-    id::{SubSessionId, Version},
-    model::SubSessionStatus,
-    record::{Body, EdgeBody, Event, Lane},
+    error::{Error, ForestRule, Result, State},
+    id::{SessionId, SubSessionId, Version},
+    model::{CompletionMode, PrevArtifact, SubSessionKind, SubSessionStatus},
+    record::{Body, EdgeBody, EdgeStep, Event, Lane, SummaryOf},
     rules::decision::{Caps, Decision, DecisionInput, Drafts, Reply},
     rules::thread::state::{EdgeState, SessionState},
 };
 
+/// What an intervention answers that is outside.
+fn leaf(artifact: Option<&PrevArtifact>) -> Option<String> {
+    match artifact {
+        Some(PrevArtifact::Leaf(reference)) => Some(reference.clone()),
+        _ => None,
+    }
+}
+
 impl View<'_> {
-    /// Depth of the deepest session below the new edge, and live children of the parent (SUB7).
-    pub(super) fn caps(&self, caps: &Caps, parent: Version, height: u32) -> Result<()> {
+    /// Depth of the deepest session below the new edges, and live children of the parent with them (SUB7).
+    pub(super) fn caps(
+        &self,
+        caps: &Caps,
+        parent: Version,
+        (height, children): (u32, usize),
+    ) -> Result<()> {
         let depth = u64::from(self.state.depth(parent)) + 1 + u64::from(height);
         let limit = u64::from(caps.config.max_delegation_depth);
         if depth > limit {
             return Err(Error::capacity(self.session_id(parent), "delegation depth", limit, depth));
         }
-        let width = self.state.session(parent).map_or(0, |s| u64::from(s.live_children)) + 1;
+        let width = self.state.session(parent).map_or(0, |s| u64::from(s.live_children));
+        let width = width + children as u64;
         let limit = u64::from(caps.config.max_delegation_width);
         if width > limit {
             return Err(Error::capacity(self.session_id(parent), "delegation width", limit, width));
@@ -81,7 +95,7 @@ impl View<'_> {
         edge: &NewSubSession,
         child: Version,
         status: SubSessionStatus,
-        caps: Version,
+        (caps, broadcast, answers): (Version, Option<Version>, Option<SummaryOf>),
     ) -> (Event, Body) {
         let event = Event::EdgeCreated {
             parent: edge.parent.version(),
@@ -92,11 +106,14 @@ impl View<'_> {
             completion_mode: edge.completion_mode,
             spawned_by_run: edge.spawned_by_run.map(|r| r.version()),
             caps,
+            broadcast,
+            answers,
         };
         (
             event,
             Body::Edge(EdgeBody {
                 purpose: edge.purpose.clone(),
+                leaf: leaf(edge.prev_artifact.as_ref()),
                 by: input.caller().actor.clone(),
             }),
         )
@@ -123,14 +140,17 @@ impl View<'_> {
             return Err(Error::NotAForest { parent, child, reason });
         }
         let caps = input.call.caps.as_ref().ok_or_else(super::wrong_journal)?;
-        self.caps(caps, parent, self.state.height(child))?;
+        let answers = self.answers(input, link.edge.prev_artifact.as_ref())?;
+        self.caps(caps, parent, (self.state.height(child), 1))?;
+        self.intervention_caps(input, link.edge.parent, answers)?;
         let status = if session.live_runs.is_empty() {
             SubSessionStatus::Pending
         } else {
             SubSessionStatus::Active
         };
         let mut drafts = Drafts::after(input, self.state.version(), lease);
-        let (event, body) = self.edge_record(input, &link.edge, child, status, caps.version);
+        let (event, body) =
+            self.edge_record(input, &link.edge, child, status, (caps.version, None, answers));
         let edge = drafts.push(Lane::Rest.of(child), event, body);
         drafts.done(Reply::Session(SessionOutcome::Linked(SubSessionId::new(self.id, edge))))
     }
@@ -146,6 +166,101 @@ impl View<'_> {
         Ok((edge, self.fence(input, edge.child, child)?))
     }
 
+    /// The summary that an intervention answers, and whose it is: of this thread, and of a session that exists.
+    pub(super) fn answers(
+        &self,
+        input: &DecisionInput<'_>,
+        artifact: Option<&PrevArtifact>,
+    ) -> Result<Option<SummaryOf>> {
+        let Some(PrevArtifact::Summary(summary)) = artifact else { return Ok(None) };
+        if summary.thread() != self.id {
+            return Err(Error::wrong_thread(*summary, self.id));
+        }
+        match input.fact(summary.version()) {
+            Some(Event::SummarySealed { session, .. })
+                if self.state.session(*session).is_some() =>
+            {
+                Ok(Some(SummaryOf { summary: summary.version(), session: *session }))
+            }
+            _ => Err(Error::not_found(*summary)),
+        }
+    }
+
+    /// How many interventions follow one upon the other with one that answers this (INT1).
+    pub(super) fn intervention_caps(
+        &self,
+        input: &DecisionInput<'_>,
+        parent: SessionId,
+        answers: Option<SummaryOf>,
+    ) -> Result<()> {
+        let Some(SummaryOf { session, .. }) = answers else { return Ok(()) };
+        let caps = input.call.caps.as_ref().ok_or_else(super::wrong_journal)?;
+        let limit = u64::from(caps.config.max_intervention_depth);
+        let before = self.state.intervention_of(session);
+        let before = before.map_or(0, |edge| 1 + self.state.interventions(edge).count() as u64);
+        if before + 1 > limit {
+            return Err(Error::capacity(parent, "intervention depth", limit, before + 1));
+        }
+        Ok(())
+    }
+
+    /// What an edge answers is said once, of an intervention, and is nothing that came of it.
+    fn may_answer(
+        &self,
+        id: SubSessionId,
+        edge: &EdgeState,
+        answers: Option<SummaryOf>,
+    ) -> Result<()> {
+        if edge.answers.is_some() {
+            return Err(Error::ArtifactSet { edge: id });
+        }
+        if edge.kind != SubSessionKind::Intervention {
+            let reason = "only an intervention answers an artifact";
+            return Err(Error::invalid("prev_artifact", reason));
+        }
+        let next = answers.and_then(|it| self.state.intervention_of(it.session));
+        let mut chain = next
+            .into_iter()
+            .flat_map(|edge| std::iter::once(edge).chain(self.state.interventions(edge)));
+        if chain.any(|edge| edge == id.version()) {
+            let (parent, child) = (self.session_id(edge.parent), self.session_id(edge.child));
+            let reason = ForestRule::InterventionCycle;
+            return Err(Error::NotAForest { parent, child, reason });
+        }
+        Ok(())
+    }
+
+    /// The machine of merging back (BRD5).
+    pub(super) fn step_merge(
+        &self,
+        input: &DecisionInput<'_>,
+        id: SubSessionId,
+        expected: Version,
+        to: SubSessionStatus,
+    ) -> Result<Decision> {
+        use SubSessionStatus::{Idle, MergeConflict, MergeRejected, Merged, Merging, PendingMerge};
+        let (edge, lease) = self.writable_edge(input, id)?;
+        if edge.completion_mode != CompletionMode::MergeBack {
+            return Err(Error::NotMergeBack { edge: id });
+        }
+        let is_step = matches!(
+            (edge.status, to),
+            (Idle, PendingMerge)
+                | (PendingMerge, Merging | MergeRejected)
+                | (Merging, Merged | MergeConflict)
+                | (MergeConflict, Merging | MergeRejected)
+        );
+        if !is_step {
+            let (from, to) = (State::Edge(edge.status), State::Edge(to));
+            return Err(Error::IllegalTransition { what: id.into(), from, to });
+        }
+        stale(id, expected, edge.version)?;
+        let session = edge.child;
+        let step = EdgeStep { edge: id.version(), to };
+        let event = Event::MergeStepped { session, step };
+        self.one_of(input, session, lease, event, input.caller_body())
+    }
+
     pub(super) fn update_edge(
         &self,
         input: &DecisionInput<'_>,
@@ -154,8 +269,14 @@ impl View<'_> {
         update: &UpdateEdge,
     ) -> Result<Decision> {
         let (edge, lease) = self.writable_edge(input, id)?;
+        let answers = self.answers(input, update.prev_artifact.as_ref())?;
+        if update.prev_artifact.is_some() {
+            self.may_answer(id, edge, answers)?;
+            self.intervention_caps(input, self.session_id(edge.parent), answers)?;
+        }
         stale(id, expected, edge.version)?;
         let event = Event::EdgeUpdated {
+            answers,
             edge: id.version(),
             failure_mode: update.failure_mode.unwrap_or(edge.failure_mode),
             completion_mode: update.completion_mode.unwrap_or(edge.completion_mode),
@@ -167,7 +288,11 @@ impl View<'_> {
             edge.child,
             lease,
             event,
-            Body::Edge(EdgeBody { purpose, by: input.caller().actor.clone() }),
+            Body::Edge(EdgeBody {
+                purpose,
+                leaf: leaf(update.prev_artifact.as_ref()),
+                by: input.caller().actor.clone(),
+            }),
         )
     }
 

@@ -5,8 +5,8 @@ use crate::{
     command::{Append, Appended, Expect, SessionOutcome},
     error::{Counter, Error, Result, Subject},
     id::{EntryId, SessionId, ThreadId, Version},
-    model::{Content, EntryKind, NewEntry},
-    record::{Body, Effect, EntryHeader, Event, Lane},
+    model::{Content, EntryKind, Marker, NewEntry},
+    record::{Body, Effect, EntryHeader, Event, Lane, MarkedPlace, SealedBody},
     rules::decision::{Decision, DecisionInput, Drafts, ENTRY_BYTES, Reply},
 };
 
@@ -79,7 +79,7 @@ impl View<'_> {
         }
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let first = drafts.next();
-        push_entries(input, &mut drafts, version, &append.entries);
+        push_entries(input, &mut drafts, version, (&append.entries, &input.call.bodies));
         for state in states {
             state.write(&mut drafts, input.caller());
         }
@@ -91,7 +91,7 @@ impl View<'_> {
     }
 
     /// An entry of this thread that somebody may read.
-    fn entry_exists(&self, input: &DecisionInput<'_>, id: EntryId) -> Result<()> {
+    pub(super) fn entry_exists(&self, input: &DecisionInput<'_>, id: EntryId) -> Result<()> {
         let entry = input.fact(id.version()).and_then(Event::as_entry);
         match entry.filter(|entry| self.state.is_readable(entry.session, id.version())) {
             Some(_) => Ok(()),
@@ -116,11 +116,11 @@ impl View<'_> {
             }
             let is = entry.effect.kind();
             let fits = match content.kind() {
-                EntryKind::Message => true,
+                EntryKind::Message | EntryKind::Note | EntryKind::Marker => true,
                 EntryKind::Edit => is == EntryKind::Message,
-                EntryKind::Annotation => is != EntryKind::Annotation,
+                EntryKind::Annotation => !matches!(is, EntryKind::Annotation | EntryKind::Marker),
                 EntryKind::Compression => {
-                    matches!(is, EntryKind::Message | EntryKind::Compression)
+                    matches!(is, EntryKind::Message | EntryKind::Compression | EntryKind::Note)
                 }
             };
             if !fits {
@@ -147,9 +147,9 @@ pub(super) fn push_entries(
     input: &DecisionInput<'_>,
     drafts: &mut Drafts<'_>,
     session: Version,
-    entries: &[NewEntry],
+    (entries, bodies): (&[NewEntry], &[SealedBody]),
 ) {
-    for (entry, sealed) in entries.iter().zip(&input.call.bodies) {
+    for (entry, sealed) in entries.iter().zip(bodies) {
         let event = Event::from(EntryHeader {
             session,
             run: entry.run.map(|r| r.version()),
@@ -173,6 +173,16 @@ const fn effect(content: &Content) -> Effect {
         Content::Compression { first, last, .. } => {
             Effect::Compression(first.version(), last.version())
         }
+        Content::Note { kind, .. } => Effect::Note(*kind),
+        Content::Marker(Marker { kind, session, edge, version }) => Effect::Marker(MarkedPlace {
+            kind: *kind,
+            to: session.version(),
+            edge: match edge {
+                Some(edge) => Some(edge.version()),
+                None => None,
+            },
+            version: *version,
+        }),
     }
 }
 

@@ -1,18 +1,19 @@
-//! What follows where an edge ends: the parent's runs that wait for it go on or fail, in the same commit, and so upwards.
+//! What follows where an edge ends: the parent's runs that wait for it go on or fail, in the same commit, and so upwards; a
+//! parent that waits for the recipients of a broadcast waits no more when the last of them has come to an end.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::View;
 use crate::{
     error::{Error, Result},
     id::{RunId, SessionId, SubSessionId, ThreadId, Version},
     journal::Stream,
-    model::{FailureMode, RunOutcome, RunStatus, SubSessionStatus},
+    model::{FailureMode, RunOutcome, RunStatus, SessionStatus, SubSessionStatus},
     record::{Body, Draft, Event, Lane},
     rules::{
         decision::DecisionInput,
         event::EventRecord,
-        thread::state::{EdgeState, ThreadState},
+        thread::state::{EdgeState, SessionState, ThreadState},
     },
 };
 
@@ -33,6 +34,8 @@ pub(super) struct Ahead<'a> {
     state: ThreadState,
     next: Version,
     drafts: Vec<Draft>,
+    /// The parents of edges that took a step.
+    stepped: BTreeSet<Version>,
     /// What still has to be followed.
     ended: VecDeque<EndedEdge>,
     /// The runs that failed because of a sub-session.
@@ -51,7 +54,9 @@ impl View<'_> {
         let is_awaited = |edge: &EdgeState| {
             let parent = self.state.session(edge.parent);
             let runs = parent.iter().flat_map(|parent| &parent.live_runs);
-            runs.filter_map(|run| self.state.run(*run)).any(|run| !run.awaits.is_empty())
+            let is_source = |it: &SessionState| it.status == SessionStatus::AwaitingMerge;
+            parent.is_some_and(is_source)
+                || runs.filter_map(|run| self.state.run(*run)).any(|run| !run.awaits.is_empty())
         };
         let stepped = drafts.iter().filter_map(|draft| draft.event.stepped_edge());
         if !stepped.filter_map(|edge| self.state.edge(edge)).any(is_awaited) {
@@ -72,6 +77,7 @@ impl<'a> Ahead<'a> {
             state: view.state.clone(),
             next: view.state.version() + 1,
             drafts: Vec::new(),
+            stepped: BTreeSet::new(),
             ended: VecDeque::new(),
             failed: Vec::new(),
         }
@@ -109,6 +115,7 @@ impl<'a> Ahead<'a> {
         })?;
         self.next += 1;
         self.drafts.push(draft);
+        self.stepped.extend(before.iter().map(|(_, edge)| edge.parent));
         if let Some((edge, before)) = before
             && before.status.is_live()
         {
@@ -159,6 +166,12 @@ impl<'a> Ahead<'a> {
     fn follow(&mut self) -> Result<()> {
         while let Some(ended) = self.ended.pop_front() {
             self.follow_edge_end(ended)?;
+        }
+        for session in std::mem::take(&mut self.stepped) {
+            if self.state.is_broadcast_over(session) {
+                let (event, body) = (Event::BroadcastEnded { session }, self.input.caller_body());
+                self.push(Lane::Rest.of(session), event, body)?;
+            }
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::{
     rules::decision::{Decision, DecisionInput, Drafts, Reply},
 };
 
-fn millis(ttl: Duration) -> u64 {
+pub(super) fn millis(ttl: Duration) -> u64 {
     u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -25,6 +25,7 @@ impl View<'_> {
     ) -> Result<Decision> {
         let (version, session) = self.session(id)?;
         let given = input.caller().lease;
+        session.require_not_former(id, &input.caller().actor)?;
         if let Some(lease) = &session.lease {
             let expired = lease.has_expired(input.now, input.call.max_skew);
             let free = given == Some(lease.token) || (given.is_none() && expired);

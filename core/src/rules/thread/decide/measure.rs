@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     id::{SessionId, Version},
     model::ContextLimit,
-    record::{Effect, Event, Lane},
+    record::{Event, Lane},
     rules::{
         decision::{Decision, DecisionInput, Drafts, Reply},
         thread::{ContextFold, context::LogEntry, state::SessionState},
@@ -47,7 +47,7 @@ impl View<'_> {
         let mut only_messages = true;
         let mut tokens = measured.tokens;
         for (_, entry) in drafts.entries() {
-            only_messages &= entry.effect == Effect::Message;
+            only_messages &= entry.effect.kind().only_adds();
             tokens = tokens.saturating_add(entry.tokens.map_or(0, |tokens| tokens.number()));
         }
         if !only_messages {

@@ -4,16 +4,19 @@ pub(crate) use copy::COPIED_ENTRIES;
 pub(crate) use entry::refuse_oversize;
 pub(crate) use thread::{closed_project, stale, thread_made};
 
+mod continued;
 mod copy;
 mod edge;
 mod entry;
 mod erase;
 mod follow;
+mod handoff;
 mod lease;
 mod measure;
 mod run;
 mod session;
 mod state;
+mod summary;
 mod sweep;
 mod thread;
 mod workspace;
@@ -27,7 +30,7 @@ use crate::{
         Appended, Begun, Created, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome,
     },
     error::{Error, Result},
-    id::{EntryId, RunId, SessionId, SubSessionId, ThreadId, Version},
+    id::{EntryId, RunId, SessionId, SubSessionId, SummaryId, ThreadId, Version},
     rules::decision::{Decision, DecisionInput, Reply, Request},
     rules::idempotency::Answer,
 };
@@ -45,8 +48,14 @@ impl ThreadState {
         let view = View { id, state: self };
         if let Some(answer) = input.known(&self.keys)? {
             let mut reply = replay(id, &input.call.request, answer);
-            if let Reply::Session(SessionOutcome::SessionCreated(made)) = &mut reply {
-                made.workspace = view.given_workspace(made.id.version());
+            match &mut reply {
+                Reply::Session(
+                    SessionOutcome::SessionCreated(made) | SessionOutcome::HandedOff(made),
+                ) => made.workspace = view.given_workspace(made.id.version()),
+                Reply::Session(SessionOutcome::BroadcastSent(sent)) => {
+                    *sent = view.recipients(answer.first);
+                }
+                _ => {}
             }
             return Ok(Decision::Answer(reply));
         }
@@ -83,8 +92,21 @@ fn replay(id: ThreadId, request: &Request, answer: Answer) -> Reply {
     Reply::Session(match request {
         Request::Session(command) => match command {
             SessionCommand::CreateSession { session, .. } => {
-                SessionOutcome::SessionCreated(session::session_made(id, first, session))
+                let inherited = session::inherited(answer.count, session);
+                let made = session::session_made(id, first, inherited, session);
+                SessionOutcome::SessionCreated(made)
             }
+            SessionCommand::HandOff { recipient, .. } => {
+                // The first of its records says that it was handed over.
+                let inherited = session::inherited(answer.count.saturating_sub(1), recipient);
+                let made = session::session_made(id, first + 1, inherited, recipient);
+                SessionOutcome::HandedOff(made)
+            }
+            SessionCommand::ContinueAs { successor, .. } => {
+                SessionOutcome::SessionCreated(continued::continued(id, answer, successor))
+            }
+            // As far as they are still there, the state knows them.
+            SessionCommand::Broadcast { .. } => SessionOutcome::BroadcastSent(Vec::new()),
             SessionCommand::LinkSessions(_) => SessionOutcome::Linked(SubSessionId::new(id, first)),
             SessionCommand::Append { append, .. } => SessionOutcome::Appended(Appended {
                 first: EntryId::new(id, first),
@@ -102,6 +124,9 @@ fn replay(id: ThreadId, request: &Request, answer: Answer) -> Reply {
             SessionCommand::StartRun { .. } => SessionOutcome::RunStarted(RunId::new(id, first)),
             SessionCommand::AwaitSubSessions { .. } => SessionOutcome::Awaiting(Some(first)),
             SessionCommand::ClaimLease { .. } => SessionOutcome::Leased(first),
+            SessionCommand::SealSummary { .. } => {
+                SessionOutcome::Summarised(SummaryId::new(id, first))
+            }
             SessionCommand::DeleteSession { .. } | SessionCommand::DeleteEdge { .. } => {
                 SessionOutcome::Deleted
             }
@@ -112,7 +137,7 @@ fn replay(id: ThreadId, request: &Request, answer: Answer) -> Reply {
                 Some((_, Some(session))) if first > 1 => {
                     Reply::Thread(ThreadOutcome::ThreadBegun(Begun {
                         thread: Created { id, created: false },
-                        session: session::session_made(id, first, session),
+                        session: session::session_made(id, first, 0, session),
                     }))
                 }
                 Some((new, session)) => Reply::Thread(thread_made(id, new, session)),
@@ -151,7 +176,10 @@ impl<'a> View<'a> {
         version: Version,
         session: &SessionState,
     ) -> Result<Option<Version>> {
-        session.fence(self.session_id(version), input.caller().lease)
+        let id = self.session_id(version);
+        let lease = session.fence(id, input.caller().lease)?;
+        session.require_not_former(id, &input.caller().actor)?;
+        Ok(lease)
     }
 
     const fn session_id(&self, version: Version) -> SessionId {
@@ -207,6 +235,19 @@ impl<'a> View<'a> {
             SessionCommand::ClaimLease { session, ttl } => self.claim(input, *session, *ttl),
             SessionCommand::RenewLease { session, ttl } => self.renew(input, *session, *ttl),
             SessionCommand::ReleaseLease { session } => self.release(input, *session),
+            SessionCommand::HandOff { expected, .. }
+            | SessionCommand::Broadcast { expected, .. } => {
+                self.hand_off(input, command, *expected)
+            }
+            SessionCommand::ContinueAs { session, successor } => {
+                self.continue_as(input, *session, successor)
+            }
+            SessionCommand::StepMerge { edge, expected, to } => {
+                self.step_merge(input, *edge, *expected, *to)
+            }
+            SessionCommand::SealSummary { session, summary } => {
+                self.seal_summary(input, *session, summary)
+            }
             SessionCommand::SetState { of, changes } => self.set_state(input, *of, changes),
             // The store makes steps of them.
             SessionCommand::CreateWorkspace { .. }

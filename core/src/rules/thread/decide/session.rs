@@ -2,17 +2,25 @@
 
 use super::{
     View,
+    copy::COPIED_ENTRIES,
     entry::{appended, push_entries, refuse_oversize},
+    lease::millis,
     state::{StateWrite, initial},
     thread::{closed_project, stale},
 };
 use crate::{
-    command::{CreatedSession, Fork, GivenWorkspace, NewSession, SessionOutcome, UpdateSession},
+    command::{
+        CreatedSession, Fork, GivenWorkspace, Inheritance, NewSession, NewSubSession,
+        SessionOutcome, UpdateSession,
+    },
     error::{Error, Result, State, Subject},
     id::{SessionId, SubSessionId, ThreadId, Version, WorkspaceId},
-    model::{SessionStatus, SubSessionStatus},
-    record::{Body, Consequence, EdgeStep, Event, Lane, SessionBody},
-    rules::decision::{Decision, DecisionInput, Drafts, Provision, Reply},
+    model::{Actor, MarkerKind, SessionStatus, SubSessionKind, SubSessionStatus},
+    record::{
+        Body, Consequence, EdgeStep, EntryHeader, Event, Lane, SealedBody, SessionBody, SummaryOf,
+    },
+    rules::decision::{ChildGathering, Decision, DecisionInput, Drafts, Provision, Reply},
+    rules::thread::state::SessionState,
 };
 
 impl View<'_> {
@@ -27,38 +35,64 @@ impl View<'_> {
             let found = SessionOutcome::SessionCreated(found);
             return Ok(Decision::Answer(Reply::Session(found)));
         }
-        let base = self.fork_base(input, new)?;
+        let base =
+            self.history(new).map_or_else(|| self.fork_base(input, new), |it| Ok(Some(it)))?;
         let parent = match &new.parent {
             Some(edge) => Some((edge, self.parent(edge)?, self.spawner(input, edge)?)),
             None => None,
         };
+        let mut answers = None;
         let lease = match parent {
             Some((edge, parent, spawner)) => {
                 self.spawner_is_parent(edge, spawner)?;
                 let parent = parent.ok_or_else(|| Error::not_found(edge.parent))?;
                 let lease = self.fence(input, edge.parent.version(), parent)?;
                 self.spawner_lives(edge)?;
-                self.caps(caps, edge.parent.version(), 0)?;
+                answers = self.answers(input, edge.prev_artifact.as_ref())?;
+                self.caps(caps, edge.parent.version(), (0, 1))?;
+                self.intervention_caps(input, edge.parent, answers)?;
+                self.require_one_commit(input, edge.parent, std::iter::once(new))?;
+                let child = input.call.child(0);
+                if edge.inherit.is_gathered() && !self.inherits_now(child, edge, parent)? {
+                    return Ok(Decision::Answer(Reply::LookAgain));
+                }
                 lease
             }
             None => None,
         };
-        let mut drafts = Drafts::after(input, self.state.version(), lease);
-        let mut created = self.push_session(input, &mut drafts, new, (caps.version, base))?;
-        match input.call.provision() {
+        let child = input.call.child(0);
+        match child.and_then(|child| child.workspace.as_ref()) {
             // Nothing is in the way, so its workspace can be made.
-            Some(Provision::Wanted) => return Ok(Decision::Answer(Reply::LookAgain)),
+            Some(Provision::Wanted) => {
+                return Ok(Decision::Answer(Reply::Proceed { lock: None }));
+            }
             Some(Provision::Made(made)) if !self.is_based_on_now(made) => {
                 return Ok(Decision::Answer(Reply::LookAgain));
             }
-            Some(Provision::Made(made)) => {
-                let session = created.id.version();
-                let workspace = self.push_workspace(input, &mut drafts, session, made)?;
-                created.workspace = GivenWorkspace::Ready(WorkspaceId::new(self.id, workspace));
-            }
-            None => {}
+            _ => {}
         }
+        let mut drafts = Drafts::after(input, self.state.version(), lease);
+        let with = SessionWith { caps: caps.version, base, broadcast: None, answers, child };
+        let mut created = self.push_session(input, &mut drafts, new, (with, &input.call.bodies))?;
+        drafts.begin_trailing();
+        self.push_made(input, &mut drafts, &mut created, child)?;
         drafts.done(Reply::Session(SessionOutcome::SessionCreated(created)))
+    }
+
+    /// The records of the workspace that was made for a session.
+    pub(super) fn push_made(
+        &self,
+        input: &DecisionInput<'_>,
+        drafts: &mut Drafts<'_>,
+        created: &mut CreatedSession,
+        child: Option<&ChildGathering>,
+    ) -> Result<()> {
+        if let Some(Provision::Made(made)) = child.and_then(|child| child.workspace.as_ref()) {
+            let session = created.id.version();
+            let workspace = self.push_workspace(input, drafts, session, made)?;
+            created.workspace = GivenWorkspace::Ready(WorkspaceId::new(self.id, workspace));
+        }
+        Ok(())
     }
 
     /// The session that has the external id already.
@@ -76,7 +110,8 @@ impl View<'_> {
         }
         let edge = session.parent.map(|edge| SubSessionId::new(self.id, edge));
         let workspace = self.given_workspace(version);
-        Ok(Some(CreatedSession { id, created: false, edge, appended: None, workspace }))
+        let (appended, lease) = (None, None);
+        Ok(Some(CreatedSession { id, created: false, edge, appended, lease, workspace }))
     }
 
     /// The workspace of a session that was created before.
@@ -87,8 +122,14 @@ impl View<'_> {
         })
     }
 
+    /// All that a child inherits, if that is what it inherits.
+    pub(super) fn history(&self, new: &NewSession) -> Option<(Version, Version)> {
+        let edge = new.parent.as_ref().filter(|edge| edge.inherit == Inheritance::FullHistory)?;
+        Some((edge.parent.version(), self.state.version()))
+    }
+
     /// The session and the version that a fork continues.
-    fn fork_base(
+    pub(super) fn fork_base(
         &self,
         input: &DecisionInput<'_>,
         new: &NewSession,
@@ -110,14 +151,15 @@ impl View<'_> {
         Ok(Some((of, version)))
     }
 
-    /// The records of a new session: itself, its edge, the entries it begins with.
+    /// The records of a new session: itself, its edge, the entries it begins with, the marker in its parent's log, its lease.
     pub(super) fn push_session(
         &self,
         input: &DecisionInput<'_>,
         drafts: &mut Drafts<'_>,
         new: &NewSession,
-        (caps, base): (Version, Option<(Version, Version)>),
+        (with, bodies): (SessionWith<'_>, &[SealedBody]),
     ) -> Result<CreatedSession> {
+        let base = with.base;
         let child = drafts.next();
         let id = SessionId::new(self.id, child);
         let changes = initial(&new.state);
@@ -129,18 +171,101 @@ impl View<'_> {
             name: new.name.clone(),
             labels: new.labels.clone(),
             task: new.task.clone(),
-            actor: new.actor.clone(),
+            actor: owner(new, &input.caller().actor),
             by: input.caller().actor.clone(),
         };
         drafts.push(Lane::Rest.of(child), Event::SessionCreated { base }, Body::Session(body));
         if let Some(edge) = &new.parent {
-            let (event, body) =
-                self.edge_record(input, edge, child, SubSessionStatus::Pending, caps);
+            let (event, body) = self.edge_record(
+                input,
+                edge,
+                child,
+                SubSessionStatus::Pending,
+                (with.caps, with.broadcast, with.answers),
+            );
             drafts.push(Lane::Rest.of(child), event, body);
         }
         state.write(drafts, input.caller());
-        push_entries(input, drafts, child, &new.turn);
-        Ok(session_made(self.id, child, new))
+        let inherited = with.child.map_or(&[][..], |child| &child.inherited.entries);
+        let (copies, turn) = bodies.split_at_checked(inherited.len()).unwrap_or_default();
+        for ((version, header, author), sealed) in inherited.iter().zip(copies) {
+            let event = Event::from(EntryHeader {
+                session: child,
+                copied_from: (*version != 0).then_some(*version),
+                ..*header
+            });
+            let author = author.as_ref().unwrap_or(&input.caller().actor).clone();
+            let (stream, body) = (Lane::Log.of(child), Body::Entry(author));
+            drafts.push_sealed(stream, event, body, Some(sealed.clone()));
+        }
+        push_entries(input, drafts, child, (&new.turn, turn));
+        if let Some(edge) = &new.parent {
+            let (parent, place) = (edge.parent.version(), Some(child + 1));
+            let event = Event::Marker {
+                session: parent,
+                kind: match edge.kind {
+                    SubSessionKind::UserHandoff => MarkerKind::HandedOff,
+                    _ => MarkerKind::Spawned,
+                },
+                to: child,
+                edge: place,
+                version: None,
+            };
+            drafts.push(Lane::Log.of(parent), event, input.caller_body());
+        }
+        if let Some(ttl) = new.lease {
+            let event = Event::LeaseGranted { session: child, ttl_millis: millis(ttl) };
+            drafts.push(Lane::Rest.of(child), event, input.caller_body());
+        }
+        Ok(session_made(self.id, child, inherited.len(), new))
+    }
+
+    /// Whether what a child is to inherit was read as it is now.
+    pub(super) fn inherits_now(
+        &self,
+        child: Option<&ChildGathering>,
+        edge: &NewSubSession,
+        parent: &SessionState,
+    ) -> Result<bool> {
+        if let Inheritance::Summary(of) = edge.inherit {
+            if of.thread() != self.id {
+                return Err(Error::wrong_thread(of, self.id));
+            }
+            let (_, session) = self.session(of)?;
+            if session.activity.summary == 0 {
+                return Err(Error::NotSummarised { session: of });
+            }
+            let read = child.and_then(|child| child.inherited.summary);
+            return Ok(read == Some((of, session.activity.summary)));
+        }
+        let Some(gathered) = child.map(|child| &child.inherited) else { return Ok(false) };
+        if gathered.tail != parent.tail {
+            return Ok(false);
+        }
+        if let Some(missing) = gathered.missing {
+            return Err(Error::not_found(missing));
+        }
+        self.still_there(gathered)?;
+        Ok(true)
+    }
+
+    /// All that sessions begin with fits into one commit.
+    pub(super) fn require_one_commit<'a>(
+        &self,
+        input: &DecisionInput<'_>,
+        parent: SessionId,
+        sessions: impl Iterator<Item = &'a NewSession>,
+    ) -> Result<()> {
+        let records = sessions.enumerate().map(|(at, new)| {
+            let inherited = input.call.child(at).map_or(0, |it| it.inherited.entries.len());
+            inherited + new.turn.len() + BESIDE_ENTRIES
+        });
+        let (limit, actual) = (COPIED_ENTRIES + BESIDE_ENTRIES, records.sum::<usize>());
+        if actual > limit {
+            let (limit, actual) = (limit as u64, actual as u64);
+            return Err(Error::capacity(parent, "records in one commit", limit, actual));
+        }
+        Ok(())
     }
 
     pub(super) fn update_session(
@@ -272,12 +397,74 @@ impl View<'_> {
     }
 }
 
-/// What it answers that a session was made whose first record is at `first`.
-pub(super) fn session_made(id: ThreadId, first: Version, new: &NewSession) -> CreatedSession {
+/// What the records of a new session need beside what the caller says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SessionWith<'a> {
+    /// The version of the project under whose caps it is decided.
+    pub(super) caps: Version,
+    /// What it is a fork of.
+    pub(super) base: Option<(Version, Version)>,
+    /// The broadcast that it is of.
+    pub(super) broadcast: Option<Version>,
+    /// What it answers.
+    pub(super) answers: Option<SummaryOf>,
+    /// What was read and made for it.
+    pub(super) child: Option<&'a ChildGathering>,
+}
+
+/// Who owns a new session: an agent that nobody is said to have made act acts on behalf of whoever asked for it (SPN8).
+fn owner(new: &NewSession, asker: &Actor) -> Option<Actor> {
+    match new.actor.clone() {
+        Some(Actor::Agent { tenant, id, parent: None })
+            if new.parent.as_ref().is_some_and(|edge| edge.kind == SubSessionKind::AgentSpawn) =>
+        {
+            let parent = Some(Box::new(asker.with_at_most(OWNER_LEVELS)));
+            Some(Actor::Agent { tenant, id, parent })
+        }
+        actor => actor,
+    }
+}
+
+/// Records of a new session beside its entries, at most: itself, its edge, its state, its marker, its lease, two of its
+/// workspace, one of a handoff.
+const BESIDE_ENTRIES: usize = 8;
+
+/// Levels of the chain of whoever asked for a child; the child's own owner is one more.
+const OWNER_LEVELS: usize = 7;
+
+/// What it answers that a session was made whose first record is at `first`, with so many entries before its turn.
+pub(super) fn session_made(
+    id: ThreadId,
+    first: Version,
+    inherited: usize,
+    new: &NewSession,
+) -> CreatedSession {
     let edge = new.parent.as_ref().map(|_| SubSessionId::new(id, first + 1));
-    let entries = first + 1 + u64::from(edge.is_some()) + u64::from(!new.state.is_empty());
-    let appended = (!new.turn.is_empty()).then(|| appended(id, entries, new.turn.len()));
-    CreatedSession::new(SessionId::new(id, first), true, edge, appended)
+    let entries = first + records_before_entries(new) + inherited as u64;
+    let after = entries + new.turn.len() as u64;
+    CreatedSession {
+        lease: new.lease.map(|_| after + u64::from(edge.is_some())),
+        ..CreatedSession::new(
+            SessionId::new(id, first),
+            true,
+            edge,
+            (!new.turn.is_empty()).then(|| appended(id, entries, new.turn.len())),
+        )
+    }
+}
+
+fn records_before_entries(new: &NewSession) -> u64 {
+    1 + u64::from(new.parent.is_some()) + u64::from(!new.state.is_empty())
+}
+
+/// How many entries a session inherited that was made by so many records, its turn among them.
+pub(super) fn inherited(records: u16, new: &NewSession) -> usize {
+    if new.parent.as_ref().is_none_or(|edge| !edge.inherit.is_gathered()) {
+        return 0;
+    }
+    let marker_and_lease = 1 + u64::from(new.lease.is_some());
+    let others = records_before_entries(new) + new.turn.len() as u64 + marker_and_lease;
+    usize::from(records).saturating_sub(usize::try_from(others).unwrap_or(usize::MAX))
 }
 
 pub(super) const fn illegal(id: SessionId, from: SessionStatus, to: SessionStatus) -> Error {

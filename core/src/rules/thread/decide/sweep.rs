@@ -1,4 +1,4 @@
-//! The sweep: ends the runs that nobody works on any more (RUN4).
+//! The sweep: ends the runs that nobody works on any more (RUN4), and handoffs that came to nothing (HOF5).
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
@@ -94,6 +94,14 @@ impl View<'_> {
             let is_free = ahead.state().session(session).is_some_and(|s| s.live_runs.is_empty());
             if is_free && judge.has_expired(ahead.state(), session) {
                 expired.push(session);
+            }
+        }
+        for (session, state) in &self.state.sessions {
+            let lock = state.lock.as_ref();
+            if lock.is_some_and(|it| it.has_expired(input.now, input.call.max_skew)) {
+                let (event, body) =
+                    (Event::HandoffReleased { session: *session }, input.caller_body());
+                ahead.push(Lane::Rest.of(*session), event, body)?;
             }
         }
         if !expired.is_empty() {

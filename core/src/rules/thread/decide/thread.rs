@@ -2,7 +2,7 @@
 
 use super::{
     ThreadFields, View,
-    session::session_made,
+    session::{SessionWith, session_made},
     state::{StateWrite, initial},
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     },
     error::{Closure, Counter, Error, Result, Subject, ThreadAction},
     id::{ProjectId, ThreadId, Version},
-    model::{ProjectStatus, SessionSample, SessionStatus, ThreadStatus},
+    model::{ProjectStatus, SessionSample, SessionStatus, SubSessionStatus, ThreadStatus},
     record::{Body, Event, Lane, ThreadBody},
     rules::decision::{Decision, DecisionInput, Drafts, Reply},
 };
@@ -50,7 +50,8 @@ impl View<'_> {
         let changes = initial(&new.state);
         StateWrite::new(self.id.into(), None, &changes).write(&mut drafts, input.caller());
         if let Some(session) = session {
-            self.push_session(input, &mut drafts, session, (0, None))?;
+            let with = (SessionWith::default(), &input.call.bodies[..]);
+            self.push_session(input, &mut drafts, session, with)?;
         }
         drafts.done(Reply::Thread(thread_made(self.id, new, session)))
     }
@@ -100,7 +101,7 @@ impl View<'_> {
             ThreadCommand::ReopenThread { .. } => self.reopen(input),
             ThreadCommand::DeleteThread { .. } => self.delete(ThreadAction::Delete, |_| true),
             ThreadCommand::PurgeThread { .. } => {
-                self.delete(ThreadAction::Purge, |session| is_at_work(input, session))
+                self.delete(ThreadAction::Purge, |session| self.is_at_work(input, session))
             }
             ThreadCommand::EraseEntries { entries, .. } => self.erase(input, entries),
             ThreadCommand::TrimFeed { upto, .. } => self.trim(input, *upto),
@@ -143,7 +144,7 @@ impl View<'_> {
         if thread.status == ThreadStatus::Archived {
             return Ok(Decision::Answer(Reply::thread_changed(thread.version)));
         }
-        self.refuse_if(ThreadAction::Archive, |session| is_at_work(input, session))?;
+        self.refuse_if(ThreadAction::Archive, |session| self.is_at_work(input, session))?;
         // The leases that are left have expired: they end here, and a record says so.
         let sessions = self.state.sessions.iter();
         let expired: Vec<Version> =
@@ -196,6 +197,21 @@ impl View<'_> {
         Err(Error::ThreadNotEmpty { thread: self.id, action, samples, total })
     }
 
+    /// What an archived thread may not hold, and a purge does not take (THD5, THD13): also a child that has not begun.
+    fn is_at_work(&self, input: &DecisionInput<'_>, session: &super::SessionState) -> bool {
+        let edge = session.parent.and_then(|edge| self.state.edge(edge));
+        let lease = session.lease.as_ref();
+        matches!(
+            session.status,
+            SessionStatus::Active
+                | SessionStatus::AwaitingHitl
+                | SessionStatus::Locked
+                | SessionStatus::AwaitingMerge
+        ) || !session.live_runs.is_empty()
+            || edge.is_some_and(|edge| edge.status == SubSessionStatus::Pending)
+            || lease.is_some_and(|lease| !lease.has_expired(input.now, input.call.max_skew))
+    }
+
     /// One record of the thread itself.
     pub(super) fn one(
         &self,
@@ -220,22 +236,10 @@ pub(crate) fn thread_made(
         None => ThreadOutcome::ThreadCreated(thread),
         Some(session) => {
             let first = 2 + u64::from(!new.state.is_empty());
-            let session = session_made(id, first, session);
+            let session = session_made(id, first, 0, session);
             ThreadOutcome::ThreadBegun(Begun { thread, session })
         }
     }
-}
-
-/// What an archived thread may not hold, and a purge does not take (THD5, THD13).
-fn is_at_work(input: &DecisionInput<'_>, session: &super::SessionState) -> bool {
-    matches!(
-        session.status,
-        SessionStatus::Active
-            | SessionStatus::AwaitingHitl
-            | SessionStatus::Locked
-            | SessionStatus::AwaitingMerge
-    ) || !session.live_runs.is_empty()
-        || session.lease.as_ref().is_some_and(|l| !l.has_expired(input.now, input.call.max_skew))
 }
 
 /// The compare of every compare-and-set.

@@ -101,12 +101,13 @@ impl View<'_> {
                 let version = drafts.push(Lane::Rest.of(workspace), event, body);
                 drafts.done(Reply::changed(version))
             }
+            WorkspaceStep::Unlock { session, lock } => self.unlock(input, *session, *lock),
             WorkspaceStep::Disposed { workspace, expected } => {
                 let Some(it) = self.state.workspaces.get(&workspace.version()) else {
                     return Ok(Decision::Answer(Reply::Session(SessionOutcome::Deleted)));
                 };
                 if it.status == WorkspaceStatus::Ready {
-                    self.state.require_lease(self.id, it.session, input.caller().lease)?;
+                    self.state.require_lease(self.id, it.session, input.caller())?;
                 }
                 if expected.is_some() && it.reference.as_deref() != expected.as_deref() {
                     return Ok(Decision::Answer(Reply::LookAgain));
@@ -202,7 +203,7 @@ impl View<'_> {
         let it = self.state.workspaces.get(&id.version()).ok_or_else(|| Error::not_found(id))?;
         let (may, force) = match (by, it.status) {
             (GivenUp::Owner { force }, WorkspaceStatus::Ready) => {
-                self.state.require_lease(self.id, it.session, input.caller().lease)?;
+                self.state.require_lease(self.id, it.session, input.caller())?;
                 (true, force)
             }
             (GivenUp::Owner { force }, WorkspaceStatus::Leaked) => (true, force || it.force),

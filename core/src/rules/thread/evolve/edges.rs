@@ -6,12 +6,18 @@ use super::{FOREIGN, NO_EDGE};
 use crate::{
     id::Version,
     model::SubSessionStatus,
-    record::{Body, EdgeStep, Event},
+    record::{Body, EdgeBody, EdgeStep, Event, SummaryOf},
     rules::{
         event::{EventRecord, Evolved},
-        thread::state::{EdgeState, ThreadState},
+        thread::state::{Answered, EdgeState, ThreadState},
     },
 };
+
+/// What an intervention answers, as its record says.
+pub(super) fn answered(summary: Option<SummaryOf>, body: Option<&EdgeBody>) -> Option<Answered> {
+    let leaf = body.and_then(|body| body.leaf.as_deref());
+    summary.map(Answered::Summary).or_else(|| Some(Answered::Leaf(Some(leaf?.into()))))
+}
 
 impl ThreadState {
     pub(super) fn with_edge(
@@ -32,10 +38,13 @@ impl ThreadState {
             e.updated_at = now;
             e.version = version;
         })?;
-        if was.is_live() && !step.to.is_live() {
-            self.edit_session(parent, |s| s.live_children = s.live_children.saturating_sub(1))?;
+        match (was.is_live(), step.to.is_live()) {
+            (true, false) => {
+                self.edit_session(parent, |s| s.live_children = s.live_children.saturating_sub(1))
+            }
+            (false, true) => self.edit_session(parent, |s| s.live_children += 1),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     pub(super) fn create_edge(&mut self, event: &EventRecord<'_>) -> Evolved {
@@ -47,6 +56,8 @@ impl ThreadState {
             failure_mode,
             completion_mode,
             spawned_by_run,
+            broadcast,
+            answers,
             ..
         } = event.event
         else {
@@ -66,6 +77,9 @@ impl ThreadState {
                 failure_mode: *failure_mode,
                 completion_mode: *completion_mode,
                 purpose: body.and_then(|b| b.purpose.as_deref()).map(Arc::from),
+                broadcast: *broadcast,
+                answers: answered(*answers, body),
+                summary: 0,
                 created_at: self.last_at,
                 updated_at: self.last_at,
                 version,

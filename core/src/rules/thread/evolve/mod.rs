@@ -7,13 +7,16 @@ mod workspaces;
 
 use std::sync::Arc;
 
+use self::edges::answered;
 use super::{
     forks::Base,
-    state::{LeaseState, MeasuredContext, SessionState, ThreadFields, ThreadState, USERS},
+    state::{
+        HandoffLock, LeaseState, MeasuredContext, SessionState, ThreadFields, ThreadState, USERS,
+    },
 };
 use crate::{
     id::{UserId, Version},
-    model::{Actor, ContextLimit, Labels, RollUp, SessionStatus, ThreadStatus},
+    model::{Actor, ContextLimit, Labels, NoteKind, RollUp, SessionStatus, ThreadStatus},
     record::{Body, Consequence, Effect, Event},
     rules::event::{EventRecord, Evolved},
 };
@@ -143,12 +146,19 @@ impl ThreadState {
             }
             Event::SessionReopened { session } => self.edit_session(*session, |s| {
                 s.status = SessionStatus::Active;
+                s.activity.ended = true;
+                s.begin_activity();
                 s.version = version;
             }),
             Event::SessionDeleted { session } => self.delete_session(*session),
             Event::EdgeCreated { .. } => self.create_edge(event),
-            Event::EdgeUpdated { edge, failure_mode, completion_mode } => {
+            Event::EdgeUpdated { edge, failure_mode, completion_mode, answers } => {
                 self.with_edge(*edge, |e| {
+                    let body =
+                        if let Some(Body::Edge(body)) = event.body { Some(body) } else { None };
+                    if let Some(answers) = answered(*answers, body) {
+                        e.answers = Some(answers);
+                    }
                     e.failure_mode = *failure_mode;
                     e.completion_mode = *completion_mode;
                     if let Some(Body::Edge(body)) = event.body {
@@ -162,16 +172,28 @@ impl ThreadState {
             Event::Entry { session, .. }
             | Event::Edit { session, .. }
             | Event::Annotation { session, .. }
-            | Event::Compression { session, .. } => {
+            | Event::Compression { session, .. }
+            | Event::Note { session, .. }
+            | Event::Marker { session, .. } => {
                 self.edit_session(*session, |s| {
                     s.entries += 1;
-                    s.tail = version;
+                    s.last_entry = version;
                     if s.first_entry == 0 {
                         s.first_entry = version;
                     }
+                    if matches!(event.event, Event::Marker { .. }) {
+                        return;
+                    }
+                    s.tail = version;
+                    s.begin_activity();
+                    if let Event::Note { kind, copied_from: None, .. } = event.event {
+                        s.activity.note = version;
+                        s.activity.ended |= *kind == NoteKind::End;
+                    }
                     // What another kind of entry does to it stands in the measure that follows.
                     if let (Some(context), Some(entry)) = (&mut s.context, event.event.as_entry())
-                        && let (Effect::Message, Some(tokens)) = (entry.effect, entry.tokens)
+                        && let (Effect::Message | Effect::Note(_), Some(tokens)) =
+                            (entry.effect, entry.tokens)
                     {
                         let context = Arc::make_mut(context);
                         context.tokens = context.tokens.saturating_add(tokens.number());
@@ -189,6 +211,62 @@ impl ThreadState {
             Event::ContextMeasured { session, tokens, .. } => self.edit_session(*session, |s| {
                 s.context.iter_mut().for_each(|it| Arc::make_mut(it).tokens = *tokens);
             }),
+            Event::HandoffLocked { session, ttl_millis } => self.edit_session(*session, |s| {
+                let (ttl_millis, at) = (*ttl_millis, event.at);
+                s.lock = Some(HandoffLock { token: version, ttl_millis, at });
+                s.status = SessionStatus::Locked;
+                s.version = version;
+            }),
+            Event::HandoffReleased { session } => self.edit_session(*session, |s| {
+                s.lock = None;
+                s.status = SessionStatus::Idle;
+                s.version = version;
+            }),
+            Event::HandedOff { session, owner_version } => self.edit_session(*session, |s| {
+                s.previous_actors.extend(s.actor.take());
+                if let Some(Body::Owner(body)) = event.body {
+                    s.actor = Some(Arc::new(body.to.clone()));
+                }
+                s.owner_version = *owner_version;
+                // It was the former owner's.
+                s.lease = None;
+                s.lock = None;
+                s.status = SessionStatus::Idle;
+                s.version = version;
+            }),
+            Event::BroadcastSent { session, owner_version } => self.edit_session(*session, |s| {
+                s.owner_version = *owner_version;
+                s.broadcast = version;
+                s.lock = None;
+                s.status = SessionStatus::AwaitingMerge;
+                s.version = version;
+            }),
+            Event::BroadcastEnded { session } => self.edit_session(*session, |s| {
+                s.status = SessionStatus::Idle;
+                s.version = version;
+            }),
+            Event::SessionContinued { session, successor } => {
+                self.continue_as(*session, *successor, version)
+            }
+            Event::MergeStepped { step, .. } => self.step_edge(*step, version),
+            Event::SummarySealed { session, above, then, .. } => {
+                self.edit_session(*session, |s| {
+                    s.activity.ended = true;
+                    s.activity.summary = version;
+                    s.activity.summarised = true;
+                    if s.status != then.session {
+                        s.version = version;
+                    }
+                })?;
+                if let Some(edge) = above {
+                    self.with_edge(*edge, |e| {
+                        e.summary = version;
+                        e.updated_at = now;
+                        e.version = version;
+                    })?;
+                }
+                self.follow(*session, *then, event)
+            }
             Event::ForkMerged { fork, upto, .. } => {
                 self.edit_session(*fork, |s| s.merged = s.merged.max(*upto))
             }
@@ -320,6 +398,7 @@ impl ThreadState {
             if then.session == SessionStatus::Failed && s.status != SessionStatus::Failed {
                 s.ended_runs = 0;
                 s.failed_runs = 0;
+                s.activity.ended = true;
             }
             s.status = then.session;
         })?;

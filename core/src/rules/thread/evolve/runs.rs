@@ -44,6 +44,7 @@ impl ThreadState {
         };
         self.runs.insert_mut(event.version, Arc::new(run));
         self.edit_session(session, |s| {
+            s.begin_activity();
             s.iterations = iteration;
             s.live_runs.push(event.version);
         })?;
@@ -79,6 +80,7 @@ impl ThreadState {
             if s.live_runs.is_empty() && status == RunStatus::Cancelled {
                 s.ended_runs = 0;
                 s.failed_runs = 0;
+                s.activity.ended = true;
             }
         })?;
         self.count(session, run.task.as_ref(), |r| {

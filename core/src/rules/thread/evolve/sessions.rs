@@ -25,6 +25,12 @@ impl SessionState {
             labels: None,
             task: None,
             actor: None,
+            previous_actors: Vec::new(),
+            owner_version: 0,
+            continues: 0,
+            continued_as: 0,
+            lock: None,
+            broadcast: 0,
             status: SessionStatus::Idle,
             parent: None,
             children: Default::default(),
@@ -33,11 +39,13 @@ impl SessionState {
             merged: 0,
             entries: 0,
             first_entry: 0,
+            last_entry: 0,
             tail: 0,
             iterations: 0,
             live_runs: Vec::new(),
             ended_runs: 0,
             failed_runs: 0,
+            activity: Default::default(),
             lease: None,
             roll_up: None,
             keyed: None,
@@ -87,6 +95,35 @@ impl ThreadState {
             None => apply(&mut self.keyed),
         }
         self.keyed_weight = (self.keyed_weight + after).saturating_sub(before);
+        Ok(())
+    }
+
+    /// Lease, workspace and the edge above move on to the successor; the lease begins anew by a record of its own.
+    pub(super) fn continue_as(&mut self, old: Version, new: Version, version: Version) -> Evolved {
+        let now = self.last_at;
+        let edge = self.session(old).ok_or(NO_SESSION)?.parent;
+        self.edit_session(old, |s| {
+            if matches!(s.status, SessionStatus::Active | SessionStatus::AwaitingHitl) {
+                s.status = SessionStatus::Idle;
+            }
+            s.activity.ended = true;
+            s.continued_as = new;
+            s.parent = None;
+            s.lease = None;
+            s.version = version;
+        })?;
+        self.edit_session(new, |s| {
+            s.continues = old;
+            s.parent = edge;
+        })?;
+        if let Some(edge) = edge {
+            self.with_edge(edge, |e| {
+                e.child = new;
+                e.updated_at = now;
+                e.version = version;
+            })?;
+        }
+        self.move_workspace(old, new);
         Ok(())
     }
 

@@ -111,6 +111,16 @@ impl ThreadState {
         Ok(())
     }
 
+    /// A session goes on as another, which has its workspace from here on.
+    pub(super) fn move_workspace(&mut self, from: Version, to: Version) {
+        let Some(workspace) = self.workspace_of.get(&from).copied() else { return };
+        self.workspace_of.remove_mut(&from);
+        self.workspace_of.insert_mut(to, workspace);
+        if let Some(it) = self.workspaces.get_mut(&workspace) {
+            Arc::make_mut(it).session = to;
+        }
+    }
+
     /// What a deleted session owned is nobody's.
     pub(super) fn orphan_workspace(&mut self, session: Version) {
         let workspace = self.workspace_of.get(&session).copied();

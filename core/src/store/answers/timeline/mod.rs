@@ -90,6 +90,7 @@ impl Merge<'_> {
         entry.actor.as_ref()?;
         let found = match entry.content.as_ref()? {
             Content::Annotation { reason, .. } => reason.as_deref().and_then(|it| text.find(it)),
+            Content::Note { note, .. } => note.texts().find_map(|it| text.find(it)),
             content => content.message().and_then(|message| text.find_in(message)),
         };
         found.map(|snippet| TimelineRow { entry, snippet: Some(snippet) })

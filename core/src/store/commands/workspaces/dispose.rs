@@ -4,7 +4,7 @@ use crate::{
     command::{Caller, SessionOutcome},
     error::{Error, Result},
     id::{SessionId, Space, WorkspaceId},
-    model::WorkspaceStatus,
+    model::{CompletionMode, WorkspaceStatus},
     rules::{
         decision::{GivenUp, Reply, WorkspaceStep},
         thread::WorkspaceState,
@@ -29,7 +29,7 @@ impl StoreInner {
         if it.status == WorkspaceStatus::Intended && !it.is_leaked(now, self.options().max_skew) {
             return Err(Error::WorkspaceNotReady { workspace: id, status: it.status });
         }
-        state.require_lease(at.id(), it.session, caller.lease)?;
+        state.require_lease(at.id(), it.session, caller)?;
         let driver = self.driver_of(it)?;
         if driver.capabilities().in_journal {
             return self
@@ -144,6 +144,22 @@ impl StoreInner {
         if let Some((version, it)) = orphan {
             let id = WorkspaceId::new(id.thread(), *version);
             let _ = self.remove_workspace(caller, id, it, false).await;
+        }
+    }
+
+    /// After a child was summarised: its workspace follows, if its result comes back by reference and nothing would be lost
+    /// (SPN7).
+    pub(in crate::store::commands) async fn follow_summary(&self, caller: &Caller, id: SessionId) {
+        let space = id.thread().space(&caller.tenant);
+        let Ok(state) = self.state(&space, &caller.cached()).await else { return };
+        let Ok(state) = state.as_thread() else { return };
+        let edge = state.session(id.version()).and_then(|it| state.edge(it.parent?));
+        if edge.is_none_or(|edge| edge.completion_mode != CompletionMode::SummaryRef) {
+            return;
+        }
+        if let Some(workspace) = state.workspace_of.get(&id.version()) {
+            let workspace = WorkspaceId::new(id.thread(), *workspace);
+            let _ = self.dispose_workspace(caller, workspace, false).await;
         }
     }
 

@@ -49,7 +49,7 @@ impl StoreInner {
     ) -> Result<ReadyWorkspace> {
         let at = self.fresh_thread(caller, id.thread()).await?;
         at.require_thread()?;
-        let it = at.state()?.require_changeable(at.id(), id, caller.lease)?;
+        let it = at.state()?.require_changeable(at.id(), id, caller)?;
         let driver = self.driver_of(it)?;
         Ok(ReadyWorkspace { driver, of: self.workspace_ref(caller, id, it), version: it.version })
     }

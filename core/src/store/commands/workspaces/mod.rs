@@ -5,6 +5,7 @@
 //! journal needs no such care: it is made with one commit.
 
 mod choose;
+mod create;
 mod dispose;
 mod files;
 mod make;
