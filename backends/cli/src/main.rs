@@ -9,6 +9,7 @@ mod import;
 mod lists;
 mod look;
 mod report;
+mod resume;
 mod show;
 mod tree;
 mod usage;
@@ -61,6 +62,11 @@ enum Command {
     },
     /// Show projects, threads and sessions as a tree, with what each cost
     Tree {
+        /// The store
+        store: String,
+    },
+    /// List the sessions that can be taken up again, what each waits for, and its newest note
+    Resume {
         /// The store
         store: String,
     },
@@ -145,6 +151,7 @@ async fn run(args: Args, out: &mut Out) -> Result<Status> {
         Command::Demo => demo::run(out).await,
         Command::Import { store, paths } => import::run(out, &scope, &store, &paths).await,
         Command::Tree { store } => tree::run(out, &scope, &store).await,
+        Command::Resume { store } => resume::run(out, &scope, &store).await,
         Command::Show { store, id } => show::run(out, &scope, &store, &id).await,
         Command::Look(look) => look::run(out, &scope, &look).await,
         Command::Workspace(it) => workspace::run(out, &scope, &it).await,

@@ -10,7 +10,7 @@ use sessile::{
     command::{Paging, UsageScope},
     handle::Handle,
     id::SessionId,
-    model::{Project, SessionRow, SubSession, ThreadRow, Totals},
+    model::{Project, SessionRow, SubSession, SubSessionKind, Summary, ThreadRow, Totals},
 };
 
 use crate::{
@@ -45,6 +45,8 @@ struct SessionNode {
     #[serde(flatten)]
     session: SessionRow,
     edge: Option<SubSession>,
+    /// What it came to.
+    summary: Option<Summary>,
     usage: Option<Totals>,
     children: Vec<SessionNode>,
 }
@@ -87,7 +89,12 @@ async fn read(reader: &Handle, project: Option<&str>) -> Result<Tree> {
             for session in rows {
                 let usage = reader.usage(UsageScope::Session(session.id)).await?.totals;
                 let edge = edges.remove(&session.id);
-                nodes.push(SessionNode { session, edge, usage, children: Vec::new() });
+                let summary = match edge.as_ref().and_then(|edge| edge.summary) {
+                    Some(summary) => reader.summary(summary).await?,
+                    None => None,
+                };
+                let children = Vec::new();
+                nodes.push(SessionNode { session, edge, summary, usage, children });
             }
             threads.push(ThreadNode { thread, sessions: nest(nodes) });
         }
@@ -190,10 +197,23 @@ fn session(table: &mut Table, node: &SessionNode, before: &str, below: &str) {
     let purpose = purpose.map_or(String::new(), |purpose| format!(": {}", clean(purpose)));
     let tokens =
         |pick: fn(&Totals) -> u64| node.usage.as_ref().map_or("-".into(), |t| count(pick(t)));
+    let came_to = node
+        .summary
+        .as_ref()
+        .and_then(|it| it.content.as_ref())
+        .map_or(String::new(), |it| format!(" → {}: {}", it.outcome, clean(&it.agent_summary)));
     table.row([
-        short(&format!("{before}{}{purpose}", clean(name)), 60),
+        short(&format!("{before}{}{purpose}{came_to}", clean(name)), 60),
         row.status.to_string(),
-        node.edge.as_ref().map_or(String::new(), |edge| edge.status.to_string()),
+        node.edge.as_ref().map_or(String::new(), |edge| {
+            let kind = match edge.kind {
+                SubSessionKind::UserHandoff if edge.broadcast.is_some() => ", asked with others",
+                SubSessionKind::UserHandoff => ", handed over",
+                SubSessionKind::Intervention => ", intervention",
+                _ => "",
+            };
+            format!("{}{kind}", edge.status)
+        }),
         count(row.entries),
         tokens(|t| t.tokens.input),
         tokens(|t| t.tokens.output),

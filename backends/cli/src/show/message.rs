@@ -37,9 +37,14 @@ pub(crate) fn print_below(out: &mut Out, entry: &Entry, lines: Option<usize>) ->
             let reason = reason.as_deref().map_or(String::new(), |it| format!(": {}", clean(it)));
             format!("{target} is {priority}{reason}")
         }
+        Some(Content::Note { kind, .. }) => format!("note, {kind}"),
+        Some(Content::Marker(marker)) => format!("{} {}", marker.kind, marker.session),
         Some(_) => "another entry".to_owned(),
     };
     out.line(format!("{}  {}", out.strong(&title), out.faint(&format!("{about}{copied}"))))?;
+    if let Some(Content::Note { note, .. }) = &entry.content {
+        return block(out, "", &note.to_string(), lines);
+    }
     let Some(message) = entry.message() else { return Ok(()) };
     body(out, message, lines)
 }

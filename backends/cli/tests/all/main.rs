@@ -8,6 +8,7 @@
 )]
 
 mod cli;
+mod delegation;
 mod demo;
 mod fixtures;
 mod house;
