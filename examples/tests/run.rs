@@ -1,6 +1,10 @@
 //! What the examples promise.
 
 #[allow(dead_code, reason = "its main is the example's own")]
+#[path = "../agent_team.rs"]
+mod agent_team;
+
+#[allow(dead_code, reason = "its main is the example's own")]
 #[path = "../change_backend.rs"]
 mod change_backend;
 
@@ -19,6 +23,25 @@ mod own_ids;
 #[allow(dead_code, reason = "its main is the example's own")]
 #[path = "../three_agents.rs"]
 mod three_agents;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_team_comes_back_together() {
+    let store = sessile::open("memory:").await.unwrap();
+    let told = agent_team::team(&store).await.unwrap();
+    let [failed, refused, merged, sessions @ ..] = told.as_slice() else { panic!("{told:#?}") };
+    assert_eq!(failed, "the run that waited: failed");
+    assert!(refused.contains("is owned by ann"), "{refused}");
+    assert_eq!(merged, "the supervisor, after both were merged: idle");
+    let want = [
+        "supervisor: idle, 0 tokens",
+        "  coder: idle, 1200 tokens",
+        "  tester: idle, 1200 tokens",
+        "    by hand: idle, 0 tokens",
+        "  designer: idle, 1200 tokens",
+        "  lawyer: idle, 1200 tokens",
+    ];
+    assert_eq!(sessions, want);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_agents_leave_nothing_behind() {
