@@ -358,7 +358,8 @@ pub async fn sub8(cx: ClauseContext) -> Verdict {
                 edge = handle.edge(id).await.expect("an answer").expect("the edge");
             }
             assert_eq!(edge.status, from);
-            if from.is_live() {
+            // Said here: what counts is not for the code under judgement to say.
+            if matches!(from, Pending | PendingMerge | Merging | MergeConflict) {
                 let full = handle.spawn(NewSubSession::under(parent), "no").await;
                 refused(full, ErrorKind::Capacity);
             }
