@@ -131,7 +131,7 @@ pub(super) fn leave(root: &Root, thread: &str) -> Result<()> {
             if is_temporary(name.as_bytes())
                 || (is_name(&name) && is_over(&templates, &name, thread)?)
             {
-                bury(&templates, &name)?;
+                remove_store(&templates, &name)?;
             }
             Ok(())
         };
@@ -157,12 +157,12 @@ fn is_over(templates: &Dir, name: &str, thread: &str) -> io::Result<bool> {
 }
 
 /// Removes what is over: first from where anybody looks, in one step.
-fn bury(templates: &Dir, name: &str) -> io::Result<()> {
-    let grave = temporary();
-    match templates.rename(name, templates, &grave) {
+fn remove_store(templates: &Dir, name: &str) -> io::Result<()> {
+    let aside = temporary();
+    match templates.rename(name, templates, &aside) {
         // Somebody else removes it.
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-        moved => moved.and_then(|()| remove_all(templates, OsStr::new(&grave))),
+        moved => moved.and_then(|()| remove_all(templates, OsStr::new(&aside))),
     }
 }
 

@@ -58,7 +58,7 @@ impl Display for Error {
             Self::NotOwner { session, owner } => {
                 write!(
                     f,
-                    "session {session} is owned by {}, who alone writes to it as its owner",
+                    "session {session} is owned by {}; a former owner cannot write to it, and only its owner hands it over",
                     owner.name()
                 )
             }

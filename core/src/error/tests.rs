@@ -256,7 +256,7 @@ fn table() -> Vec<(Error, &'static str)> {
                     id: crate::id::UserId::new("ann").unwrap(),
                 }),
             },
-            "session ses_T_13 is owned by ann, who alone writes to it as its owner",
+            "session ses_T_13 is owned by ann; a former owner cannot write to it, and only its owner hands it over",
         ),
         (
             Error::NotMergeBack { edge: EDGE },

@@ -11,14 +11,13 @@ use crate::{
 };
 
 /// Where a run stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RunStatus {
     /// Waits for its turn.
     Queued,
     /// At work.
-    #[default]
     Running,
     /// Waits for a person.
     AwaitingHitl,

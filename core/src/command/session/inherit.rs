@@ -10,8 +10,8 @@ use crate::{
 /// What the log of a session that is created under a parent begins with (SPN4, SPN10). Roles stay what they are, and the marker
 /// that the parent's log gets is not inherited.
 ///
-/// All but [`FullHistory`](Self::FullHistory) are copies, with the entries of its turn at most 1,000: entries of the child's own, which say what they
-/// are copies of, keep their authors and belong to no run. Edits, annotations and compressions are applied, not copied; a
+/// All but [`FullHistory`](Self::FullHistory) are copies: entries of the child's own, which say what they are copies of, keep
+/// their authors and belong to no run; with the entries of its turn they are at most 1,000. Edits, annotations and compressions are applied, not copied; a
 /// note or a compression arrives as the message that the context shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     command::{CreatedSession, NewSession, SessionOutcome},
     error::{Error, Result},
-    id::{RunId, SessionId, ThreadId, Version},
+    id::{SessionId, ThreadId, Version},
     model::SessionStatus,
     record::{Event, Lane},
     rules::{
@@ -35,10 +35,7 @@ impl View<'_> {
             let successor = self.session_id(session.continued_as);
             return Err(Error::AlreadyContinued { session: id, successor });
         }
-        if let Some(run) = session.live_runs.first().copied() {
-            let status = self.state.run(run).map_or_else(Default::default, |run| run.status);
-            return Err(Error::RunLive { run: RunId::new(self.id, run), status });
-        }
+        self.require_no_live_run(session)?;
         if matches!(
             session.status,
             SessionStatus::Locked | SessionStatus::AwaitingMerge | SessionStatus::Archived

@@ -73,6 +73,14 @@ impl View<'_> {
         Ok((owner, self.fence(input, version, owner)?))
     }
 
+    /// Refuses what does not go with a run that lives.
+    pub(super) fn require_no_live_run(&self, session: &SessionState) -> Result<()> {
+        let live = session.live_runs.iter().find_map(|run| Some((*run, self.state.run(*run)?)));
+        live.map_or(Ok(()), |(run, state)| {
+            Err(Error::RunLive { run: RunId::new(self.id, run), status: state.status })
+        })
+    }
+
     /// A live run, with its session and the token held on it.
     fn live_run(
         &self,

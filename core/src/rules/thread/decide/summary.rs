@@ -4,7 +4,7 @@ use super::View;
 use crate::{
     command::SessionOutcome,
     error::{Error, Result},
-    id::{RunId, SessionId, SummaryId},
+    id::{SessionId, SummaryId},
     model::{Deliverable, NewSummary, SessionStatus, SubSessionStatus, SummaryOutcome},
     record::{Body, Consequence, EdgeStep, Event, Lane, SummaryBody},
     rules::decision::{Decision, DecisionInput, Drafts, Reply},
@@ -22,10 +22,7 @@ impl View<'_> {
             self.deliverable_exists(input, named)?;
         }
         let lease = self.fence(input, version, session)?;
-        if let Some(run) = session.live_runs.first().copied() {
-            let status = self.state.run(run).map_or_else(Default::default, |run| run.status);
-            return Err(Error::RunLive { run: RunId::new(self.id, run), status });
-        }
+        self.require_no_live_run(session)?;
         let activity = session.activity;
         let previous = (activity.summary != 0).then_some(activity.summary);
         if activity.number == 0 || activity.summarised {
