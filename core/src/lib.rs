@@ -21,6 +21,7 @@ pub mod record;
 mod rules;
 pub mod search;
 pub mod store;
+pub mod summarizer;
 pub mod tokens;
 pub mod workspace;
 

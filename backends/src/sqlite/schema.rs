@@ -109,7 +109,7 @@ fn newest(what: &str, first: &str, last: &str, kinds: &str) -> String {
 /// each id.
 pub(super) fn views() -> String {
     let ses = |version| derived_id("ses", version);
-    let message_session = "json_extract(r.head, '$.is.entry.session')";
+    let message_session = "coalesce(json_extract(r.head, '$.is.entry.session'), json_extract(r.head, '$.is.collapsed.session'))";
     format!(
         "
 CREATE VIEW id_end AS SELECT r.space AS space, r.version AS version, {end} AS text FROM record r;
@@ -139,7 +139,7 @@ CREATE VIEW message AS SELECT
       (SELECT group_concat({answer}, char(10)) FROM json_each(p.value, '$.tool_result.content') a)), char(10))
     FROM json_each(coalesce(r.body, CAST(b.content AS TEXT)), '$.message.parts') p) AS text,
   coalesce(r.body, CAST(b.content AS TEXT)) AS body
-FROM space s JOIN record r ON r.space = s.id AND r.kind = 'entry'
+FROM space s JOIN record r ON r.space = s.id AND r.kind IN ('entry', 'collapsed')
 LEFT JOIN blob b ON b.space = r.space AND b.name = r.blob
 WHERE s.kind = 'thread' AND s.live = 1 AND NOT {message_deleted};
 

@@ -12,11 +12,15 @@ use sessile_core::{
         UsageScope,
     },
     error::Subject,
-    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, SummaryId, ThreadId, WorkspaceId},
+    id::{
+        CollapseId, EntryId, ProjectId, RunId, SessionId, SubSessionId, SummaryId, ThreadId,
+        WorkspaceId,
+    },
     journal::Direction,
     model::{
-        ContextLimit, Deliverable, Message, NewSummary, PrevArtifact, Role, RunOutcome, RunStatus,
-        SessionStatus, SubSessionStatus, SummaryOutcome, Tokens, Usage, annotate, compress, edit,
+        Autonomy, ContextLimit, Deliverable, Message, NewCollapse, NewSummary, PrevArtifact, Role,
+        RunOutcome, RunStatus, SessionStatus, SubSessionStatus, SummaryOutcome, Tokens, Usage,
+        annotate, compress, edit,
     },
     store::AnyStore,
     workspace::{FileChange, FilePath, Node, TreeId},
@@ -35,6 +39,7 @@ pub struct Ids {
     pub run: RunId,
     pub entry: EntryId,
     pub summary: SummaryId,
+    pub collapse: CollapseId,
     pub workspace: WorkspaceId,
 }
 
@@ -64,6 +69,8 @@ impl Ids {
         let ann = store.as_caller(caller);
         ann.append(child.id, shorthand::says("work")).await.expect("an entry");
         let summary = ann.seal_summary(child.id, new_summary()).await.expect("a summary");
+        let collapse = NewCollapse::of("draft").with_autonomy(Autonomy::Collaborative);
+        let collapse = ann.propose_collapse(edge, collapse).await.expect("a draft").id;
         let run = NewRun { external_id: Some(EXTERNAL_ID.into()), ..NewRun::default() };
         let run = store.as_caller(caller).start_run(session, run).await.expect("a run");
         let said = store
@@ -76,13 +83,24 @@ impl Ids {
         let workspace = given.expect("a workspace").id().expect("every store has that kind");
         let change = FileChange::write(file(), b"text");
         store.as_caller(caller).change_files(workspace, [change]).await.expect("a file");
-        Self { project, thread, session, edge, run, entry: said.first, summary, workspace }
+        Self {
+            project,
+            thread,
+            session,
+            edge,
+            run,
+            entry: said.first,
+            summary,
+            collapse,
+            workspace,
+        }
     }
 
     /// What errors name them by.
     #[must_use]
-    pub fn subjects(&self) -> [Subject; 8] {
-        let Self { project, thread, session, edge, run, entry, summary, workspace } = *self;
+    pub fn subjects(&self) -> [Subject; 9] {
+        let Self { project, thread, session, edge, run, entry, summary, collapse, workspace } =
+            *self;
         [
             project.into(),
             thread.into(),
@@ -91,6 +109,7 @@ impl Ids {
             run.into(),
             entry.into(),
             summary.into(),
+            collapse.into(),
             workspace.into(),
         ]
     }
@@ -108,6 +127,7 @@ impl Ids {
             run: RunId::new(self.thread, FAR),
             entry: EntryId::new(self.thread, FAR),
             summary: SummaryId::new(self.thread, FAR),
+            collapse: CollapseId::new(self.thread, FAR),
             workspace: WorkspaceId::new(self.thread, FAR),
         }
     }
@@ -124,6 +144,7 @@ impl Ids {
             run: RunId::new(thread, 4),
             entry: EntryId::new(thread, 5),
             summary: SummaryId::new(thread, 7),
+            collapse: CollapseId::new(thread, 8),
             workspace: WorkspaceId::new(thread, 6),
         }
     }
@@ -138,6 +159,7 @@ impl Ids {
             run: RunId::new(self.thread, entry),
             entry: EntryId::new(self.thread, run),
             summary: SummaryId::new(self.thread, entry),
+            collapse: CollapseId::new(self.thread, entry),
             workspace: WorkspaceId::new(self.thread, entry),
             ..self.missing()
         }
@@ -321,6 +343,8 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
         entries: vec![it.entry],
         ..ContextSelection::default()
     });
+    let propose =
+        |edge, collapse: NewCollapse| C::ProposeCollapse { edge, collapse: collapse.into() };
     let seal = |deliverable| C::SealSummary {
         session: own.session,
         summary: new_summary().with_deliverable(deliverable).into(),
@@ -450,6 +474,18 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
             C::SealSummary { session, summary: new_summary().into() },
             NotFound,
         ),
+        command("propose_collapse", propose(it.edge, NewCollapse::of("text")), NotFound),
+        command(
+            "propose_collapse upto",
+            propose(own.edge, NewCollapse::of("text").upto(it.entry)),
+            NotFound,
+        ),
+        command(
+            "accept_collapse",
+            C::AcceptCollapse { collapse: it.collapse, text: Option::None },
+            NotFound,
+        ),
+        command("reject_collapse", C::RejectCollapse { collapse: it.collapse }, NotFound),
         command("create_session prev_artifact", answering, NotFound),
         command("update_edge prev_artifact", answer_now, NotFound),
         command(
@@ -547,6 +583,8 @@ fn queries(it: &Ids) -> Vec<IdCall> {
         query("resumable", Q::Resumable(it.thread, page), NotFound),
         query("summary", Q::Summary(it.summary), None),
         query("summaries", Q::Summaries(it.session, page), NotFound),
+        query("collapse", Q::Collapse(it.collapse), None),
+        query("collapses", Q::Collapses(it.session, page), NotFound),
         query("state of a session", Q::State(it.session.into(), Option::None), NotFound),
         query(
             "state of a session at a version",

@@ -167,8 +167,8 @@ pub enum ThreadCommand {
         /// Which.
         thread: ThreadId,
     },
-    /// Removes the messages and authors of these entries for ever (J13), deleted sessions' entries too, in archived
-    /// threads too; their places, times and links stay, and the people the thread's card names. 1 to 256 entries of the
+    /// Removes the messages and authors of these entries for ever (J13), and the draft of one that stands for a child; deleted
+    /// sessions' entries too, in archived threads too; their places, times and links stay, and the people the thread's card names. 1 to 256 entries of the
     /// thread. Erasing again writes nothing, and finishes what was cut off. Bytes may stay on the medium until the journal
     /// is scrubbed. The key of a command whose first entry is erased counts as expired.
     EraseEntries {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     id::{ProjectId, ThreadId},
-    model::{RunStatus, SessionStatus, SubSessionStatus, WorkspaceStatus},
+    model::{CollapseStatus, RunStatus, SessionStatus, SubSessionStatus, WorkspaceStatus},
 };
 
 /// What a program can do about an [`Error`](super::Error). Coarse on purpose: two errors of one kind want the same
@@ -107,6 +107,8 @@ pub enum State {
     Run(RunStatus),
     /// Of a workspace.
     Workspace(WorkspaceStatus),
+    /// Of a collapse.
+    Collapse(CollapseStatus),
 }
 
 impl fmt::Display for State {
@@ -116,6 +118,7 @@ impl fmt::Display for State {
             Self::Edge(status) => status.fmt(f),
             Self::Run(status) => status.fmt(f),
             Self::Workspace(status) => status.fmt(f),
+            Self::Collapse(status) => status.fmt(f),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use crate::{
     command::StateScope,
     id::{
-        EntryId, ProjectId, RunId, SessionId, Space, SubSessionId, SummaryId, ThreadId, Version,
-        WorkspaceId,
+        CollapseId, EntryId, ProjectId, RunId, SessionId, Space, SubSessionId, SummaryId, ThreadId,
+        Version, WorkspaceId,
     },
     journal::BlobName,
     workspace::{FilePath, TreeId},
@@ -60,6 +60,8 @@ pub enum Subject {
     File(Arc<str>),
     /// A summary.
     Summary(SummaryId),
+    /// A collapse.
+    Collapse(CollapseId),
     /// A workspace.
     Workspace(WorkspaceId),
     /// A file, link or folder of a workspace.
@@ -130,6 +132,7 @@ impl fmt::Display for Subject {
             Self::Blob { space, name } => write!(f, "blob {} of {}", name.0, JournalName(space)),
             Self::File(name) => f.write_str(name),
             Self::Summary(id) => write!(f, "summary {id}"),
+            Self::Collapse(id) => write!(f, "collapse {id}"),
             Self::Workspace(id) => write!(f, "workspace {id}"),
             Self::WorkspaceFile(path) => write!(f, "file {path} of the workspace"),
             Self::Tree(tree) => write!(f, "tree {tree}"),
@@ -175,6 +178,7 @@ from_id!(
     RunId => Run,
     EntryId => Entry,
     SummaryId => Summary,
+    CollapseId => Collapse,
     WorkspaceId => Workspace,
     FilePath => WorkspaceFile,
     TreeId => Tree

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use super::*;
 use crate::{
     command::Key,
-    id::{EntryId, SpaceKind},
+    id::{CollapseId, EntryId, SpaceKind},
     journal::BlobName,
-    model::{SessionStatus, SubSessionStatus},
+    model::{CollapseStatus, SessionStatus, SubSessionStatus},
 };
 
 const PROJECT: ProjectId = ProjectId::from_bits(1);
@@ -231,6 +231,14 @@ fn table() -> Vec<(Error, &'static str)> {
         (
             Error::NothingToSummarise { session: SESSION, last: Some(SummaryId::new(THREAD, 7)) },
             "cannot summarise session ses_T_13: nothing was done in it since sum_T_17",
+        ),
+        (
+            Error::IllegalTransition {
+                what: CollapseId::new(THREAD, 7).into(),
+                from: State::Collapse(CollapseStatus::Rejected),
+                to: State::Collapse(CollapseStatus::Accepted),
+            },
+            "cannot set collapse col_T_17 to accepted: it is rejected",
         ),
         (
             Error::NothingToSummarise { session: SESSION, last: None },

@@ -21,8 +21,8 @@ use crate::{
     id::{EntryId, RunId, SessionId, ThreadId, Version},
     journal::Direction,
     model::{
-        Actor, Entry, EntryKind, LedgerRow, Project, Resumable, Run, SessionRow, SubSession,
-        Summary, ThreadRow, Workspace,
+        Actor, Collapse, Entry, EntryKind, LedgerRow, Project, Resumable, Run, SessionRow,
+        SubSession, Summary, ThreadRow, Workspace,
     },
     search::SearchText,
 };
@@ -312,6 +312,7 @@ listed! {
     TimelineRow, (TimelineScope, TimelineFilter), |of, page| ThreadQuery::Timeline(of.0, Box::new(of.1), page), ask_thread, ThreadAnswer::Timeline;
     Resumable, ThreadId, |thread, page| SessionQuery::Resumable(thread, page), ask, SessionAnswer::Resumable;
     Summary, SessionId, |session, page| SessionQuery::Summaries(session, page), ask, SessionAnswer::Summaries;
+    Collapse, SessionId, |session, page| SessionQuery::Collapses(session, page), ask, SessionAnswer::Collapses;
     Workspace, ThreadId, |thread, page| SessionQuery::Workspaces(thread, page), ask, SessionAnswer::Workspaces;
     Entry, (SessionId, EntryFilter), |of, page| SessionQuery::Entries(of.0, of.1, page), ask, SessionAnswer::Entries;
 }

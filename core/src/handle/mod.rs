@@ -18,6 +18,7 @@
 //! [`ThreadStore`](crate::store::ThreadStore): the store of this crate, a proxy, or a store of your own.
 
 mod changes;
+mod collapse;
 mod convert;
 mod delegation;
 mod in_run;

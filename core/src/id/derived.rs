@@ -116,6 +116,10 @@ derived!(
     SummaryId, "sum_", "summary"
 );
 derived!(
+    /// A proposed collapse of a session: `col_…_…`.
+    CollapseId, "col_", "collapse"
+);
+derived!(
     /// A workspace of a thread: `wsp_…_…`.
     WorkspaceId, "wsp_", "workspace"
 );

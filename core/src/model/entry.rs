@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Marker, Message, Note, NoteKind, Part, shown::Shown};
+use super::{Actor, CollapsedFrom, Marker, Message, Note, NoteKind, Part, shown::Shown};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -219,6 +219,9 @@ pub struct Entry {
     pub in_reply_to: Option<EntryId>,
     /// The entry of another session that it is a copy of (MSG16).
     pub copied_from: Option<EntryId>,
+    /// The collapse that it is the message of, and the child that it stands for (COL3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collapsed_from: Option<CollapsedFrom>,
     /// What it is, erased or not.
     pub kind: EntryKind,
     /// What it says; `None` if it was erased. Of an erased annotation the priority stays.

@@ -3,6 +3,7 @@
 mod actor;
 mod artifact;
 mod bytes;
+mod collapse;
 mod context;
 mod edge;
 mod entry;
@@ -28,6 +29,8 @@ mod workspace;
 pub use actor::{Actor, ActorName};
 pub use artifact::PrevArtifact;
 pub(crate) use bytes::encode as encode_base64;
+pub use collapse::{Autonomy, Collapse, CollapseStatus, CollapsedFrom, NewCollapse};
+pub(crate) use collapse::{check_collapse_text, no_manual_text};
 pub use context::{Context, ContextDiff, ContextLimit, ContextMessage, ContextSize, ContextTokens};
 pub use edge::{CompletionMode, FailureMode, SubSession, SubSessionKind, SubSessionStatus};
 pub use entry::{Content, Entry, EntryKind, Priority, TokenCount};

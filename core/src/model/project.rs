@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Autonomy;
 use crate::{
     clock::Timestamp,
     command::Need,
@@ -53,6 +54,9 @@ pub struct ProjectConfig {
     /// Whether they share what their sessions deliver; data for the agent programs, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shared_deliverables: bool,
+    /// Who writes and accepts collapses, where the command does not say. Manual.
+    #[serde(default, skip_serializing_if = "Autonomy::is_manual")]
+    pub autonomy: Autonomy,
     /// The kind of workspace that a new session gets, where its creation does not say. None.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<DefaultWorkspace>,
@@ -101,6 +105,7 @@ impl Default for ProjectConfig {
             max_intervention_depth: ten(),
             shared_references: Vec::new(),
             shared_deliverables: false,
+            autonomy: Autonomy::Manual,
             workspace: None,
         }
     }
@@ -139,6 +144,13 @@ impl ProjectConfig {
     #[must_use]
     pub const fn with_shared_deliverables(mut self) -> Self {
         self.shared_deliverables = true;
+        self
+    }
+
+    /// With collapses that are written and accepted like this.
+    #[must_use]
+    pub const fn with_autonomy(mut self, autonomy: Autonomy) -> Self {
+        self.autonomy = autonomy;
         self
     }
 

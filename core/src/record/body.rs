@@ -85,6 +85,13 @@ pub(crate) struct SummaryBody {
     pub(crate) by: Actor,
 }
 
+/// Of a draft: its text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CollapseBody {
+    pub(crate) text: String,
+    pub(crate) by: Actor,
+}
+
 /// Of a note; what it is for stands in the header. A fold wants the authors and skips the note.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct NoteBody<N = serde::de::IgnoredAny> {
@@ -240,6 +247,8 @@ pub(crate) enum Body {
     Owner(Box<OwnerBody>),
     /// Of `summary_sealed`.
     Summary(Box<SummaryBody>),
+    /// Of `collapse_proposed`.
+    Collapse(Box<CollapseBody>),
     /// Of `workspace_reserved`.
     Workspace(WorkspaceBody),
     /// Of `workspace_ready`, `workspace_changed` and `workspace_saved`.
@@ -257,7 +266,10 @@ impl Body {
             Event::ThreadCreated { .. } | Event::ThreadUpdated { .. } => Self::Thread(of(text)?),
             Event::SessionCreated { .. } | Event::SessionUpdated { .. } => Self::Session(of(text)?),
             Event::EdgeCreated { .. } | Event::EdgeUpdated { .. } => Self::Edge(of(text)?),
-            Event::Entry { .. } | Event::Edit { .. } | Event::Compression { .. } => {
+            Event::Entry { .. }
+            | Event::Edit { .. }
+            | Event::Compression { .. }
+            | Event::Collapsed { .. } => {
                 let body: EntryBody = of(text)?;
                 Self::Entry(body.actor.unwrap_or(body.by))
             }
@@ -276,6 +288,7 @@ impl Body {
             Event::StateSet { .. } => Self::State(of(text)?),
             Event::HandedOff { .. } => Self::Owner(of(text)?),
             Event::SummarySealed { .. } => Self::Summary(of(text)?),
+            Event::CollapseProposed { .. } => Self::Collapse(of(text)?),
             Event::WorkspaceReserved { .. } => Self::Workspace(of(text)?),
             Event::WorkspaceReady { .. }
             | Event::WorkspaceChanged { .. }
@@ -299,6 +312,7 @@ impl Body {
             | Event::BroadcastSent { .. }
             | Event::BroadcastEnded { .. }
             | Event::MergeStepped { .. }
+            | Event::CollapseRejected { .. }
             | Event::SessionContinued { .. }
             | Event::ForkMerged { .. }
             | Event::ContextLimitSet { .. }
@@ -339,6 +353,7 @@ impl Body {
             Self::State(body) => serde_json::to_string(body),
             Self::Owner(body) => serde_json::to_string(body),
             Self::Summary(body) => serde_json::to_string(body),
+            Self::Collapse(body) => serde_json::to_string(body),
             Self::Workspace(body) => serde_json::to_string(body),
             Self::Files(body) => serde_json::to_string(body),
         }

@@ -21,6 +21,19 @@ pub enum Effect {
     Note(NoteKind),
     /// Nothing: it is a marker.
     Marker(MarkedPlace),
+    /// Nothing: it is a message that stands for a child.
+    Collapse(CollapsedPlace),
+}
+
+/// What a message stands for, by versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CollapsedPlace {
+    /// The draft.
+    pub collapse: Version,
+    /// The session.
+    pub child: Version,
+    /// As of when that session is meant.
+    pub upto: Version,
 }
 
 /// Where a marker leads to, by versions.
@@ -40,7 +53,7 @@ impl Effect {
     /// The kind of entry that has it.
     pub const fn kind(self) -> EntryKind {
         match self {
-            Self::Message => EntryKind::Message,
+            Self::Message | Self::Collapse(_) => EntryKind::Message,
             Self::Edit(_) => EntryKind::Edit,
             Self::Annotation(..) => EntryKind::Annotation,
             Self::Compression(..) => EntryKind::Compression,
@@ -98,6 +111,16 @@ impl From<EntryHeader> for Event {
             Effect::Note(kind) => {
                 Self::Note { session, kind, run, in_reply_to, copied_from, tokens, reported }
             }
+            Effect::Collapse(CollapsedPlace { collapse, child, upto }) => Self::Collapsed {
+                session,
+                collapse,
+                child,
+                upto,
+                copied_from,
+                in_reply_to,
+                tokens,
+                reported,
+            },
             Effect::Marker(MarkedPlace { kind, to, edge, version }) => {
                 Self::Marker { session, kind, to, edge, version }
             }
@@ -139,6 +162,20 @@ impl Event {
             }
             Self::Note { session, kind, run, in_reply_to, copied_from, tokens, reported } => {
                 let (tokens, effect) = (of(tokens, reported), Effect::Note(kind));
+                EntryHeader { session, run, in_reply_to, copied_from, tokens, effect }
+            }
+            Self::Collapsed {
+                session,
+                collapse,
+                child,
+                upto,
+                copied_from,
+                in_reply_to,
+                tokens,
+                reported,
+            } => {
+                let effect = Effect::Collapse(CollapsedPlace { collapse, child, upto });
+                let (tokens, run) = (of(tokens, reported), None);
                 EntryHeader { session, run, in_reply_to, copied_from, tokens, effect }
             }
             Self::Marker { session, kind, to, edge, version } => EntryHeader {

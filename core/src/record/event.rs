@@ -8,8 +8,8 @@ use crate::{
     id::{ProjectId, ThreadId, Version},
     journal::Stream,
     model::{
-        CompletionMode, ContextLimit, FailureMode, MarkerKind, NoteKind, Priority, RunStatus,
-        SessionStatus, SubSessionKind, SubSessionStatus, SummaryOutcome, Totals, Usage,
+        Autonomy, CompletionMode, ContextLimit, FailureMode, MarkerKind, NoteKind, Priority,
+        RunStatus, SessionStatus, SubSessionKind, SubSessionStatus, SummaryOutcome, Totals, Usage,
     },
 };
 
@@ -55,6 +55,11 @@ impl Event {
             | Self::WorkspaceDisposed { .. } => 0,
             _ => stream.owner(),
         }
+    }
+
+    /// Whether its body may be erased.
+    pub(crate) fn is_erasable(&self) -> bool {
+        matches!(self, Self::CollapseProposed { .. }) || self.as_entry().is_some()
     }
 
     /// The edge that takes a step by this, becomes another, or goes.
@@ -335,6 +340,53 @@ kinds! {
         @serde(default, skip_serializing_if = "Option::is_none"); edge: Option<Version>,
         /// The version as of which that session is meant.
         @serde(default, skip_serializing_if = "Option::is_none"); version: Option<Version>,
+    }
+    /// A text for what a child came to, to stand in its parent's log.
+    CollapseProposed = "collapse_proposed" {
+        /// The child.
+        session: Version,
+        /// The edge above it.
+        edge: Version,
+        /// The session above it, whose log it is for.
+        parent: Version,
+        /// The version as of which the child is meant.
+        upto: Version,
+        /// Who decides.
+        autonomy: Autonomy,
+        /// The last entry of the parent that it holds for, if it holds for no other.
+        @serde(default, skip_serializing_if = "Option::is_none"); parent_tail: Option<Version>,
+        /// The draft before it of the same child.
+        @serde(default, skip_serializing_if = "Option::is_none"); previous: Option<Version>,
+        /// Tokens of its text, as the store counted.
+        tokens: u64,
+        /// Tokens of what the summarizer read.
+        @serde(default, skip_serializing_if = "Option::is_none"); source_tokens: Option<u64>,
+    }
+    /// Somebody does not want it.
+    CollapseRejected = "collapse_rejected" {
+        /// The child.
+        session: Version,
+        /// The draft.
+        collapse: Version,
+    }
+    /// A message that stands for what a child came to; it accepts the draft.
+    Collapsed = "collapsed" {
+        /// Whose log.
+        session: Version,
+        /// The draft.
+        collapse: Version,
+        /// The child.
+        child: Version,
+        /// The version as of which the child is meant.
+        upto: Version,
+        /// The entry it is a copy of.
+        @serde(default, skip_serializing_if = "Option::is_none"); copied_from: Option<Version>,
+        /// The entry it answers.
+        @serde(default, skip_serializing_if = "Option::is_none"); in_reply_to: Option<Version>,
+        /// Tokens of its message, as the store counted.
+        @serde(default, skip_serializing_if = "Option::is_none"); tokens: Option<u64>,
+        /// Tokens of its message, as the caller reported.
+        @serde(default, skip_serializing_if = "Option::is_none"); reported: Option<u64>,
     }
     /// A session has a limit of its context, or none any more. Its context has so many tokens.
     ContextLimitSet = "context_limit_set" {

@@ -18,11 +18,11 @@ mod tests;
 
 pub(crate) use body::Body;
 pub(crate) use body::{
-    ActorBody, ChangedValue, EdgeBody, EntryReader, EntryText, ErasureBody, FilesBody, OwnerBody,
-    ProjectBody, RunBody, RunEndBody, SessionBody, StateBody, SummaryBody, ThreadBody, UsageBody,
-    WorkspaceBody, level_of,
+    ActorBody, ChangedValue, CollapseBody, EdgeBody, EntryReader, EntryText, ErasureBody,
+    FilesBody, OwnerBody, ProjectBody, RunBody, RunEndBody, SessionBody, StateBody, SummaryBody,
+    ThreadBody, UsageBody, WorkspaceBody, level_of,
 };
-pub use entry::{Effect, EntryHeader, MarkedPlace};
+pub use entry::{CollapsedPlace, Effect, EntryHeader, MarkedPlace};
 pub use event::{Consequence, EdgeStep, Event, KIND_NAMES, Lane, SummaryOf};
 pub(crate) use seal::{Draft, Opened, SealedBody, check_body, open, seal, seal_body};
 pub use seal::{KeyMark, READER_LEVEL, RecordHeader};

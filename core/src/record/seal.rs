@@ -21,8 +21,8 @@ use crate::{
 /// release goes on reading what it understands: 2 has external ids of runs, keys that are texts, and expired leases; 3 has
 /// binaries, signatures and all else of parts that is more than a text, keyed state, external ids of projects, threads and
 /// sessions, and the names of models and providers; 4 has edits, annotations,
-/// compressions, forks, limits of contexts and trimmed feeds; 5 has workspaces; 6 has notes, markers, summaries, handoffs,
-/// merging back, and runs that wait for sub-sessions, or end because of one or of a sweep.
+/// compressions, forks, limits of contexts and trimmed feeds; 5 has workspaces; 6 has notes, markers, summaries, collapses,
+/// handoffs, merging back, and runs that wait for sub-sessions, or end because of one or of a sweep.
 pub const READER_LEVEL: u16 = 6;
 
 /// An idempotency key as records keep it: no text of the caller's.
@@ -154,6 +154,9 @@ fn reader_level(draft: &Draft) -> u16 {
             Event::Note { .. }
             | Event::Marker { .. }
             | Event::SummarySealed { .. }
+            | Event::CollapseProposed { .. }
+            | Event::CollapseRejected { .. }
+            | Event::Collapsed { .. }
             | Event::HandoffLocked { .. }
             | Event::HandoffReleased { .. }
             | Event::HandedOff { .. }
@@ -344,7 +347,7 @@ impl Opened {
                 .map_err(|e| Error::corrupt(space, self.header.version, e.to_string())),
             RecordBody::Blob(_) => Ok(Body::Erased),
             // Only what may be erased may be missing; whether it was is known at the end of the fold.
-            RecordBody::None if self.header.event.as_entry().is_some() => Ok(Body::Erased),
+            RecordBody::None if self.header.event.is_erasable() => Ok(Body::Erased),
             RecordBody::None => {
                 Err(Error::corrupt(space, self.header.version, "the body is missing"))
             }

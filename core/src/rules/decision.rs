@@ -115,6 +115,11 @@ pub(crate) enum Reply {
     Proceed {
         lock: Option<Version>,
     },
+    /// These records have lost their payload, since this version or before.
+    Erased {
+        version: Version,
+        versions: Vec<Version>,
+    },
     /// The bits of the id that an external id stands for.
     Bound(u128),
     /// The reservation, and whether it was there before.
@@ -200,6 +205,11 @@ impl Call {
         self.gathering.as_ref()?.children.get(at)
     }
 
+    /// The text of a collapse.
+    pub(crate) fn drafted(&self) -> Option<&Drafted> {
+        self.gathering.as_ref()?.drafted.as_ref()
+    }
+
     /// The lock that a handoff took before.
     pub(crate) fn lock(&self) -> Option<Version> {
         self.gathering.as_ref()?.lock
@@ -222,8 +232,31 @@ pub(crate) struct Gathering {
     pub(crate) facts: Vec<Version>,
     /// Of each session that is created, in their order.
     pub(crate) children: Vec<ChildGathering>,
+    /// Of a draft: the text that the summarizer made, or that of the draft that is accepted.
+    pub(crate) drafted: Option<Drafted>,
     /// Of a handoff for which workspaces were made.
     pub(crate) lock: Option<Version>,
+}
+
+/// The text of a collapse, which the entry that was sealed with it says too.
+#[derive(Debug)]
+pub(crate) struct Drafted {
+    pub(crate) text: String,
+    /// Tokens of it.
+    pub(crate) tokens: u64,
+    /// Where the summarizer made it.
+    pub(crate) read: Option<ReadChild>,
+}
+
+/// What the summarizer read.
+#[derive(Debug)]
+pub(crate) struct ReadChild {
+    /// The version as of which the child is meant.
+    pub(crate) upto: Version,
+    /// Tokens of its context.
+    pub(crate) tokens: u64,
+    /// The parent's tail by then.
+    pub(crate) parent_tail: Version,
 }
 
 /// What was read and made for a session that is created.

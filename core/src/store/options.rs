@@ -7,6 +7,7 @@ use crate::{
     clock::{Clock, IdSource},
     json::Json,
     kinds::Kinds,
+    summarizer::Summarizer,
     tokens::{Estimate, TokenCounter},
     workspace::WorkspaceDrivers,
 };
@@ -35,6 +36,10 @@ pub struct StoreOptions {
     /// How long a driver may take for a call that brings no deadline of its own; a workspace that is made for longer counts as
     /// leaked, after the skew. 10 minutes.
     pub workspace_time: Duration,
+    /// What makes the text of a collapse, where the caller brings none. None.
+    pub summarizer: Option<Arc<dyn Summarizer>>,
+    /// How long it may take for a call that brings no deadline of its own. 10 minutes.
+    pub summary_time: Duration,
     /// What JSON parts of certain kinds must look like to be written. None.
     pub kinds: Kinds,
     /// What finishes the work of futures that are dropped. None.
@@ -54,6 +59,8 @@ impl StoreOptions {
             tokens: Arc::new(Estimate),
             workspaces: WorkspaceDrivers::default(),
             workspace_time: Duration::from_secs(600),
+            summarizer: None,
+            summary_time: Duration::from_secs(600),
             kinds: Kinds::default(),
             background: None,
         }
@@ -105,6 +112,20 @@ impl StoreOptions {
     #[must_use]
     pub const fn with_workspace_time(mut self, time: Duration) -> Self {
         self.workspace_time = time;
+        self
+    }
+
+    /// With this to make the texts of collapses.
+    #[must_use]
+    pub fn with_summarizer(mut self, summarizer: impl Summarizer) -> Self {
+        self.summarizer = Some(Arc::new(summarizer));
+        self
+    }
+
+    /// With another time that a summarizer may take.
+    #[must_use]
+    pub const fn with_summary_time(mut self, time: Duration) -> Self {
+        self.summary_time = time;
         self
     }
 

@@ -25,7 +25,10 @@ pub(crate) fn print_below(out: &mut Out, entry: &Entry, lines: Option<usize>) ->
     let copied = entry.copied_from.map_or(String::new(), |from| format!(", copied from {from}"));
     let title = match &entry.content {
         None => "erased".to_owned(),
-        Some(Content::Message(message)) => voice(message),
+        Some(Content::Message(message)) => {
+            let from = entry.collapsed_from.map(|from| format!(", what {} came to", from.child));
+            format!("{}{}", voice(message), from.unwrap_or_default())
+        }
         Some(Content::Edit { target, message }) => {
             format!("{}, in the place of {target}", voice(message))
         }

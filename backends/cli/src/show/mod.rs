@@ -12,7 +12,7 @@ use sessile::{
     command::{Paging, RunScope, UsageScope},
     error::Subject,
     handle::Handle,
-    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
+    id::{CollapseId, EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
     model::{Actor, KeyedState, Labels, RollUp, Run, Thread},
 };
 
@@ -39,6 +39,7 @@ enum Id {
     Entry(EntryId),
     Run(RunId),
     Edge(SubSessionId),
+    Collapse(CollapseId),
 }
 
 impl Id {
@@ -51,6 +52,7 @@ impl Id {
             Some("msg") => Self::Entry(text.parse()?),
             Some("run") => Self::Run(text.parse()?),
             Some("sub") => Self::Edge(text.parse()?),
+            Some("col") => Self::Collapse(text.parse()?),
             _ => {
                 if let Ok(id) = find::session(reader, text).await {
                     return Ok(Self::Session(id));
@@ -64,7 +66,7 @@ impl Id {
                 let entry = find::entry(reader, text).await;
                 Self::Entry(entry.map_err(|_| {
                     Fail::input(format!(
-                        "{text:?} is no id and no ending of one: ids begin with prj_, thd_, ses_, msg_, run_ or sub_"
+                        "{text:?} is no id and no ending of one: ids begin with prj_, thd_, ses_, msg_, run_, sub_ or col_"
                     ))
                 })?)
             }
@@ -155,6 +157,27 @@ async fn show(out: &mut Out, reader: &Handle, id: Id) -> Result<()> {
                 return out.value(&found);
             }
             run_facts(out, &found)
+        }
+        Id::Collapse(id) => {
+            let found = there(reader.collapse(id).await?, id)?;
+            if out.json {
+                return out.value(&found);
+            }
+            list(
+                out,
+                vec![
+                    ("collapse", id.to_string()),
+                    ("status", format!("{}, {}", found.status, found.autonomy)),
+                    ("of", format!("{} as of version {}", found.child, count(found.upto))),
+                    ("into", found.parent.to_string()),
+                    ("entry", found.entry.map_or("-".into(), |entry| entry.to_string())),
+                    (
+                        "created",
+                        format!("{} by {}", stamp(found.at), author(found.created_by.as_ref())),
+                    ),
+                    ("text", found.text.as_deref().map_or("(erased)".into(), clean)),
+                ],
+            )
         }
         Id::Edge(id) => {
             let found = there(reader.edge(id).await?, id)?;

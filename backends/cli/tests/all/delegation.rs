@@ -2,7 +2,9 @@
 
 use sessile::{
     command::{NewRun, NewSession, NewSubSession},
-    model::{Actor, NewSummary, Note, NoteKind, RunStatus, SummaryOutcome, note, user},
+    model::{
+        Actor, NewCollapse, NewSummary, Note, NoteKind, RunStatus, SummaryOutcome, note, user,
+    },
 };
 
 use crate::program::{Place, sessile};
@@ -24,6 +26,8 @@ fn sample() -> (Place, String) {
         let child = ann.spawn(edge, new).await.unwrap();
         let summary = NewSummary::new(SummaryOutcome::Succeeded, "it \u{202e}works");
         ann.seal_summary(child.id, summary).await.unwrap();
+        let collapse = NewCollapse::of("the worker \u{1b}[31mis done");
+        ann.propose_collapse(child.edge.unwrap(), collapse).await.unwrap();
         let checkpoint = Note::new("the page is there").with_next_step("test it");
         ann.append(root, note(NoteKind::Checkpoint, checkpoint)).await.unwrap();
         let run = ann.start_run(root, NewRun::default()).await.unwrap();
@@ -71,4 +75,15 @@ fn the_tree_tells_what_came_of_it() {
     let shown = sessile(["show", &store, root["id"].as_str().unwrap()]);
     assert!(shown.out.contains("note, checkpoint") && shown.out.contains("- test it"), "{shown:?}");
     assert!(shown.out.contains("spawned ses_"), "{shown:?}");
+    let worker = worker["id"].as_str().unwrap();
+    assert!(shown.out.contains(&format!("user, what {worker} came to")), "{shown:?}");
+    assert!(!shown.out.contains('\u{1b}'), "{shown:?}");
+    let log = sessile(["show", &store, root["id"].as_str().unwrap(), "--json"]).json();
+    let mut entries = log["entries"].as_array().unwrap().iter();
+    let from = entries.find_map(|entry| entry.get("collapsed_from")).unwrap();
+    let shown = sessile(["show", &store, from["collapse"].as_str().unwrap()]);
+    for part in ["accepted, manual", worker, "the worker"] {
+        assert!(shown.out.contains(part), "{part}: {shown:?}");
+    }
+    assert!(!shown.out.contains('\u{1b}'), "{shown:?}");
 }

@@ -1,7 +1,8 @@
-//! MSG14, SES6, SES9, SES13, SPN, SUM, HOF, BRD, INT, TLN4, LEA5: notes, spawning, summaries, handoffs,
-//! broadcasts, interventions, resuming.
+//! MSG14, SES6, SES9, SES13, SPN, SUM, COL, HOF, BRD, INT, TLN4, LEA5: notes, spawning, summaries, collapses,
+//! handoffs, broadcasts, interventions, resuming.
 
 pub mod broadcasts;
+pub mod collapses;
 pub mod handoffs;
 pub mod interventions;
 pub mod notes;
@@ -15,6 +16,7 @@ use crate::{Clause, internal::child_programs::ChildProgram};
 /// The clauses of each file.
 pub(super) const CLAUSES: &[&[Clause]] = &[
     broadcasts::CLAUSES,
+    collapses::CLAUSES,
     handoffs::CLAUSES,
     interventions::CLAUSES,
     notes::CLAUSES,

@@ -15,7 +15,7 @@ use sessile_core::{
 use crate::internal::{
     model::{
         Model, Thread,
-        read::{entry_value, value},
+        read::{collapse_value, entry_value, value},
     },
     shorthand::pages,
 };
@@ -306,6 +306,10 @@ async fn compare_session(
     same(format!("drill of {session}"), &value(&drill), &want)?;
     let got = pages(1, |page| store.as_caller(caller).children(session).page(page)).await;
     same(format!("children of {session}"), &value(&got), &value(&thread.children_values(id, v)))?;
+    let got = pages(2, |page| store.as_caller(caller).collapses(session).page(page)).await;
+    let got: Vec<_> = got.iter().map(collapse_value).collect();
+    let want = thread.collapses_of(id, v);
+    same(format!("collapses of {session}"), &value(&got), &value(&want))?;
     let mut log = thread.log(id, v);
     for direction in [Direction::Forward, Direction::Backward] {
         let got = pages(3, |page| {

@@ -255,6 +255,12 @@ fn edges() -> BoxedStrategy<Act> {
             |(session, expected, owners, under, texts)|
                 Act::HandOff { session, expected, owners, under, texts }
         ),
+        6 => (pick(), text(), maybe((0..3_u8).boxed()), any::<bool>()).prop_map(
+            |(edge, text, autonomy, exact)| Act::Collapse { edge, text, autonomy, exact }
+        ),
+        4 => (pick(), maybe(text()))
+            .prop_map(|(collapse, text)| Act::AcceptCollapse { collapse, text }),
+        1 => pick().prop_map(Act::RejectCollapse),
         6 => (pick(), expected(), merge).prop_map(
             |(edge, expected, to)| Act::StepMerge { edge, expected, to }
         ),

@@ -3,7 +3,8 @@
 use sessile_core::{
     Caller,
     command::{SessionOutcome, ThreadOutcome},
-    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
+    id::{CollapseId, EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
+    model::CollapseStatus,
 };
 
 use super::step::Pick;
@@ -18,6 +19,7 @@ pub(super) struct Known {
     edges: Vec<SubSessionId>,
     runs: Vec<RunId>,
     entries: Vec<EntryId>,
+    collapses: Vec<CollapseId>,
 }
 
 impl Known {
@@ -40,6 +42,10 @@ impl Known {
                 made.edge.iter().for_each(|edge| add(&mut self.edges, *edge));
                 let said = made.appended.iter().flat_map(|said| said.entries());
                 said.for_each(|entry| add(&mut self.entries, entry));
+            }
+            SessionOutcome::CollapseProposed(made) => {
+                add(&mut self.collapses, made.id);
+                made.entry.iter().for_each(|entry| add(&mut self.entries, *entry));
             }
             SessionOutcome::Linked(edge) => add(&mut self.edges, *edge),
             SessionOutcome::RunStarted(run) => add(&mut self.runs, *run),
@@ -131,6 +137,16 @@ impl Names<'_> {
         };
         let never = SubSessionId::new(self.nowhere(), 3);
         choose(pick, (&self.own.edges, &self.foreign.edges), exists, |_| true, never)
+    }
+
+    pub(super) fn collapse(&self, pick: Pick) -> CollapseId {
+        let status = |id: CollapseId| {
+            self.in_thread(id.thread(), |t| t.collapses.get(&id.version()).map(|it| it.status))
+        };
+        let is_open = |id: CollapseId| status(id) == Some(CollapseStatus::Open);
+        let never = CollapseId::new(self.nowhere(), 3);
+        let all = (&self.own.collapses[..], &self.foreign.collapses[..]);
+        choose(pick, all, |id| status(id).is_some(), is_open, never)
     }
 
     /// An edge, near a session: one below it.

@@ -8,11 +8,12 @@ use sessile_core::{
         NewThread, SessionCommand, StateChange, StateScope, Sweep, ThreadCommand, UpdateEdge,
         UpdateProject, UpdateSession, UpdateThread,
     },
-    id::{SessionId, Version},
+    id::{CollapseId, SessionId, SubSessionId, Version},
     json::Json,
     model::{
-        Actor, CompletionMode, Currency, FailureMode, Labels, Message, NewEntry, NewSummary, Part,
-        ProjectConfig, Role, SubSessionKind, SummaryOutcome, Tokens, Usage,
+        Actor, Autonomy, CompletionMode, Currency, FailureMode, Labels, Message, NewCollapse,
+        NewEntry, NewSummary, Part, ProjectConfig, Role, SubSessionKind, SummaryOutcome, Tokens,
+        Usage,
     },
 };
 
@@ -85,6 +86,10 @@ fn model(n: u8) -> String {
 fn config(n: u8) -> ProjectConfig {
     let (depth, width) = [(4, 8), (1, 2), (2, 1), (1001, 0)][usize::from(n) % 4];
     ProjectConfig::default().with_max_delegation_depth(depth).with_max_delegation_width(width)
+}
+
+fn autonomy_of(n: u8) -> Autonomy {
+    [Autonomy::Manual, Autonomy::Collaborative, Autonomy::Autonomous][usize::from(n) % 3]
 }
 
 fn ttl(n: u8) -> Duration {
@@ -305,6 +310,24 @@ impl Names<'_> {
                 let summary = Box::new(new_summary(*summary));
                 (SessionCommand::SealSummary { session, summary }, Some(session))
             }
+            Act::Collapse { edge, text: n, autonomy, exact } => {
+                let edge = self.edge(*edge);
+                let mut collapse = NewCollapse::of(text(*n));
+                collapse.exact = *exact;
+                collapse.autonomy = autonomy.map(autonomy_of);
+                let command = SessionCommand::ProposeCollapse { edge, collapse: collapse.into() };
+                (command, self.parent_of(edge))
+            }
+            Act::AcceptCollapse { collapse, text: n } => {
+                let collapse = self.collapse(*collapse);
+                let text = n.map(text);
+                let command = SessionCommand::AcceptCollapse { collapse, text };
+                (command, self.parent_of_draft(collapse))
+            }
+            Act::RejectCollapse(collapse) => {
+                let collapse = self.collapse(*collapse);
+                (SessionCommand::RejectCollapse { collapse }, self.parent_of_draft(collapse))
+            }
             Act::DeleteSession(session) => {
                 let session = self.session(*session, None);
                 (SessionCommand::DeleteSession { session }, Some(session))
@@ -388,6 +411,18 @@ impl Names<'_> {
             }
             _ => self.run_act(act),
         }
+    }
+
+    fn parent_of(&self, edge: SubSessionId) -> Option<SessionId> {
+        let thread = self.model.tenants.get(&self.caller.tenant)?.threads.get(&edge.thread())?;
+        let parent = thread.edges.get(&edge.version())?.parent;
+        Some(SessionId::new(edge.thread(), parent))
+    }
+
+    fn parent_of_draft(&self, collapse: CollapseId) -> Option<SessionId> {
+        let id = collapse.thread();
+        let thread = self.model.tenants.get(&self.caller.tenant)?.threads.get(&id)?;
+        Some(SessionId::new(id, thread.collapses.get(&collapse.version())?.parent))
     }
 
     fn changes(&self, of: StateScope, changes: &[Change]) -> Vec<StateChange> {

@@ -163,6 +163,17 @@ pub enum Act {
         session: Pick,
         summary: u8,
     },
+    Collapse {
+        edge: Pick,
+        text: Text,
+        autonomy: Option<u8>,
+        exact: bool,
+    },
+    AcceptCollapse {
+        collapse: Pick,
+        text: Option<Text>,
+    },
+    RejectCollapse(Pick),
     DeleteSession(Pick),
     Link {
         child: Pick,

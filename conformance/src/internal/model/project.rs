@@ -298,6 +298,7 @@ impl Model {
             head: 1,
             sessions: Default::default(),
             edges: Default::default(),
+            collapses: Default::default(),
             runs: Default::default(),
             entries: Default::default(),
             unread: Default::default(),

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sessile_core::{
     id::{EntryId, ProjectId, RunId, SummaryId, TenantId, ThreadId, Version},
-    model::{Entry, EntryKind, Totals},
+    model::{Collapse, Entry, EntryKind, Totals},
 };
 
 use super::{
@@ -24,6 +24,14 @@ pub fn entry_value(entry: &Entry) -> Value {
         "run": entry.run, "in_reply_to": entry.in_reply_to, "copied_from": entry.copied_from,
         "is_marker": entry.kind == EntryKind::Marker,
         "message": serde_json::to_string(&entry.message()).expect("a message serialises"),
+    })
+}
+
+/// A collapse as JSON, but for what counts and clocks say.
+pub fn collapse_value(it: &Collapse) -> Value {
+    json!({
+        "id": it.id, "edge": it.edge, "child": it.child, "upto": it.upto, "parent": it.parent, "autonomy": it.autonomy,
+        "status": it.status, "entry": it.entry, "text": it.text, "created_by": it.created_by, "version": it.version,
     })
 }
 

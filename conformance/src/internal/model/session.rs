@@ -47,7 +47,11 @@ pub(super) fn thread_of(command: &SessionCommand) -> ThreadId {
         SessionCommand::SetState { of, .. } => of.thread(),
         SessionCommand::HandOff { recipient, .. } => source_of(std::slice::from_ref(&**recipient)),
         SessionCommand::Broadcast { recipients, .. } => source_of(recipients),
-        SessionCommand::StepMerge { edge, .. } => edge.thread(),
+        SessionCommand::StepMerge { edge, .. } | SessionCommand::ProposeCollapse { edge, .. } => {
+            edge.thread()
+        }
+        SessionCommand::AcceptCollapse { collapse, .. }
+        | SessionCommand::RejectCollapse { collapse } => collapse.thread(),
         SessionCommand::UpdateEdge { edge, .. } | SessionCommand::DeleteEdge { edge } => {
             edge.thread()
         }
@@ -175,6 +179,7 @@ impl Thread {
                     .into_iter()
                     .partition(|(_, e): &(Version, LoggedEntry)| e.session == v);
                 self.entries = kept;
+                self.collapses.retain(|_, it| it.child != v);
                 self.unread.extend(std::collections::BTreeMap::into_keys(gone));
                 self.runs.values_mut().filter(|r| r.session == v).for_each(|r| r.gone = true);
                 Ok(SessionOutcome::Deleted)
@@ -219,6 +224,13 @@ impl Thread {
             SessionCommand::SealSummary { session, summary } => {
                 self.seal(facts, id, *session, summary)
             }
+            SessionCommand::ProposeCollapse { edge, collapse } => {
+                self.propose(facts, id, *edge, collapse)
+            }
+            SessionCommand::AcceptCollapse { collapse, text } => {
+                self.accept(facts, id, *collapse, text.as_ref())
+            }
+            SessionCommand::RejectCollapse { collapse } => self.reject(facts, id, *collapse),
             SessionCommand::Append { session, append } => self.append(facts, id, *session, append),
             SessionCommand::ClaimLease { session, ttl } => self.claim(facts, *session, *ttl),
             SessionCommand::RenewLease { session, ttl } => {
@@ -379,7 +391,7 @@ impl Thread {
     }
 
     /// Puts entries at the end of a session's log.
-    fn push_entries(
+    pub(super) fn push_entries(
         &mut self,
         facts: &Facts<'_>,
         id: ThreadId,

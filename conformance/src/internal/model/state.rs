@@ -85,6 +85,7 @@ pub struct Thread {
     pub head: Version,
     pub sessions: BTreeMap<Version, Session>,
     pub edges: BTreeMap<Version, Edge>,
+    pub collapses: BTreeMap<Version, super::collapses::Draft>,
     /// Runs of deleted sessions too: what they cost stays.
     pub runs: BTreeMap<Version, ModelRun>,
     pub entries: BTreeMap<Version, LoggedEntry>,

@@ -319,6 +319,15 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
             check.session(*session, caller);
             check.require(!summary.agent_summary.is_empty());
         }
+        SessionCommand::ProposeCollapse { edge, collapse } => {
+            check.thread(edge.thread(), caller);
+            check.require(collapse.text.as_ref().is_some_and(|text| !text.trim().is_empty()));
+        }
+        SessionCommand::AcceptCollapse { collapse, text } => {
+            check.thread(collapse.thread(), caller);
+            check.require(text.as_ref().is_none_or(|text| !text.trim().is_empty()));
+        }
+        SessionCommand::RejectCollapse { collapse } => check.thread(collapse.thread(), caller),
         SessionCommand::SetState { of, changes } => {
             check.thread(of.thread(), caller);
             check.require(!changes.is_empty());

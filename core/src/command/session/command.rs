@@ -16,12 +16,13 @@ use crate::{
     },
     error::{Error, Result},
     id::{
-        EntryId, RunId, SessionId, SubSessionId, ThreadId, Version, WorkspaceId, check_external_id,
-        check_outside,
+        CollapseId, EntryId, RunId, SessionId, SubSessionId, ThreadId, Version, WorkspaceId,
+        check_external_id, check_outside,
     },
     model::{
-        Actor, ContextLimit, Deliverable, EntryKind, NewEntry, NewSummary, PrevArtifact,
-        RunOutcome, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus, Usage, check_text,
+        Actor, ContextLimit, Deliverable, EntryKind, NewCollapse, NewEntry, NewSummary,
+        PrevArtifact, RunOutcome, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus,
+        Usage, check_collapse_text, check_text,
     },
     rules::thread::run_of_derived,
     workspace::{FileChange, TreeId},
@@ -244,6 +245,30 @@ pub enum SessionCommand {
         expected: Version,
         /// Where to.
         to: SubSessionStatus,
+    },
+    /// Proposes a text for what a child came to, as a message in its parent's log (COL1). What the text is, and whether it waits
+    /// for somebody to accept it, follows from the [`Autonomy`](crate::model::Autonomy) (COL4). It needs the lease of the parent,
+    /// where that has one. Another open draft of the same state of the child is stale with it (COL6).
+    ///
+    /// Without a text the store's [`Summarizer`](crate::summarizer::Summarizer) is asked, before anything is written; it may take
+    /// as long as the call may, or else [`StoreOptions::summary_time`](crate::store::StoreOptions::summary_time).
+    ProposeCollapse {
+        /// The edge between the two.
+        edge: SubSessionId,
+        /// What.
+        collapse: Box<NewCollapse>,
+    },
+    /// Accepts an open draft: its text is the next message of the parent's log (COL1), in the voice of a user.
+    AcceptCollapse {
+        /// Which.
+        collapse: CollapseId,
+        /// The text that is to stand there, where it is not the draft's: 1 byte to 64 KiB.
+        text: Option<String>,
+    },
+    /// Rejects an open draft.
+    RejectCollapse {
+        /// Which.
+        collapse: CollapseId,
     },
     /// Sets and removes keys of a state: all of these changes or none (SES15). A session's state needs the token of its
     /// lease, as an append does; a thread's has no lease. Neither changes the version of its session or thread.
@@ -542,6 +567,17 @@ impl SessionCommand {
                 });
                 of_session(session).with_facts(facts)
             }
+            Self::ProposeCollapse { edge, collapse } => {
+                collapse.check()?;
+                check.entry(collapse.upto);
+                let facts = collapse.upto.map(EntryId::version);
+                Description::keyed(edge.thread()).with_caps().with_facts(facts)
+            }
+            Self::AcceptCollapse { collapse, text } => {
+                optional(text.as_deref(), check_collapse_text)?;
+                Description::keyed(collapse.thread())
+            }
+            Self::RejectCollapse { collapse } => Description::keyed(collapse.thread()),
             Self::SetState { of, changes } => {
                 if changes.is_empty() {
                     return Err(Error::invalid("state", "there are no changes"));

@@ -17,7 +17,7 @@ pub use new::{
     Append, Expect, Fork, LinkSessions, NewRun, NewSession, NewSubSession, UpdateEdge,
     UpdateSession,
 };
-pub use outcome::{Appended, SessionOutcome};
+pub use outcome::{Appended, ProposedCollapse, SessionOutcome};
 pub use query::{
     Drill, EntryFilter, RunScope, SessionAnswer, SessionFilter, SessionQuery, UsageScope, Verified,
 };

@@ -2,7 +2,7 @@
 
 use crate::{
     command::{CreatedSession, GivenWorkspace, SweptRun},
-    id::{EntryId, RunId, SubSessionId, SummaryId, Version},
+    id::{CollapseId, EntryId, RunId, SubSessionId, SummaryId, Version},
     workspace::{Disposal, TreeId},
 };
 
@@ -28,6 +28,15 @@ impl Appended {
     }
 }
 
+/// A collapse that was proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProposedCollapse {
+    /// The collapse.
+    pub id: CollapseId,
+    /// The entry of the parent's log, where it was accepted at once.
+    pub entry: Option<EntryId>,
+}
+
 /// What a [`SessionCommand`](super::SessionCommand) did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -48,6 +57,8 @@ pub enum SessionOutcome {
     BroadcastSent(Vec<CreatedSession>),
     /// The summary is sealed.
     Summarised(SummaryId),
+    /// The collapse is proposed, or stands in the parent's log already.
+    CollapseProposed(ProposedCollapse),
     /// The run waits for sub-sessions, since the record at this version; `None` where all had ended: nothing was written,
     /// and it goes on running.
     Awaiting(Option<Version>),

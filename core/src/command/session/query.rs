@@ -8,10 +8,13 @@ use super::StateScope;
 use crate::{
     clock::Timestamp,
     command::{At, Page, Paging},
-    id::{EntryId, RunId, SessionId, SubSessionId, SummaryId, ThreadId, Version, WorkspaceId},
+    id::{
+        CollapseId, EntryId, RunId, SessionId, SubSessionId, SummaryId, ThreadId, Version,
+        WorkspaceId,
+    },
     journal::{Direction, Position},
     model::{
-        Actor, Context, ContextMessage, ContextSize, Entry, KeyedState, Lease, LedgerRow,
+        Actor, Collapse, Context, ContextMessage, ContextSize, Entry, KeyedState, Lease, LedgerRow,
         Resumable, RollUp, Run, Session, SessionRow, SessionStatus, SubSession, Summary, Workspace,
     },
     workspace::{FileEntry, FilePath, Inspection, TreeChange, TreeId},
@@ -131,6 +134,10 @@ pub enum SessionQuery {
     Summary(SummaryId),
     /// The summaries of a session, the newest first.
     Summaries(SessionId, Paging),
+    /// One collapse.
+    Collapse(CollapseId),
+    /// The collapses of a session into its parents, the newest first.
+    Collapses(SessionId, Paging),
     /// One workspace, if it is not gone.
     Workspace(WorkspaceId),
     /// The workspaces of a thread that are not gone, in creation order.
@@ -217,6 +224,10 @@ pub enum SessionAnswer {
     Summary(Option<Box<Summary>>),
     /// A page of summaries.
     Summaries(Page<Summary>),
+    /// The collapse, if it exists.
+    Collapse(Option<Box<Collapse>>),
+    /// A page of collapses.
+    Collapses(Page<Collapse>),
     /// What a verification found.
     Verified(Verified),
     /// The workspace, if it is not gone.

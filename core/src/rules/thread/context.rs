@@ -97,7 +97,7 @@ impl ContextFold {
         let LogEntry { version, at, effect, tokens, actor, message } = entry;
         let said = Said { message: message.map(Arc::new), tokens };
         match effect {
-            Effect::Message => self.push_item(version, at, actor, said, None),
+            Effect::Message | Effect::Collapse(_) => self.push_item(version, at, actor, said, None),
             Effect::Note(_) => {
                 self.push_item(version, at, actor, said, None);
                 self.items.last_mut().into_iter().for_each(|item| item.is_note = true);

@@ -19,8 +19,9 @@ use crate::{
     id::{ProjectId, RunId, SessionId, ThreadId, UserId, Version, WorkspaceId},
     journal::Position,
     model::{
-        Actor, CompletionMode, ContextLimit, FailureMode, Labels, RollUp, RunOutcome, RunStatus,
-        SessionStatus, SubSessionKind, SubSessionStatus, ThreadStatus, Totals, WorkspaceStatus,
+        Actor, CollapseStatus, CompletionMode, ContextLimit, FailureMode, Labels, RollUp,
+        RunOutcome, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus, ThreadStatus,
+        Totals, WorkspaceStatus,
     },
     record::{RunEndBody, SummaryOf},
     rules::idempotency::IdempotencyLog,
@@ -60,6 +61,9 @@ pub(crate) struct ThreadState {
     pub(crate) keyed: Option<Arc<KeyedValues>>,
     /// What all keyed states weigh, the sessions' too.
     pub(crate) keyed_weight: usize,
+    /// Every draft there ever was of a session that exists; the texts are in the journal.
+    #[serde(default)]
+    pub(crate) collapses: RedBlackTreeMapSync<Version, Arc<CollapseState>>,
     /// All that are not gone yet.
     #[serde(default)]
     pub(crate) workspaces: RedBlackTreeMapSync<Version, Arc<WorkspaceState>>,
@@ -110,6 +114,12 @@ pub(crate) struct SessionState {
     /// The broadcast whose recipients it waits for.
     #[serde(default)]
     pub(crate) broadcast: Version,
+    /// The newest draft of it; 0 before the first.
+    #[serde(default)]
+    pub(crate) last_collapse: Version,
+    /// Its open drafts, each with the version as of which it is meant.
+    #[serde(default)]
+    pub(crate) open_collapses: Vec<(Version, Version)>,
     pub(crate) status: SessionStatus,
     pub(crate) parent: Option<Version>,
     pub(crate) children: RedBlackTreeSetSync<Version>,
@@ -320,6 +330,24 @@ impl EdgeState {
     }
 }
 
+/// A draft of what a child came to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct CollapseState {
+    pub(crate) child: Version,
+    pub(crate) edge: Version,
+    pub(crate) parent: Version,
+    /// The version as of which the child is meant.
+    pub(crate) upto: Version,
+    /// The last entry of the parent that it holds for, if it holds for no other.
+    pub(crate) parent_tail: Option<Version>,
+    /// The draft before it of the same child; 0 for none.
+    pub(crate) previous: Version,
+    /// As records say; see [`ThreadState::collapse_status`].
+    pub(crate) status: CollapseStatus,
+    /// The entry that accepted it; 0 for none.
+    pub(crate) entry: Version,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RunState {
     pub(crate) session: Version,
@@ -525,6 +553,17 @@ impl ThreadState {
         }
     }
 
+    /// What came of a draft: an open one is stale once its edge is gone, or its parent is not as it was.
+    pub(crate) fn collapse_status(&self, it: &CollapseState) -> CollapseStatus {
+        let is_of_edge = self.edge(it.edge).is_some_and(|edge| edge.parent == it.parent);
+        let tail = self.session(it.parent).map(|parent| parent.tail);
+        let is_as_it_was = it.parent_tail.is_none_or(|expected| tail == Some(expected));
+        match it.status {
+            CollapseStatus::Open if !is_of_edge || !is_as_it_was => CollapseStatus::Stale,
+            status => status,
+        }
+    }
+
     /// Whether nothing has changed that a list of threads shows: what did not change is still shared.
     pub(crate) fn listing_unchanged(&self, before: &Self) -> bool {
         let same_thread = match (&self.thread, &before.thread) {
@@ -550,6 +589,7 @@ impl ThreadState {
             + self.erased.weight()
             + self.forks.weight()
             + self.keyed_weight
+            + self.collapses.size() * 192
             + self.workspaces.size() * 768
     }
 }

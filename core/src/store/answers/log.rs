@@ -5,9 +5,9 @@ use crate::{
     clock::Timestamp,
     command::{Caller, Cursor, EntryFilter, Page, Paging},
     error::{Error, Result, Subject},
-    id::{EntryId, RunId, SessionId, Space, SubSessionId},
+    id::{CollapseId, EntryId, RunId, SessionId, Space, SubSessionId},
     journal::Direction,
-    model::{Content, Entry, Marker},
+    model::{CollapsedFrom, Content, Entry, Marker},
     record::{Effect, EntryHeader, EntryReader, EntryText, Opened},
     store::inner::StoreInner,
 };
@@ -125,7 +125,7 @@ impl StoreInner {
             None => (None, None, None, None),
         };
         let content = match header.effect {
-            Effect::Message => message.map(Content::Message),
+            Effect::Message | Effect::Collapse(_) => message.map(Content::Message),
             Effect::Edit(target) => {
                 message.map(|message| Content::Edit { target: id(target), message })
             }
@@ -154,6 +154,14 @@ impl StoreInner {
             run: header.run.map(|r| RunId::new(at.id(), r)),
             in_reply_to: header.in_reply_to.map(id),
             copied_from: header.copied_from.map(id),
+            collapsed_from: match header.effect {
+                Effect::Collapse(of) => Some(CollapsedFrom {
+                    collapse: CollapseId::new(at.id(), of.collapse),
+                    child: SessionId::new(at.id(), of.child),
+                    upto: of.upto,
+                }),
+                _ => None,
+            },
             kind: header.effect.kind(),
             content,
             tokens: header.tokens,

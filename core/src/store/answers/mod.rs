@@ -2,6 +2,7 @@
 
 mod at_head;
 mod at_time;
+mod collapses;
 mod context;
 mod feed;
 mod lists;
@@ -167,6 +168,12 @@ impl StoreInner {
             }
             SessionQuery::Summaries(id, page) => {
                 self.summaries(caller, id, page).await.map(SessionAnswer::Summaries)
+            }
+            SessionQuery::Collapse(id) => {
+                Ok(SessionAnswer::Collapse(self.collapse(caller, id).await?.map(Box::new)))
+            }
+            SessionQuery::Collapses(id, page) => {
+                self.collapses(caller, id, page).await.map(SessionAnswer::Collapses)
             }
             SessionQuery::State(of, version) => {
                 self.keyed_state(caller, of, version).await.map(SessionAnswer::State)

@@ -9,7 +9,7 @@ use crate::{
     id::{Space, ThreadId, Version},
     journal::{BlobName, RecordBody},
     record::{Body, FilesBody, open},
-    rules::decision::Request,
+    rules::decision::{Reply, Request},
     store::{
         environment::{BLOB_UNUSED_FOR, unknown_outcome},
         inner::StoreInner,
@@ -33,10 +33,14 @@ impl StoreInner {
         command: ThreadCommand,
         needs: Needs,
     ) -> Result<ThreadOutcome> {
-        let versions = needs.facts.clone();
+        let named = needs.facts.clone();
         let space = thread.space(&caller.tenant);
         let request = Request::Thread(command);
-        let outcome = thread_outcome(self.call(caller, &space, request, needs).await?)?;
+        let (outcome, versions) = match self.call(caller, &space, request, needs).await? {
+            Reply::Erased { version, versions } => (ThreadOutcome::Changed(version), versions),
+            // A key that was known.
+            reply => (thread_outcome(reply)?, named),
+        };
         match self.journal().erase(&space, &versions).await {
             Ok(()) => Ok(outcome),
             // The record stands and the payload is not shown any more: that is no refusal.

@@ -265,7 +265,7 @@ impl StoreInner {
 /// The entries that one names.
 fn named(effect: Effect) -> impl Iterator<Item = Version> {
     let (one, other) = match effect {
-        Effect::Message | Effect::Note(_) | Effect::Marker(_) => (None, None),
+        Effect::Message | Effect::Note(_) | Effect::Marker(_) | Effect::Collapse(_) => (None, None),
         Effect::Edit(target) | Effect::Annotation(target, _) => (Some(target), None),
         Effect::Compression(first, last) => (Some(first), Some(last)),
     };

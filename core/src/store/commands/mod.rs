@@ -3,6 +3,7 @@
 //! `create` and `delete` span a project's journal and a thread's; `erase` changes records and blobs; `gather` reads before
 //! it writes, and `inherit` what a child begins with.
 
+mod collapse;
 mod create;
 mod delete;
 mod erase;
@@ -56,6 +57,10 @@ impl StoreInner {
         let space = described.target.space(&caller.tenant);
         if command.is_about_files() {
             return Box::pin(self.apply_to_files(caller, command)).await;
+        }
+        if collapse::brings_text(&command) {
+            let collapsed = self.apply_collapse(caller, &space, command, described);
+            return Box::pin(collapsed).await;
         }
         let (deleted, summarised) = match command {
             SessionCommand::DeleteSession { session } => (Some(session), None),

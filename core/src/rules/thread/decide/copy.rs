@@ -156,7 +156,9 @@ impl View<'_> {
                 None => Err(target),
             };
             let effect = match header.effect {
-                Effect::Message | Effect::Note(_) | Effect::Marker(_) => Ok(header.effect),
+                Effect::Message | Effect::Note(_) | Effect::Marker(_) | Effect::Collapse(_) => {
+                    Ok(header.effect)
+                }
                 Effect::Edit(target) => named(target).map(Effect::Edit),
                 Effect::Annotation(target, priority) => {
                     named(target).map(|target| Effect::Annotation(target, priority))

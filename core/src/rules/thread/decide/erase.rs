@@ -3,9 +3,9 @@
 use super::View;
 use crate::{
     error::{Error, Result},
-    id::EntryId,
-    record::{Body, ErasureBody, Event},
-    rules::decision::{Decision, DecisionInput, Reply},
+    id::{EntryId, Version},
+    record::{Body, ErasureBody, Event, Lane},
+    rules::decision::{Decision, DecisionInput, Drafts, Reply},
     rules::thread::erased::ranges,
 };
 
@@ -20,15 +20,24 @@ impl View<'_> {
         if let Some(foreign) = entries.iter().find(|id| id.thread() != self.id) {
             return Err(Error::wrong_thread(*foreign, self.id));
         }
-        let erased_by = |id: &EntryId| self.state.erased.erased_by(id.version());
+        let draft = |id: &EntryId| match input.fact(id.version()) {
+            Some(Event::Collapsed { collapse, .. }) => Some(*collapse),
+            _ => None,
+        };
+        let named = entries.iter().map(|id| id.version());
+        let versions: Vec<_> = named.chain(entries.iter().filter_map(draft)).collect();
+        let erased_by = |version: &Version| self.state.erased.erased_by(*version);
         let fresh: Vec<_> =
-            entries.iter().filter(|id| erased_by(id).is_none()).map(|id| id.version()).collect();
+            versions.iter().copied().filter(|version| erased_by(version).is_none()).collect();
         if fresh.is_empty() {
-            let newest = entries.iter().filter_map(erased_by).max().unwrap_or_default();
-            return Ok(Decision::Answer(Reply::thread_changed(newest)));
+            let version = versions.iter().filter_map(erased_by).max().unwrap_or_default();
+            return Ok(Decision::Answer(Reply::Erased { version, versions }));
         }
         let users = self.thread()?.users.clone();
         let body = Body::Erasure(ErasureBody { users, by: input.caller().actor.clone() });
-        self.one(input, Event::EntriesErased { versions: ranges(fresh) }, body)
+        let event = Event::EntriesErased { versions: ranges(fresh) };
+        let mut drafts = Drafts::after(input, self.state.version(), None);
+        let version = drafts.push(Lane::Rest.of(0), event, body);
+        drafts.done(Reply::Erased { version, versions })
     }
 }

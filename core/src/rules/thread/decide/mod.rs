@@ -4,6 +4,7 @@ pub(crate) use copy::COPIED_ENTRIES;
 pub(crate) use entry::refuse_oversize;
 pub(crate) use thread::{closed_project, stale, thread_made};
 
+mod collapse;
 mod continued;
 mod copy;
 mod edge;
@@ -127,6 +128,12 @@ fn replay(id: ThreadId, request: &Request, answer: Answer) -> Reply {
             SessionCommand::SealSummary { .. } => {
                 SessionOutcome::Summarised(SummaryId::new(id, first))
             }
+            SessionCommand::ProposeCollapse { .. } => {
+                SessionOutcome::CollapseProposed(collapse::proposed(id, answer))
+            }
+            SessionCommand::AcceptCollapse { .. } => {
+                SessionOutcome::Appended(Appended { first: EntryId::new(id, first), count: 1 })
+            }
             SessionCommand::DeleteSession { .. } | SessionCommand::DeleteEdge { .. } => {
                 SessionOutcome::Deleted
             }
@@ -248,6 +255,13 @@ impl<'a> View<'a> {
             SessionCommand::SealSummary { session, summary } => {
                 self.seal_summary(input, *session, summary)
             }
+            SessionCommand::ProposeCollapse { edge, collapse } => {
+                self.propose_collapse(input, *edge, collapse)
+            }
+            SessionCommand::AcceptCollapse { collapse, .. } => {
+                self.accept_collapse(input, *collapse)
+            }
+            SessionCommand::RejectCollapse { collapse } => self.reject_collapse(input, *collapse),
             SessionCommand::SetState { of, changes } => self.set_state(input, *of, changes),
             // The store makes steps of them.
             SessionCommand::CreateWorkspace { .. }

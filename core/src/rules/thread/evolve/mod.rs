@@ -1,5 +1,6 @@
 //! The fold: what a record changes. It decides nothing; what follows from what stands in the records.
 
+mod collapses;
 mod edges;
 mod runs;
 mod sessions;
@@ -16,13 +17,16 @@ use super::{
 };
 use crate::{
     id::{UserId, Version},
-    model::{Actor, ContextLimit, Labels, NoteKind, RollUp, SessionStatus, ThreadStatus},
+    model::{
+        Actor, CollapseStatus, ContextLimit, Labels, NoteKind, RollUp, SessionStatus, ThreadStatus,
+    },
     record::{Body, Consequence, Effect, Event},
     rules::event::{EventRecord, Evolved},
 };
 
 const NO_SESSION: &str = "names a session that does not exist";
 const NO_EDGE: &str = "names an edge that does not exist";
+const NO_COLLAPSE: &str = "names a draft that does not exist";
 const NO_RUN: &str = "names a run that does not live";
 const NO_THREAD: &str = "stands before the thread was created";
 const NO_CHANGES: &str = "changes a state and does not say how";
@@ -174,6 +178,7 @@ impl ThreadState {
             | Event::Annotation { session, .. }
             | Event::Compression { session, .. }
             | Event::Note { session, .. }
+            | Event::Collapsed { session, .. }
             | Event::Marker { session, .. } => {
                 self.edit_session(*session, |s| {
                     s.entries += 1;
@@ -192,8 +197,10 @@ impl ThreadState {
                     }
                     // What another kind of entry does to it stands in the measure that follows.
                     if let (Some(context), Some(entry)) = (&mut s.context, event.event.as_entry())
-                        && let (Effect::Message | Effect::Note(_), Some(tokens)) =
-                            (entry.effect, entry.tokens)
+                        && let (
+                            Effect::Message | Effect::Note(_) | Effect::Collapse(_),
+                            Some(tokens),
+                        ) = (entry.effect, entry.tokens)
                     {
                         let context = Arc::make_mut(context);
                         context.tokens = context.tokens.saturating_add(tokens.number());
@@ -202,7 +209,12 @@ impl ThreadState {
                 if let Some(Body::Entry(actor)) = event.body {
                     self.note_writer(actor);
                 }
-                Ok(())
+                match event.event {
+                    Event::Collapsed { collapse, copied_from: None, .. } => {
+                        self.close_collapse(*collapse, CollapseStatus::Accepted, version)
+                    }
+                    _ => Ok(()),
+                }
             }
             Event::ContextLimitSet { session, limit, tokens } => self.edit_session(*session, |s| {
                 let measured = |limit: ContextLimit| MeasuredContext { limit, tokens: *tokens };
@@ -266,6 +278,10 @@ impl ThreadState {
                     })?;
                 }
                 self.follow(*session, *then, event)
+            }
+            Event::CollapseProposed { .. } => self.open_collapse(event),
+            Event::CollapseRejected { collapse, .. } => {
+                self.close_collapse(*collapse, CollapseStatus::Rejected, 0)
             }
             Event::ForkMerged { fork, upto, .. } => {
                 self.edit_session(*fork, |s| s.merged = s.merged.max(*upto))

@@ -31,6 +31,8 @@ impl SessionState {
             continued_as: 0,
             lock: None,
             broadcast: 0,
+            last_collapse: 0,
+            open_collapses: Vec::new(),
             status: SessionStatus::Idle,
             parent: None,
             children: Default::default(),
@@ -140,6 +142,7 @@ impl ThreadState {
         if let Some(external_id) = &session.external_id {
             self.named_sessions.remove_mut(external_id);
         }
+        self.forget_collapses(session.last_collapse);
         self.sessions.remove_mut(&version);
         self.forks.delete(version);
         self.orphan_workspace(version);
