@@ -27,20 +27,28 @@ mod three_agents;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_team_comes_back_together() {
     let store = sessile::open("memory:").await.unwrap();
-    let told = agent_team::team(&store).await.unwrap();
-    let [failed, refused, merged, sessions @ ..] = told.as_slice() else { panic!("{told:#?}") };
-    assert_eq!(failed, "the run that waited: failed");
+    agent_team::begin(&store).await.unwrap();
+    let mut told = agent_team::go_on(&store).await.unwrap();
+    let refused = told.remove(4);
     assert!(refused.contains("is owned by ann"), "{refused}");
-    assert_eq!(merged, "the supervisor, after both were merged: idle");
     let want = [
-        "supervisor: idle, 0 tokens",
-        "  coder: idle, 1200 tokens",
-        "  tester: idle, 1200 tokens",
-        "    by hand: idle, 0 tokens",
-        "  designer: idle, 1200 tokens",
-        "  lawyer: idle, 1200 tokens",
+        "open: coder waits for its worker, who is gone",
+        "open: tester waits for whoever goes on",
+        "open: supervisor waits for 2 sub-sessions",
+        "the run that waited: failed",
+        "the supervisor, after both were merged: idle",
+        "in the supervisor's log:",
+        "  user: The coder wrote shop.html, without a framework. (of 6 messages)",
+        "  user: The tester found no browser; Ann looked at the page, and it works. (of 5 messages)",
+        "supervisor: idle, 0.0000 USD",
+        "  coder: idle, 0.0096 USD",
+        "  tester: idle, 0.0048 USD",
+        "    by hand: idle, 0.0000 USD",
+        "  designer: idle, 0.0048 USD",
+        "  lawyer: idle, 0.0048 USD",
+        "all of it: 0.0240 USD",
     ];
-    assert_eq!(sessions, want);
+    assert_eq!(told, want);
 }
 
 #[tokio::test(flavor = "multi_thread")]
