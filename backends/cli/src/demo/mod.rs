@@ -146,10 +146,12 @@ fn killed(store: &Path) -> Result<(BTreeSet<EntryId>, ExitStatus)> {
     Ok((acknowledged, status))
 }
 
-/// What was said in a session; where it spawned others there are markers beside.
+/// What was said in a session; where it had others at work there are markers beside, and what those came to.
 async fn said(reader: &Handle, session: SessionId) -> Result<u64> {
     let entries = reader.entries(session).all().await?;
-    Ok(entries.iter().filter(|entry| entry.kind == EntryKind::Message).count() as u64)
+    let said =
+        entries.iter().filter(|it| it.kind == EntryKind::Message && it.collapsed_from.is_none());
+    Ok(said.count() as u64)
 }
 
 /// Checks what the crash left, does the work again, and checks once more.
@@ -196,8 +198,11 @@ async fn after(
     let (mut entries, mut session) = (0, String::new());
     for thread in lists::threads(reader, ThreadScope::Tenant).await? {
         for row in lists::sessions(reader, thread.id).await? {
-            entries += said(reader, row.id).await?;
-            session = row.id.to_string();
+            let said = said(reader, row.id).await?;
+            entries += said;
+            if said > 0 {
+                session = row.id.to_string();
+            }
         }
     }
     let (added, doubled) = (entries.saturating_sub(found), entries.saturating_sub(TURNS * TURN));

@@ -3,6 +3,12 @@
 /// A turn: what the agent thinks, the command it runs, what came back.
 pub(super) type Turn = (&'static str, &'static str, &'static str);
 
+/// What each comes to.
+pub(super) const FIXED: &str =
+    "On the 31st a token expired at once; days are counted now, not months.";
+pub(super) const REVIEWED: &str = "The change is right, and its test fails without it.";
+pub(super) const CLOSED: &str = "The login works on every day of a month.";
+
 /// The request of a person.
 pub(super) const REQUEST: &str =
     "The login test fails every 31st of a month. Find out why and fix it.";

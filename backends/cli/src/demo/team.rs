@@ -13,13 +13,13 @@ use sessile::{
     id::{EntryId, RunId, SessionId, ThreadId},
     json::Json,
     model::{
-        Actor, Currency, Message, NewEntry, Part, Role, RunOutcome, Tokens, ToolOutcome,
-        ToolResult, Usage,
+        Actor, Currency, Message, NewCollapse, NewEntry, NewSummary, Part, Role, RunOutcome,
+        SummaryOutcome, Tokens, ToolOutcome, ToolResult, Usage,
     },
     store::Store,
 };
 
-use super::script::{CLOSE, FIX, PLAN, REQUEST, REVIEW, Turn};
+use super::script::{CLOSE, CLOSED, FIX, FIXED, PLAN, REQUEST, REVIEW, REVIEWED, Turn};
 use crate::fail::Result;
 
 /// Entries of one turn.
@@ -66,16 +66,23 @@ pub(super) async fn work(
     let coder = async {
         let mut coder = hire("coder", below("find it and fix it")).await?;
         coder.turns(FIX).await?;
-        coder.end().await
+        coder.end(FIXED).await
     };
     let reviewer = async {
         let mut reviewer = hire("reviewer", below("read the change")).await?;
         reviewer.turns(REVIEW).await?;
-        reviewer.end().await
+        reviewer.end(REVIEWED).await
     };
-    tokio::try_join!(coder, reviewer)?;
+    let children = tokio::try_join!(coder, reviewer)?;
+    planner.collapse(children.0, FIXED).await?;
+    planner.collapse(children.1, REVIEWED).await?;
     planner.turns(CLOSE).await?;
-    planner.end().await?;
+    let planner = planner.end(CLOSED).await?;
+    // The rest is a person's.
+    let ann = store.caller("local", Actor::user("ann"))?;
+    let hers = NewSession::named("release").owned_by(ann.caller().actor.clone());
+    let once = handle(store, "planner")?.with_key("hand over");
+    once.hand_off(planner, 0, hers).await?;
     Ok(thread)
 }
 
@@ -127,8 +134,20 @@ impl<'a> Agent<'a> {
         Ok(())
     }
 
-    async fn end(&mut self) -> Result<()> {
+    /// Ends the run, and says what it came to; answers the session.
+    async fn end(&mut self, came_to: &str) -> Result<SessionId> {
         self.once().end_run(self.run, RunOutcome::Succeeded).await?;
+        let summary = NewSummary::new(SummaryOutcome::Succeeded, came_to);
+        self.once().seal_summary(self.session, summary).await?;
+        Ok(self.session)
+    }
+
+    /// Takes what a child came to into its own log.
+    async fn collapse(&mut self, child: SessionId, came_to: &str) -> Result<()> {
+        let edge = self.handle.session(child).await?.and_then(|child| child.parent);
+        if let Some(edge) = edge {
+            self.once().propose_collapse(edge, NewCollapse::of(came_to)).await?;
+        }
         Ok(())
     }
 }
