@@ -103,7 +103,8 @@ pub struct Session {
     /// Its newest summary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<SummaryId>,
-    /// Whether its last activity ended - with a summary, an end note, a failure or a cancelled run - and none began since.
+    /// Whether its last activity ended - with a summary, an end note, a failure, a cancelled run, or
+    /// the end of merging it back - and none began since.
     pub ended: bool,
     /// Entries of its own log, of every kind; those that a fork shares are not counted.
     pub entries: u64,

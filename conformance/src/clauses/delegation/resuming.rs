@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use sessile_core::{
     ErrorKind, Handle,
-    command::{NewRun, NewSession, NewSubSession},
+    command::{Inheritance, NewRun, NewSession, NewSubSession},
     id::{SessionId, ThreadId},
     model::{
-        Awaited, NewSummary, Note, NoteKind, Resumable, RunOutcome, RunStatus, SessionStatus,
-        SummaryOutcome, note,
+        Awaited, CompletionMode, NewSummary, Note, NoteKind, Resumable, RunOutcome, RunStatus,
+        SessionStatus, SubSessionStatus, SummaryOutcome, note,
     },
 };
 
@@ -56,6 +56,25 @@ pub async fn tln4(cx: ClauseContext) -> Verdict {
     let cancelled = begun("cancelled").await;
     let run = ann.start_run(cancelled, NewRun::default()).await.expect("a run");
     ann.end_run(run, RunOutcome::Cancelled).await.expect("its end");
+    let source = begun("merged back").await;
+    let edge = NewSubSession {
+        completion_mode: CompletionMode::MergeBack,
+        ..NewSubSession::under(source).inheriting(Inheritance::FullHistory)
+    };
+    let merged = ann.spawn(edge, NewSession::named("merged").with_turn([says("work")])).await;
+    let merged = merged.expect("a child");
+    let run = ann.start_run(merged.id, NewRun::default()).await.expect("a run");
+    ann.end_run(run, RunOutcome::Succeeded).await.expect("its end");
+    let edge = merged.edge.expect("an edge");
+    for to in [SubSessionStatus::PendingMerge, SubSessionStatus::Merging, SubSessionStatus::Merged]
+    {
+        let version = ann.edge(edge).await.expect("an answer").expect("the edge").version;
+        let is_offered = offered(&ann, thread).await.iter().any(|it| it.session == merged.id);
+        assert!(is_offered, "until it is merged");
+        ann.step_merge(edge, version, to).await.expect("a step");
+    }
+    let end = note(NoteKind::End, Note::new("all is merged"));
+    ann.append(source, end).await.expect("a note");
     let held = begun("held").await;
     ann.claim_lease(held, Duration::from_secs(60)).await.expect("a lease");
     assert_eq!(offered(&ann, thread).await, []);

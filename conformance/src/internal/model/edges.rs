@@ -166,6 +166,9 @@ impl Thread {
         }
         stale(edge, Counter::Version, expected, version)?;
         let version = self.record_in(child, facts.now, facts.caller);
+        let is_at_work = self.live_runs(child).next().is_some();
+        let it = self.session(child);
+        it.ended |= matches!(to, Merged | MergeRejected) && it.activities > 0 && !is_at_work;
         let ended = self.step_edge(child, |_| true, to);
         self.follow(facts, id, ended);
         Ok(SessionOutcome::Changed(version))

@@ -18,7 +18,8 @@ use super::{
 use crate::{
     id::{UserId, Version},
     model::{
-        Actor, CollapseStatus, ContextLimit, Labels, NoteKind, RollUp, SessionStatus, ThreadStatus,
+        Actor, CollapseStatus, ContextLimit, Labels, NoteKind, RollUp, SessionStatus,
+        SubSessionStatus, ThreadStatus,
     },
     record::{Body, Consequence, Effect, Event},
     rules::event::{EventRecord, Evolved},
@@ -260,7 +261,15 @@ impl ThreadState {
             Event::SessionContinued { session, successor } => {
                 self.continue_as(*session, *successor, version)
             }
-            Event::MergeStepped { step, .. } => self.step_edge(*step, version),
+            Event::MergeStepped { session, step } => {
+                use SubSessionStatus::{MergeRejected, Merged};
+                if matches!(step.to, Merged | MergeRejected) {
+                    self.edit_session(*session, |s| {
+                        s.activity.ended |= s.activity.number > 0 && s.live_runs.is_empty();
+                    })?;
+                }
+                self.step_edge(*step, version)
+            }
             Event::SummarySealed { session, above, then, .. } => {
                 self.edit_session(*session, |s| {
                     s.activity.ended = true;
