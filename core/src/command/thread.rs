@@ -14,7 +14,7 @@ use crate::{
     id::{EntryId, ProjectId, ThreadId, UserId, Version, check_external_id},
     journal::ListOrder,
     json::Json,
-    model::{Labels, Project, ProjectConfig, RollUp, Thread, ThreadRow, check_text},
+    model::{Budget, Labels, Project, ProjectConfig, RollUp, Thread, ThreadRow, check_text},
 };
 
 /// What a project becomes; what is `None` stays.
@@ -41,6 +41,9 @@ pub struct NewThread {
     /// as JSON.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub state: BTreeMap<String, Json>,
+    /// What all its sessions together may use (BUD1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 impl NewThread {
@@ -63,6 +66,13 @@ impl NewThread {
         self
     }
 
+    /// With a budget.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
     /// Under an external id.
     #[must_use]
     pub fn with_external_id(mut self, external_id: impl Into<String>) -> Self {
@@ -78,6 +88,9 @@ pub struct UpdateThread {
     pub title: Option<String>,
     /// Its labels, whole.
     pub labels: Option<Labels>,
+    /// Its budget; `Some(None)` takes it away. What its sessions used before it has one counts as used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Option<Budget>>,
 }
 
 /// Writes to projects and threads.
@@ -136,7 +149,7 @@ pub enum ThreadCommand {
         /// Its first session, without a parent.
         session: Box<NewSession>,
     },
-    /// Changes title or labels, if the thread's version is the expected one (THD3).
+    /// Changes title, labels or budget, if the thread's version is the expected one (THD3).
     UpdateThread {
         /// Which.
         thread: ThreadId,
@@ -213,6 +226,7 @@ impl NewThread {
         optional(self.external_id.as_deref(), check_external_id)?;
         check_text("title", &self.title)?;
         self.labels.check()?;
+        optional(self.budget.as_ref(), Budget::check)?;
         check_initial(&self.state)
     }
 }
@@ -275,6 +289,7 @@ impl ThreadCommand {
             Self::UpdateThread { thread, update, .. } => {
                 optional(update.title.as_deref(), |title| check_text("title", title))?;
                 optional(update.labels.as_ref(), |labels| labels.check())?;
+                optional(update.budget.as_ref().and_then(Option::as_ref), Budget::check)?;
                 Description::keyed(Target::Thread(*thread))
             }
             Self::ArchiveThread { thread } | Self::ReopenThread { thread } => {

@@ -136,6 +136,11 @@ impl Display for Error {
             Self::Capacity { what, measure, limit, actual } => {
                 write!(f, "too much for {what}: {measure} would be {actual}, the limit is {limit}")
             }
+            Self::BudgetExceeded { of, kind, used, limit } => write!(
+                f,
+                "the budget of {of} does not allow that: {used} of {limit} {kind} are used or reserved; \
+                 ask for less, or raise the budget"
+            ),
             Self::Stale { what, counter, expected, actual } => write!(
                 f,
                 "{what} has changed: {counter} {expected} was expected, it is {actual}; \

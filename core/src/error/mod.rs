@@ -17,7 +17,7 @@ use crate::{
         ProjectId, RunId, SessionId, Space, SubSessionId, SummaryId, TenantId, ThreadId, Version,
         WorkspaceId,
     },
-    model::{Actor, RunStatus, SessionSample, WorkspaceStatus},
+    model::{Actor, BudgetKind, RunStatus, SessionSample, WorkspaceStatus},
     workspace::FilePath,
 };
 
@@ -40,7 +40,7 @@ pub type Source = Arc<dyn std::error::Error + Send + Sync>;
 /// | `Precondition` | `WrongThread`, `RunEnded`, `RunLive`, `ExternalIdTaken`, `SessionOwned`, `SessionLinked`, `SessionHasWorkspace`, `AlreadyContinued`, `ArtifactSet`, `NothingToSummarise`, `NotSummarised`, `NotMergeBack`, `WorkspaceNotReady`, `PathConflict`, `IllegalTransition`, `NotAForest`, `ThreadNotEmpty`, `ProjectNotEmpty` | Reads, and does first what the error names. |
 /// | `Stale` | `Stale`, `Trimmed` | Reads again, decides again, and retries with the actual counter. A follower reads what there is, and goes on after the version that `Trimmed` names. |
 /// | `Fenced` | `Fenced`, `NotOwner` | Stops writing: another holds the lease, or owns the session. Claims the lease if the work shall go on. |
-/// | `Capacity` | `Capacity` | Makes the request smaller, or raises the project's cap. |
+/// | `Capacity` | `Capacity`, `BudgetExceeded` | Makes the request smaller, or raises the project's cap or the budget. |
 /// | `Contended` | `Contended` | Retries; nothing was written. |
 /// | `Unavailable` | `Unavailable` | Retries later; nothing was written. |
 /// | `Indeterminate` | `Indeterminate` | With a key: retries with the same key. Without one: reads before it writes again. |
@@ -254,6 +254,17 @@ pub enum Error {
         /// What the request would make it.
         actual: u64,
     },
+    /// Nothing is left of a budget, or less than the request asks for (BUD1, BUD2).
+    BudgetExceeded {
+        /// Whose budget it is: a project, a thread or a session.
+        of: Subject,
+        /// What it bounds.
+        kind: BudgetKind,
+        /// What is used of it already, with what is reserved for others.
+        used: u64,
+        /// What it allows.
+        limit: u64,
+    },
     /// The expected counter is not the actual one.
     Stale {
         /// What the counter is of.
@@ -458,7 +469,7 @@ impl Error {
             | Self::PathConflict { .. }
             | Self::NotMergeBack { .. }
             | Self::NotAForest { .. } => ErrorKind::Precondition,
-            Self::Capacity { .. } => ErrorKind::Capacity,
+            Self::Capacity { .. } | Self::BudgetExceeded { .. } => ErrorKind::Capacity,
             Self::Fenced { .. } | Self::NotOwner { .. } => ErrorKind::Fenced,
             Self::NotHandedOff { undone } => undone.cause.kind(),
             Self::Contended { .. } => ErrorKind::Contended,

@@ -7,7 +7,7 @@ use crate::{
     command::Key,
     id::{CollapseId, EntryId, SpaceKind},
     journal::BlobName,
-    model::{CollapseStatus, SessionStatus, SubSessionStatus},
+    model::{BudgetKind, CollapseStatus, SessionStatus, SubSessionStatus},
 };
 
 const PROJECT: ProjectId = ProjectId::from_bits(1);
@@ -319,6 +319,16 @@ fn table() -> Vec<(Error, &'static str)> {
         (
             Error::capacity(&space(), "bytes of one blob", 10, 11),
             "too much for thread thd_T: bytes of one blob would be 11, the limit is 10",
+        ),
+        (
+            Error::BudgetExceeded {
+                of: SESSION.into(),
+                kind: BudgetKind::Tokens,
+                used: 60,
+                limit: 100,
+            },
+            "the budget of session ses_T_13 does not allow that: 60 of 100 tokens are used or reserved; \
+             ask for less, or raise the budget",
         ),
         (
             stale(THREAD, Counter::Version),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Actor, EntryKind, Message, Priority, Role, TokenCount};
+use super::{Actor, EntryKind, Message, OnExceeding, Priority, Role, TokenCount};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -76,22 +76,37 @@ impl ContextTokens {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ContextLimit {
-    /// What the model takes, in tokens; at least 1. Nothing is refused above it.
+    /// What the model takes, in tokens; at least 1.
     pub tokens: u64,
     /// In percent of it, 1 to 100, rising; at most 8.
     pub thresholds: Vec<u8>,
+    /// What happens to an append after which the context would be longer than that. It goes on, unless asked otherwise. What
+    /// makes the context shorter is never refused.
+    #[serde(default = "warn", skip_serializing_if = "OnExceeding::is_warn")]
+    pub on_exceeding: OnExceeding,
+}
+
+const fn warn() -> OnExceeding {
+    OnExceeding::Warn
 }
 
 impl ContextLimit {
     /// A limit with thresholds at 75, 90 and 100 percent.
     pub fn new(tokens: u64) -> Self {
-        Self { tokens, thresholds: vec![75, 90, 100] }
+        Self { tokens, thresholds: vec![75, 90, 100], on_exceeding: OnExceeding::Warn }
     }
 
     /// With other thresholds.
     #[must_use]
     pub fn with_thresholds(self, thresholds: impl Into<Vec<u8>>) -> Self {
         Self { thresholds: thresholds.into(), ..self }
+    }
+
+    /// One that refuses what would take the context above it (BUD2).
+    #[must_use]
+    pub const fn refusing(mut self) -> Self {
+        self.on_exceeding = OnExceeding::Refuse;
+        self
     }
 
     pub(crate) fn check(&self) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod actor;
 mod artifact;
+mod budget;
 mod bytes;
 mod collapse;
 mod context;
@@ -28,6 +29,7 @@ mod workspace;
 
 pub use actor::{Actor, ActorName};
 pub use artifact::PrevArtifact;
+pub use budget::{Amount, Budget, BudgetKind, BudgetUse, OnExceeding};
 pub(crate) use bytes::encode as encode_base64;
 pub use collapse::{Autonomy, Collapse, CollapseStatus, CollapsedFrom, NewCollapse};
 pub(crate) use collapse::{check_collapse_text, no_manual_text};

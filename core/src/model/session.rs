@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, KeyedState, Labels};
+use super::{Actor, BudgetUse, KeyedState, Labels};
 use crate::{
     clock::Timestamp,
     id::{
@@ -106,6 +106,9 @@ pub struct Session {
     /// Whether its last activity ended - with a summary, an end note, a failure, a cancelled run, or
     /// the end of merging it back - and none began since.
     pub ended: bool,
+    /// Its budget, and what is used of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetUse>,
     /// Entries of its own log, of every kind; those that a fork shares are not counted.
     pub entries: u64,
     /// Version of its own last entry that is no marker, 0 when it has none: what `expected_tail` compares.
@@ -114,7 +117,7 @@ pub struct Session {
     pub created_at: Timestamp,
     /// Time of the last record in any of its lanes; never goes back.
     pub updated_at: Timestamp,
-    /// Version of the last record that changed one of its own fields (name, labels, task, status, actor).
+    /// Version of the last record that changed one of its own fields (name, labels, task, budget, status, actor).
     pub version: Version,
 }
 

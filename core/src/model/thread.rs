@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Labels, Totals};
+use super::{Actor, BudgetUse, Labels, Totals};
 use crate::{
     clock::Timestamp,
     id::{ProjectId, TenantId, ThreadId, Version},
@@ -55,12 +55,15 @@ pub struct Thread {
     pub created_at: Timestamp,
     /// Time of its last commit, of whatever kind; never goes back.
     pub updated_at: Timestamp,
-    /// Version of the last record that changed title, labels or status. Appends, runs, leases and usage do not.
+    /// Version of the last record that changed title, labels, budget or status. Appends, runs, leases and usage do not.
     pub version: Version,
     /// The journal's head when this was read.
     pub head: Version,
     /// Sessions that exist.
     pub sessions: u64,
+    /// Its budget, and what all its sessions used of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetUse>,
 }
 
 /// A thread as lists show it: from its card, at its newest commit.

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::BudgetKind;
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -162,6 +163,18 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// How much of what a budget bounds.
+    pub(crate) fn of(&self, kind: &BudgetKind) -> u64 {
+        match kind {
+            BudgetKind::Tokens => {
+                let Tokens { input, output, cache_read, cache_write } = self.tokens;
+                [input, output, cache_read, cache_write].into_iter().fold(0, u64::saturating_add)
+            }
+            BudgetKind::Cost(currency) => self.cost.get(currency).copied().unwrap_or_default(),
+            BudgetKind::Context => 0,
+        }
+    }
+
     /// Adds one call.
     pub(crate) fn book(&mut self, usage: &Usage) {
         self.calls = self.calls.saturating_add(1);

@@ -318,6 +318,7 @@ impl Body {
             | Event::ContextLimitSet { .. }
             | Event::ContextMeasured { .. }
             | Event::RunStatusSet { .. }
+            | Event::BudgetUsedUp { .. }
             | Event::LeaseGranted { .. }
             | Event::LeaseRenewed { .. }
             | Event::LeasesExpired { .. }

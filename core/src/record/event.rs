@@ -8,8 +8,9 @@ use crate::{
     id::{ProjectId, ThreadId, Version},
     journal::Stream,
     model::{
-        Autonomy, CompletionMode, ContextLimit, FailureMode, MarkerKind, NoteKind, Priority,
-        RunStatus, SessionStatus, SubSessionKind, SubSessionStatus, SummaryOutcome, Totals, Usage,
+        Autonomy, Budget, BudgetKind, CompletionMode, ContextLimit, FailureMode, MarkerKind,
+        NoteKind, Priority, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus,
+        SummaryOutcome, Totals, Usage,
     },
 };
 
@@ -162,9 +163,14 @@ kinds! {
         project: ProjectId,
         /// The version of its reservation there.
         reserved: Version,
+        /// Its budget.
+        @serde(default, skip_serializing_if = "Option::is_none"); budget: Option<Budget>,
     }
-    /// Title and labels, whole.
-    ThreadUpdated = "thread_updated" {}
+    /// Title, labels and budget, whole.
+    ThreadUpdated = "thread_updated" {
+        /// Its budget.
+        @serde(default, skip_serializing_if = "Option::is_none"); budget: Option<Budget>,
+    }
     /// It takes nothing.
     ThreadArchived = "thread_archived" {}
     /// It takes work again.
@@ -183,11 +189,15 @@ kinds! {
     SessionCreated = "session_created" {
         /// A fork's: the session it continues, and up to which version.
         @serde(default, skip_serializing_if = "Option::is_none"); base: Option<(Version, Version)>,
+        /// Its budget.
+        @serde(default, skip_serializing_if = "Option::is_none"); budget: Option<Budget>,
     }
-    /// Name, labels, task and actor, whole.
+    /// Name, labels, task, actor and budget, whole.
     SessionUpdated = "session_updated" {
         /// Which session.
         session: Version,
+        /// Its budget.
+        @serde(default, skip_serializing_if = "Option::is_none"); budget: Option<Budget>,
     }
     /// A status set by hand.
     SessionStatusSet = "session_status_set" {
@@ -228,6 +238,8 @@ kinds! {
         @serde(default, skip_serializing_if = "Option::is_none"); broadcast: Option<Version>,
         /// What an intervention answers, where that is a summary; what is outside stands in the body.
         @serde(default, skip_serializing_if = "Option::is_none"); answers: Option<SummaryOf>,
+        /// Whose budget the child's is a share of: a session's, or with 0 the thread's.
+        @serde(default, skip_serializing_if = "Option::is_none"); share_of: Option<Version>,
     }
     /// Purpose and modes, whole.
     EdgeUpdated = "edge_updated" {
@@ -538,6 +550,17 @@ kinds! {
         usage: Usage,
         /// The session's totals with it.
         running: Totals,
+    }
+    /// Nothing is left of what a budget bounds: the records before this one used it up, or the budget was lowered.
+    BudgetUsedUp = "budget_used_up" {
+        /// Whose it is; the thread's where it is absent.
+        @serde(default, skip_serializing_if = "Option::is_none"); session: Option<Version>,
+        /// What it bounds.
+        kind: BudgetKind,
+        /// What is used and reserved.
+        used: u64,
+        /// What it allows.
+        limit: u64,
     }
     /// A lease begins; its token is this record's version. It ends any lease before it.
     LeaseGranted = "lease_granted" {

@@ -22,7 +22,7 @@ use crate::{
 /// binaries, signatures and all else of parts that is more than a text, keyed state, external ids of projects, threads and
 /// sessions, and the names of models and providers; 4 has edits, annotations,
 /// compressions, forks, limits of contexts and trimmed feeds; 5 has workspaces; 6 has notes, markers, summaries, collapses,
-/// handoffs, merging back, and runs that wait for sub-sessions, or end because of one or of a sweep.
+/// handoffs, merging back, budgets, and runs that wait for sub-sessions, or end because of one or of a sweep.
 pub const READER_LEVEL: u16 = 6;
 
 /// An idempotency key as records keep it: no text of the caller's.
@@ -164,6 +164,11 @@ fn reader_level(draft: &Draft) -> u16 {
             | Event::BroadcastEnded { .. }
             | Event::MergeStepped { .. }
             | Event::SessionContinued { .. }
+            | Event::BudgetUsedUp { .. }
+            | Event::ThreadCreated { budget: Some(_), .. }
+            | Event::ThreadUpdated { budget: Some(_) }
+            | Event::SessionCreated { budget: Some(_), .. }
+            | Event::SessionUpdated { budget: Some(_), .. }
             | Event::EdgeCreated { broadcast: Some(_), .. }
             | Event::EdgeCreated { answers: Some(_), .. }
             | Event::EdgeUpdated { answers: Some(_), .. },
@@ -179,7 +184,7 @@ fn reader_level(draft: &Draft) -> u16 {
             _,
         ) => 5,
         (
-            Event::SessionCreated { base: Some(_) }
+            Event::SessionCreated { base: Some(_), .. }
             | Event::ForkMerged { .. }
             | Event::ContextLimitSet { .. }
             | Event::ContextMeasured { .. }

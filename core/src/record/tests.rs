@@ -17,10 +17,10 @@ use crate::{
     journal::{BlobName, Position, Record, RecordBody, Stream},
     json::Json,
     model::{
-        Actor, Artifact, Autonomy, Binary, CompletionMode, ContextLimit, Currency, FailureMode,
-        Labels, MarkerKind, Message, NoteKind, Part, Priority, Reasoning, Role, RunOutcome,
-        RunStatus, SessionStatus, SubSessionKind, SubSessionStatus, SummaryOutcome, Text, Tokens,
-        ToolCall, ToolOutcome, ToolResult, Totals, Usage,
+        Actor, Artifact, Autonomy, Binary, Budget, BudgetKind, CompletionMode, ContextLimit,
+        Currency, FailureMode, Labels, MarkerKind, Message, NoteKind, Part, Priority, Reasoning,
+        Role, RunOutcome, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus,
+        SummaryOutcome, Text, Tokens, ToolCall, ToolOutcome, ToolResult, Totals, Usage,
     },
 };
 
@@ -47,13 +47,20 @@ fn samples() -> Vec<Event> {
         Event::ProjectDeleteUndone {},
         Event::ThreadReserved { thread: ThreadId::from_bits(7), settled: vec![1, u64::MAX] },
         Event::ExternalIdBound { external_id: ShortHash::of("chat"), to: u128::MAX - 1 },
-        Event::ThreadCreated { project: ProjectId::from_bits(u128::MAX), reserved: 9 },
-        Event::ThreadUpdated {},
+        Event::ThreadCreated {
+            project: ProjectId::from_bits(u128::MAX),
+            reserved: 9,
+            budget: Some(Budget::of_tokens(u64::MAX)),
+        },
+        Event::ThreadUpdated { budget: Some(Budget::of_tokens(1).warning()) },
         Event::ThreadArchived {},
         Event::ThreadReopened {},
         Event::EntriesErased { versions: vec![(2, 2), (4, u64::MAX)] },
-        Event::SessionCreated { base: Some((2, u64::MAX)) },
-        Event::SessionUpdated { session: 2 },
+        Event::SessionCreated {
+            base: Some((2, u64::MAX)),
+            budget: Some(Budget::of_cost(Currency::new("USD").unwrap(), 9)),
+        },
+        Event::SessionUpdated { session: 2, budget: Some(Budget::of_tokens(7)) },
         Event::SessionStatusSet { session: 2, then },
         Event::SessionReopened { session: 2 },
         Event::SessionDeleted { session: 2 },
@@ -68,6 +75,7 @@ fn samples() -> Vec<Event> {
             caps: 1,
             broadcast: Some(9),
             answers: Some(SummaryOf { summary: 10, session: 2 }),
+            share_of: Some(0),
         },
         Event::EdgeUpdated {
             edge: 5,
@@ -174,6 +182,12 @@ fn samples() -> Vec<Event> {
         Event::ForkMerged { session: 2, fork: 5, upto: u64::MAX },
         Event::ContextLimitSet { session: 2, limit: Some(ContextLimit::new(7)), tokens: u64::MAX },
         Event::ContextLimitSet { session: 2, limit: None, tokens: 0 },
+        Event::BudgetUsedUp {
+            session: Some(2),
+            kind: BudgetKind::Cost(Currency::new("USD").unwrap()),
+            used: u64::MAX,
+            limit: 1,
+        },
         Event::ContextMeasured { session: 2, tokens: 6, reached: Some(75), left: None },
         Event::RunStarted {
             session: 2,

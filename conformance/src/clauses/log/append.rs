@@ -189,7 +189,7 @@ pub async fn msg3(cx: ClauseContext) -> Verdict {
         .update_session(session, own, rename)
         .await
         .expect("an append is no change of the name");
-    let retitle = UpdateThread { title: Some("new".into()), labels: None };
+    let retitle = UpdateThread { title: Some("new".into()), ..Default::default() };
     store
         .as_caller(&caller)
         .update_thread(thread, title, retitle)

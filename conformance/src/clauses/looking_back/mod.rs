@@ -1,4 +1,4 @@
-//! MSG9 to MSG12, MSG16, CTX, CMP, TLN, EVT: edits, forks, contexts, compressions, timelines, the feed.
+//! MSG9 to MSG12, MSG16, CTX, CMP, TLN, EVT, BUD2: edits, forks, contexts, compressions, timelines, the feed.
 
 pub mod compressions;
 pub mod contexts;
@@ -6,6 +6,7 @@ pub mod copies;
 pub mod entries;
 pub mod feed;
 pub mod forks;
+pub mod limits;
 pub mod sizes;
 pub mod timelines;
 
@@ -19,6 +20,7 @@ pub(super) const CLAUSES: &[&[Clause]] = &[
     entries::CLAUSES,
     feed::CLAUSES,
     forks::CLAUSES,
+    limits::CLAUSES,
     sizes::CLAUSES,
     timelines::CLAUSES,
 ];

@@ -1,5 +1,6 @@
-//! LEA, RUN, USE: who may work on a session, what work was done, and what it cost.
+//! LEA, RUN, USE, BUD1: who may work on a session, what work was done, and what it cost.
 
+pub mod budgets;
 pub mod leases;
 pub mod lifecycle;
 pub mod names;
@@ -14,6 +15,7 @@ use crate::{Clause, internal::child_programs::ChildProgram};
 
 /// The clauses of each file.
 pub(super) const CLAUSES: &[&[Clause]] = &[
+    budgets::CLAUSES,
     leases::CLAUSES,
     lifecycle::CLAUSES,
     names::CLAUSES,
@@ -25,5 +27,9 @@ pub(super) const CLAUSES: &[&[Clause]] = &[
 ];
 
 /// What other processes do in them.
-pub(super) const CHILD_PROGRAMS: &[&[ChildProgram]] =
-    &[leases::CHILD_PROGRAMS, tasks::CHILD_PROGRAMS, usage::CHILD_PROGRAMS];
+pub(super) const CHILD_PROGRAMS: &[&[ChildProgram]] = &[
+    budgets::CHILD_PROGRAMS,
+    leases::CHILD_PROGRAMS,
+    tasks::CHILD_PROGRAMS,
+    usage::CHILD_PROGRAMS,
+];

@@ -7,7 +7,7 @@ use sessile_core::{
     command::{NewRun, NewSession, NewSubSession, UpdateSession},
     error::{Closure, Counter, Error, State},
     id::{AgentId, SessionId},
-    model::{Actor, Labels, RunOutcome, Session, SessionStatus, Tokens, Usage},
+    model::{Actor, Budget, Labels, RunOutcome, Session, SessionStatus, Tokens, Usage},
     store::AnyStore,
 };
 
@@ -142,12 +142,14 @@ pub async fn ses3(cx: ClauseContext) -> Verdict {
     let first = the_session(&store, &caller, id).await;
     clock.advance(Duration::from_secs(5));
     // Every field an update has, all at once: this fails to compile when an update learns to say more.
-    let UpdateSession { name: _, labels: _, task: _, actor: _ } = UpdateSession::default();
+    let UpdateSession { name: _, labels: _, task: _, actor: _, budget: _ } =
+        UpdateSession::default();
     let all = UpdateSession {
         name: Some(Some("new".into())),
         labels: Some(Labels::new().with("a", "b")),
         task: Some(Some("t".into())),
         actor: Some(agent(&caller, "owner")),
+        budget: Some(Some(Budget::of_tokens(7))),
     };
     let version =
         store.as_caller(&caller).update_session(id, first.version, all).await.expect("an update");
@@ -163,6 +165,7 @@ pub async fn ses3(cx: ClauseContext) -> Verdict {
         (now.labels.get("a"), now.current_actor),
         (Some("b"), Some(agent(&caller, "owner")))
     );
+    assert_eq!(now.budget.map(|it| it.budget), Some(Budget::of_tokens(7)));
     assert_eq!((now.version, now.previous_actors), (version, vec![]));
     // An owner is attached once; it is handed over, never replaced.
     let usurp =

@@ -76,7 +76,7 @@ pub async fn ten8(cx: ClauseContext) -> Verdict {
     let own = Ids::make(&store, &caller).await;
     let foreign = Ids::make(&store, &theirs).await;
     let other = Ids::make(&store, &caller).await;
-    let long = UpdateThread { title: Some("x".repeat(257)), labels: None };
+    let long = UpdateThread { title: Some("x".repeat(257)), ..Default::default() };
     // Invalid, TenantIsolation.
     refused(
         store.as_caller(&caller).update_thread(foreign.thread, 1, long).await,

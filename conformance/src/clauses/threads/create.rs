@@ -28,7 +28,7 @@ crate::clauses! { THD1 => thd1, THD2 => thd2, THD3 => thd3, THD4 => thd4, THD10 
 crate::internal::child_programs! { "thd update" => update_role }
 
 pub(super) fn titled(title: &str) -> UpdateThread {
-    UpdateThread { title: Some(title.into()), labels: None }
+    UpdateThread { title: Some(title.into()), ..Default::default() }
 }
 
 /// A new thread is open, at version 1, with its title verbatim.

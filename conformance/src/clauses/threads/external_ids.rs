@@ -206,7 +206,7 @@ pub async fn xid3(cx: ClauseContext) -> Verdict {
         let ask = store.as_caller(&caller);
         let update = UpdateProject { name: Some("\"".repeat(256)), config: None };
         ask.update_project(*project, 1, update).await.expect("an update");
-        let update = UpdateThread { title: Some("new".into()), labels: None };
+        let update = UpdateThread { title: Some("new".into()), ..Default::default() };
         ask.update_thread(*thread, 1, update).await.expect("an update");
         let update = UpdateSession { name: Some(Some("new".into())), ..Default::default() };
         ask.update_session(*session, session.version(), update).await.expect("an update");

@@ -80,7 +80,8 @@ pub async fn thd11(cx: ClauseContext) -> Verdict {
         assert_eq!(list(labelled, limit).await, want);
     }
     assert_eq!(list(of.clone().labelled("colour", "green"), 5).await, []);
-    let relabel = UpdateThread { title: None, labels: Some(Labels::new().with("colour", "green")) };
+    let relabel =
+        UpdateThread { labels: Some(Labels::new().with("colour", "green")), ..Default::default() };
     store.as_caller(&caller).update_thread(blue[0], 1, relabel).await.expect("an update");
     assert_eq!(list(of.clone().labelled("colour", "green"), 5).await, [blue[0]]);
     assert!(!list(of.clone().labelled("colour", "blue"), 5).await.contains(&blue[0]));

@@ -232,7 +232,7 @@ const ROUNDS: &[&[Step]] = &[
             (ada(), SessionCommand::UpdateSession { session, expected, update }.into())
         },
         |m| {
-            let update = UpdateThread { title: Some("renamed".into()), labels: None };
+            let update = UpdateThread { title: Some("renamed".into()), ..Default::default() };
             let (thread, expected) = (m.threads[0], 1);
             (ada(), ThreadCommand::UpdateThread { thread, expected, update }.into())
         },

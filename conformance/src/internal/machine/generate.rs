@@ -110,6 +110,11 @@ fn maybe<T: std::fmt::Debug + Clone + 'static>(it: BoxedStrategy<T>) -> BoxedStr
     prop::option::weighted(0.3, it).boxed()
 }
 
+/// Budgets by number.
+fn budget() -> BoxedStrategy<Option<u8>> {
+    maybe((0..9_u8).boxed())
+}
+
 /// An external id of a project, a thread or a session.
 fn name() -> BoxedStrategy<Option<u8>> {
     maybe((0..6_u8).boxed())
@@ -166,16 +171,17 @@ fn projects() -> BoxedStrategy<Act> {
 
 fn threads() -> BoxedStrategy<Act> {
     prop_oneof![
-        5 => (pick(), text(), name(), values()).prop_map(
-            |(project, title, external_id, state)|
-                Act::CreateThread { project, title, external_id, state }
+        5 => (pick(), text(), name(), values(), budget()).prop_map(
+            |(project, title, external_id, state, budget)|
+                Act::CreateThread { project, title, external_id, state, budget }
         ),
         3 => (pick(), text(), name(), name(), prop::collection::vec(text(), 0..3), values()).prop_map(
             |(project, title, external_id, session, texts, state)|
                 Act::BeginThread { project, title, external_id, session, texts, state }
         ),
-        3 => (pick(), expected(), maybe(text()), maybe(text())).prop_map(
-            |(thread, expected, title, labels)| Act::UpdateThread { thread, expected, title, labels }
+        3 => (pick(), expected(), maybe(text()), maybe(text()), maybe(budget())).prop_map(
+            |(thread, expected, title, labels, budget)|
+                Act::UpdateThread { thread, expected, title, labels, budget }
         ),
         2 => pick().prop_map(Act::ArchiveThread),
         3 => pick().prop_map(Act::ReopenThread),
@@ -191,7 +197,7 @@ fn threads() -> BoxedStrategy<Act> {
 fn create_session() -> BoxedStrategy<Act> {
     let task = maybe((0..4_u8).boxed());
     let texts = prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(text(), 0..3)];
-    let begin = (name(), texts, values(), maybe((0..5_u8).boxed()));
+    let begin = (name(), texts, values(), maybe((0..5_u8).boxed()), budget());
     (pick(), maybe(text()), task, prop::bool::weighted(0.2), maybe(under()), begin)
         .prop_map(|(thread, name, task, owned, under, begin)| Act::CreateSession {
             thread,
@@ -203,6 +209,7 @@ fn create_session() -> BoxedStrategy<Act> {
             texts: begin.1,
             state: begin.2,
             lease: begin.3,
+            budget: begin.4,
         })
         .boxed()
 }
@@ -213,8 +220,9 @@ fn sessions() -> BoxedStrategy<Act> {
         prop::sample::select(vec![Idle, Active, AwaitingHitl, Failed, Failed, Locked, Archived]);
     let task = maybe(maybe((0..4_u8).boxed()));
     prop_oneof![
-        3 => (pick(), expected(), maybe(maybe(text())), task, prop::bool::weighted(0.2)).prop_map(
-            |(session, expected, name, task, own)| Act::UpdateSession { session, expected, name, task, own }
+        3 => (pick(), expected(), maybe(maybe(text())), task, prop::bool::weighted(0.2), maybe(budget())).prop_map(
+            |(session, expected, name, task, own, budget)|
+                Act::UpdateSession { session, expected, name, task, own, budget }
         ),
         5 => (pick(), status).prop_map(|(session, to)| Act::SetStatus { session, to }),
         3 => pick().prop_map(Act::ReopenSession),
@@ -251,9 +259,9 @@ fn edges() -> BoxedStrategy<Act> {
             |(edge, expected, purpose, modes)| Act::UpdateEdge { edge, expected, purpose, modes }
         ),
         3 => pick().prop_map(Act::DeleteEdge),
-        4 => (pick(), expected(), owners, under(), texts).prop_map(
-            |(session, expected, owners, under, texts)|
-                Act::HandOff { session, expected, owners, under, texts }
+        4 => (pick(), expected(), owners, under(), texts, budget()).prop_map(
+            |(session, expected, owners, under, texts, budget)|
+                Act::HandOff { session, expected, owners, under, texts, budget }
         ),
         6 => (pick(), text(), maybe((0..3_u8).boxed()), any::<bool>()).prop_map(
             |(edge, text, autonomy, exact)| Act::Collapse { edge, text, autonomy, exact }

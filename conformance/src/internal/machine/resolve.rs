@@ -11,9 +11,9 @@ use sessile_core::{
     id::{CollapseId, SessionId, SubSessionId, Version},
     json::Json,
     model::{
-        Actor, Autonomy, CompletionMode, Currency, FailureMode, Labels, Message, NewCollapse,
-        NewEntry, NewSummary, Part, ProjectConfig, Role, SubSessionKind, SummaryOutcome, Tokens,
-        Usage,
+        Actor, Autonomy, Budget, CompletionMode, Currency, FailureMode, Labels, Message,
+        NewCollapse, NewEntry, NewSummary, Part, ProjectConfig, Role, SubSessionKind,
+        SummaryOutcome, Tokens, Usage,
     },
 };
 
@@ -90,6 +90,22 @@ fn config(n: u8) -> ProjectConfig {
 
 fn autonomy_of(n: u8) -> Autonomy {
     [Autonomy::Manual, Autonomy::Collaborative, Autonomy::Autonomous][usize::from(n) % 3]
+}
+
+/// Small ones, so that they are soon used up; the last is none.
+fn budget_of(n: u8) -> Budget {
+    let usd = || Currency::new("USD").expect("a currency");
+    match n {
+        0 => Budget::of_tokens(1),
+        1 => Budget::of_tokens(200),
+        2 => Budget::of_tokens(150).warning(),
+        3 => Budget::of_cost(usd(), 1),
+        4 => Budget::of_cost(usd(), 100_000_100).with_tokens(300),
+        5 => Budget::of_cost(Currency::new("EUR").expect("a currency"), 90_000_090),
+        6 => Budget::of_tokens(500),
+        7 => Budget::of_tokens(90),
+        _ => Budget::default(),
+    }
 }
 
 fn ttl(n: u8) -> Duration {
@@ -196,10 +212,13 @@ impl Names<'_> {
             Act::ArchiveProject(p) => ThreadCommand::ArchiveProject { project: self.project(*p) },
             Act::ReopenProject(p) => ThreadCommand::ReopenProject { project: self.project(*p) },
             Act::DeleteProject(p) => ThreadCommand::DeleteProject { project: self.project(*p) },
-            Act::CreateThread { project, title, external_id, state } => {
+            Act::CreateThread { project, title, external_id, state, budget } => {
                 ThreadCommand::CreateThread {
                     project: self.project(*project),
-                    thread: new_thread(*title, *external_id, state),
+                    thread: NewThread {
+                        budget: budget.map(budget_of),
+                        ..new_thread(*title, *external_id, state)
+                    },
                 }
             }
             Act::BeginThread { project, title, external_id, session, texts, state } => {
@@ -215,11 +234,12 @@ impl Names<'_> {
                     session: session.into(),
                 }
             }
-            Act::UpdateThread { thread, expected, title, labels } => {
+            Act::UpdateThread { thread, expected, title, labels, budget } => {
                 let thread = self.thread(*thread);
                 let right = tenant.and_then(|t| t.threads.get(&thread)).map_or(1, |t| t.version);
                 let labels = labels.map(|n| Labels::new().with(text(n), "v"));
-                let update = UpdateThread { title: title.map(text), labels };
+                let budget = budget.map(|it| it.map(budget_of));
+                let update = UpdateThread { title: title.map(text), labels, budget };
                 ThreadCommand::UpdateThread { thread, expected: off(*expected, right), update }
             }
             Act::ArchiveThread(t) => ThreadCommand::ArchiveThread { thread: self.thread(*t) },
@@ -256,6 +276,7 @@ impl Names<'_> {
                 texts,
                 state,
                 lease,
+                budget,
             } => {
                 let thread = self.thread(*thread);
                 let parent = under.as_ref().map(|under| self.under(under, thread));
@@ -272,10 +293,11 @@ impl Names<'_> {
                     state: initial(state),
                     lease: lease.map(ttl),
                     workspace: Default::default(),
+                    budget: budget.map(budget_of),
                 };
                 (SessionCommand::CreateSession { thread, session: session.into() }, above)
             }
-            Act::UpdateSession { session, expected, name, task: named, own } => {
+            Act::UpdateSession { session, expected, name, task: named, own, budget } => {
                 let session = self.session(*session, None);
                 let expected = off(*expected, of_session(session).0);
                 let update = UpdateSession {
@@ -283,6 +305,7 @@ impl Names<'_> {
                     labels: None,
                     task: named.map(|n| n.map(task)),
                     actor: own.then(|| self.caller.actor.clone()),
+                    budget: budget.map(|it| it.map(budget_of)),
                 };
                 (SessionCommand::UpdateSession { session, expected, update }, Some(session))
             }
@@ -340,7 +363,7 @@ impl Names<'_> {
             Act::UpdateEdge { .. } | Act::DeleteEdge(_) | Act::StepMerge { .. } => {
                 self.edge_act(act)
             }
-            Act::HandOff { session, expected, owners, under, texts } => {
+            Act::HandOff { session, expected, owners, under, texts, budget } => {
                 let source = self.session(*session, None);
                 let tenant = self.model.tenants.get(&self.caller.tenant);
                 let known = tenant
@@ -353,10 +376,8 @@ impl Names<'_> {
                     (edge.parent, edge.kind) = (source, SubSessionKind::UserHandoff);
                     let name = ["ada", "bob", "' or 1=1 --", "eve"][usize::from(*owner) % 4];
                     let actor = Actor::user(name).in_tenant(&self.caller.tenant).expect("an actor");
-                    NewSession::named("handed over")
-                        .owned_by(actor)
-                        .under(edge)
-                        .with_turn(entries(texts))
+                    let new = NewSession::named("handed over").owned_by(actor).under(edge);
+                    NewSession { budget: budget.map(budget_of), ..new.with_turn(entries(texts)) }
                 };
                 let mut recipients: Vec<_> = owners.iter().map(recipient).collect();
                 let command = match recipients.len() {

@@ -106,6 +106,7 @@ pub enum Act {
         title: Text,
         external_id: Option<u8>,
         state: Vec<(u8, u8)>,
+        budget: Option<u8>,
     },
     BeginThread {
         project: Pick,
@@ -120,6 +121,7 @@ pub enum Act {
         expected: Expected,
         title: Option<Text>,
         labels: Option<Text>,
+        budget: Option<Option<u8>>,
     },
     ArchiveThread(Pick),
     ReopenThread(Pick),
@@ -140,6 +142,7 @@ pub enum Act {
         texts: Vec<Text>,
         state: Vec<(u8, u8)>,
         lease: Option<u8>,
+        budget: Option<u8>,
     },
     UpdateSession {
         session: Pick,
@@ -147,6 +150,7 @@ pub enum Act {
         name: Option<Option<Text>>,
         task: Option<Option<u8>>,
         own: bool,
+        budget: Option<Option<u8>>,
     },
     SetStatus {
         session: Pick,
@@ -193,6 +197,7 @@ pub enum Act {
         owners: Vec<u8>,
         under: Under,
         texts: Vec<Text>,
+        budget: Option<u8>,
     },
     StepMerge {
         edge: Pick,

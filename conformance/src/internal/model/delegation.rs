@@ -47,6 +47,7 @@ impl Thread {
             return Err(Precondition.into());
         }
         self.caps(facts, edge, self.ancestry(v).len() as u32, recipients.len() as u64)?;
+        self.may_share(id, v, recipients)?;
         recipients.iter().try_for_each(|recipient| self.fits(recipient))?;
         let sent = self.record_in(v, facts.now, facts.caller);
         let it = self.session(v);
@@ -186,6 +187,7 @@ impl Thread {
             edge.child = successor;
             edge.touch(version, now);
         }
+        self.move_budget(v, successor);
         Ok(SessionOutcome::SessionCreated(created))
     }
 

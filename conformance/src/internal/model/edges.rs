@@ -186,7 +186,11 @@ impl Thread {
         let (id, edge) = self.edges.iter_mut().find(|(_, e)| e.child == child && from(e.status))?;
         edge.status = to;
         edge.touch(version, now);
-        Some(*id)
+        let (id, is_live) = (*id, to.is_live());
+        if !is_live {
+            self.end_share(child);
+        }
+        Some(id)
     }
 }
 

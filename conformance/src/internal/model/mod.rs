@@ -4,6 +4,7 @@
 //! outcome or the refusal; ids inside a thread follow from versions, so it predicts them too. Only the minted ids of
 //! projects and threads are learnt from the store's answer.
 
+mod budgets;
 pub mod collapses;
 mod delegation;
 mod edges;
@@ -21,6 +22,7 @@ mod state;
 mod sweep;
 mod valid;
 
+pub use budgets::SessionBudget;
 pub use keyed::KeyedHistory;
 pub use refusal::Refusal;
 pub use state::{

@@ -305,6 +305,7 @@ impl Model {
             erased: Default::default(),
             tasks: Default::default(),
             keyed: Default::default(),
+            budget: new.budget.clone(),
             writers: user.iter().cloned().collect(),
             touched: user.into_iter().collect(),
             keys: Keys::default(),
@@ -436,9 +437,17 @@ impl Thread {
                     return Err(closed(Closure::ThreadArchived(id), command.name()));
                 }
                 stale(id, Counter::Version, *expected, self.version)?;
-                let UpdateThread { title, labels } = update.clone();
+                let UpdateThread { title, labels, budget } = update.clone();
+                let used_up = self.used_up();
                 self.title = title.unwrap_or_else(|| self.title.clone());
                 self.labels = labels.unwrap_or_else(|| self.labels.clone());
+                self.budget = budget.unwrap_or_else(|| self.budget.clone());
+                if self.budget.is_none() {
+                    self.end_shares_of(0);
+                }
+                self.version = self.record(now, &caller.actor);
+                self.say_used_up(&used_up, now, caller);
+                return Ok(ThreadOutcome::Changed(self.version));
             }
             ThreadCommand::ArchiveThread { .. } if !archived => {
                 not_empty(id, ThreadAction::Archive, self.at_work(now, max_skew))?;

@@ -48,11 +48,15 @@ impl Model {
     /// A thread as `thread` shows it.
     pub fn thread_value(&self, tenant: &TenantId, id: ThreadId) -> Option<Value> {
         let t = self.tenants.get(tenant)?.threads.get(&id)?;
-        Some(json!({
+        let mut value = json!({
             "id": id, "tenant": tenant, "project": t.project, "external_id": t.external_id, "title": t.title, "labels": t.labels, "status": t.status,
             "created_by": t.created_by, "created_at": t.created_at, "updated_at": t.updated_at,
             "version": t.version, "head": t.head, "sessions": t.sessions.len(),
-        }))
+        });
+        if let Some(budget) = t.budget_value(0) {
+            value["budget"] = budget;
+        }
+        Some(value)
     }
 
     /// A thread as `threads` lists it.
@@ -81,6 +85,9 @@ impl Model {
             if let Some(other) = other {
                 value[field] = json!(session_id(id, other));
             }
+        }
+        if let Some(budget) = t.budget_value(v) {
+            value["budget"] = budget;
         }
         if s.summary > 0 {
             value["summary"] = json!(SummaryId::new(id, s.summary));

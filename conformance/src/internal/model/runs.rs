@@ -50,6 +50,7 @@ impl Thread {
             let external_id = external_id.as_str().into();
             return Err(Error::ExternalIdTaken { thread: id, external_id }.into());
         }
+        self.may_spend(id, v)?;
         let iteration = self.runs.values().filter(|r| r.session == v).count() as u32 + 1;
         let version = self.record_in(v, facts.now, facts.caller);
         let task = new.task.clone().or_else(|| self.session(v).task.clone());
@@ -315,6 +316,7 @@ impl Thread {
         let booked =
             Call { version, at: self.updated_at, call: call.to_owned(), usage: usage.clone() };
         self.runs.get_mut(&run.version()).expect("it lives").calls.push(booked);
+        self.pay(session, usage);
         Ok(SessionOutcome::Changed(version))
     }
 

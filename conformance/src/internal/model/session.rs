@@ -106,8 +106,10 @@ impl Model {
             max_skew,
         };
         let before = thread.head;
+        let used_up = thread.used_up();
         let outcome = thread.session_command(&facts, id, command)?;
         thread.end_broadcasts(&facts);
+        thread.say_used_up(&used_up, now, caller);
         if thread.head > before && keyed {
             thread.keys.remember(caller.key.as_ref(), asked, Any::Session(outcome.clone()));
         }
@@ -144,7 +146,13 @@ impl Thread {
                 if update.actor.is_some() && it.actor.is_some() {
                     return Err(Refusal::one_of(&[Precondition, Fenced]));
                 }
-                stale(*session, Counter::Version, *expected, it.version)?;
+                let expects = it.version;
+                let before = it.budget.as_ref().map(|it| it.budget.clone());
+                let budget = update.budget.clone().unwrap_or(before);
+                self.may_enlarge(id, v, budget.as_ref())?;
+                stale(*session, Counter::Version, *expected, expects)?;
+                self.change_budget(v, budget);
+                let it = self.session(v);
                 let update = update.clone();
                 it.name = update.name.unwrap_or_else(|| it.name.clone());
                 it.labels = update.labels.unwrap_or_else(|| it.labels.clone());
@@ -175,6 +183,7 @@ impl Thread {
                 }
                 self.record_in(v, facts.now, facts.caller);
                 self.sessions.remove(&v);
+                self.end_shares_of(v);
                 let (gone, kept) = std::mem::take(&mut self.entries)
                     .into_iter()
                     .partition(|(_, e): &(Version, LoggedEntry)| e.session == v);
@@ -203,6 +212,7 @@ impl Thread {
                 let child = self.edges[&edge.version()].child;
                 self.writable(facts, session_id(id, child))?;
                 self.record_in(child, facts.now, facts.caller);
+                self.end_share(child);
                 let gone = self.edges.remove(&edge.version());
                 self.edge_ended(facts, id, edge.version(), gone);
                 Ok(SessionOutcome::Deleted)
@@ -304,6 +314,7 @@ impl Thread {
             self.asker_lives(edge)?;
             let depth = self.ancestry(edge.parent.version()).len() as u32;
             self.caps(facts, edge, depth, 1)?;
+            self.may_share(id, edge.parent.version(), std::slice::from_ref(new))?;
         }
         self.fits(new)?;
         Ok(SessionOutcome::SessionCreated(self.push_session(facts, id, new, None)))
@@ -353,8 +364,10 @@ impl Thread {
             summarised: false,
             summary: 0,
             keyed: KeyedHistory::default(),
+            budget: None,
         };
         self.sessions.insert(version, session);
+        self.give_budget(version, new);
         self.tasks.extend(new.task.clone());
         let edge = new.parent.as_ref().map(|edge| {
             let edge = self.insert_edge(facts, version, edge, SubSessionStatus::Pending);

@@ -10,13 +10,13 @@ use sessile_core::{
     command::{SessionCommand, ThreadCommand},
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, UserId, Version},
     model::{
-        Actor, CompletionMode, FailureMode, Labels, Message, ProjectConfig, ProjectStatus,
+        Actor, Budget, CompletionMode, FailureMode, Labels, Message, ProjectConfig, ProjectStatus,
         RunOutcome, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus, ThreadStatus,
         Usage,
     },
 };
 
-use super::{keyed::KeyedHistory, keys::Keys};
+use super::{budgets::SessionBudget, keyed::KeyedHistory, keys::Keys};
 
 /// All tenants of one store.
 #[derive(Clone, Debug)]
@@ -96,6 +96,7 @@ pub struct Thread {
     /// Every task a session or run ever named.
     pub tasks: BTreeSet<String>,
     pub keyed: KeyedHistory,
+    pub budget: Option<Budget>,
     /// Who surely wrote in it (created it, appended), and who may count as having done so (any command).
     pub writers: BTreeSet<UserId>,
     pub(super) touched: BTreeSet<UserId>,
@@ -132,6 +133,7 @@ pub struct Session {
     /// The newest summary, 0 before the first.
     pub summary: Version,
     pub keyed: KeyedHistory,
+    pub budget: Option<SessionBudget>,
 }
 
 /// A current lease.

@@ -11,10 +11,10 @@ use sessile_core::{
         ThreadCommand,
     },
     id::{RunId, SessionId, ThreadId},
-    model::{Actor, Labels, Message, NewEntry, Part, ProjectConfig, RunOutcome},
+    model::{Actor, Budget, Labels, Message, NewEntry, Part, ProjectConfig, RunOutcome},
 };
 
-use super::{Predicted, Refusal};
+use super::{Predicted, Refusal, budgets::bounds};
 use crate::internal::shapes;
 
 /// Collects what is wrong with a request; the malformed comes before the foreign.
@@ -46,6 +46,12 @@ impl Check {
             self.outside(key);
             self.text(value);
         }
+    }
+
+    /// Something, and at least 1 of each.
+    fn budget(&mut self, budget: &Budget) {
+        let bounds = bounds(budget);
+        self.require(!bounds.is_empty() && bounds.iter().all(|(_, limit)| *limit > 0));
     }
 
     pub(super) fn actor(&mut self, actor: &Actor, caller: &Caller) {
@@ -110,6 +116,7 @@ impl Check {
         self.external_id(thread.external_id.as_ref());
         self.text(&thread.title);
         self.labels(&thread.labels);
+        thread.budget.iter().for_each(|budget| self.budget(budget));
         self.state_keys(thread.state.keys());
     }
 
@@ -118,6 +125,7 @@ impl Check {
         session.name.iter().for_each(|n| self.text(n));
         session.task.iter().for_each(|t| self.outside(t));
         self.labels(&session.labels);
+        session.budget.iter().for_each(|budget| self.budget(budget));
         self.state_keys(session.state.keys());
         session.actor.iter().for_each(|a| self.actor(a, caller));
         session.parent.iter().for_each(|e| self.edge(e, caller));
@@ -207,6 +215,7 @@ pub(super) fn thread_command(caller: &Caller, command: &ThreadCommand) -> Predic
             check.thread(*thread, caller);
             update.title.iter().for_each(|t| check.text(t));
             update.labels.iter().for_each(|l| check.labels(l));
+            update.budget.iter().flatten().for_each(|budget| check.budget(budget));
         }
         ThreadCommand::ArchiveThread { thread }
         | ThreadCommand::ReopenThread { thread }
@@ -237,6 +246,7 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
             update.name.iter().flatten().for_each(|n| check.text(n));
             update.task.iter().flatten().for_each(|t| check.outside(t));
             update.labels.iter().for_each(|l| check.labels(l));
+            update.budget.iter().flatten().for_each(|budget| check.budget(budget));
             update.actor.iter().for_each(|a| check.actor(a, caller));
         }
         SessionCommand::SetStatus { session, .. }
@@ -313,6 +323,7 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
             check.session(*session, caller);
             check.new_session(successor, caller);
             check.require(successor.parent.is_none() && successor.external_id.is_none());
+            check.require(successor.budget.is_none());
         }
         SessionCommand::StepMerge { edge, .. } => check.thread(edge.thread(), caller),
         SessionCommand::SealSummary { session, summary } => {

@@ -20,7 +20,7 @@ use crate::{
         check_external_id, check_outside,
     },
     model::{
-        Actor, ContextLimit, Deliverable, EntryKind, NewCollapse, NewEntry, NewSummary,
+        Actor, Budget, ContextLimit, Deliverable, EntryKind, NewCollapse, NewEntry, NewSummary,
         PrevArtifact, RunOutcome, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus,
         Usage, check_collapse_text, check_text,
     },
@@ -111,7 +111,8 @@ pub enum SessionCommand {
     },
     /// Says how long the context of a session may get, or that this does not matter any more (CTX4). From then on the feed has
     /// a record of kind `context_measured` whenever it reaches or leaves a threshold, which `reached` or `left` names, in the
-    /// commit that did it; no write is refused. In a session with a limit whatever is no message, a copy of such too, is
+    /// commit that did it; no write is refused, unless the limit is to
+    /// ([`ContextLimit::refusing`], BUD2). In a session with a limit whatever is no message, a copy of such too, is
     /// decided with the whole context, and has such a record behind it in any case.
     SetContextLimit {
         /// Whose. A fork begins without a limit.
@@ -119,7 +120,8 @@ pub enum SessionCommand {
         /// The limit.
         limit: Option<ContextLimit>,
     },
-    /// Starts a run (RUN1).
+    /// Starts a run (RUN1). Refused as `BudgetExceeded` where nothing is left of a budget of the session, of one above it or of
+    /// its thread (BUD1).
     StartRun {
         /// Where.
         session: SessionId,
@@ -165,7 +167,8 @@ pub enum SessionCommand {
         /// Which runs.
         sweep: Sweep,
     },
-    /// Books one call of a live run; again with the same call id it counts once (USE2).
+    /// Books one call of a live run; again with the same call id it counts once (USE2). What was spent is booked, also above a
+    /// budget: the feed then says that it is used up, once (BUD1).
     BookUsage {
         /// Which run.
         run: RunId,
@@ -227,12 +230,12 @@ pub enum SessionCommand {
         recipients: Vec<NewSession>,
     },
     /// Goes on in another session, its one successor (SES13): the session's activity ends, and its name, labels, task and owner -
-    /// as far as the successor has none of its own - and its lease, its workspace and the edge to its parent move along, all in one
+    /// as far as the successor has none of its own - and its lease, its workspace, its budget and the edge to its parent move along, all in one
     /// commit. Its log, its children and what it cost stay. No run of it may live.
     ContinueAs {
         /// Which session.
         session: SessionId,
-        /// The successor: without a parent, an external id, a workspace or a lease of its own. It may be a fork.
+        /// The successor: without a parent, an external id, a workspace, a budget or a lease of its own. It may be a fork.
         successor: Box<NewSession>,
     },
     /// Takes an edge that merges back a step on (BRD5): idle to `pending_merge`, that to `merging` or `merge_rejected`, that to
@@ -350,6 +353,7 @@ impl NewSession {
         self.turn.iter().try_for_each(|entry| entry.content.check())?;
         optional(self.parent.as_ref(), |edge| check.edge(edge))?;
         optional(self.lease, check_ttl)?;
+        optional(self.budget.as_ref(), Budget::check)?;
         let inherit = self.parent.as_ref().map(|edge| &edge.inherit);
         if self.fork.is_some() && inherit.is_some_and(|inherit| !inherit.is_empty()) {
             let reason = "a fork begins with what it continues, and inherits nothing else";
@@ -423,6 +427,7 @@ impl SessionCommand {
                     check_outside("task", task)
                 })?;
                 optional(update.labels.as_ref(), |labels| labels.check())?;
+                optional(update.budget.as_ref().and_then(Option::as_ref), Budget::check)?;
                 check.actor("actor", &update.actor);
                 of_session(session)
             }
@@ -542,10 +547,10 @@ impl SessionCommand {
                 let is_bare = successor.parent.is_none()
                     && successor.external_id.is_none()
                     && successor.lease.is_none()
+                    && successor.budget.is_none()
                     && !matches!(successor.workspace, WorkspaceChoice::Make(_));
                 if !is_bare {
-                    let reason =
-                        "a successor has no parent, external id, lease or workspace of its own";
+                    let reason = "a successor has no parent, external id, lease, budget or workspace of its own";
                     return Err(Error::invalid("successor", reason));
                 }
                 of_session(session).with_caps()

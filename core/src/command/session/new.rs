@@ -8,7 +8,9 @@ use super::{Inheritance, NewWorkspace, StateChange, WorkspaceChoice};
 use crate::{
     id::{RunId, SessionId, Version},
     json::Json,
-    model::{Actor, CompletionMode, FailureMode, Labels, NewEntry, PrevArtifact, SubSessionKind},
+    model::{
+        Actor, Budget, CompletionMode, FailureMode, Labels, NewEntry, PrevArtifact, SubSessionKind,
+    },
 };
 
 /// The edge of a session created under a parent.
@@ -128,6 +130,11 @@ pub struct NewSession {
     /// with its thread gets none.
     #[serde(skip_serializing_if = "WorkspaceChoice::is_default")]
     pub workspace: WorkspaceChoice,
+    /// What it may use. Below a parent it is a share of the nearest budget above it, the thread's at last: what is left of it
+    /// counts as used there, in the commit that creates the session and until the one that ends its edge (BUD1). Without one the
+    /// session spends of the budgets above it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 impl NewSession {
@@ -192,6 +199,13 @@ impl NewSession {
         self
     }
 
+    /// With a budget.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
     /// Under a parent.
     #[must_use]
     pub fn under(mut self, parent: NewSubSession) -> Self {
@@ -225,6 +239,10 @@ pub struct UpdateSession {
     pub task: Option<Option<String>>,
     /// Its owner; only where it has none yet.
     pub actor: Option<Actor>,
+    /// Its budget; `Some(None)` takes it away. Where it is a share of another, more is taken from there. What the session itself
+    /// used before it has one counts as used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Option<Budget>>,
 }
 
 /// An edge between existing sessions.

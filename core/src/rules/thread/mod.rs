@@ -1,5 +1,6 @@
 //! The rules of a thread: one pure state machine over its records.
 
+mod budget;
 mod context;
 mod decide;
 mod erased;

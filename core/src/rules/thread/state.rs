@@ -6,6 +6,7 @@ use rpds::{QueueSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    budget::BudgetState,
     erased::Erased,
     external::{ExternalIds, derived_external_id},
     forks::{Base, Forks},
@@ -70,6 +71,9 @@ pub(crate) struct ThreadState {
     /// The workspace of each session that has one.
     #[serde(default)]
     pub(crate) workspace_of: RedBlackTreeMapSync<Version, Version>,
+    /// The thread's own.
+    #[serde(default)]
+    pub(crate) budget: Option<Arc<BudgetState>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -149,6 +153,8 @@ pub(crate) struct SessionState {
     /// How long its context is, where that has a limit.
     #[serde(default)]
     pub(crate) context: Option<Arc<MeasuredContext>>,
+    #[serde(default)]
+    pub(crate) budget: Option<Arc<BudgetState>>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) version: Version,

@@ -59,6 +59,7 @@ impl Reading<'_> {
             version: fields.version,
             head: self.state.version(),
             sessions: self.state.sessions.size() as u64,
+            budget: self.state.budget_use(0),
         })
     }
 
@@ -88,6 +89,7 @@ impl Reading<'_> {
             workspace: self.workspace_of(version),
             summary: self.summary_id(session.activity.summary),
             ended: session.activity.ended,
+            budget: self.state.budget_use(version),
             entries: session.entries,
             tail: session.tail,
             created_at: session.created_at,

@@ -92,7 +92,7 @@ impl View<'_> {
             let place = CollapsedPlace { collapse: draft, child: child_at, upto };
             let entry = push_collapsed(input, &mut drafts, parent_at, place);
             proposed.entry = Some(EntryId::new(self.id, entry));
-            if !self.measure(input, &mut drafts, parent_at, parent) {
+            if !self.measure(input, &mut drafts, parent_at, parent)? {
                 return Ok(Decision::Answer(Reply::LookAgain));
             }
         }
@@ -114,7 +114,7 @@ impl View<'_> {
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let place = CollapsedPlace { collapse: id.version(), child: draft.child, upto: draft.upto };
         let entry = push_collapsed(input, &mut drafts, parent_at, place);
-        if !self.measure(input, &mut drafts, parent_at, parent) {
+        if !self.measure(input, &mut drafts, parent_at, parent)? {
             return Ok(Decision::Answer(Reply::LookAgain));
         }
         let appended = Appended { first: EntryId::new(self.id, entry), count: 1 };

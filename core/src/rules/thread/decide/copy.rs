@@ -47,7 +47,6 @@ impl View<'_> {
         }
         let lease = self.fence(input, id.version(), session)?;
         refuse_oversize(input, id)?;
-        expect_tail(id, session, expect)?;
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let first = drafts.next();
         let refuse = |copied, target| {
@@ -56,7 +55,9 @@ impl View<'_> {
             Err(Error::invalid("entries", reason))
         };
         let pushed = self.push_copies(input, &mut drafts, id, gathered, refuse)?;
-        if !self.measure(input, &mut drafts, id.version(), session) {
+        let is_measured = self.measure(input, &mut drafts, id.version(), session)?;
+        expect_tail(id, session, expect)?;
+        if !is_measured {
             return Ok(Decision::Answer(Reply::LookAgain));
         }
         let appended = appended(self.id, first, pushed);
@@ -82,11 +83,12 @@ impl View<'_> {
             let (limit, actual) = (COPIED_ENTRIES as u64, gathered.entries.len() as u64);
             return Err(Error::capacity(id, "entries of a merge", limit, actual));
         }
-        expect_tail(into, session, expect)?;
+        let expected = expect_tail(into, session, expect);
         if gathered.tail != fork.tail {
             return Ok(Decision::Answer(Reply::LookAgain));
         }
         if gathered.entries.is_empty() {
+            expected?;
             return Ok(Decision::Answer(Reply::Session(SessionOutcome::Merged(None))));
         }
         self.still_there(gathered)?;
@@ -109,12 +111,15 @@ impl View<'_> {
         // What names an entry that was erased, and was therefore not brought along, stays behind as well.
         let pushed = self.push_copies(input, &mut drafts, into, gathered, |_, _| Ok(()))?;
         if pushed == 0 {
+            expected?;
             return Ok(Decision::Answer(Reply::Session(SessionOutcome::Merged(None))));
         }
         let upto = gathered.entries.last().map_or(fork.tail, |(last, _, _)| *last);
         let event = Event::ForkMerged { session: base.session, fork: version, upto };
         drafts.push(Lane::Rest.of(base.session), event, input.caller_body());
-        if !self.measure(input, &mut drafts, base.session, session) {
+        let is_measured = self.measure(input, &mut drafts, base.session, session)?;
+        expected?;
+        if !is_measured {
             return Ok(Decision::Answer(Reply::LookAgain));
         }
         let appended = appended(self.id, first, pushed);

@@ -96,6 +96,7 @@ impl View<'_> {
         child: Version,
         status: SubSessionStatus,
         (caps, broadcast, answers): (Version, Option<Version>, Option<SummaryOf>),
+        share_of: Option<Version>,
     ) -> (Event, Body) {
         let event = Event::EdgeCreated {
             parent: edge.parent.version(),
@@ -108,6 +109,7 @@ impl View<'_> {
             caps,
             broadcast,
             answers,
+            share_of,
         };
         (
             event,
@@ -150,7 +152,7 @@ impl View<'_> {
         };
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let (event, body) =
-            self.edge_record(input, &link.edge, child, status, (caps.version, None, answers));
+            self.edge_record(input, &link.edge, child, status, (caps.version, None, answers), None);
         let edge = drafts.push(Lane::Rest.of(child), event, body);
         drafts.done(Reply::Session(SessionOutcome::Linked(SubSessionId::new(self.id, edge))))
     }

@@ -64,6 +64,17 @@ impl View<'_> {
         }
         refuse_oversize(input, id)?;
         states.iter().try_for_each(StateWrite::require_room)?;
+        let mut drafts = Drafts::after(input, self.state.version(), lease);
+        let first = drafts.next();
+        push_entries(input, &mut drafts, version, (&append.entries, &input.call.bodies));
+        for state in &states {
+            state.write(&mut drafts, input.caller());
+        }
+        // Whether a compression fits is said before how long the context is with it.
+        let is_measured = match input.call.looked().map(|looked| &looked.refusal) {
+            Some(Some(_)) => true,
+            _ => self.measure(input, &mut drafts, version, session)?,
+        };
         if let Expect::Tail(expected) = append.expect
             && expected != session.tail
         {
@@ -77,13 +88,7 @@ impl View<'_> {
             }
             looked.refusal.clone().map_or(Ok(()), Err)?;
         }
-        let mut drafts = Drafts::after(input, self.state.version(), lease);
-        let first = drafts.next();
-        push_entries(input, &mut drafts, version, (&append.entries, &input.call.bodies));
-        for state in states {
-            state.write(&mut drafts, input.caller());
-        }
-        if !self.measure(input, &mut drafts, version, session) {
+        if !is_measured {
             return Ok(Decision::Answer(Reply::LookAgain));
         }
         let appended = appended(self.id, first, append.entries.len());

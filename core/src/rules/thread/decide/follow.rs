@@ -107,7 +107,7 @@ impl<'a> Ahead<'a> {
     }
 
     /// Adds a record, folds it in, and notes whether it ends an edge.
-    fn add(&mut self, draft: Draft) -> Result<()> {
+    pub(super) fn add(&mut self, draft: Draft) -> Result<()> {
         let stepped = draft.event.stepped_edge();
         let before = stepped.and_then(|edge| Some((edge, self.state.edge(edge)?.clone())));
         self.state.evolve(&EventRecord::of_draft(self.next, &draft)).map_err(|why| {

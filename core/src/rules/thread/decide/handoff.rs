@@ -53,7 +53,8 @@ impl View<'_> {
         self.require_lockable(input, first.parent, source, then)?;
         self.caps(caps, version, (0, recipients.len()))?;
         let sessions = recipients.iter().map(|(new, _, _)| *new);
-        self.require_one_commit(input, first.parent, sessions)?;
+        self.require_one_commit(input, first.parent, sessions.clone())?;
+        let share_of = self.require_shares(version, sessions)?;
         for (at, (_, edge, _)) in recipients.iter().enumerate() {
             let child = input.call.child(at);
             if edge.inherit.is_gathered() && !self.inherits_now(child, edge, source)? {
@@ -99,7 +100,7 @@ impl View<'_> {
             let (caps, base) = (caps.version, self.history(new));
             let broadcast = is_broadcast.then_some(sent);
             let answers = None;
-            let with = SessionWith { caps, base, broadcast, answers, child };
+            let with = SessionWith { caps, base, broadcast, answers, share_of, child };
             made.push(self.push_session(input, &mut drafts, new, (with, own))?);
         }
         drafts.begin_trailing();

@@ -1,10 +1,11 @@
-//! How long a context is that has a limit: known with each commit, and said where it passes a threshold (CTX4).
+//! How long a context is that has a limit: known with each commit, said where it passes a threshold (CTX4), and refused where it
+//! is to be (BUD2).
 
 use super::View;
 use crate::{
-    error::Result,
+    error::{Error, Result},
     id::{SessionId, Version},
-    model::ContextLimit,
+    model::{BudgetKind, ContextLimit, OnExceeding},
     record::{Event, Lane},
     rules::{
         decision::{Decision, DecisionInput, Drafts, Reply},
@@ -34,16 +35,16 @@ impl View<'_> {
         drafts.done(Reply::changed(set))
     }
 
-    /// Adds how long the context is after these records, if it has a limit and that is to be said. `false`: what was looked at
-    /// is not enough to know.
+    /// Adds how long the context is after these records, if it has a limit and that is to be said; refuses what takes it above
+    /// a limit that is to be kept. `false`: what was looked at is not enough to know.
     pub(super) fn measure(
         &self,
         input: &DecisionInput<'_>,
         drafts: &mut Drafts<'_>,
         version: Version,
         session: &SessionState,
-    ) -> bool {
-        let Some(measured) = session.context.as_deref() else { return true };
+    ) -> Result<bool> {
+        let Some(measured) = session.context.as_deref() else { return Ok(true) };
         let mut only_messages = true;
         let mut tokens = measured.tokens;
         for (_, entry) in drafts.entries() {
@@ -51,7 +52,7 @@ impl View<'_> {
             tokens = tokens.saturating_add(entry.tokens.map_or(0, |tokens| tokens.number()));
         }
         if !only_messages {
-            let Some(fold) = fold_at_tail(input, session) else { return false };
+            let Some(fold) = fold_at_tail(input, session) else { return Ok(false) };
             let mut fold = fold.clone();
             let at = input.now;
             for (version, entry) in drafts.entries() {
@@ -60,6 +61,16 @@ impl View<'_> {
                 fold.push(LogEntry { version, at, effect, tokens, actor: None, message: None });
             }
             tokens = fold.tokens().total();
+        }
+        if measured.limit.on_exceeding == OnExceeding::Refuse
+            && tokens > measured.limit.tokens.max(measured.tokens)
+        {
+            return Err(Error::BudgetExceeded {
+                of: self.session_id(version).into(),
+                kind: BudgetKind::Context,
+                used: measured.tokens,
+                limit: measured.limit.tokens,
+            });
         }
         let (before, after) =
             (measured.limit.reached(measured.tokens), measured.limit.reached(tokens));
@@ -79,7 +90,7 @@ impl View<'_> {
             };
             drafts.push_trailing(Lane::Rest.of(version), event, input.caller_body());
         }
-        true
+        Ok(true)
     }
 }
 

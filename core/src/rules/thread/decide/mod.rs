@@ -4,6 +4,7 @@ pub(crate) use copy::COPIED_ENTRIES;
 pub(crate) use entry::refuse_oversize;
 pub(crate) use thread::{closed_project, stale, thread_made};
 
+mod budget;
 mod collapse;
 mod continued;
 mod copy;
@@ -75,7 +76,8 @@ impl ThreadState {
         };
         match decision? {
             Decision::Write(drafts, reply) => {
-                Ok(Decision::Write(view.follow_edge_ends(input, drafts)?, reply))
+                let drafts = view.follow_edge_ends(input, drafts)?;
+                Ok(Decision::Write(view.warn_of_budgets(input, drafts)?, reply))
             }
             decision => Ok(decision),
         }

@@ -183,6 +183,7 @@ impl View<'_> {
             let external_id = external_id.into_boxed_str();
             return Err(Error::ExternalIdTaken { thread: self.id, external_id });
         }
+        self.require_budget(version)?;
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let event = Event::RunStarted {
             session: version,

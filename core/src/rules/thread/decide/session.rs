@@ -41,7 +41,7 @@ impl View<'_> {
             Some(edge) => Some((edge, self.parent(edge)?, self.spawner(input, edge)?)),
             None => None,
         };
-        let mut answers = None;
+        let (mut answers, mut share_of) = (None, None);
         let lease = match parent {
             Some((edge, parent, spawner)) => {
                 self.spawner_is_parent(edge, spawner)?;
@@ -52,6 +52,7 @@ impl View<'_> {
                 self.caps(caps, edge.parent.version(), (0, 1))?;
                 self.intervention_caps(input, edge.parent, answers)?;
                 self.require_one_commit(input, edge.parent, std::iter::once(new))?;
+                share_of = self.require_shares(edge.parent.version(), std::iter::once(new))?;
                 let child = input.call.child(0);
                 if edge.inherit.is_gathered() && !self.inherits_now(child, edge, parent)? {
                     return Ok(Decision::Answer(Reply::LookAgain));
@@ -72,7 +73,8 @@ impl View<'_> {
             _ => {}
         }
         let mut drafts = Drafts::after(input, self.state.version(), lease);
-        let with = SessionWith { caps: caps.version, base, broadcast: None, answers, child };
+        let (caps, broadcast) = (caps.version, None);
+        let with = SessionWith { caps, base, broadcast, answers, share_of, child };
         let mut created = self.push_session(input, &mut drafts, new, (with, &input.call.bodies))?;
         drafts.begin_trailing();
         self.push_made(input, &mut drafts, &mut created, child)?;
@@ -174,7 +176,8 @@ impl View<'_> {
             actor: owner(new, &input.caller().actor),
             by: input.caller().actor.clone(),
         };
-        drafts.push(Lane::Rest.of(child), Event::SessionCreated { base }, Body::Session(body));
+        let event = Event::SessionCreated { base, budget: new.budget.clone() };
+        drafts.push(Lane::Rest.of(child), event, Body::Session(body));
         if let Some(edge) = &new.parent {
             let (event, body) = self.edge_record(
                 input,
@@ -182,6 +185,7 @@ impl View<'_> {
                 child,
                 SubSessionStatus::Pending,
                 (with.caps, with.broadcast, with.answers),
+                with.share_of.filter(|_| new.budget.is_some()),
             );
             drafts.push(Lane::Rest.of(child), event, body);
         }
@@ -280,6 +284,9 @@ impl View<'_> {
         if let (Some(_), Some(owner)) = (&update.actor, &session.actor) {
             return Err(Error::SessionOwned { session: id, owner: Box::new((**owner).clone()) });
         }
+        let before = session.budget.as_ref().map(|it| it.budget.clone());
+        let budget = update.budget.clone().unwrap_or(before);
+        self.require_larger_share(version, budget.as_ref())?;
         stale(id, expected, session.version)?;
         let owned = |text: &Option<std::sync::Arc<str>>| text.as_deref().map(str::to_owned);
         let body = SessionBody {
@@ -298,7 +305,7 @@ impl View<'_> {
             input,
             version,
             lease,
-            Event::SessionUpdated { session: version },
+            Event::SessionUpdated { session: version, budget },
             Body::Session(body),
         )
     }
@@ -408,6 +415,8 @@ pub(super) struct SessionWith<'a> {
     pub(super) broadcast: Option<Version>,
     /// What it answers.
     pub(super) answers: Option<SummaryOf>,
+    /// Whose budget its own is a share of, if it has one.
+    pub(super) share_of: Option<Version>,
     /// What was read and made for it.
     pub(super) child: Option<&'a ChildGathering>,
 }

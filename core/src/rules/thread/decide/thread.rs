@@ -44,7 +44,7 @@ impl View<'_> {
         };
         drafts.push(
             Lane::Rest.of(0),
-            Event::ThreadCreated { project, reserved },
+            Event::ThreadCreated { project, reserved, budget: new.budget.clone() },
             Body::Thread(body),
         );
         let changes = initial(&new.state);
@@ -136,7 +136,9 @@ impl View<'_> {
             labels: update.labels.clone().unwrap_or_else(|| thread.labels.clone()),
             by: input.caller().actor.clone(),
         };
-        self.one(input, Event::ThreadUpdated {}, Body::Thread(body))
+        let before = self.state.budget(0).map(|it| it.budget.clone());
+        let budget = update.budget.clone().unwrap_or(before);
+        self.one(input, Event::ThreadUpdated { budget }, Body::Thread(body))
     }
 
     fn archive(&self, input: &DecisionInput<'_>) -> Result<Decision> {

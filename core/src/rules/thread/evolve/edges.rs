@@ -30,16 +30,18 @@ impl ThreadState {
     }
 
     pub(super) fn step_edge(&mut self, step: EdgeStep, version: Version) -> Evolved {
-        let (now, mut was, mut parent) = (self.last_at, SubSessionStatus::Pending, 0);
+        let (now, mut was) = (self.last_at, SubSessionStatus::Pending);
+        let (mut parent, mut child) = (0, 0);
         self.with_edge(step.edge, |e| {
             was = e.status;
-            parent = e.parent;
+            (parent, child) = (e.parent, e.child);
             e.status = step.to;
             e.updated_at = now;
             e.version = version;
         })?;
         match (was.is_live(), step.to.is_live()) {
             (true, false) => {
+                self.end_share(child);
                 self.edit_session(parent, |s| s.live_children = s.live_children.saturating_sub(1))
             }
             (false, true) => self.edit_session(parent, |s| s.live_children += 1),
@@ -58,6 +60,7 @@ impl ThreadState {
             spawned_by_run,
             broadcast,
             answers,
+            share_of,
             ..
         } = event.event
         else {
@@ -89,12 +92,17 @@ impl ThreadState {
         self.edit_session(*parent, |s| {
             s.children.insert_mut(version);
             s.live_children += u32::from(status.is_live());
-        })
+        })?;
+        if let Some(of) = share_of {
+            self.begin_share(*child, *of);
+        }
+        Ok(())
     }
 
     pub(super) fn delete_edge(&mut self, version: Version) -> Evolved {
         let edge = self.edges.get(&version).cloned().ok_or(NO_EDGE)?;
         self.edges.remove_mut(&version);
+        self.end_share(edge.child);
         self.edit_session(edge.child, |s| s.parent = None)?;
         self.edit_session(edge.parent, |s| {
             s.children.remove_mut(&version);

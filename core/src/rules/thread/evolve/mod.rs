@@ -75,7 +75,8 @@ impl ThreadState {
     fn apply(&mut self, event: &EventRecord<'_>) -> Evolved {
         let (version, now) = (event.version, self.last_at);
         match event.event {
-            Event::ThreadCreated { project, reserved } => {
+            Event::ThreadCreated { project, reserved, budget } => {
+                self.set_budget(0, budget.as_ref());
                 let Body::Thread(body) = event.body_or_erased() else {
                     return self.begin_erased(*project, *reserved, version);
                 };
@@ -93,14 +94,17 @@ impl ThreadState {
                 }));
                 Ok(())
             }
-            Event::ThreadUpdated {} => self.with_thread(|thread| {
-                thread.version = version;
-                if let Body::Thread(body) = event.body_or_erased() {
-                    thread.title.clone_from(&body.title);
-                    thread.labels.clone_from(&body.labels);
-                    note_user(thread, body.by.user_id());
-                }
-            }),
+            Event::ThreadUpdated { budget } => {
+                self.set_budget(0, budget.as_ref());
+                self.with_thread(|thread| {
+                    thread.version = version;
+                    if let Body::Thread(body) = event.body_or_erased() {
+                        thread.title.clone_from(&body.title);
+                        thread.labels.clone_from(&body.labels);
+                        note_user(thread, body.by.user_id());
+                    }
+                })
+            }
             Event::ThreadArchived {} | Event::ThreadReopened {} => self.with_thread(|thread| {
                 let archived = matches!(event.event, Event::ThreadArchived {});
                 thread.status = if archived { ThreadStatus::Archived } else { ThreadStatus::Open };
@@ -120,7 +124,7 @@ impl ThreadState {
                 self.trimmed = self.trimmed.max(*upto);
                 Ok(())
             }
-            Event::SessionCreated { base } => {
+            Event::SessionCreated { base, budget } => {
                 let mut session = SessionState::born(version, now);
                 if let Some((of, upto)) = *base {
                     let asked = Base { session: of, upto };
@@ -136,13 +140,15 @@ impl ThreadState {
                     session.external_id = Some(external_id);
                 }
                 self.sessions.insert_mut(version, Arc::new(session));
+                self.set_budget(version, budget.as_ref());
                 Ok(())
             }
-            Event::SessionUpdated { session } => {
+            Event::SessionUpdated { session, budget } => {
                 let mut next = self.session(*session).ok_or(NO_SESSION)?.clone();
                 self.describe(&mut next, event.body);
                 next.version = version;
                 self.sessions.insert_mut(*session, Arc::new(next));
+                self.set_budget(*session, budget.as_ref());
                 Ok(())
             }
             Event::SessionStatusSet { session, then } => {
@@ -320,10 +326,13 @@ impl ThreadState {
                 next.calls.insert_mut(*call, version);
                 let task = next.task.clone();
                 self.runs.insert_mut(*run, Arc::new(next));
+                self.spend(*session, usage);
                 self.count(*session, task.as_ref(), |r| {
                     r.totals.get_or_insert_default().book(usage)
                 })
             }
+            // What is used stands in the records before.
+            Event::BudgetUsedUp { .. } => Ok(()),
             Event::LeaseGranted { session, ttl_millis } => {
                 let holder = if let Some(Body::Actor(body)) = event.body {
                     Some(body.by.clone())

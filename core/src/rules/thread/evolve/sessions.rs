@@ -52,6 +52,7 @@ impl SessionState {
             roll_up: None,
             keyed: None,
             context: None,
+            budget: None,
             created_at: now,
             updated_at: now,
             version,
@@ -100,7 +101,7 @@ impl ThreadState {
         Ok(())
     }
 
-    /// Lease, workspace and the edge above move on to the successor; the lease begins anew by a record of its own.
+    /// Lease, workspace, budget and the edge above move on to the successor; the lease begins anew by a record of its own.
     pub(super) fn continue_as(&mut self, old: Version, new: Version, version: Version) -> Evolved {
         let now = self.last_at;
         let edge = self.session(old).ok_or(NO_SESSION)?.parent;
@@ -126,6 +127,7 @@ impl ThreadState {
             })?;
         }
         self.move_workspace(old, new);
+        self.move_budget(old, new);
         Ok(())
     }
 
@@ -139,6 +141,7 @@ impl ThreadState {
             })?;
             self.runs.remove_mut(run);
         }
+        self.drop_budget(version);
         if let Some(external_id) = &session.external_id {
             self.named_sessions.remove_mut(external_id);
         }
