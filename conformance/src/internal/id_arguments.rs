@@ -285,6 +285,7 @@ fn commands_to_threads(own: &Ids, it: &Ids) -> Vec<IdCall> {
         ),
         command("archive_thread", C::ArchiveThread { thread }, NotFound),
         command("reopen_thread", C::ReopenThread { thread }, NotFound),
+        command("return_budget", C::ReturnBudget { thread }, NotFound),
         command("delete_thread", C::DeleteThread { thread }, Deleted),
         command("purge_thread", C::PurgeThread { thread }, Deleted),
         command("erase_entries", C::EraseEntries { thread, entries: vec![it.entry] }, NotFound),

@@ -28,6 +28,7 @@ names! {
         UpdateThread => "update_thread",
         ArchiveThread => "archive_thread",
         ReopenThread => "reopen_thread",
+        ReturnBudget => "return_budget",
         DeleteThread => "delete_thread",
         PurgeThread => "purge_thread",
         EraseEntries => "erase_entries",

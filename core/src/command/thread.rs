@@ -168,6 +168,12 @@ pub enum ThreadCommand {
         /// Which.
         thread: ThreadId,
     },
+    /// Gives back what is left of the slice that a thread has of its project's budget (BUD1); the next run draws another. Also in
+    /// archived threads. Without one it writes nothing. It writes to both journals, and finishes what was cut off.
+    ReturnBudget {
+        /// Which thread.
+        thread: ThreadId,
+    },
     /// Deletes a thread without sessions (THD8). Idempotent.
     DeleteThread {
         /// Which.
@@ -296,6 +302,7 @@ impl ThreadCommand {
                 Description::keyed(Target::Thread(*thread))
             }
             Self::DeleteThread { thread }
+            | Self::ReturnBudget { thread }
             | Self::PurgeThread { thread }
             | Self::TrimFeed { thread, .. }
             | Self::VacuumThread { thread } => Description::unkeyed(Target::Thread(*thread)),

@@ -101,6 +101,11 @@ impl Handle {
         self.change(ThreadCommand::ReopenThread { thread }).await
     }
 
+    /// Gives back what is left of a thread's slice of its project's budget; see [`ThreadCommand::ReturnBudget`].
+    pub async fn return_budget(&self, thread: ThreadId) -> Result<()> {
+        self.change(ThreadCommand::ReturnBudget { thread }).await.map(drop)
+    }
+
     /// Deletes a thread that has no sessions. Idempotent.
     pub async fn delete_thread(&self, thread: ThreadId) -> Result<()> {
         self.delete(ThreadCommand::DeleteThread { thread }).await

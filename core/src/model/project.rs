@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Autonomy;
+use super::{Autonomy, Budget, BudgetUse};
 use crate::{
     clock::Timestamp,
     command::Need,
@@ -60,6 +60,18 @@ pub struct ProjectConfig {
     /// The kind of workspace that a new session gets, where its creation does not say. None.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<DefaultWorkspace>,
+    /// What all its threads together may use (BUD1). None.
+    ///
+    /// Before its runs spend, a thread draws a slice of it in the project's journal: an eighth of what is left, at least a 128th
+    /// of the whole. So whatever many processes do, no run starts without something left of a slice, and most runs start without
+    /// a look at the project; and the budget may refuse while slices are out that are not used up. What is left of a slice goes
+    /// back when the thread is archived, deleted or purged, by [`return_budget`](crate::Handle::return_budget), and by a
+    /// [sweep](crate::store::Store::sweep).
+    ///
+    /// A thread draws from its first new session on after the project got the budget; what was used before does not count. Taken
+    /// away, the budget forgets what was spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 const fn ten() -> u32 {
@@ -107,6 +119,7 @@ impl Default for ProjectConfig {
             shared_deliverables: false,
             autonomy: Autonomy::Manual,
             workspace: None,
+            budget: None,
         }
     }
 }
@@ -161,7 +174,15 @@ impl ProjectConfig {
         self
     }
 
+    /// With a budget.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
+        self.budget.as_ref().map_or(Ok(()), Budget::check)?;
         if let Some(workspace) = &self.workspace {
             check_kind(&workspace.kind)?;
         }
@@ -203,6 +224,9 @@ pub struct Project {
     pub status: ProjectStatus,
     /// Its caps.
     pub config: ProjectConfig,
+    /// What is used of its budget: spent of slices that were given back, and reserved as slices that are out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetUse>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When its own record last changed.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::BudgetKind;
+use super::{Budget, BudgetKind};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -173,6 +173,13 @@ impl Totals {
             BudgetKind::Cost(currency) => self.cost.get(currency).copied().unwrap_or_default(),
             BudgetKind::Context => 0,
         }
+    }
+
+    /// As much as an amount allows.
+    pub(crate) fn of_amount(amount: &Budget) -> Self {
+        let tokens = Tokens { input: amount.tokens.unwrap_or(0), ..Tokens::default() };
+        let cost = amount.cost.iter().map(|cost| (cost.currency.clone(), cost.micro)).collect();
+        Self { tokens, cost, ..Self::default() }
     }
 
     /// Adds one call.

@@ -319,6 +319,12 @@ impl Body {
             | Event::ContextMeasured { .. }
             | Event::RunStatusSet { .. }
             | Event::BudgetUsedUp { .. }
+            | Event::SliceDrawn { .. }
+            | Event::SliceSettled { .. }
+            | Event::SlicesBegun { .. }
+            | Event::SlicesEnded { .. }
+            | Event::SliceCredited { .. }
+            | Event::SliceReturned { .. }
             | Event::LeaseGranted { .. }
             | Event::LeaseRenewed { .. }
             | Event::LeasesExpired { .. }
@@ -385,10 +391,11 @@ impl Body {
 }
 
 /// The reader level that a body needs, but for an entry's: 3 where it names a model or its provider, 6 where a run ended
-/// because of a sub-session or of a sweep.
+/// because of a sub-session or of a sweep, or a project has a budget.
 pub(super) const fn level_of_body(body: &Body) -> u16 {
     let (model, provider) = match body {
         Body::Run(body) => (&body.model, &body.provider),
+        Body::Project(body) if body.config.budget.is_some() => return 6,
         Body::RunEnd(body) if !body.outcome.is_for_callers() => return 6,
         Body::RunEnd(body) => (&body.model, &body.provider),
         Body::Usage(body) => (&body.model, &body.provider),

@@ -150,6 +150,26 @@ kinds! {
         /// Versions of earlier reservations whose thread is known to have begun.
         @serde(default, skip_serializing_if = "Vec::is_empty"); settled: Vec<Version>,
     }
+    /// A thread draws a slice of the project's budget, or more of it, before it spends it.
+    SliceDrawn = "slice_drawn" {
+        /// The thread.
+        thread: ThreadId,
+        /// The draw that began it, where this one enlarges it.
+        @serde(default, skip_serializing_if = "Option::is_none"); opened: Option<Version>,
+        /// How large it is by this.
+        amount: Budget,
+        /// Of what nothing is left in the project by this: what is used or drawn, and what is allowed.
+        @serde(default, skip_serializing_if = "Vec::is_empty"); used_up: Vec<(BudgetKind, u64, u64)>,
+    }
+    /// A thread gave its slice back.
+    SliceSettled = "slice_settled" {
+        /// The thread.
+        thread: ThreadId,
+        /// The newest draw of the slice.
+        draw: Version,
+        /// What was spent of it.
+        spent: Totals,
+    }
     /// An external id stands for this id from here on, in the journal of the tenant.
     ExternalIdBound = "external_id_bound" {
         /// The digest of the kind, of the parent and of the external id.
@@ -555,12 +575,34 @@ kinds! {
     BudgetUsedUp = "budget_used_up" {
         /// Whose it is; the thread's where it is absent.
         @serde(default, skip_serializing_if = "Option::is_none"); session: Option<Version>,
+        /// It is the project's.
+        @serde(default, skip_serializing_if = "std::ops::Not::not"); project: bool,
         /// What it bounds.
         kind: BudgetKind,
         /// What is used and reserved.
         used: u64,
         /// What it allows.
         limit: u64,
+    }
+    /// From here on the thread draws slices of its project's budget before it spends.
+    SlicesBegun = "slices_begun" {}
+    /// The project has no budget any more.
+    SlicesEnded = "slices_ended" {}
+    /// The thread has a slice of its project's budget, or more of the one it has.
+    SliceCredited = "slice_credited" {
+        /// The version of the draw in the project's journal.
+        draw: Version,
+        /// That of the draw that began the slice.
+        opened: Version,
+        /// How large it is.
+        amount: Budget,
+    }
+    /// The thread has no slice any more; what is left of it is the project's.
+    SliceReturned = "slice_returned" {
+        /// The newest draw of the slice.
+        draw: Version,
+        /// What was spent of it.
+        spent: Totals,
     }
     /// A lease begins; its token is this record's version. It ends any lease before it.
     LeaseGranted = "lease_granted" {

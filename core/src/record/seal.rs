@@ -14,7 +14,7 @@ use crate::{
     hash::{Hash, hex128},
     id::{Space, Version},
     journal::{Position, Record, RecordBody, Stream},
-    model::{RunOutcome, RunStatus, TokenCount},
+    model::{ContextLimit, OnExceeding, RunOutcome, RunStatus, TokenCount},
 };
 
 /// The newest reader level this release understands. A record has the lowest level that reads it right, so that an older
@@ -165,11 +165,22 @@ fn reader_level(draft: &Draft) -> u16 {
             | Event::MergeStepped { .. }
             | Event::SessionContinued { .. }
             | Event::BudgetUsedUp { .. }
+            | Event::SliceDrawn { .. }
+            | Event::SliceSettled { .. }
+            | Event::SlicesBegun { .. }
+            | Event::SlicesEnded { .. }
+            | Event::SliceCredited { .. }
+            | Event::SliceReturned { .. }
             | Event::ThreadCreated { budget: Some(_), .. }
             | Event::ThreadUpdated { budget: Some(_) }
             | Event::SessionCreated { budget: Some(_), .. }
             | Event::SessionUpdated { budget: Some(_), .. }
             | Event::EdgeCreated { broadcast: Some(_), .. }
+            | Event::EdgeCreated { share_of: Some(_), .. }
+            | Event::ContextLimitSet {
+                limit: Some(ContextLimit { on_exceeding: OnExceeding::Refuse, .. }),
+                ..
+            }
             | Event::EdgeCreated { answers: Some(_), .. }
             | Event::EdgeUpdated { answers: Some(_), .. },
             _,

@@ -46,6 +46,17 @@ fn samples() -> Vec<Event> {
         Event::ProjectDeleting {},
         Event::ProjectDeleteUndone {},
         Event::ThreadReserved { thread: ThreadId::from_bits(7), settled: vec![1, u64::MAX] },
+        Event::SliceDrawn {
+            thread: ThreadId::from_bits(7),
+            opened: Some(3),
+            amount: Budget::of_tokens(9),
+            used_up: vec![(BudgetKind::Tokens, u64::MAX, 7)],
+        },
+        Event::SliceSettled {
+            thread: ThreadId::from_bits(7),
+            draw: u64::MAX,
+            spent: totals.clone(),
+        },
         Event::ExternalIdBound { external_id: ShortHash::of("chat"), to: u128::MAX - 1 },
         Event::ThreadCreated {
             project: ProjectId::from_bits(u128::MAX),
@@ -184,10 +195,15 @@ fn samples() -> Vec<Event> {
         Event::ContextLimitSet { session: 2, limit: None, tokens: 0 },
         Event::BudgetUsedUp {
             session: Some(2),
+            project: true,
             kind: BudgetKind::Cost(Currency::new("USD").unwrap()),
             used: u64::MAX,
             limit: 1,
         },
+        Event::SlicesBegun {},
+        Event::SlicesEnded {},
+        Event::SliceCredited { draw: u64::MAX, opened: 3, amount: Budget::of_tokens(9) },
+        Event::SliceReturned { draw: 4, spent: totals.clone() },
         Event::ContextMeasured { session: 2, tokens: 6, reached: Some(75), left: None },
         Event::RunStarted {
             session: 2,

@@ -1,6 +1,8 @@
 //! What a decision takes and gives; the same for projects and threads.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
@@ -8,7 +10,7 @@ use crate::{
     error::{Error, Result},
     id::{EntryId, ProjectId, SessionId, ThreadId, Version, WorkspaceId},
     journal::Stream,
-    model::{Actor, NewEntry, ProjectConfig, ProjectStatus},
+    model::{Actor, Budget, BudgetKind, NewEntry, ProjectConfig, ProjectStatus, Totals},
     record::{ActorBody, Body, Draft, EntryHeader, Event, KeyMark, SealedBody},
     rules::idempotency::{Answer, IdempotencyLog, command_hash},
     rules::tenant::ExternalName,
@@ -32,10 +34,48 @@ pub(crate) enum Request {
     Begin { project: ProjectId, reserved: Version, command: ThreadCommand },
     /// The first half: a reservation in the project's journal.
     Reserve { thread: ThreadId, settled: Vec<Version>, command: ThreadCommand },
+    /// One of the commits of spending a project's budget.
+    Slice(SliceStep),
     /// A deletion found a living thread.
     UndoDelete,
     /// A deletion found none.
     FinishDelete,
+}
+
+/// A commit of a flow that draws a slice of a project's budget, or gives it back: to the project's journal or to the thread's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SliceStep {
+    /// To the project: a slice, or more of the one that the thread has.
+    Draw {
+        thread: ThreadId,
+        /// The newest draw that the thread knows of.
+        known: Version,
+        /// Where the thread has one: the draw that began it.
+        opened: Option<Version>,
+        /// What the thread spent of it, or without one.
+        used: Totals,
+    },
+    /// To the thread: that was drawn for it.
+    Credit(DrawnSlice),
+    /// To the thread: it gives back what it has.
+    Return,
+    /// To the project: the thread gave back what this draw was the newest of, and spent so much.
+    Settle { thread: ThreadId, draw: Version, spent: Totals },
+    /// To the thread: its project has no budget any more.
+    Stop,
+}
+
+/// A slice of a project's budget, as the project knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DrawnSlice {
+    /// The newest draw.
+    pub(crate) draw: Version,
+    /// The first.
+    pub(crate) opened: Version,
+    /// How large it is by now.
+    pub(crate) amount: Budget,
+    /// What the newest draw used up of the project's budget, with what is used then, and allowed.
+    pub(crate) used_up: Vec<(BudgetKind, u64, u64)>,
 }
 
 /// A commit of a flow that makes, changes or removes a workspace.
@@ -111,6 +151,12 @@ pub(crate) enum Reply {
     Session(SessionOutcome),
     /// Nothing was decided: what was looked at before the call is not what the state is by now, or too little.
     LookAgain,
+    /// Nothing else is in the way, and a slice of the project's budget has to be drawn first.
+    DrawFirst,
+    /// Nothing else is in the way, and the slice has to be given back first.
+    ReturnFirst,
+    /// A slice that was drawn; none where the project has no budget.
+    Slice(Option<Arc<DrawnSlice>>),
     /// Nothing is in the way, so what is outside the journal can be made; a handoff is locked for that.
     Proceed {
         lock: Option<Version>,
@@ -189,6 +235,8 @@ pub(crate) struct Call {
     /// When its blobs are too old to be named in a record, on the store's elapsed clock.
     pub(crate) until: Option<Duration>,
     pub(crate) caps: Option<Caps>,
+    /// Of a thread that is to go: the draw whose slice the project knows to be given back.
+    pub(crate) settled: Option<Version>,
     /// How long a workspace may take to be made.
     pub(crate) workspace_time: Duration,
     pub(crate) max_skew: Duration,

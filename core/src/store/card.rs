@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     id::{ProjectId, Space, UserId, Version},
     journal::{Card, Limits},
-    model::{Labels, ProjectConfig, ProjectStatus, RollUp, ThreadStatus},
+    model::{Amount, Labels, ProjectConfig, ProjectStatus, RollUp, ThreadStatus},
     rules::{project::ProjectState, tenant::TenantState, thread::ThreadState},
 };
 
@@ -55,6 +55,9 @@ pub(crate) struct ProjectCard {
     pub(crate) name: String,
     pub(crate) status: ProjectStatus,
     pub(crate) config: ProjectConfig,
+    /// What is spent and reserved of its budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) used: Option<(Amount, Amount)>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) version: Version,
@@ -111,6 +114,7 @@ pub(crate) fn of_project(state: &ProjectState) -> Result<Card> {
         name: fields.name.clone(),
         status: fields.status,
         config: fields.config.clone(),
+        used: state.budget_use().map(|it| (it.spent, it.reserved)),
         created_at: fields.created_at,
         updated_at: fields.updated_at,
         version: fields.version,

@@ -108,6 +108,7 @@ impl StoreInner {
                     | Request::Reserve { command, .. } => serde_json::to_string(command),
                     Request::Workspace(_)
                     | Request::Bind { .. }
+                    | Request::Slice(_)
                     | Request::UndoDelete
                     | Request::FinishDelete => Ok(String::new()),
                 };
@@ -131,6 +132,7 @@ impl StoreInner {
             oversize,
             until: has_blobs.then(|| began.saturating_add(BLOB_NAMED_WITHIN)),
             caps: None,
+            settled: None,
             workspace_time: self.options().workspace_time,
             max_skew: self.options().max_skew,
         }))

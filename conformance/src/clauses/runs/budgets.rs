@@ -17,6 +17,7 @@ use sessile_core::{
     store::{AnyStore, SessionStore},
 };
 
+use super::project_budgets;
 use crate::{
     clause::Verdict,
     internal::{
@@ -43,7 +44,7 @@ pub(super) async fn a_run(ann: &Handle, session: SessionId) -> RunId {
 }
 
 /// Ends a run with what it used.
-async fn spend(ann: &Handle, run: RunId, usage: Usage) {
+pub(super) async fn spend(ann: &Handle, run: RunId, usage: Usage) {
     ann.book_usage(run, "all", usage).await.expect("booked");
     ann.end_run(run, RunOutcome::Succeeded).await.expect("ended");
 }
@@ -97,19 +98,30 @@ pub(super) fn exceeded(
 
 /// The warnings in the feed: whose budget, used, limit.
 async fn warnings(store: &dyn AnyStore, caller: &Caller, thread: ThreadId) -> Vec<(u64, u64, u64)> {
+    told(store, caller, thread, false).await
+}
+
+/// Those of budgets of the thread and its sessions, or those of its project's.
+pub(super) async fn told(
+    store: &dyn AnyStore,
+    caller: &Caller,
+    thread: ThreadId,
+    of_project: bool,
+) -> Vec<(u64, u64, u64)> {
     let from =
         Feed { thread, after: 0, limit: 1000, wait: Duration::ZERO, filter: Default::default() };
     let page = SessionStore::feed(store, caller, from).await.expect("a page");
-    let is_one = |record: &&FeedRecord| record.kind == "budget_used_up";
     let told = |record: &FeedRecord| {
         let facts: serde_json::Value = record.facts.to().expect("facts");
-        let facts = &facts[&record.kind];
+        let facts = facts.get("budget_used_up")?;
         let number = |name: &str| facts[name].as_u64();
         let session = record.session.map_or(0, |session| session.version());
         assert_eq!(number("session").unwrap_or(0), session);
-        (session, number("used").expect("a number"), number("limit").expect("a number"))
+        let is_wanted = facts["project"].as_bool().unwrap_or(false) == of_project;
+        let numbers = (session, number("used")?, number("limit")?);
+        is_wanted.then_some(numbers)
     };
-    page.records.iter().filter(is_one).map(told).collect()
+    page.records.iter().filter_map(told).collect()
 }
 
 /// Over a budget a call is refused or leaves one warning; what children get is taken from their parents, exactly.
@@ -120,6 +132,7 @@ pub async fn bud1(cx: ClauseContext) -> Verdict {
     handed_on(&cx).await;
     moved(&cx).await;
     races(&cx).await;
+    project_budgets::bud1(&cx).await;
     Verdict::Passed
 }
 

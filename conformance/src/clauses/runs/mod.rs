@@ -4,6 +4,7 @@ pub mod budgets;
 pub mod leases;
 pub mod lifecycle;
 pub mod names;
+pub mod project_budgets;
 mod run_pages;
 pub mod scopes;
 pub mod sweeps;
@@ -29,6 +30,7 @@ pub(super) const CLAUSES: &[&[Clause]] = &[
 /// What other processes do in them.
 pub(super) const CHILD_PROGRAMS: &[&[ChildProgram]] = &[
     budgets::CHILD_PROGRAMS,
+    project_budgets::CHILD_PROGRAMS,
     leases::CHILD_PROGRAMS,
     tasks::CHILD_PROGRAMS,
     usage::CHILD_PROGRAMS,

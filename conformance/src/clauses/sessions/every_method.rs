@@ -84,6 +84,7 @@ pub async fn ses11(cx: ClauseContext) -> Verdict {
             "erase_entries",
             "erase_entries entries",
             "set_state of a thread",
+            "return_budget",
             "sweep_runs",
             "trim_feed",
         ];

@@ -80,6 +80,7 @@ impl ProjectState {
             Request::Reserve { thread, settled, command } => {
                 self.reserve(id, input, *thread, settled, command)
             }
+            Request::Slice(step) => self.decide_slice(id, input, step),
             Request::UndoDelete => match self.project.as_deref() {
                 Some(p) if p.status == ProjectStatus::Deleting => {
                     self.changed(input, Event::ProjectDeleteUndone {}, input.caller_body())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rpds::RedBlackTreeMapSync;
 use serde::{Deserialize, Serialize};
 
+use super::slices::Escrow;
 use crate::{
     clock::Timestamp,
     command::Key,
@@ -13,7 +14,7 @@ use crate::{
     journal::Position,
     model::{Project, ProjectConfig, ProjectStatus},
     record::{Body, Event, KeyMark},
-    rules::decision::Caps,
+    rules::decision::{Caps, DrawnSlice},
     rules::event::{EventRecord, Evolved},
     rules::idempotency::{IdempotencyLog, command_hash},
 };
@@ -27,6 +28,9 @@ pub(crate) struct ProjectState {
     /// Reservations whose thread is not yet known to have begun.
     pub(crate) unsettled: RedBlackTreeMapSync<Version, ThreadId>,
     pub(crate) keys: IdempotencyLog,
+    /// What is drawn of its budget.
+    #[serde(default)]
+    pub(crate) escrow: Escrow,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -86,6 +90,7 @@ impl ProjectState {
             name: fields.name.clone(),
             status: fields.status,
             config: fields.config.clone(),
+            budget: self.budget_use(),
             created_at: fields.created_at,
             updated_at: fields.updated_at,
             version: fields.version,
@@ -127,12 +132,29 @@ impl ProjectState {
                 }));
                 Ok(())
             }
-            Event::ProjectUpdated {} => self.change(version, |p| {
-                if let Some(Body::Project(body)) = event.body {
-                    p.name.clone_from(&body.name);
-                    p.config.clone_from(&body.config);
+            Event::SliceDrawn { thread, opened, amount, used_up } => {
+                let (opened, amount) = (opened.unwrap_or(version), amount.clone());
+                let used_up = used_up.clone();
+                self.open_slice(*thread, DrawnSlice { draw: version, opened, amount, used_up });
+                Ok(())
+            }
+            Event::SliceSettled { thread, spent, .. } => {
+                self.settle_slice(*thread, spent);
+                Ok(())
+            }
+            Event::ProjectUpdated {} => {
+                if let Some(Body::Project(body)) = event.body
+                    && body.config.budget.is_none()
+                {
+                    self.escrow = Escrow::default();
                 }
-            }),
+                self.change(version, |p| {
+                    if let Some(Body::Project(body)) = event.body {
+                        p.name.clone_from(&body.name);
+                        p.config.clone_from(&body.config);
+                    }
+                })
+            }
             Event::ProjectArchived {} => {
                 self.change(version, |p| p.status = ProjectStatus::Archived)
             }
@@ -165,6 +187,6 @@ impl ProjectState {
 
     /// Bytes it takes in memory, about.
     pub(crate) fn weight(&self) -> usize {
-        1024 + self.unsettled.size() * 96 + self.keys.weight()
+        1024 + self.unsettled.size() * 96 + self.escrow.slices.size() * 256 + self.keys.weight()
     }
 }

@@ -8,9 +8,11 @@ mod evolve;
 mod external;
 mod forks;
 mod keyed;
+mod slices;
 mod state;
 mod view;
 
+pub(crate) use slices::Slices;
 pub(crate) use state::{SessionState, ThreadState, WorkspaceState};
 
 pub(crate) use context::{ContextFold, LogEntry};

@@ -11,6 +11,7 @@ use super::{
     external::{ExternalIds, derived_external_id},
     forks::{Base, Forks},
     keyed::KeyedValues,
+    slices::Slices,
 };
 use crate::{
     clock::Timestamp,
@@ -74,6 +75,9 @@ pub(crate) struct ThreadState {
     /// The thread's own.
     #[serde(default)]
     pub(crate) budget: Option<Arc<BudgetState>>,
+    /// Of its project's budget, since it has one.
+    #[serde(default)]
+    pub(crate) slices: Option<Arc<Slices>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     id::{ProjectId, SpaceKind, ThreadId},
     journal::{Direction, ListOrder, ListQuery, ListRow},
-    model::{Labels, Project, ThreadRow},
+    model::{BudgetUse, Labels, Project, ThreadRow},
     store::{
         card::{self, ProjectCard, ThreadCard},
         inner::StoreInner,
@@ -259,7 +259,15 @@ fn in_scope(card: &ThreadCard, scope: &ThreadScope) -> bool {
 
 fn project_of_row(caller: &Caller, row: &ListRow) -> Result<Project> {
     let card: ProjectCard = card::read(&row.space, row.head.card.as_ref())?;
+    let used = card.used;
+    let budget = card
+        .config
+        .budget
+        .clone()
+        .zip(used)
+        .map(|(budget, (spent, reserved))| BudgetUse { budget, spent, reserved });
     Ok(Project {
+        budget,
         id: ProjectId::from_bits(row.space.bits()),
         tenant: caller.tenant.clone(),
         external_id: card.external_id,

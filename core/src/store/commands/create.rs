@@ -110,14 +110,18 @@ impl StoreInner {
         let thread = ThreadId::mint(&caller.tenant, millis, self.options().ids.random() as u64);
         let reserved = self.reserve(caller, project, thread, &command, needs, Vec::new()).await?;
         let Reserved { thread, version, replayed } = reserved;
-        let made = thread_made(thread, new, session);
+        let (made, has_session) = (thread_made(thread, new, session), session.is_some());
         let space = thread.space(&caller.tenant);
         if replayed && self.journal().head(&space).await?.is_some() {
             return Ok(made);
         }
         // It is idempotent by its reservation.
         let begin = Request::Begin { project, reserved: version, command };
-        match self.call(caller, &space, begin, Needs::default()).await {
+        let mut call = self.prepare(caller, &space, (begin, Needs::default()), None).await?;
+        if has_session {
+            call.caps = self.project_caps(&caller.cached(), project).await?;
+        }
+        match self.submit(&space, call).await {
             // Dropped in the meantime: it was created, and is no more. The same key keeps its answer.
             Err(Error::NotFound { .. }) if replayed => Ok(made),
             begun => thread_outcome(begun?),

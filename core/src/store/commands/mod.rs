@@ -10,6 +10,7 @@ mod erase;
 pub(super) mod external;
 mod gather;
 mod inherit;
+mod slices;
 mod sweep;
 mod workspaces;
 
@@ -86,6 +87,9 @@ impl StoreInner {
             // A future of its own: few commands need it, and all would be as large.
             let gathered = self.apply_gathered(caller, &space, command, described.needs);
             return Box::pin(gathered).await;
+        }
+        if let SessionCommand::StartRun { .. } = command {
+            return self.start_run(caller, &space, command, described.needs).await;
         }
         let again = gather::is_needed_with_limit(&command)
             .then(|| (command.clone(), described.needs.clone()));
@@ -167,6 +171,9 @@ impl StoreInner {
             (Target::Thread(thread), ThreadCommand::EraseEntries { .. }) => {
                 return Box::pin(self.erase(caller, thread, command, needs)).await;
             }
+            (Target::Thread(thread), ThreadCommand::ReturnBudget { .. }) => {
+                return Box::pin(self.return_budget(caller, thread)).await;
+            }
             (Target::Thread(thread), ThreadCommand::VacuumThread { .. }) => {
                 return Box::pin(self.vacuum(caller, thread)).await;
             }
@@ -179,8 +186,19 @@ impl StoreInner {
             }
             _ => Vec::new(),
         };
-        let outcome =
-            thread_outcome(self.call(caller, &space, Request::Thread(command), needs).await?)?;
+        let archived = match command {
+            ThreadCommand::ArchiveThread { thread } => Some(thread),
+            _ => None,
+        };
+        let outcome = match &command {
+            ThreadCommand::DeleteThread { thread } | ThreadCommand::PurgeThread { thread } => {
+                Box::pin(self.drop_thread(caller, *thread, &command)).await?
+            }
+            _ => thread_outcome(self.call(caller, &space, Request::Thread(command), needs).await?)?,
+        };
+        if let Some(thread) = archived {
+            Box::pin(self.follow_archive(caller, thread)).await;
+        }
         if !workspaces.is_empty() {
             Box::pin(self.follow_thread(caller, workspaces)).await;
         }

@@ -29,6 +29,9 @@ impl StoreInner {
                 swept.push(SweptThread { thread, runs, failed });
             }
         }
+        if !sweep.dry_run {
+            swept.extend(Box::pin(self.sweep_slices(caller, sweep)).await?);
+        }
         Ok(swept)
     }
 

@@ -122,7 +122,8 @@ impl View<'_> {
                 }
                 let session = (of != 0).then_some(of);
                 let used = ahead.state().used(of, &kind);
-                let event = Event::BudgetUsedUp { session, kind, used, limit };
+                let project = false;
+                let event = Event::BudgetUsedUp { session, project, kind, used, limit };
                 ahead.push(Lane::Rest.of(of), event, input.caller_body())?;
             }
         }

@@ -55,6 +55,7 @@ impl View<'_> {
         }
         let event = Event::SessionContinued { session: version, successor };
         drafts.push(Lane::Rest.of(version), event, input.caller_body());
+        self.begin_slices(input, &mut drafts);
         drafts.done(Reply::Session(SessionOutcome::SessionCreated(created)))
     }
 }

@@ -107,6 +107,7 @@ impl View<'_> {
         for (at, created) in made.iter_mut().enumerate() {
             self.push_made(input, &mut drafts, created, input.call.child(at))?;
         }
+        self.begin_slices(input, &mut drafts);
         let outcome = match made.as_slice() {
             [one] if !is_broadcast => SessionOutcome::HandedOff(*one),
             _ => SessionOutcome::BroadcastSent(made),

@@ -17,6 +17,7 @@ mod lease;
 mod measure;
 mod run;
 mod session;
+mod slices;
 mod state;
 mod summary;
 mod sweep;
@@ -69,6 +70,7 @@ impl ThreadState {
             Request::Thread(command) => view.decide_thread(input, command),
             Request::Session(command) => view.decide_session(input, command),
             Request::Workspace(step) => view.decide_workspace(input, step),
+            Request::Slice(step) => view.decide_slice(input, step),
             Request::Bind { .. }
             | Request::Reserve { .. }
             | Request::UndoDelete

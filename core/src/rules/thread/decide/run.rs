@@ -184,6 +184,9 @@ impl View<'_> {
             return Err(Error::ExternalIdTaken { thread: self.id, external_id });
         }
         self.require_budget(version)?;
+        if self.needs_slice() {
+            return Ok(Decision::Answer(Reply::DrawFirst));
+        }
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let event = Event::RunStarted {
             session: version,

@@ -78,6 +78,7 @@ impl View<'_> {
         let mut created = self.push_session(input, &mut drafts, new, (with, &input.call.bodies))?;
         drafts.begin_trailing();
         self.push_made(input, &mut drafts, &mut created, child)?;
+        self.begin_slices(input, &mut drafts);
         drafts.done(Reply::Session(SessionOutcome::SessionCreated(created)))
     }
 

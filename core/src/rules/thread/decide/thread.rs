@@ -53,6 +53,7 @@ impl View<'_> {
             let with = (SessionWith::default(), &input.call.bodies[..]);
             self.push_session(input, &mut drafts, session, with)?;
         }
+        self.begin_slices(input, &mut drafts);
         drafts.done(Reply::Thread(thread_made(self.id, new, session)))
     }
 
@@ -99,9 +100,11 @@ impl View<'_> {
             }
             ThreadCommand::ArchiveThread { .. } => self.archive(input),
             ThreadCommand::ReopenThread { .. } => self.reopen(input),
-            ThreadCommand::DeleteThread { .. } => self.delete(ThreadAction::Delete, |_| true),
+            ThreadCommand::DeleteThread { .. } => {
+                self.delete(input, ThreadAction::Delete, |_| true)
+            }
             ThreadCommand::PurgeThread { .. } => {
-                self.delete(ThreadAction::Purge, |session| self.is_at_work(input, session))
+                self.delete(input, ThreadAction::Purge, |session| self.is_at_work(input, session))
             }
             ThreadCommand::EraseEntries { entries, .. } => self.erase(input, entries),
             ThreadCommand::TrimFeed { upto, .. } => self.trim(input, *upto),
@@ -170,6 +173,7 @@ impl View<'_> {
 
     fn delete(
         &self,
+        input: &DecisionInput<'_>,
         action: ThreadAction,
         stands_in_the_way: impl Fn(&super::SessionState) -> bool,
     ) -> Result<Decision> {
@@ -178,6 +182,9 @@ impl View<'_> {
             return Ok(Decision::Answer(deleted));
         }
         self.refuse_if(action, stands_in_the_way)?;
+        if self.needs_return(input) {
+            return Ok(Decision::Answer(Reply::ReturnFirst));
+        }
         Ok(Decision::Drop(deleted))
     }
 

@@ -327,12 +327,17 @@ impl ThreadState {
                 let task = next.task.clone();
                 self.runs.insert_mut(*run, Arc::new(next));
                 self.spend(*session, usage);
+                self.spend_slice(usage);
                 self.count(*session, task.as_ref(), |r| {
                     r.totals.get_or_insert_default().book(usage)
                 })
             }
             // What is used stands in the records before.
             Event::BudgetUsedUp { .. } => Ok(()),
+            Event::SlicesBegun {}
+            | Event::SlicesEnded {}
+            | Event::SliceCredited { .. }
+            | Event::SliceReturned { .. } => self.apply_slice(event.event, version),
             Event::LeaseGranted { session, ttl_millis } => {
                 let holder = if let Some(Body::Actor(body)) = event.body {
                     Some(body.by.clone())
@@ -374,6 +379,8 @@ impl ThreadState {
             | Event::ProjectDeleting {}
             | Event::ProjectDeleteUndone {}
             | Event::ExternalIdBound { .. }
+            | Event::SliceDrawn { .. }
+            | Event::SliceSettled { .. }
             | Event::ThreadReserved { .. } => Err(FOREIGN),
         }
     }
