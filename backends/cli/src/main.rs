@@ -85,6 +85,9 @@ enum Command {
     Usage {
         /// The store
         store: String,
+        /// What to sum up
+        #[arg(long, value_enum, default_value_t)]
+        by: usage::By,
     },
     /// Read every thread and check each record, each body and the chain of hashes
     Verify {
@@ -155,7 +158,7 @@ async fn run(args: Args, out: &mut Out) -> Result<Status> {
         Command::Show { store, id } => show::run(out, &scope, &store, &id).await,
         Command::Look(look) => look::run(out, &scope, &look).await,
         Command::Workspace(it) => workspace::run(out, &scope, &it).await,
-        Command::Usage { store } => usage::run(out, &scope, &store).await,
+        Command::Usage { store, by } => usage::run(out, &scope, &store, by).await,
         Command::Verify { store, expect, thread } => {
             verify::run(out, &scope, &store, expect.as_deref(), thread.as_deref()).await
         }

@@ -14,7 +14,7 @@ use std::{
 use serde::Serialize;
 
 pub(crate) use table::{Align, Table};
-pub(crate) use text::{clean, count, money, plural, short, stamp, wide};
+pub(crate) use text::{clean, coins, count, money, plural, short, stamp, wide};
 
 use crate::fail::{Fail, Result};
 

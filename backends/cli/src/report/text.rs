@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use sessile::{Timestamp, model::Totals};
+use sessile::{
+    Timestamp,
+    model::{Currency, Totals},
+};
 use unicode_width::UnicodeWidthStr;
 
 /// Makes text from outside harmless: control characters, escape sequences and marks that change the direction of text
@@ -71,14 +74,16 @@ pub(crate) fn plural(n: u64, one: &str, many: &str) -> String {
 /// The cost per currency: `0.53839 USD`. Without bookings it is a dash, which is not zero.
 pub(crate) fn money(totals: Option<&Totals>) -> String {
     let Some(totals) = totals else { return "-".into() };
-    let sums = totals.cost.iter().map(|(currency, &micro)| {
-        let (units, rest) = (micro / 1_000_000, micro % 1_000_000);
-        let rest = format!("{rest:06}");
-        let keep = rest.trim_end_matches('0').len().max(2);
-        format!("{}.{} {currency}", count(units), rest.get(..keep).unwrap_or(&rest))
-    });
-    let sums: Vec<_> = sums.collect();
+    let sums: Vec<_> = totals.cost.iter().map(|(it, micro)| coins(*micro, it)).collect();
     if sums.is_empty() { "-".into() } else { sums.join(" + ") }
+}
+
+/// Millionths of a currency: `0.53839 USD`.
+pub(crate) fn coins(micro: u64, currency: &Currency) -> String {
+    let (units, rest) = (micro / 1_000_000, micro % 1_000_000);
+    let rest = format!("{rest:06}");
+    let keep = rest.trim_end_matches('0').len().max(2);
+    format!("{}.{} {currency}", count(units), rest.get(..keep).unwrap_or(&rest))
 }
 
 /// A time in UTC, to the second.

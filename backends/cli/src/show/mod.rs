@@ -13,7 +13,7 @@ use sessile::{
     error::Subject,
     handle::Handle,
     id::{CollapseId, EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
-    model::{Actor, KeyedState, Labels, RollUp, Run, Thread},
+    model::{Actor, BudgetUse, KeyedState, Labels, RollUp, Run, Thread},
 };
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     address::{self, Scope},
     fail::{Fail, Result},
     find,
-    report::{Align, Out, Table, clean, count, encode, money, plural, stamp},
+    report::{Align, Out, Table, clean, coins, count, encode, money, plural, stamp},
 };
 
 /// A thread as programs read it.
@@ -110,6 +110,7 @@ async fn show(out: &mut Out, reader: &Handle, id: Id) -> Result<()> {
                         caps.max_delegation_depth, caps.max_delegation_width
                     ),
                 ),
+                ("budget", budget(found.budget.as_ref())),
                 ("threads", count(usage.heads.len() as u64)),
                 ("created", stamp(found.created_at)),
             ];
@@ -137,6 +138,7 @@ async fn show(out: &mut Out, reader: &Handle, id: Id) -> Result<()> {
                 ("head", count(found.head)),
                 ("sessions", count(found.sessions)),
                 ("labels", labels(&found.labels)),
+                ("budget", budget(found.budget.as_ref())),
             ];
             facts.extend(cost(&usage));
             list(out, facts)?;
@@ -205,6 +207,27 @@ fn there<T>(found: Option<T>, id: impl Into<Subject>) -> Result<T> {
     Ok(found.ok_or_else(|| Error::not_found(id))?)
 }
 
+/// A budget, and what is used of it.
+fn budget(used: Option<&BudgetUse>) -> String {
+    let Some(BudgetUse { budget, spent, reserved, .. }) = used else { return "-".into() };
+    let of = |spent: String, reserved: Option<String>, limit: String| {
+        let reserved = reserved.map(|it| format!(" and {it} reserved")).unwrap_or_default();
+        format!("{spent}{reserved} of {limit}")
+    };
+    let is_some = |number: &u64| *number > 0;
+    let tokens = budget.tokens.map(|limit| {
+        let reserved = Some(reserved.tokens).filter(is_some).map(count);
+        of(count(spent.tokens), reserved, format!("{} tokens", count(limit)))
+    });
+    let cost = budget.cost.as_ref().map(|limit| {
+        let coins = |micro| coins(micro, &limit.currency);
+        let reserved = Some(reserved.micro).filter(is_some).map(coins);
+        of(coins(spent.micro), reserved, coins(limit.micro))
+    });
+    let both: Vec<_> = tokens.into_iter().chain(cost).collect();
+    both.join(", ")
+}
+
 /// Writes a session's log page by page, as it may be larger than memory.
 fn external_id(text: Option<&str>) -> String {
     text.map_or_else(|| "-".to_owned(), clean)
@@ -235,6 +258,7 @@ async fn session(out: &mut Out, reader: &Handle, id: SessionId) -> Result<()> {
             ("created", stamp(session.created_at)),
             ("updated", stamp(session.updated_at)),
             ("entries", count(session.entries)),
+            ("budget", budget(session.budget.as_ref())),
         ];
         facts.extend(session.workspace.map(|id| ("workspace", id.to_string())));
         facts.extend(cost(&usage));

@@ -16,4 +16,5 @@ mod import;
 mod looking_back;
 mod program;
 mod real;
+mod usage;
 mod workspaces;

@@ -1,5 +1,8 @@
 //! `sessile usage`: what the work of a tenant, or of one project, cost.
 
+mod groups;
+mod runs;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -26,20 +29,58 @@ struct Sum {
     retries: u64,
 }
 
+/// What is summed up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum By {
+    /// All runs of a project
+    #[default]
+    Project,
+    /// Each run, and its change against the run of its session before it
+    Run,
+    /// The runs of a task
+    Task,
+    /// The runs that have a label; one with several counts for each
+    Label,
+    /// The runs of the sessions that somebody owns
+    Actor,
+}
+
+impl By {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Project => "project",
+            Self::Run => "run",
+            Self::Task => "task",
+            Self::Label => "label",
+            Self::Actor => "actor",
+        }
+    }
+}
+
 /// Runs the command.
-pub(crate) async fn run(out: &mut Out, scope: &Scope, address: &str) -> Result<Status> {
+pub(crate) async fn run(out: &mut Out, scope: &Scope, address: &str, by: By) -> Result<Status> {
     let store = address::open(address).await?;
-    let done = usage(out, scope, &scope.caller(&store, "reader")?).await;
+    let done = usage(out, scope, &scope.caller(&store, "reader")?, by).await;
     let closed = store.close().await;
     done?;
     closed?;
     Ok(Status::Fine)
 }
 
-async fn usage(out: &mut Out, scope: &Scope, reader: &Handle) -> Result<()> {
+async fn usage(out: &mut Out, scope: &Scope, reader: &Handle, by: By) -> Result<()> {
     let projects = lists::projects(reader, scope.project.as_deref()).await?;
     if let (true, Some(name)) = (projects.is_empty(), &scope.project) {
         return Err(Fail::input(format!("{} has no project {name:?}", scope.tenant)));
+    }
+    if by != By::Project {
+        let mut all = Vec::new();
+        for project in &projects {
+            for thread in lists::threads(reader, project.id).await? {
+                all.extend(runs::of_thread(reader, thread.id).await?);
+            }
+        }
+        return if by == By::Run { runs::show(out, &all) } else { groups::show(out, &all, by) };
     }
     let mut sum = RollUp::default();
     let mut table = Table::new([
