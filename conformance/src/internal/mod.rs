@@ -22,6 +22,7 @@ pub mod model;
 mod parent_pipe;
 pub mod process;
 pub mod raw_batches;
+pub mod rounds;
 pub mod shapes;
 pub mod shorthand;
 pub mod stops;

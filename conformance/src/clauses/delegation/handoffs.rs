@@ -18,6 +18,7 @@ use sessile_core::{
     workspace::FileChange,
 };
 
+use super::process_races;
 use crate::{
     clause::Verdict,
     internal::{
@@ -146,6 +147,7 @@ pub async fn hof2(cx: ClauseContext) -> Verdict {
         assert_eq!(children.iter().map(|it| it.child).collect::<Vec<_>>(), [made.id]);
         lab.handle().delete_edge(made.edge.expect("an edge")).await.expect("its edge goes");
     }
+    process_races::two_handoffs(&cx, cx.scale(20, 1000)).await;
     Verdict::Passed
 }
 

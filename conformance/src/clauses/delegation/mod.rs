@@ -6,6 +6,7 @@ pub mod collapses;
 pub mod handoffs;
 pub mod interventions;
 pub mod notes;
+pub mod process_races;
 pub mod resuming;
 pub mod spawn;
 pub mod successors;
@@ -27,4 +28,4 @@ pub(super) const CLAUSES: &[&[Clause]] = &[
 ];
 
 /// What other processes do in them.
-pub(super) const CHILD_PROGRAMS: &[&[ChildProgram]] = &[];
+pub(super) const CHILD_PROGRAMS: &[&[ChildProgram]] = &[process_races::CHILD_PROGRAMS];

@@ -20,6 +20,7 @@ use sessile_core::{
     workspace::{FilePath, Label},
 };
 
+use super::process_races;
 use crate::{
     clause::Verdict,
     internal::{
@@ -390,6 +391,8 @@ pub async fn spn5(cx: ClauseContext) -> Verdict {
     }
     assert_eq!(whole(&lab, &handle, parent, 2).await, 8);
     lab.agrees().await;
+    process_races::twelve_spawns(&cx, cx.scale(10, 1000)).await;
+    process_races::four_workers(&cx, cx.scale(10, 1000)).await;
     Verdict::Passed
 }
 

@@ -260,6 +260,7 @@ pub async fn use3(cx: ClauseContext) -> Verdict {
     assert_eq!(shown.usage.calls, 200);
     let rows = pages(50, |page| store.as_caller(&caller).ledger(session).page(page)).await;
     assert_eq!(sum(&rows), shown.usage);
+    crate::clauses::delegation::process_races::two_bookings(&cx, cx.scale(20, 1000)).await;
     Verdict::Passed
 }
 

@@ -330,7 +330,9 @@ pub async fn thd7(cx: ClauseContext) -> Verdict {
         ErrorKind::Closed,
     );
     refused(store.as_caller(&caller).start_run(failed, NewRun::default()).await, ErrorKind::Closed);
-    super::process_races::archive_against_create_session(&cx, cx.scale(20, 1000)).await;
+    let rounds = cx.scale(20, 1000);
+    super::process_races::archive_against_create_session(&cx, rounds).await;
+    crate::clauses::delegation::process_races::archive_against_spawn(&cx, rounds).await;
     Verdict::Passed
 }
 

@@ -1,9 +1,8 @@
 //! Races of two processes, round after round: one archives or deletes what the other creates in. Parts of THD7, PRJ3, PRJ4.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use rand::{RngExt, SeedableRng, rngs::StdRng};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sessile_core::{
     ErrorKind,
     command::{NewRun, NewSession, NewThread, Paging, ThreadFilter, ThreadScope},
@@ -12,87 +11,56 @@ use sessile_core::{
     store::Store,
 };
 
-use crate::internal::ClauseContext;
+use crate::internal::{ClauseContext, rounds::Rounds};
 
 crate::internal::child_programs! { "rounds" => play }
 
 /// A round lasts this long; both processes begin it together.
 const ROUND: Duration = Duration::from_millis(5);
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "two processes begin a round by the one clock they share"
-)]
-fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970")
-}
-
 /// The process that archives or deletes (index 0), or the one that creates (index 1). One call a round; answers one word for
 /// each round.
 async fn play(cx: ClauseContext, index: usize, args: Value) -> String {
     let store = cx.store().await;
     let caller = cx.caller();
-    let act = args["act"].as_str().expect("an act").to_owned();
-    let begin = Duration::from_millis(args["begin"].as_u64().expect("a time"));
-    let ids: Vec<String> = serde_json::from_value(args["ids"].clone()).expect("ids");
-    let mut rng = StdRng::seed_from_u64(cx.seed());
-    let mut words = Vec::new();
-    for (round, id) in (0_u32..).zip(&ids) {
-        let at = begin + ROUND * round + Duration::from_micros(rng.random_range(0..700));
-        while let Some(left) = at.checked_sub(now()) {
-            if left > Duration::from_millis(2) {
-                tokio::time::sleep(left - Duration::from_millis(2)).await;
-            } else {
-                tokio::task::yield_now().await;
-            }
-        }
+    let mut rounds = Rounds::of(&cx, &args);
+    while let Some(id) = rounds.next() {
+        rounds.begin().await;
         let thread = || id.parse::<ThreadId>().expect("a thread");
         let project = || id.parse::<ProjectId>().expect("a project");
-        let outcome = match (act.as_str(), index) {
-            ("archive thread", 0) => {
-                store.as_caller(&caller).archive_thread(thread()).await.map(drop)
-            }
+        let handle = store.as_caller(&caller);
+        let outcome = match (rounds.act.as_str(), index) {
+            ("archive thread", 0) => handle.archive_thread(thread()).await.map(drop),
             ("archive thread", _) => {
-                match store.as_caller(&caller).create_session(thread(), NewSession::default()).await
-                {
-                    Ok(session) => store
-                        .as_caller(&caller)
-                        .start_run(session, NewRun::default())
-                        .await
-                        .map(drop),
+                match handle.create_session(thread(), NewSession::default()).await {
+                    Ok(session) => handle.start_run(session, NewRun::default()).await.map(drop),
                     Err(error) => Err(error),
                 }
             }
-            ("archive project", 0) => {
-                store.as_caller(&caller).archive_project(project()).await.map(drop)
-            }
-            (_, 0) => store.as_caller(&caller).delete_project(project()).await,
-            _ => store
-                .as_caller(&caller)
-                .create_thread(project(), NewThread::default())
-                .await
-                .map(drop),
+            ("archive project", 0) => handle.archive_project(project()).await.map(drop),
+            (_, 0) => handle.delete_project(project()).await,
+            _ => handle.create_thread(project(), NewThread::default()).await.map(drop),
         };
-        words.push(match outcome {
+        rounds.end(match outcome {
             Ok(()) => "done".to_owned(),
             Err(error) => match error.kind() {
                 ErrorKind::Closed | ErrorKind::Precondition | ErrorKind::NotFound => {
                     format!("{:?}", error.kind())
                 }
-                _ => panic!("round {round} of {act}, process {index}: {error}"),
+                _ => panic!("{} {id}, process {index}: {error}", rounds.act),
             },
         });
     }
-    serde_json::to_string(&words).expect("words")
+    rounds.all()
 }
 
 async fn run(cx: &ClauseContext, act: &str, ids: Vec<String>) -> Vec<(String, String, String)> {
-    let begin = (now() + Duration::from_millis(300)).as_millis() as u64;
-    let args = json!({ "act": act, "begin": begin, "ids": ids });
-    let said = cx.processes("rounds", 2, &args).await;
-    let words = |at: usize| -> Vec<String> { serde_json::from_str(&said[at]).expect("words") };
-    let rounds: Vec<_> =
-        ids.into_iter().zip(words(0)).zip(words(1)).map(|((id, a), b)| (id, a, b)).collect();
+    let words: Vec<Vec<String>> = cx.in_rounds("rounds", act, 2, ROUND, &ids).await;
+    let rounds: Vec<_> = ids
+        .into_iter()
+        .zip(words)
+        .map(|(id, words)| (id, words[0].clone(), words[1].clone()))
+        .collect();
     let both = rounds.iter().filter(|(_, a, b)| a == "done" && b == "done").count();
     let closed = rounds.iter().filter(|(_, a, _)| a == "done").count();
     cx.note(format!(
