@@ -13,14 +13,14 @@ use sessile_core::{
     },
     error::Subject,
     id::{
-        CollapseId, EntryId, ProjectId, RunId, SessionId, SubSessionId, SummaryId, ThreadId,
-        WorkspaceId,
+        AgentId, CollapseId, EntryId, ProjectId, RunId, SessionId, SubSessionId, SummaryId,
+        ThreadId, WorkspaceId,
     },
     journal::Direction,
     model::{
-        Autonomy, ContextLimit, Deliverable, Message, NewCollapse, NewSummary, PrevArtifact, Role,
-        RunOutcome, RunStatus, SessionStatus, SubSessionStatus, SummaryOutcome, Tokens, Usage,
-        annotate, compress, edit,
+        Actor, Autonomy, ContextLimit, Deliverable, Message, NewCollapse, NewSummary, PrevArtifact,
+        Role, RunOutcome, RunStatus, SessionStatus, SubSessionStatus, SummaryOutcome, Tokens,
+        Usage, annotate, compress, edit,
     },
     store::AnyStore,
     workspace::{FileChange, FilePath, Node, TreeId},
@@ -231,11 +231,13 @@ pub struct IdCall {
     pub if_missing: IfMissing,
 }
 
-/// Every place where a method takes an id, filled from `it`; all other places are filled from `own`.
-pub fn calls_with_ids(own: &Ids, it: &Ids) -> Vec<IdCall> {
+/// Every place where a method takes an id, filled from `it`; all other places are filled from `own`, and
+/// whom a session is handed to is of this caller's tenant.
+pub fn calls_with_ids(caller: &Caller, own: &Ids, it: &Ids) -> Vec<IdCall> {
     let mut all = commands_to_threads(own, it);
     all.extend(thread_queries(it));
     all.extend(commands(own, it));
+    all.extend(handoffs(caller, own, it));
     all.extend(queries(it));
     all
 }
@@ -320,6 +322,40 @@ fn thread_queries(it: &Ids) -> Vec<IdCall> {
         query("timeline of a thread", timeline(it.thread.into()), NotFound),
         query("timeline of a project", timeline(it.project.into()), NotFound),
         query("project_usage", ThreadQuery::ProjectUsage(it.project), NotFound),
+    ]
+}
+
+/// Handoffs: the source, the run that asks, and what is inherited.
+fn handoffs(caller: &Caller, own: &Ids, it: &Ids) -> Vec<IdCall> {
+    let recipient = |edge: NewSubSession, name: &str| {
+        let (tenant, id) = (caller.tenant.clone(), AgentId::new(name).expect("an id"));
+        NewSession::named(name).owned_by(Actor::Agent { tenant, id, parent: None }).under(edge)
+    };
+    let hand_off = |edge| {
+        let recipient = Box::new(recipient(edge, "a"));
+        Request::Command(SessionCommand::HandOff { expected: 0, recipient })
+    };
+    let broadcast = |edge: NewSubSession| {
+        let recipients = ["a", "b"].map(|name| recipient(edge.clone(), name)).to_vec();
+        Request::Command(SessionCommand::Broadcast { expected: 0, recipients })
+    };
+    let of = NewSubSession::handoff_of;
+    let summary = of(own.session).inheriting(Inheritance::Summary(it.session));
+    vec![
+        call("hand_off", hand_off(of(it.session)), IfMissing::NotFound),
+        call(
+            "hand_off spawned_by_run",
+            hand_off(of(own.session).spawned_by(it.run)),
+            IfMissing::NotFound,
+        ),
+        call("hand_off inherit summary", hand_off(summary.clone()), IfMissing::NotFound),
+        call("broadcast", broadcast(of(it.session)), IfMissing::NotFound),
+        call(
+            "broadcast spawned_by_run",
+            broadcast(of(own.session).spawned_by(it.run)),
+            IfMissing::NotFound,
+        ),
+        call("broadcast inherit summary", broadcast(summary), IfMissing::NotFound),
     ]
 }
 

@@ -29,6 +29,9 @@ pub(crate) struct ThreadCard {
     /// Workspaces that are not gone.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) workspaces: u64,
+    /// Sessions that are being handed over.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) locked: u64,
     #[serde(default, skip_serializing_if = "is_empty")]
     pub(crate) roll_up: RollUp,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -81,6 +84,7 @@ pub(crate) fn of_thread(state: &ThreadState) -> Result<Card> {
         created_at: fields.created_at,
         sessions: state.sessions.size() as u64,
         workspaces: state.workspaces.size() as u64,
+        locked: state.locked.size() as u64,
         roll_up: (*state.roll_up).clone(),
         users: fields.users.clone(),
         partial: false,

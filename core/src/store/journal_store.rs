@@ -83,9 +83,9 @@ impl Store {
         reaped.await.map_err(|error| error.during("reap"))
     }
 
-    /// Ends the runs that nobody works on any more (RUN4), in all threads of this caller's tenant; answers for each thread which,
+    /// Ends the runs that nobody works on any more (RUN4), and the locks of handoffs that were cut off (HOF5), in all threads of this caller's tenant; answers for each thread which,
     /// and what failed there. A program calls it from time to time. Several may sweep at once, in several processes. It
-    /// lists the tenant's threads, and looks into those in which runs live. Slices of projects' budgets that threads have and in
+    /// lists the tenant's threads, and looks into those in which runs live or sessions are locked. Slices of projects' budgets that threads have and in
     /// which nothing was written for the bound go back (BUD1).
     pub async fn sweep(&self, caller: &Caller, sweep: Sweep) -> Result<Vec<SweptThread>> {
         let swept = async {

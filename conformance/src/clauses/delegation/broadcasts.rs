@@ -6,7 +6,7 @@ use sessile_core::{
     Error, ErrorKind, Handle,
     command::{Expect, Inheritance, NewRun, NewSession, NewSubSession, SessionCommand},
     error::State,
-    id::SessionId,
+    id::{SessionId, ThreadId},
     model::{
         CompletionMode, NewSummary, ProjectConfig, RunOutcome, SessionStatus, SubSession,
         SubSessionStatus, SummaryOutcome,
@@ -15,14 +15,14 @@ use sessile_core::{
     workspace::{Reap, ReapOutcome},
 };
 
-use super::handoffs::{agent, as_agent, recipient, the_session};
+use super::handoffs::{agent, as_agent, is_certain, recipient, the_session};
 use crate::{
     clause::Verdict,
     internal::{
         ClauseContext,
         assertions::{harmless, refused},
         shorthand::{head, says, sessions, texts},
-        stops::{failing_after, polled},
+        stops::{Seen, Stops, another_thread, clear, polled, settle},
         workspaces::Lab,
     },
 };
@@ -30,10 +30,14 @@ use crate::{
 crate::clauses! { BRD1 => brd1, BRD2 => brd2, BRD3 => brd3, BRD4 => brd4, BRD5 => brd5, SUB8 => sub8 }
 
 async fn source_of(lab: &Lab) -> SessionId {
+    source_in(lab, lab.thread).await
+}
+
+async fn source_in(lab: &Lab, thread: ThreadId) -> SessionId {
     let new = NewSession::named("source")
         .owned_by(agent(&lab.caller, "owner"))
         .with_turn([says("a"), says("b")]);
-    lab.handle().create_session(lab.thread, new).await.expect("a session")
+    lab.handle().create_session(thread, new).await.expect("a session")
 }
 
 /// A recipient whose result is merged back.
@@ -170,14 +174,32 @@ pub async fn brd3(cx: ClauseContext) -> Verdict {
             other => panic!("{other} handoffs"),
         }
     };
-    for commits in 0..8 {
-        let source = source_of(&lab).await;
-        let (store, broken) = failing_after(&lab, commits).await;
-        let made = store.as_caller(&owner).broadcast(source, 0, recipients(source)).await;
-        assert_eq!(made.is_err(), broken.is_over(), "{made:?}");
+    let mut stops = Stops::of(&cx);
+    while let Some(stop) = stops.next(&lab).await {
+        let thread = another_thread(&lab).await;
+        let source = source_in(&lab, thread).await;
+        let before = Seen::of(&handle, thread).await;
+        let keyed = owner.with_key("broadcast".into());
+        let call = stop.store.as_caller(&keyed);
+        let answer = stop.run(call.broadcast(source, 0, recipients(source))).await;
         whole_or_none(source).await;
-        assert_eq!(the_session(&handle, source).await.owner_version, u64::from(made.is_ok()));
+        let happened = the_session(&handle, source).await.owner_version == 1;
+        stop.fits(answer.as_ref(), happened);
+        if !happened && answer.is_some_and(|it| it.is_err_and(|e| is_certain(&e))) {
+            assert_eq!(Seen::of(&handle, thread).await, before, "{}, at once", stop.what);
+        }
+        settle(&lab, thread, &stop.what).await;
+        if !happened {
+            assert_eq!(Seen::of(&handle, thread).await, before, "{}", stop.what);
+        }
+        let again = stop.next_store(&lab).await.as_caller(&keyed);
+        let made = again.broadcast(source, 0, recipients(source)).await.expect("asked again");
+        let made: Vec<_> = made.iter().map(|it| it.id).collect();
+        let edges = edges_of(&handle, source).await;
+        assert_eq!(edges.iter().map(|it| it.child).collect::<Vec<_>>(), made, "{}", stop.what);
+        clear(&lab, thread).await;
     }
+    stopped_while_undoing(&lab).await;
     for polls in 0..cx.times(10) {
         let source = source_of(&lab).await;
         let call = lab.store.as_caller(&owner);
@@ -197,6 +219,27 @@ pub async fn brd3(cx: ClauseContext) -> Verdict {
     }
     lab.agrees().await;
     Verdict::Passed
+}
+
+/// The last of three workspaces cannot be made: at whichever call what follows from that is stopped, the source is what it was
+/// after the sweep, and the two others are gone.
+async fn stopped_while_undoing(lab: &Lab) {
+    let (handle, owner) = (lab.handle(), as_agent(&lab.caller, "owner"));
+    let mut stops = Stops::of(&lab.cx);
+    while let Some(stop) = stops.next(lab).await {
+        let thread = another_thread(lab).await;
+        let source = source_in(lab, thread).await;
+        let before = Seen::of(&handle, thread).await;
+        let mut recipients = ["a", "b", "c"]
+            .map(|name| merging(lab, source, name).with_workspace(lab.new_workspace(name)));
+        let bad = lab.new_workspace("bad").from_base("no-such-base-anywhere");
+        recipients[2] = merging(lab, source, "c").with_workspace(bad);
+        let call = stop.store.as_caller(&owner);
+        let answer = stop.run(call.broadcast(source, 0, recipients)).await;
+        assert!(answer.is_none_or(|it| it.is_err()), "{}", stop.what);
+        settle(lab, thread, &stop.what).await;
+        assert_eq!(Seen::of(&handle, thread).await, before, "{}", stop.what);
+    }
 }
 
 async fn step(handle: &Handle, edge: &SubSession, to: SubSessionStatus) {

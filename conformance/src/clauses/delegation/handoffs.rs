@@ -26,7 +26,7 @@ use crate::{
         assertions::{harmless, refused},
         concurrent::together,
         shorthand::{head, log, says, sessions, texts},
-        stops::{failing_after, polled},
+        stops::{Seen, Stops, another_thread, clear, polled, settle},
         workspaces::Lab,
     },
 };
@@ -224,22 +224,6 @@ pub async fn hof4(cx: ClauseContext) -> Verdict {
     let refusal = lab.store.as_caller(&owner).hand_off(source, 0, failing).await;
     assert!(refusal.is_err());
     is_as_before(&lab, &handle, source, &before).await;
-    let mut handed = 0;
-    // The journal fails at each of the commits.
-    for commits in 0..5 {
-        let before = the_session(&handle, source).await;
-        let (store, broken) = failing_after(&lab, commits).await;
-        let made = store.as_caller(&owner).hand_off(source, handed, new()).await;
-        assert_eq!(made.is_err(), broken.is_over(), "{made:?}");
-        if let Ok(made) = &made {
-            handed += 1;
-            is_whole(&handle, source, handed, made).await;
-        } else {
-            // The lock may have stayed, where the commit that failed is the one that takes it back.
-            late(&lab);
-            is_released(&lab, &handle, source, &before).await;
-        }
-    }
     // Dropped after each number of polls.
     for polls in 0..cx.times(10) {
         let before = the_session(&handle, source).await;
@@ -248,7 +232,7 @@ pub async fn hof4(cx: ClauseContext) -> Verdict {
             Some(made) => is_whole(&handle, source, at + 1, &made.expect("a handoff")).await,
             None => {
                 tokio::time::sleep(Duration::from_millis(10)).await;
-                late(&lab);
+                lab.makers_are_late();
                 if the_session(&handle, source).await.owner_version == at {
                     is_released(&lab, &handle, source, &before).await;
                 }
@@ -256,14 +240,86 @@ pub async fn hof4(cx: ClauseContext) -> Verdict {
         }
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
-    late(&lab);
+    lab.makers_are_late();
     lab.reap_all().await;
     lab.agrees().await;
+    stopped_anywhere(&lab).await;
+    stopped_while_undoing(&lab).await;
     Verdict::Passed
 }
 
-fn late(lab: &Lab) {
-    lab.makers_are_late();
+/// At whichever call a handoff is stopped, it is whole, or the source is what it was: at once where the store could still
+/// take back what it had done, else after the sweep. Asked again there is one handoff.
+async fn stopped_anywhere(lab: &Lab) {
+    let (handle, owner) = (lab.handle(), as_agent(&lab.caller, "owner"));
+    let mut stops = Stops::of(&lab.cx);
+    while let Some(stop) = stops.next(lab).await {
+        let thread = another_thread(lab).await;
+        let source = NewSession::named("source")
+            .owned_by(owner.actor.clone())
+            .with_turn([says("a"), says("b")]);
+        let source = handle.create_session(thread, source).await.expect("a session");
+        let before = Seen::of(&handle, thread).await;
+        let new = || {
+            let inherit = Inheritance::HeadSnapshot { max_tokens: None };
+            recipient(&lab.caller, "next")
+                .under(NewSubSession::handoff_of(source).inheriting(inherit))
+                .with_workspace(lab.new_workspace("handed"))
+        };
+        let keyed = owner.with_key("hand off".into());
+        let answer = stop.run(stop.store.as_caller(&keyed).hand_off(source, 0, new())).await;
+        let happened = the_session(&handle, source).await.owner_version == 1;
+        stop.fits(answer.as_ref(), happened);
+        if !happened && answer.is_some_and(|it| it.is_err_and(|e| is_certain(&e))) {
+            assert_eq!(Seen::of(&handle, thread).await, before, "{}, at once", stop.what);
+        }
+        settle(lab, thread, &stop.what).await;
+        if !happened {
+            assert_eq!(Seen::of(&handle, thread).await, before, "{}", stop.what);
+        }
+        let store = stop.next_store(lab).await;
+        let again = store.as_caller(&keyed).hand_off(source, 0, new()).await;
+        let made = again.unwrap_or_else(|error| panic!("{}, asked again: {error}", stop.what));
+        is_whole(&handle, source, 1, &made).await;
+        let children = handle.children(source).all().await.expect("a list");
+        assert_eq!(children.iter().map(|it| it.child).collect::<Vec<_>>(), [made.id]);
+        clear(lab, thread).await;
+    }
+}
+
+/// The driver fails: at whichever call what follows from that is stopped, the source is what it was after the sweep, and
+/// another handoff goes on.
+async fn stopped_while_undoing(lab: &Lab) {
+    let (handle, owner) = (lab.handle(), as_agent(&lab.caller, "owner"));
+    let mut stops = Stops::of(&lab.cx);
+    while let Some(stop) = stops.next(lab).await {
+        let thread = another_thread(lab).await;
+        let source = NewSession::named("source").owned_by(owner.actor.clone());
+        let source = handle.create_session(thread, source).await.expect("a session");
+        let before = Seen::of(&handle, thread).await;
+        let bad = lab.new_workspace("bad").from_base("no-such-base-anywhere");
+        let bad = recipient(&lab.caller, "next").with_workspace(bad);
+        let call = stop.store.as_caller(&owner);
+        let answer = stop.run(call.hand_off(source, 0, bad)).await;
+        assert!(answer.is_none_or(|it| it.is_err()), "{}", stop.what);
+        settle(lab, thread, &stop.what).await;
+        assert_eq!(Seen::of(&handle, thread).await, before, "{}", stop.what);
+        let again = stop.next_store(lab).await.as_caller(&owner);
+        let made = again.hand_off(source, 0, recipient(&lab.caller, "next")).await;
+        is_whole_without(&handle, source, &made.expect("a handoff")).await;
+    }
+}
+
+async fn is_whole_without(handle: &Handle, source: SessionId, made: &CreatedSession) {
+    let now = the_session(handle, source).await;
+    assert_eq!((now.owner_version, now.status), (1, SessionStatus::Idle));
+    let child = the_session(handle, made.id).await;
+    assert!(child.workspace.is_none() && child.parent == made.edge);
+}
+
+/// Whether it says for certain that nothing was done.
+pub(super) fn is_certain(error: &Error) -> bool {
+    error.kind() != ErrorKind::Indeterminate
 }
 
 /// Nothing changed but times and versions.

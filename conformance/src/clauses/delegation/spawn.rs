@@ -28,7 +28,7 @@ use crate::{
         assertions::{harmless, refused},
         concurrent::together,
         shorthand::{head, log, named, says, sessions, texts},
-        stops::{failing_after, polled},
+        stops::{Seen, Stops, another_thread, clear, polled, settle},
         workspaces::Lab,
     },
 };
@@ -54,7 +54,7 @@ fn everything(lab: &Lab, parent: SessionId, name: &str) -> (NewSubSession, NewSe
 }
 
 /// Whatever was cut off: each child that is there is whole, and each that is not left nothing behind.
-async fn whole(lab: &Lab, handle: &Handle, parent: SessionId, context: usize) -> usize {
+async fn whole(handle: &Handle, parent: SessionId, context: usize) -> usize {
     let children = handle.children(parent).all().await.expect("a list");
     let log = handle.entries(parent).all().await.expect("a list");
     let markers: Vec<_> = log
@@ -75,7 +75,7 @@ async fn whole(lab: &Lab, handle: &Handle, parent: SessionId, context: usize) ->
         let state = handle.state(edge.child).await.expect("its state");
         assert_eq!(state.values.len(), 1);
     }
-    let all = handle.sessions(lab.thread).all().await.expect("a list");
+    let all = handle.sessions(parent.thread()).all().await.expect("a list");
     assert_eq!(all.len(), children.len() + 1, "no session without its edge");
     children.len()
 }
@@ -106,7 +106,7 @@ pub async fn spn1(cx: ClauseContext) -> Verdict {
             handle.changes(lab.thread).after(before).page(Duration::ZERO).await.expect("the feed");
         assert_eq!(records.records.len() as u64, after - before);
     }
-    assert_eq!(whole(&lab, &handle, parent, 2).await, 1);
+    assert_eq!(whole(&handle, parent, 2).await, 1);
     // Dropped after each number of polls.
     let mut acknowledged = 1;
     for polls in 0..cx.times(12) {
@@ -116,24 +116,71 @@ pub async fn spn1(cx: ClauseContext) -> Verdict {
             // What a driver does in a thread of its own ends by itself.
             None => tokio::time::sleep(Duration::from_millis(5)).await,
         }
-        assert!(whole(&lab, &handle, parent, 2).await >= acknowledged, "{polls} polls");
-    }
-    // A journal that fails at each of the commits.
-    for commits in 0..3 {
-        let (store, broken) = failing_after(&lab, commits).await;
-        let (edge, session) = everything(&lab, parent, "unlucky");
-        let made = store.as_caller(&lab.caller).spawn(edge, session).await;
-        assert_eq!(made.is_err(), broken.is_over(), "{made:?}");
-        acknowledged += usize::from(made.is_ok());
-        assert!(whole(&lab, &handle, parent, 2).await >= acknowledged);
+        assert!(whole(&handle, parent, 2).await >= acknowledged, "{polls} polls");
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
     lab.makers_are_late();
     lab.reap_all().await;
     lab.agrees().await;
     let store = lab.another_store().await;
-    whole(&lab, &store.as_caller(&lab.caller), parent, 2).await;
+    whole(&store.as_caller(&lab.caller), parent, 2).await;
+    stopped_anywhere(&lab).await;
+    stopped_while_undoing(&lab).await;
     Verdict::Passed
+}
+
+/// At whichever call a spawn is stopped, the child is there or nothing is; what was made for nothing goes, and asked again
+/// there is one child.
+async fn stopped_anywhere(lab: &Lab) {
+    let handle = lab.handle();
+    let mut stops = Stops::of(&lab.cx);
+    while let Some(stop) = stops.next(lab).await {
+        let thread = another_thread(lab).await;
+        let parent = lab.cx.session_in(&lab.store, &lab.caller, thread).await;
+        handle.append(parent, [says("a"), says("b")]).await.expect("entries");
+        let before = Seen::of(&handle, thread).await;
+        let keyed = lab.caller.with_key("spawn".into());
+        let (edge, session) = everything(lab, parent, "stopped");
+        let first = stop.store.as_caller(&keyed);
+        let answer = stop.run(first.spawn(edge.clone(), session.clone())).await;
+        let happened = whole(&handle, parent, 2).await == 1;
+        stop.fits(answer.as_ref(), happened);
+        settle(lab, thread, &stop.what).await;
+        if !happened {
+            assert_eq!(Seen::of(&handle, thread).await, before, "{}", stop.what);
+        }
+        let store = stop.next_store(lab).await;
+        let made = store.as_caller(&keyed).spawn(edge, session).await.expect("asked again");
+        if let Some(Ok(first)) = answer {
+            assert_eq!(first.id, made.id, "{}", stop.what);
+        }
+        assert_eq!(children(&handle, parent).await, [made.id], "{}", stop.what);
+        clear(lab, thread).await;
+    }
+    lab.agrees().await;
+}
+
+/// The driver fails: at whichever call what follows from that is stopped, nothing is left.
+async fn stopped_while_undoing(lab: &Lab) {
+    let handle = lab.handle();
+    let mut stops = Stops::of(&lab.cx);
+    while let Some(stop) = stops.next(lab).await {
+        let thread = another_thread(lab).await;
+        let parent = lab.cx.session_in(&lab.store, &lab.caller, thread).await;
+        let before = Seen::of(&handle, thread).await;
+        let (edge, session) = everything(lab, parent, "stopped");
+        let bad = lab.new_workspace("bad").from_base("no-such-base-anywhere");
+        let call = stop.store.as_caller(&lab.caller);
+        let answer = stop.run(call.spawn(edge, session.with_workspace(bad))).await;
+        assert!(answer.is_none_or(|it| it.is_err()), "{}", stop.what);
+        settle(lab, thread, &stop.what).await;
+        assert_eq!(Seen::of(&handle, thread).await, before, "{}", stop.what);
+    }
+}
+
+async fn children(handle: &Handle, parent: SessionId) -> Vec<SessionId> {
+    let edges = handle.children(parent).all().await.expect("a list");
+    edges.iter().map(|edge| edge.child).collect()
 }
 
 async fn thread_with(handle: &Handle, config: ProjectConfig) -> ThreadId {
@@ -389,7 +436,7 @@ pub async fn spn5(cx: ClauseContext) -> Verdict {
     for refusal in refusals {
         refused(refusal, ErrorKind::Capacity);
     }
-    assert_eq!(whole(&lab, &handle, parent, 2).await, 8);
+    assert_eq!(whole(&handle, parent, 2).await, 8);
     lab.agrees().await;
     process_races::twelve_spawns(&cx, cx.scale(10, 1000)).await;
     process_races::four_workers(&cx, cx.scale(10, 1000)).await;

@@ -19,7 +19,7 @@ use crate::{
         assertions::harmless,
         concurrent::together,
         shorthand::{head, says, texts},
-        stops::{failing_after, polled},
+        stops::{Seen, Stops, another_thread, clear, settle},
         workspaces::Lab,
     },
 };
@@ -123,30 +123,30 @@ pub async fn ses13(cx: ClauseContext) -> Verdict {
     Verdict::Passed
 }
 
-/// The edge has its one child, and the session at most one successor, wherever it is stopped.
+/// The edge has its one child, and the session at most one successor, wherever it is stopped; asked again it has one.
 async fn stopped_anywhere(lab: &Lab) {
     let handle = lab.handle();
-    let parent = lab.cx.session_in(&lab.store, &lab.caller, lab.thread).await;
-    let made = handle.spawn(NewSubSession::under(parent), "first").await.expect("a child");
-    let (edge, mut last) = (made.edge.expect("an edge"), made.id);
-    for stop in 0..10 {
-        let done = if stop % 2 == 0 {
-            polled(stop, handle.continue_as(last, "next")).await.map(|made| made.expect("made"))
-        } else {
-            let (store, _) = failing_after(lab, 0).await;
-            store.as_caller(&lab.caller).continue_as(last, "next").await.ok()
-        };
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        let above = handle.edge(edge).await.expect("an answer").expect("the edge");
-        let then = the_session(&handle, last).await;
-        match then.continued_as {
-            Some(successor) => {
-                assert_eq!(above.child, successor);
-                assert_eq!(the_session(&handle, successor).await.continues, Some(last));
-                last = successor;
-            }
-            None => assert_eq!((above.child, done), (last, None)),
+    let mut stops = Stops::of(&lab.cx);
+    while let Some(stop) = stops.next(lab).await {
+        let thread = another_thread(lab).await;
+        let parent = lab.cx.session_in(&lab.store, &lab.caller, thread).await;
+        let made = handle.spawn(NewSubSession::under(parent), "first").await.expect("a child");
+        let (edge, old) = (made.edge.expect("an edge"), made.id);
+        let before = Seen::of(&handle, thread).await;
+        let keyed = lab.caller.with_key("go on".into());
+        let answer = stop.run(stop.store.as_caller(&keyed).continue_as(old, "next")).await;
+        let continued = the_session(&handle, old).await.continued_as;
+        stop.fits(answer.as_ref(), continued.is_some());
+        if continued.is_none() {
+            assert_eq!(Seen::of(&handle, thread).await, before, "{}", stop.what);
         }
-        assert_eq!(above.status, SubSessionStatus::Pending);
+        settle(lab, thread, &stop.what).await;
+        let store = stop.next_store(lab).await;
+        let made = store.as_caller(&keyed).continue_as(old, "next").await.expect("asked again");
+        assert_eq!(the_session(&handle, old).await.continued_as, Some(made.id));
+        assert_eq!(the_session(&handle, made.id).await.continues, Some(old));
+        let above = handle.edge(edge).await.expect("an answer").expect("the edge");
+        assert_eq!((above.child, above.status), (made.id, SubSessionStatus::Pending));
+        clear(lab, thread).await;
     }
 }

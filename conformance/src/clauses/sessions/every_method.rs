@@ -34,7 +34,7 @@ pub async fn ses10(cx: ClauseContext) -> Verdict {
     let mut edge =
         store.as_caller(&caller).edge(own.edge).await.expect("an answer").expect("the edge");
     let mut answers = Vec::new();
-    for method in calls_with_ids(&own, &own).iter().filter(|m| m.request.is_query()) {
+    for method in calls_with_ids(&caller, &own, &own).iter().filter(|m| m.request.is_query()) {
         answers.push(format!("{:?}", method.request.send(&store, &caller).await));
     }
     session.status = SessionStatus::Failed;
@@ -46,8 +46,10 @@ pub async fn ses10(cx: ClauseContext) -> Verdict {
     edge.purpose = Some("changed".into());
     drop((session, thread, entries, run, edge));
     for other in [&store, &cx.store().await] {
-        for (method, before) in
-            calls_with_ids(&own, &own).iter().filter(|m| m.request.is_query()).zip(&answers)
+        for (method, before) in calls_with_ids(&caller, &own, &own)
+            .iter()
+            .filter(|m| m.request.is_query())
+            .zip(&answers)
         {
             let again = format!("{:?}", method.request.send(other, &caller).await);
             assert_eq!(&again, before, "{}", method.name);
@@ -70,7 +72,7 @@ pub async fn ses11(cx: ClauseContext) -> Verdict {
     }
     let shown = || async {
         let mut all = Vec::new();
-        for method in calls_with_ids(&own, &own).iter().filter(|m| m.request.is_query()) {
+        for method in calls_with_ids(&caller, &own, &own).iter().filter(|m| m.request.is_query()) {
             all.push(format!("{:?}", method.request.send(&store, &caller).await));
         }
         all
@@ -91,8 +93,9 @@ pub async fn ses11(cx: ClauseContext) -> Verdict {
         name.contains("_project") || name.contains("_thread") || more.contains(&name)
     };
     crate::internal::assertions::unchanged(&*journal, &[&caller.tenant], async {
-        for method in
-            calls_with_ids(&own, &own).iter().filter(|m| !m.request.is_query() && !allowed(m.name))
+        for method in calls_with_ids(&caller, &own, &own)
+            .iter()
+            .filter(|m| !m.request.is_query() && !allowed(m.name))
         {
             let answer = method.request.send(&store, &caller).await;
             let error = answer.expect_err(method.name);
@@ -101,7 +104,7 @@ pub async fn ses11(cx: ClauseContext) -> Verdict {
             assert!(method.request.send(&store, &stranger).await.is_err(), "{}", method.name);
         }
         // Those that write to no session: stale, not empty, invalid.
-        for method in calls_with_ids(&own, &own)
+        for method in calls_with_ids(&caller, &own, &own)
             .iter()
             .filter(|m| allowed(m.name) && m.name != "create_thread")
         {

@@ -35,16 +35,16 @@ pub async fn ten1(cx: ClauseContext) -> Verdict {
     let tenants = [&ours.tenant, &theirs.tenant];
     unchanged(&*journal, &tenants, async {
         let before = watched.calls();
-        for method in calls_with_ids(&own, &foreign) {
+        for method in calls_with_ids(&ours, &own, &foreign) {
             let answer = method.request.send(&store, &ours).await;
             let error = refused(answer, ErrorKind::TenantIsolation);
             assert!(matches!(error, Error::TenantIsolation { .. }), "{}: {error}", method.name);
             assert_eq!(watched.calls(), before, "{} reached the journal", method.name);
         }
         // Foreign ids that name nothing are refused alike: no oracle for existence.
-        for method in calls_with_ids(&own, &foreign.missing())
+        for method in calls_with_ids(&ours, &own, &foreign.missing())
             .into_iter()
-            .chain(calls_with_ids(&own, &foreign.in_missing_thread()))
+            .chain(calls_with_ids(&ours, &own, &foreign.in_missing_thread()))
         {
             refused(method.request.send(&store, &ours).await, ErrorKind::TenantIsolation);
         }
@@ -110,7 +110,7 @@ pub async fn ten3(cx: ClauseContext) -> Verdict {
     unchanged(&*journal, &[&ours, foreign.tenant()], async {
         for actor in [foreign.clone(), nested] {
             let caller = Caller::new(caller.tenant.clone(), actor.clone());
-            for method in calls_with_ids(&ids, &ids) {
+            for method in calls_with_ids(&caller, &ids, &ids) {
                 refused(method.request.send(&store, &caller).await, ErrorKind::TenantIsolation);
             }
             let owned = NewSession::named("s").owned_by(actor.clone());
@@ -206,7 +206,7 @@ async fn damaged(store: &dyn AnyStore, caller: &Caller, ids: &Ids, damage: Damag
 /// What a tenant can ask about its ids, answered.
 async fn answers(store: &dyn AnyStore, caller: &Caller, ids: &Ids) -> Vec<String> {
     let mut all = Vec::new();
-    for method in calls_with_ids(ids, ids) {
+    for method in calls_with_ids(caller, ids, ids) {
         if method.request.is_query() {
             all.push(format!("{:?}", method.request.send(store, caller).await));
         }

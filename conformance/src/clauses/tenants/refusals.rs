@@ -30,10 +30,10 @@ pub async fn ten7(cx: ClauseContext) -> Verdict {
     let caller = cx.caller();
     let own = Ids::make(&store, &caller).await;
     unchanged(&*journal, &[&caller.tenant], async {
-        let mut cases = calls_with_ids(&own, &own.missing());
-        cases.extend(calls_with_ids(&own, &own.of_other_kinds()));
+        let mut cases = calls_with_ids(&caller, &own, &own.missing());
+        cases.extend(calls_with_ids(&caller, &own, &own.of_other_kinds()));
         // In a thread that does not exist, an id named beside one's own may as well be one of another thread.
-        let elsewhere = calls_with_ids(&own, &own.in_missing_thread());
+        let elsewhere = calls_with_ids(&caller, &own, &own.in_missing_thread());
         let beside =
             |name: &str| name.contains(' ') && !name.contains(" of ") && !name.contains("backward");
         cases.extend(elsewhere.iter().filter(|m| !beside(m.name)).cloned());

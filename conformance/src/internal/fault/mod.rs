@@ -5,6 +5,7 @@
 //! happens follows from a seed and the order of calls: one seed, one order, one [trace](FaultyJournal::trace).
 
 mod interrupted;
+mod stopped;
 mod switch;
 
 use std::{
@@ -26,6 +27,7 @@ use sessile_core::{
 };
 
 pub use interrupted::{Call, InterruptedJournal};
+pub use stopped::{CountedCalls, StoppedDriver, StoppedJournal, Way};
 pub use switch::ReplaceableJournal;
 
 /// How often each fault strikes, in thousandths of the calls that it can happen to.

@@ -66,6 +66,9 @@ pub(crate) struct ThreadState {
     /// Every draft there ever was of a session that exists; the texts are in the journal.
     #[serde(default)]
     pub(crate) collapses: RedBlackTreeMapSync<Version, Arc<CollapseState>>,
+    /// Sessions that are being handed over.
+    #[serde(default)]
+    pub(crate) locked: RedBlackTreeSetSync<Version>,
     /// All that are not gone yet.
     #[serde(default)]
     pub(crate) workspaces: RedBlackTreeMapSync<Version, Arc<WorkspaceState>>,

@@ -9,7 +9,8 @@ use crate::{
 };
 
 impl StoreInner {
-    /// Sweeps the threads whose cards say that runs live in them, or that they have workspaces: a handoff may have been cut off. What fails in one does not stop the others.
+    /// Sweeps the threads whose cards say that runs live in them, or that sessions are being handed over. What fails in one does
+    /// not stop the others.
     pub(in crate::store) async fn sweep(
         &self,
         caller: &Caller,
@@ -17,7 +18,7 @@ impl StoreInner {
     ) -> Result<Vec<SweptThread>> {
         let mut swept = Vec::new();
         for thread in
-            self.threads_where(caller, |card| card.roll_up.live > 0 || card.workspaces > 0).await?
+            self.threads_where(caller, |card| card.roll_up.live > 0 || card.locked > 0).await?
         {
             let mut runs = Vec::new();
             let failed = match self.sweep_thread(caller, thread, sweep, &mut runs).await {

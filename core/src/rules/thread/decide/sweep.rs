@@ -96,8 +96,8 @@ impl View<'_> {
                 expired.push(session);
             }
         }
-        for (session, state) in &self.state.sessions {
-            let lock = state.lock.as_ref();
+        for session in &self.state.locked {
+            let lock = self.state.session(*session).and_then(|it| it.lock.as_ref());
             if lock.is_some_and(|it| it.has_expired(input.now, input.call.max_skew)) {
                 let (event, body) =
                     (Event::HandoffReleased { session: *session }, input.caller_body());

@@ -230,36 +230,44 @@ impl ThreadState {
             Event::ContextMeasured { session, tokens, .. } => self.edit_session(*session, |s| {
                 s.context.iter_mut().for_each(|it| Arc::make_mut(it).tokens = *tokens);
             }),
-            Event::HandoffLocked { session, ttl_millis } => self.edit_session(*session, |s| {
+            Event::HandoffLocked { session, ttl_millis } => {
                 let (ttl_millis, at) = (*ttl_millis, event.at);
-                s.lock = Some(HandoffLock { token: version, ttl_millis, at });
-                s.status = SessionStatus::Locked;
-                s.version = version;
-            }),
-            Event::HandoffReleased { session } => self.edit_session(*session, |s| {
-                s.lock = None;
-                s.status = SessionStatus::Idle;
-                s.version = version;
-            }),
-            Event::HandedOff { session, owner_version } => self.edit_session(*session, |s| {
-                s.previous_actors.extend(s.actor.take());
-                if let Some(Body::Owner(body)) = event.body {
-                    s.actor = Some(Arc::new(body.to.clone()));
-                }
-                s.owner_version = *owner_version;
-                // It was the former owner's.
-                s.lease = None;
-                s.lock = None;
-                s.status = SessionStatus::Idle;
-                s.version = version;
-            }),
-            Event::BroadcastSent { session, owner_version } => self.edit_session(*session, |s| {
-                s.owner_version = *owner_version;
-                s.broadcast = version;
-                s.lock = None;
-                s.status = SessionStatus::AwaitingMerge;
-                s.version = version;
-            }),
+                self.set_lock(*session, Some(HandoffLock { token: version, ttl_millis, at }))?;
+                self.edit_session(*session, |s| {
+                    s.status = SessionStatus::Locked;
+                    s.version = version;
+                })
+            }
+            Event::HandoffReleased { session } => {
+                self.set_lock(*session, None)?;
+                self.edit_session(*session, |s| {
+                    s.status = SessionStatus::Idle;
+                    s.version = version;
+                })
+            }
+            Event::HandedOff { session, owner_version } => {
+                self.set_lock(*session, None)?;
+                self.edit_session(*session, |s| {
+                    s.previous_actors.extend(s.actor.take());
+                    if let Some(Body::Owner(body)) = event.body {
+                        s.actor = Some(Arc::new(body.to.clone()));
+                    }
+                    s.owner_version = *owner_version;
+                    // It was the former owner's.
+                    s.lease = None;
+                    s.status = SessionStatus::Idle;
+                    s.version = version;
+                })
+            }
+            Event::BroadcastSent { session, owner_version } => {
+                self.set_lock(*session, None)?;
+                self.edit_session(*session, |s| {
+                    s.owner_version = *owner_version;
+                    s.broadcast = version;
+                    s.status = SessionStatus::AwaitingMerge;
+                    s.version = version;
+                })
+            }
             Event::BroadcastEnded { session } => self.edit_session(*session, |s| {
                 s.status = SessionStatus::Idle;
                 s.version = version;

@@ -12,7 +12,7 @@ use crate::{
         event::{EventRecord, Evolved},
         thread::{
             keyed::KeyedValues,
-            state::{SessionState, ThreadState},
+            state::{HandoffLock, SessionState, ThreadState},
         },
     },
 };
@@ -147,10 +147,22 @@ impl ThreadState {
         }
         self.forget_collapses(session.last_collapse);
         self.sessions.remove_mut(&version);
+        self.locked.remove_mut(&version);
         self.forks.delete(version);
         self.orphan_workspace(version);
         let weight = session.keyed.as_ref().map_or(0, |keyed| keyed.weight());
         self.keyed_weight = self.keyed_weight.saturating_sub(weight);
+        Ok(())
+    }
+
+    /// It is being handed over, or no more.
+    pub(super) fn set_lock(&mut self, session: Version, lock: Option<HandoffLock>) -> Evolved {
+        self.edit_session(session, |s| s.lock = lock)?;
+        if lock.is_some() {
+            self.locked.insert_mut(session);
+        } else {
+            self.locked.remove_mut(&session);
+        }
         Ok(())
     }
 }
