@@ -5,14 +5,20 @@ use std::{sync::Arc, time::Duration};
 use sessile_core::{
     Caller, Error, Key, Result, Timestamp,
     command::{
-        Append, LinkSessions, NewProject, NewRun, NewSession, NewSubSession, NewThread,
-        SessionCommand, SessionOutcome, StateChange, ThreadCommand, ThreadOutcome, UpdateEdge,
-        UpdateProject, UpdateSession, UpdateThread,
+        Append, CreatedSession, Inheritance, LinkSessions, NewProject, NewRun, NewSession,
+        NewSubSession, NewThread, SessionCommand, SessionOutcome, StateChange, ThreadCommand,
+        ThreadOutcome, UpdateEdge, UpdateProject, UpdateSession, UpdateThread,
     },
-    id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, UserId, Version},
+    id::{
+        AgentId, EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, UserId,
+        Version,
+    },
     journal::Journal,
     json::Json,
-    model::{Actor, NewEntry, Role, RunOutcome, Tokens, Usage},
+    model::{
+        Actor, CompletionMode, NewEntry, NewSummary, Role, RunOutcome, SubSessionStatus,
+        SummaryOutcome, Tokens, Usage,
+    },
     store::{SessionStore, Store, StoreOptions, ThreadStore},
 };
 
@@ -78,6 +84,8 @@ struct Created {
     runs: Vec<RunId>,
     entries: Vec<EntryId>,
     tokens: Vec<Version>,
+    /// The records of what was changed.
+    changes: Vec<Version>,
 }
 
 impl Created {
@@ -90,17 +98,41 @@ impl Created {
                 self.sessions.push(begun.session.id);
                 self.entries.extend(begun.session.appended.iter().flat_map(|said| said.entries()));
             }
-            Outcome::Session(SessionOutcome::SessionCreated(made)) => {
-                self.sessions.push(made.id);
-                self.edges.extend(made.edge);
-                self.entries.extend(made.appended.iter().flat_map(|said| said.entries()));
+            Outcome::Session(
+                SessionOutcome::SessionCreated(made) | SessionOutcome::HandedOff(made),
+            ) => self.learn_session(made),
+            Outcome::Session(SessionOutcome::BroadcastSent(all)) => {
+                all.iter().for_each(|made| self.learn_session(made));
             }
+            Outcome::Session(SessionOutcome::Changed(version)) => self.changes.push(*version),
             Outcome::Session(SessionOutcome::Linked(edge)) => self.edges.push(*edge),
             Outcome::Session(SessionOutcome::RunStarted(run)) => self.runs.push(*run),
             Outcome::Session(SessionOutcome::Leased(token)) => self.tokens.push(*token),
             Outcome::Session(SessionOutcome::Appended(said)) => self.entries.extend(said.entries()),
             Outcome::Thread(_) | Outcome::Session(_) => {}
         }
+    }
+}
+
+impl Created {
+    fn learn_session(&mut self, made: &CreatedSession) {
+        self.sessions.push(made.id);
+        self.edges.extend(made.edge);
+        self.tokens.extend(made.lease);
+        self.entries.extend(made.appended.iter().flat_map(|said| said.entries()));
+    }
+
+    /// So many before the newest session.
+    fn session_before(&self, n: usize) -> SessionId {
+        self.sessions[self.sessions.len() - 1 - n]
+    }
+
+    fn last_edge_before(&self, n: usize) -> SubSessionId {
+        self.edges[self.edges.len() - 1 - n]
+    }
+
+    fn last_change(&self) -> Version {
+        *self.changes.last().expect("a change before")
     }
 }
 
@@ -135,6 +167,31 @@ fn begin(made: &Created, words: &str) -> (Caller, Command) {
     let session = NewSession::named("main").with_external_id("main");
     let session = session.with_turn([NewEntry::text(Role::User, words)]);
     (ada(), ThreadCommand::BeginThread { project, thread, session: session.into() }.into())
+}
+
+fn agent(name: &str) -> Actor {
+    let tenant = TenantId::new(TENANTS[0]).expect("a tenant");
+    Actor::Agent { tenant, id: AgentId::new(name).expect("an id"), parent: None }
+}
+
+/// Somebody who is handed a session, whose result is merged back.
+fn recipient(source: SessionId, name: &str) -> NewSession {
+    let edge = NewSubSession {
+        completion_mode: CompletionMode::MergeBack,
+        ..NewSubSession::handoff_of(source)
+            .inheriting(Inheritance::HeadSnapshot { max_tokens: None })
+    };
+    NewSession::named(name).owned_by(agent(name)).under(edge)
+}
+
+fn seal(session: SessionId, text: &str) -> Command {
+    let summary = NewSummary::new(SummaryOutcome::Succeeded, text).with_decision("so be it");
+    SessionCommand::SealSummary { session, summary: summary.into() }.into()
+}
+
+fn merge(m: &Created, edge: usize, to: SubSessionStatus) -> (Caller, Command) {
+    let (edge, expected) = (m.last_edge_before(edge), m.last_change());
+    (ada(), SessionCommand::StepMerge { edge, expected, to }.into())
 }
 
 fn value() -> Json {
@@ -291,6 +348,59 @@ const ROUNDS: &[&[Step]] = &[
         |m| (ada(), says(m.sessions[2], ["two of three".to_owned()])),
         |m| (caller(TENANTS[1]), says(m.sessions[3], ["three of three".to_owned()])),
     ],
+    // Work that is handed on: spawned, handed over, sent to two, merged back and summed up, gone on with.
+    &[|m| {
+        let turn = ["task", "plan"].map(|text| NewEntry::text(Role::User, text));
+        (ada(), create(m.threads[0], NewSession::named("source").with_turn(turn)))
+    }],
+    &[|m| {
+        let edge = NewSubSession::under(m.session_before(0))
+            .inheriting(Inheritance::HeadSnapshot { max_tokens: None });
+        let child = NewSession::named("spawned")
+            .with_state("k", value())
+            .with_turn([NewEntry::text(Role::User, "go")])
+            .with_lease(Duration::from_secs(60))
+            .under(edge);
+        (ada(), create(m.threads[0], child))
+    }],
+    &[
+        |m| {
+            let session = m.session_before(0);
+            let token = *m.tokens.last().expect("the child's");
+            (ada().with_lease(token), seal(session, "done"))
+        },
+        |m| {
+            let recipient = Box::new(recipient(m.session_before(1), "b"));
+            (ada(), SessionCommand::HandOff { expected: 0, recipient }.into())
+        },
+    ],
+    &[|m| {
+        let source = m.session_before(2);
+        let recipients = vec![recipient(source, "x"), recipient(source, "y")];
+        let owner = Caller::new(ada().tenant, agent("b"));
+        (owner, SessionCommand::Broadcast { expected: 1, recipients }.into())
+    }],
+    &[
+        |m| (ada(), seal(m.session_before(0), "of y")),
+        |m| {
+            let (session, run) = (m.session_before(1), NewRun::default());
+            (ada(), SessionCommand::StartRun { session, run }.into())
+        },
+    ],
+    &[|m| {
+        let run = *m.runs.last().expect("a run");
+        let (outcome, echo) = (RunOutcome::Succeeded, None);
+        (ada(), SessionCommand::EndRun { run, outcome, echo }.into())
+    }],
+    &[|m| merge(m, 1, SubSessionStatus::PendingMerge)],
+    &[|m| merge(m, 1, SubSessionStatus::Merging)],
+    &[|m| merge(m, 1, SubSessionStatus::Merged)],
+    &[|m| {
+        let session = m.session_before(4);
+        let successor = Box::new(NewSession::named("source, again"));
+        let owner = Caller::new(ada().tenant, agent("b"));
+        (owner, SessionCommand::ContinueAs { session, successor }.into())
+    }],
     &[|m| (caller(TENANTS[1]), ThreadCommand::PurgeThread { thread: m.threads[2] }.into())],
 ];
 

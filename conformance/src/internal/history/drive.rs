@@ -14,10 +14,10 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 use sessile_core::{
     Caller, Error, ErrorKind, Key,
-    command::{Append, NewSession, Paging},
+    command::{Append, NewSession, NewSubSession, Paging},
     error::Counter,
-    id::{SessionId, ThreadId},
-    model::{NewEntry, Role},
+    id::{AgentId, SessionId, ThreadId},
+    model::{Actor, NewEntry, NewSummary, Role, SummaryOutcome},
     store::AnyStore,
 };
 
@@ -121,7 +121,8 @@ impl Client {
                 (Call::Append { count, .. }, Some(Answer::At(first))) => {
                     tails[at] = first + count - 1
                 }
-                (_, Some(Answer::Stale(tail) | Answer::Seen(tail, _))) => tails[at] = *tail,
+                (Call::Append { .. }, Some(Answer::Stale(tail)))
+                | (_, Some(Answer::Seen(tail, _))) => tails[at] = *tail,
                 _ => {}
             }
             if answer.is_some() {
@@ -153,12 +154,15 @@ fn choose(rng: &mut StdRng, client: usize, n: u64, session: u64, tail: u64) -> C
             expected: rng.random_bool(0.4).then_some(tail),
             key: rng.random_bool(0.5).then_some((client, n + 1)),
         },
-        45..52 => Call::Create,
+        45..50 => Call::Create,
+        50..51 => Call::Spawn(session),
+        51..52 => Call::HandOff(session, u64::from(rng.random_bool(0.3))),
         52..54 => Call::Delete(session),
         54..56 => Call::Claim(session),
         56..64 => Call::Archive,
         64..76 => Call::Reopen,
-        76..92 => Call::Look(session),
+        76..82 => Call::Seal(session),
+        82..92 => Call::Look(session),
         _ => Call::Count,
     }
 }
@@ -197,6 +201,24 @@ async fn carry_out(
             .create_session(thread, NewSession::default())
             .await
             .map(|id| Answer::At(id.version())),
+        Call::Spawn(session) => store
+            .as_caller(caller)
+            .spawn(NewSubSession::under(id(*session)), NewSession::default())
+            .await
+            .map(|made| Answer::At(made.id.version())),
+        Call::HandOff(session, expected) => {
+            let (tenant, next) = (caller.tenant.clone(), AgentId::new("next").expect("an id"));
+            let next = Actor::Agent { tenant, id: next, parent: None };
+            let recipient = NewSession::default().owned_by(next);
+            let handle = store.as_caller(caller);
+            let handed = handle.hand_off(id(*session), *expected, recipient).await;
+            handed.map(|made| Answer::At(made.id.version()))
+        }
+        Call::Seal(session) => {
+            let summary = NewSummary::new(SummaryOutcome::Succeeded, "done");
+            let sealed = store.as_caller(caller).seal_summary(id(*session), summary).await;
+            sealed.map(|summary| Answer::At(summary.version()))
+        }
         Call::Delete(session) => {
             store.as_caller(caller).delete_session(id(*session)).await.map(|()| Answer::Nothing)
         }
@@ -235,7 +257,12 @@ fn refusal(error: &Error) -> Option<Answer> {
         (ErrorKind::Closed, _) => Some(Answer::Closed),
         (ErrorKind::Fenced, _) => Some(Answer::Fenced),
         (_, Error::ThreadNotEmpty { .. }) => Some(Answer::NotEmpty),
-        (_, Error::Stale { counter: Counter::Tail, actual, .. }) => Some(Answer::Stale(*actual)),
+        (_, Error::SessionLinked { .. }) => Some(Answer::Linked),
+        (_, Error::NothingToSummarise { .. }) => Some(Answer::NothingDone),
+        (ErrorKind::Capacity, _) => Some(Answer::Full),
+        (_, Error::Stale { counter: Counter::Tail | Counter::OwnerVersion, actual, .. }) => {
+            Some(Answer::Stale(*actual))
+        }
         (ErrorKind::Indeterminate | ErrorKind::Unavailable | ErrorKind::Contended, _) => None,
         _ => panic!("no call of a history is refused like this: {error}"),
     }

@@ -22,6 +22,12 @@ pub enum Call {
     },
     /// Create a session.
     Create,
+    /// Create a session below another.
+    Spawn(u64),
+    /// Hand a session over to somebody, if it was handed over so often.
+    HandOff(u64, u64),
+    /// Seal what the current activity of a session came to.
+    Seal(u64),
     /// Delete a session.
     Delete(u64),
     /// Take the lease of a session, without a token.
@@ -51,8 +57,14 @@ pub enum Answer {
     Fenced,
     /// The thread cannot be archived: a session is at work.
     NotEmpty,
-    /// The tail is another.
+    /// The tail is another, or it was handed over so often.
     Stale(u64),
+    /// It has as many children as it may.
+    Full,
+    /// It has children.
+    Linked,
+    /// Nothing was done in it since the last summary.
+    NothingDone,
     /// Tail and count of entries.
     Seen(u64, u64),
     /// How many sessions.
@@ -64,12 +76,34 @@ struct Session {
     tail: u64,
     entries: u64,
     leased: bool,
+    /// All of them are to begin.
+    children: u64,
+    handed_over: u64,
+    /// Something was said in it since the last summary.
+    at_work: bool,
+}
+
+/// Children that a session may have.
+const WIDTH: u64 = 8;
+
+impl Session {
+    /// Somebody holds it, or a child is to begin.
+    fn is_at_work(&self) -> bool {
+        self.leased || self.children > 0
+    }
+
+    /// With a marker in the log, which moves no tail.
+    fn give_child(&mut self) {
+        self.children += 1;
+        self.entries += 1;
+    }
 }
 
 impl Answer {
     /// Whether it is a refusal.
     pub const fn is_refusal(&self) -> bool {
-        matches!(self, Self::Closed | Self::Fenced | Self::NotEmpty | Self::Stale(_))
+        use Answer::{Closed, Fenced, Full, Linked, NotEmpty, NothingDone, Stale};
+        matches!(self, Closed | Fenced | NotEmpty | Stale(_) | Full | Linked | NothingDone)
     }
 }
 
@@ -116,6 +150,7 @@ impl Spec {
                 let state = self.sessions.get_mut(session).expect("it was there");
                 state.tail = first + count - 1;
                 state.entries += count;
+                state.at_work = true;
                 self.keys.extend(key.map(|k| (k, first)));
                 Answer::At(first)
             }
@@ -125,10 +160,48 @@ impl Spec {
                 self.sessions.insert(first, Session::default());
                 Answer::At(first)
             }
+            Call::Spawn(_) | Call::HandOff(..) | Call::Seal(_) if self.archived => Answer::Closed,
+            Call::Spawn(session) => match self.sessions.get_mut(session) {
+                None => Answer::Absent,
+                Some(state) if state.leased => Answer::Fenced,
+                Some(state) if state.children == WIDTH => Answer::Full,
+                // Child, edge, marker.
+                Some(state) => {
+                    state.give_child();
+                    let child = self.write(3);
+                    self.sessions.insert(child, Session::default());
+                    Answer::At(child)
+                }
+            },
+            Call::HandOff(session, expected) => match self.sessions.get_mut(session) {
+                None => Answer::Absent,
+                Some(state) if state.handed_over != *expected => Answer::Stale(state.handed_over),
+                // After the first its owner is somebody else.
+                Some(state) if state.leased || state.handed_over > 0 => Answer::Fenced,
+                Some(state) if state.children == WIDTH => Answer::Full,
+                // Another owner, child, edge, marker.
+                Some(state) => {
+                    state.handed_over += 1;
+                    state.give_child();
+                    let child = self.write(4) + 1;
+                    self.sessions.insert(child, Session::default());
+                    Answer::At(child)
+                }
+            },
+            Call::Seal(session) => match self.sessions.get_mut(session) {
+                None => Answer::Absent,
+                Some(state) if state.leased => Answer::Fenced,
+                Some(state) if !state.at_work => Answer::NothingDone,
+                Some(state) => {
+                    state.at_work = false;
+                    Answer::At(self.write(1))
+                }
+            },
             Call::Delete(session) => match self.sessions.get(session) {
                 None => Answer::Nothing,
                 Some(_) if self.archived => Answer::Closed,
                 Some(state) if state.leased => Answer::Fenced,
+                Some(state) if state.children > 0 => Answer::Linked,
                 Some(_) => {
                     self.write(1);
                     self.sessions.remove(session);
@@ -146,7 +219,7 @@ impl Spec {
                 }
             },
             Call::Archive if self.archived => Answer::Nothing,
-            Call::Archive if self.sessions.values().any(|s| s.leased) => Answer::NotEmpty,
+            Call::Archive if self.sessions.values().any(Session::is_at_work) => Answer::NotEmpty,
             Call::Archive => {
                 self.write(1);
                 self.archived = true;

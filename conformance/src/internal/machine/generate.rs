@@ -121,7 +121,8 @@ fn name() -> BoxedStrategy<Option<u8>> {
 }
 
 fn under() -> BoxedStrategy<Under> {
-    (pick(), maybe(pick()), 0..12_u8, maybe(text()), prop::bool::weighted(0.3))
+    let inherits = prop_oneof![7 => Just(0_u8), 2 => Just(1), 2 => 2..6_u8];
+    (pick(), maybe(pick()), 0..12_u8, maybe(text()), inherits)
         .prop_map(|(parent, run, modes, purpose, inherits)| Under {
             parent,
             run,

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use sessile_core::{
     command::{
-        Append, Expect, Inheritance, LinkSessions, NewProject, NewRun, NewSession, NewSubSession,
-        NewThread, SessionCommand, StateChange, StateScope, Sweep, ThreadCommand, UpdateEdge,
-        UpdateProject, UpdateSession, UpdateThread,
+        Append, ContextSelection, Expect, Inheritance, LinkSessions, NewProject, NewRun,
+        NewSession, NewSubSession, NewThread, SessionCommand, StateChange, StateScope, Sweep,
+        ThreadCommand, UpdateEdge, UpdateProject, UpdateSession, UpdateThread,
     },
     id::{CollapseId, SessionId, SubSessionId, Version},
     json::Json,
@@ -164,6 +164,22 @@ fn entries(texts: &[Text]) -> Vec<NewEntry> {
     texts.iter().map(|n| NewEntry::text(Role::User, text(*n))).collect()
 }
 
+/// Nothing, all, or a selection.
+fn inheritance(n: u8) -> Inheritance {
+    let selection = |roles: &[Role], last| {
+        let roles = roles.to_vec();
+        Inheritance::Selective(ContextSelection { roles, last, ..ContextSelection::default() })
+    };
+    match n {
+        0 => Inheritance::Empty,
+        1 => Inheritance::HeadSnapshot { max_tokens: None },
+        2 => selection(&[Role::Assistant], None),
+        3 => selection(&[Role::Tool, Role::User], Some(2)),
+        4 => selection(&[], Some(1)),
+        _ => selection(&[], Some(0)),
+    }
+}
+
 impl Names<'_> {
     fn under(&self, under: &Under, near: sessile_core::id::ThreadId) -> NewSubSession {
         let parent = self.session(under.parent, Some(near));
@@ -176,10 +192,7 @@ impl Names<'_> {
             purpose: under.purpose.map(text),
             spawned_by_run: under.run.map(|run| self.run(run, Some(parent))),
             prev_artifact: None,
-            inherit: match under.inherits {
-                true => Inheritance::HeadSnapshot { max_tokens: None },
-                false => Inheritance::Empty,
-            },
+            inherit: inheritance(under.inherits),
         }
     }
 

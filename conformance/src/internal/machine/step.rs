@@ -70,7 +70,7 @@ pub struct Under {
     pub run: Option<Pick>,
     pub modes: u8,
     pub purpose: Option<Text>,
-    pub inherits: bool,
+    pub inherits: u8,
 }
 
 /// A change of one key of a state.

@@ -78,14 +78,23 @@ impl Thread {
         child: Version,
         edge: &NewSubSession,
     ) {
-        let Inheritance::HeadSnapshot { .. } = edge.inherit else { return };
+        let (roles, last) = match &edge.inherit {
+            Inheritance::HeadSnapshot { .. } => (&[][..], None),
+            Inheritance::Selective(selection) => (&selection.roles[..], selection.last),
+            _ => return,
+        };
         let parent = edge.parent.version();
         let shown = |(v, e): &(&Version, &LoggedEntry)| {
             e.session == parent && e.message.is_some() && !self.erased.contains_key(*v)
         };
-        let shown: Vec<_> =
-            self.entries.iter().filter(shown).map(|(v, e)| (*v, e.clone())).collect();
-        for (from, entry) in shown {
+        let is_selected = |(_, e): &(&Version, &LoggedEntry)| {
+            let role = e.message.as_ref().map(|message| message.role);
+            roles.is_empty() || role.is_some_and(|role| roles.contains(&role))
+        };
+        let shown = self.entries.iter().filter(shown).filter(is_selected);
+        let shown: Vec<_> = shown.map(|(v, e)| (*v, e.clone())).collect();
+        let skipped = last.map_or(0, |last| shown.len().saturating_sub(last));
+        for (from, entry) in shown.into_iter().skip(skipped) {
             let version = self.record_in(child, facts.now, facts.caller);
             self.touched.extend(entry.actor.user_id().cloned());
             let (head, now) = (self.head, self.updated_at);

@@ -40,6 +40,7 @@ impl View<'_> {
         for (_, edge, _) in &recipients {
             let spawner = self.spawner(input, edge)?;
             self.spawner_is_parent(edge, spawner)?;
+            self.summarised_is_here(edge)?;
         }
         // What another handoff did explains all that follows from it.
         if expected != source.owner_version {

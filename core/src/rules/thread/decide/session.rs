@@ -46,6 +46,7 @@ impl View<'_> {
             Some((edge, parent, spawner)) => {
                 self.spawner_is_parent(edge, spawner)?;
                 let parent = parent.ok_or_else(|| Error::not_found(edge.parent))?;
+                self.summarised_is_here(edge)?;
                 let lease = self.fence(input, edge.parent.version(), parent)?;
                 self.spawner_lives(edge)?;
                 answers = self.answers(input, edge.prev_artifact.as_ref())?;
@@ -225,6 +226,17 @@ impl View<'_> {
         Ok(session_made(self.id, child, inherited.len(), new))
     }
 
+    /// The session whose summary a child is to inherit is one of this thread.
+    pub(super) fn summarised_is_here(&self, edge: &NewSubSession) -> Result<()> {
+        if let Inheritance::Summary(of) = edge.inherit {
+            if of.thread() != self.id {
+                return Err(Error::wrong_thread(of, self.id));
+            }
+            self.session(of)?;
+        }
+        Ok(())
+    }
+
     /// Whether what a child is to inherit was read as it is now.
     pub(super) fn inherits_now(
         &self,
@@ -233,9 +245,6 @@ impl View<'_> {
         parent: &SessionState,
     ) -> Result<bool> {
         if let Inheritance::Summary(of) = edge.inherit {
-            if of.thread() != self.id {
-                return Err(Error::wrong_thread(of, self.id));
-            }
             let (_, session) = self.session(of)?;
             if session.activity.summary == 0 {
                 return Err(Error::NotSummarised { session: of });
