@@ -108,6 +108,9 @@ enum Command {
         /// Measure workspaces instead, beside `git worktree` and `cp`
         #[arg(long, conflicts_with = "backend")]
         workspaces: bool,
+        /// Measure work that is handed on instead: spawns, handoffs, summaries, totals, on SQLite
+        #[arg(long, conflicts_with_all = ["backend", "workspaces"])]
+        delegation: bool,
         /// Measure only these backends, separated by commas
         #[arg(long, value_enum, value_delimiter = ',')]
         backend: Vec<bench::Backend>,
@@ -162,8 +165,13 @@ async fn run(args: Args, out: &mut Out) -> Result<Status> {
         Command::Verify { store, expect, thread } => {
             verify::run(out, &scope, &store, expect.as_deref(), thread.as_deref()).await
         }
-        Command::Bench { quick, workspaces, backend } => {
-            bench::run(out, quick, workspaces, &backend).await
+        Command::Bench { quick, workspaces, delegation, backend } => {
+            let other = match (workspaces, delegation) {
+                (true, _) => Some(bench::Other::Workspaces),
+                (_, true) => Some(bench::Other::Delegation),
+                _ => None,
+            };
+            bench::run(out, quick, other, &backend).await
         }
         Command::DemoWorker { store } => demo::worker(&store).await,
     }

@@ -20,6 +20,7 @@
 //! Built with the feature `count-memory` it first counts the bytes of what is over: `ended_session`, `ended_run`. Every allocation is
 //! counted then, so rates of such a build are worth less.
 
+mod delegation;
 #[cfg(feature = "count-memory")]
 mod memory;
 mod objects;
@@ -120,17 +121,31 @@ impl Rounds {
     }
 }
 
-/// Runs the command for workspaces, or for these backends, or for all of those.
+/// What is measured other than backends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Other {
+    /// Each kind of workspace.
+    Workspaces,
+    /// Work that is handed on.
+    Delegation,
+}
+
+/// Runs the command for something else, or for these backends, or for all of those.
 pub(crate) async fn run(
     out: &mut Out,
     quick: bool,
-    workspaces: bool,
+    other: Option<Other>,
     backends: &[Backend],
 ) -> Result<Status> {
-    if workspaces {
-        workspaces::run(out, quick).await?;
-        return Ok(Status::Fine);
+    match other {
+        Some(Other::Workspaces) => workspaces::run(out, quick).await?,
+        Some(Other::Delegation) => delegation::run(out, quick).await?,
+        None => return run_backends(out, quick, backends).await,
     }
+    Ok(Status::Fine)
+}
+
+async fn run_backends(out: &mut Out, quick: bool, backends: &[Backend]) -> Result<Status> {
     #[cfg(feature = "count-memory")]
     memory::run(out).await?;
     let sizes = if quick { Sizes::QUICK } else { Sizes::FULL };

@@ -150,7 +150,7 @@ fn entry() -> NewEntry {
 }
 
 /// A figure for the wrong answer would be worth nothing.
-fn expect(found: usize, right: usize) -> Result<()> {
+pub(super) fn expect(found: usize, right: usize) -> Result<()> {
     if found == right {
         Ok(())
     } else {

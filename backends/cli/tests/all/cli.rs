@@ -197,6 +197,12 @@ fn bench_writes_a_line_for_each_result() {
         assert!(line["ops_per_s"].as_f64().unwrap() > 0.0, "{line}");
         assert_eq!(line["ratio"].is_null(), line["backend"] == "memory", "{line}");
     }
+    let said = sessile(["bench", "--quick", "--json", "--delegation"]);
+    assert_eq!(said.out.lines().count(), 7, "{said:?}");
+    for line in said.out.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(line["ten_times"].as_f64().unwrap() > 0.0, "{line}");
+    }
     let parallel = lines.iter().find(|line| line["workload"] == "append_64_over_1").unwrap();
     assert!(parallel["ratio"].as_f64().unwrap() >= 25.0, "{parallel}");
 }

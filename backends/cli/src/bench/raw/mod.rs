@@ -2,7 +2,7 @@
 
 mod disk;
 mod redb;
-mod sqlite;
+pub(super) mod sqlite;
 mod writers;
 
 use std::path::Path;

@@ -13,7 +13,7 @@ use crate::{
     fail::{Fail, Result},
 };
 
-pub(super) struct Sqlite {
+pub(in crate::bench) struct Sqlite {
     path: PathBuf,
     db: Connection,
     next: i64,
@@ -35,7 +35,7 @@ fn open(path: &Path) -> Result<Connection> {
 impl Sqlite {
     /// A database of as many rows as the store beside it has records in its large fixtures: space 0 is the log, the
     /// spaces from 1 are threads.
-    pub(super) fn new(path: PathBuf, sizes: &Sizes) -> Result<Self> {
+    pub(in crate::bench) fn new(path: PathBuf, sizes: &Sizes) -> Result<Self> {
         let mut db = open(&path)?;
         db.execute_batch(
             "CREATE TABLE record (id INTEGER PRIMARY KEY, space INTEGER NOT NULL, version INTEGER NOT NULL, \
@@ -57,6 +57,23 @@ impl Sqlite {
         }
         fill.commit().map_err(engine)?;
         Ok(Self { path, db, next: 0 })
+    }
+
+    /// So many transactions of so many short rows, in one space.
+    pub(in crate::bench) fn transactions(&mut self, n: u64, rows: u64) -> Result<u64> {
+        let body = "x".repeat(SHORT);
+        for _ in 0..n {
+            let all = self.db.transaction().map_err(engine)?;
+            {
+                let mut insert = all.prepare_cached(INSERT).map_err(engine)?;
+                for _ in 0..rows {
+                    self.next += 1;
+                    insert.execute(params![-1, self.next, body]).map_err(engine)?;
+                }
+            }
+            all.commit().map_err(engine)?;
+        }
+        Ok(n)
     }
 
     fn read(&self, sql: &str, space: Option<i64>) -> Result<()> {
