@@ -68,8 +68,8 @@ pub struct ProjectConfig {
     /// back when the thread is archived, deleted or purged, by [`return_budget`](crate::Handle::return_budget), and by a
     /// [sweep](crate::store::Store::sweep).
     ///
-    /// A thread draws from its first new session on after the project got the budget; what was used before does not count. Taken
-    /// away, the budget forgets what was spent.
+    /// A thread draws from its first new session on after the project got the budget; what was used before does not count. Another
+    /// budget counts for a thread from its next draw on. Taken away, a budget forgets what was spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
 }
