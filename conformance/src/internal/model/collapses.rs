@@ -106,12 +106,12 @@ impl Thread {
         if draft.status != CollapseStatus::Open {
             return Err(Precondition.into());
         }
+        if self.edges.get(&draft.edge).is_none_or(|edge| edge.parent != draft.parent) {
+            return Err(Precondition.into());
+        }
         if let Some(expected) = draft.parent_tail {
             let parent = session_id(id, draft.parent);
             stale(parent, Counter::Tail, expected, self.tail(draft.parent))?;
-        }
-        if self.edges.get(&draft.edge).is_none_or(|edge| edge.parent != draft.parent) {
-            return Err(Precondition.into());
         }
         let text = text.unwrap_or(&draft.text).clone();
         Ok(SessionOutcome::Appended(self.collapse(facts, id, of.version(), text)))

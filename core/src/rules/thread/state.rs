@@ -566,13 +566,17 @@ impl ThreadState {
         }
     }
 
+    /// Whether the edge of a draft is there, and below the parent that it was made for.
+    pub(crate) fn is_of_edge(&self, it: &CollapseState) -> bool {
+        self.edge(it.edge).is_some_and(|edge| edge.parent == it.parent)
+    }
+
     /// What came of a draft: an open one is stale once its edge is gone, or its parent is not as it was.
     pub(crate) fn collapse_status(&self, it: &CollapseState) -> CollapseStatus {
-        let is_of_edge = self.edge(it.edge).is_some_and(|edge| edge.parent == it.parent);
         let tail = self.session(it.parent).map(|parent| parent.tail);
         let is_as_it_was = it.parent_tail.is_none_or(|expected| tail == Some(expected));
         match it.status {
-            CollapseStatus::Open if !is_of_edge || !is_as_it_was => CollapseStatus::Stale,
+            CollapseStatus::Open if !self.is_of_edge(it) || !is_as_it_was => CollapseStatus::Stale,
             status => status,
         }
     }

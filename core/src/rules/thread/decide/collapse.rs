@@ -70,9 +70,6 @@ impl View<'_> {
             let (limit, actual) = (OPEN_DRAFTS as u64, others as u64 + 1);
             return Err(Error::capacity(child_id, "open collapses", limit, actual));
         }
-        if let Some(expected) = expected {
-            expect_tail(parent_id, parent, expected)?;
-        }
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let event = Event::CollapseProposed {
             session: child_at,
@@ -96,6 +93,9 @@ impl View<'_> {
                 return Ok(Decision::Answer(Reply::LookAgain));
             }
         }
+        if let Some(expected) = expected {
+            expect_tail(parent_id, parent, expected)?;
+        }
         drafts.done(Reply::Session(SessionOutcome::CollapseProposed(proposed)))
     }
 
@@ -106,7 +106,13 @@ impl View<'_> {
     ) -> Result<Decision> {
         let (draft, parent_at, parent) = self.draft(id)?;
         let lease = self.fence(input, parent_at, parent)?;
-        self.require_open_draft(id, draft, CollapseStatus::Accepted)?;
+        let status = match draft.status {
+            CollapseStatus::Open if !self.state.is_of_edge(draft) => CollapseStatus::Stale,
+            status => status,
+        };
+        if status != CollapseStatus::Open {
+            return Err(illegal(id, status, CollapseStatus::Accepted));
+        }
         if input.call.drafted().is_none() {
             let reason = "the text of the draft was erased; bring one";
             return Err(Error::invalid("text", reason));
@@ -116,6 +122,9 @@ impl View<'_> {
         let entry = push_collapsed(input, &mut drafts, parent_at, place);
         if !self.measure(input, &mut drafts, parent_at, parent)? {
             return Ok(Decision::Answer(Reply::LookAgain));
+        }
+        if let Some(expected) = draft.parent_tail {
+            expect_tail(self.session_id(parent_at), parent, expected)?;
         }
         let appended = Appended { first: EntryId::new(self.id, entry), count: 1 };
         drafts.done(Reply::Session(SessionOutcome::Appended(appended)))
@@ -143,26 +152,6 @@ impl View<'_> {
         let draft = self.state.collapses.get(&id.version()).ok_or_else(|| Error::not_found(id))?;
         let (version, parent) = self.session(self.session_id(draft.parent))?;
         Ok((draft, version, parent))
-    }
-
-    /// Refuses a draft that cannot be accepted any more.
-    fn require_open_draft(
-        &self,
-        id: CollapseId,
-        draft: &CollapseState,
-        to: CollapseStatus,
-    ) -> Result<()> {
-        match self.state.collapse_status(draft) {
-            CollapseStatus::Open => Ok(()),
-            CollapseStatus::Stale if draft.status == CollapseStatus::Open => {
-                let parent = self.session_id(draft.parent);
-                if let Some(expected) = draft.parent_tail {
-                    expect_tail(parent, self.session(parent)?.1, expected)?;
-                }
-                Err(illegal(id, CollapseStatus::Stale, to))
-            }
-            status => Err(illegal(id, status, to)),
-        }
     }
 }
 
