@@ -49,6 +49,11 @@
 //! A session may have files that its agent works in: [`workspace`] says how. Every store has the kind `virtual`, which keeps them in
 //! the journal; the features `git_worktree` and `directory` bring worktrees of a repository and copies of a folder.
 //!
+//! # Archives
+//!
+//! A session that is over may be archived: it takes nothing more and counts for no cap, is read as before, and comes back as it
+//! was. [`archive`] says how; a project's [`Retention`](model::Retention) archives what nobody used for long.
+//!
 //! # Errors
 //!
 //! A write has three outcomes: done, refused (an error that changed nothing), or unknown. [`Error::kind`] says which it was
@@ -71,6 +76,7 @@
 //! any journal. The crate `sessile-conformance` judges it: its `CONTRACT.md` numbers what every backend must do, and each
 //! clause is a test.
 
+pub mod archive;
 #[cfg(feature = "directory")]
 pub mod directory;
 #[cfg(feature = "disk")]
@@ -116,7 +122,7 @@ pub mod workspace {
 
 #[cfg(feature = "memory")]
 pub use memory::Memory;
-pub use open::{open, open_journal};
+pub use open::{open, open_archive, open_journal};
 #[doc(hidden)]
 pub use sessile_core::record;
 #[doc(inline)]

@@ -10,6 +10,7 @@ use std::{path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 use sessile::{
     ErrorKind, Memory,
+    archive::{ArchiveFolder, ArchiveObjects},
     disk::{self, Disk},
     id::{Space, Version},
     journal::Journal,
@@ -172,4 +173,14 @@ sessile_conformance::suite! {
     open: workspaces::git_worktree,
     over: records,
     audit: workspaces::audit_git_worktree;
+
+    archive: archive_folder,
+    open: |dir| async move { ArchiveFolder::open(dir.path().join(FOLDER)).await },
+    over: records;
+
+    archive: archive_file,
+    open: |dir| async move { ArchiveObjects::in_folder(dir.path().join(FOLDER)) };
+
+    archive: archive_memory,
+    open: |dir| async move { objects::archive_in_memory(&dir) };
 }

@@ -7,25 +7,31 @@ use std::{
 };
 
 use sessile_core::{
+    archive::ArchiveBackend,
     journal::{Journal, JournalInfo},
     workspace::{WorkspaceDriver, WorkspaceName},
 };
 
 use crate::{
-    BoxFuture, Clause, Dir, IntoDriver, IntoJournal, Tamper, internal::MapJournal, medium::SimDisk,
+    BoxFuture, Clause, Dir, IntoArchive, IntoDriver, IntoJournal, Tamper,
+    internal::{MapArchive, MapJournal},
+    medium::SimDisk,
 };
 
 type Open = dyn Fn(Dir) -> BoxFuture<'static, sessile_core::Result<Arc<dyn Journal>>> + Send + Sync;
 type OpenDriver =
     dyn Fn(Dir) -> BoxFuture<'static, sessile_core::Result<Arc<dyn WorkspaceDriver>>> + Send + Sync;
+type OpenArchive =
+    dyn Fn(Dir) -> BoxFuture<'static, sessile_core::Result<Arc<dyn ArchiveBackend>>> + Send + Sync;
 type Audit = dyn Fn(Dir, Vec<WorkspaceName>) -> BoxFuture<'static, ()> + Send + Sync;
 type OpenOn =
     dyn Fn(SimDisk) -> BoxFuture<'static, sessile_core::Result<Arc<dyn Journal>>> + Send + Sync;
 type MakeTamper = dyn Fn(Dir) -> Box<dyn Tamper> + Send + Sync;
 
 /// The clauses on delegation that make workspaces.
-const DELEGATES_FILES: &[&str] =
-    &["SPN1", "SPN2", "SPN3", "SPN5", "SPN7", "HOF4", "HOF5", "HOF8", "BRD2", "BRD3", "SES9"];
+const DELEGATES_FILES: &[&str] = &[
+    "SPN1", "SPN2", "SPN3", "SPN5", "SPN7", "HOF4", "HOF5", "HOF8", "BRD2", "BRD3", "SES9", "ARC7",
+];
 
 /// A journal or a workspace driver to judge: its name, how to open a store of it, and what else the suite may do to one.
 ///
@@ -35,6 +41,7 @@ pub struct Backend {
     name: &'static str,
     open: Arc<Open>,
     workspace: Option<Arc<OpenDriver>>,
+    archive: Option<Arc<OpenArchive>>,
     audit: Option<Arc<Audit>>,
     tamper: Option<Arc<MakeTamper>>,
     crash: Option<Arc<OpenOn>>,
@@ -58,6 +65,7 @@ impl Backend {
                 Box::pin(async move { opening.await.into_journal() })
             }),
             workspace: None,
+            archive: None,
             audit: None,
             tamper: None,
             crash: None,
@@ -81,6 +89,33 @@ impl Backend {
         });
         let in_memory = |_dir| async { MapJournal::default() };
         Self { workspace: Some(workspace), ..Self::journal(name, in_memory) }
+    }
+
+    /// An archive backend, judged by the clauses on archives. `open` opens it in a directory: always the same objects in the same
+    /// directory. Records stand in a journal in memory, unless [`with_journal`](Self::with_journal) brings another.
+    pub fn archive<F, Fut, M>(name: &'static str, open: F) -> Self
+    where
+        F: Fn(Dir) -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+        Fut::Output: IntoArchive<M>,
+    {
+        let archive: Arc<OpenArchive> = Arc::new(move |dir| {
+            let opening = open(dir);
+            Box::pin(async move { opening.await.into_archive() })
+        });
+        let in_memory = |_dir| async { MapJournal::default() };
+        Self { archive: Some(archive), ..Self::journal(name, in_memory) }
+    }
+
+    /// The archive of a location: the one under judgement, or one of maps.
+    pub(crate) async fn open_archive(
+        &self,
+        dir: &Dir,
+    ) -> sessile_core::Result<Arc<dyn ArchiveBackend>> {
+        match &self.archive {
+            Some(open) => open(dir.clone()).await,
+            None => Ok(MapArchive::of(dir)),
+        }
     }
 
     /// Keeps the records of a workspace driver in this journal: over one that several processes share the suite kills them.
@@ -113,12 +148,14 @@ impl Backend {
         }
     }
 
-    /// Whether a clause is about it: all are about a journal, and those on workspaces about a workspace driver, with those on
-    /// delegation that make some.
+    /// Whether a clause is about it: all are about a journal, those on workspaces about a workspace driver, with those on
+    /// delegation that make some, and those on archives about an archive backend.
     pub fn is_judged_by(&self, clause: &Clause) -> bool {
-        self.workspace.is_none()
-            || clause.id.starts_with("WSP")
-            || DELEGATES_FILES.contains(&clause.id)
+        match (&self.workspace, &self.archive) {
+            (None, None) => true,
+            (Some(_), _) => clause.id.starts_with("WSP") || DELEGATES_FILES.contains(&clause.id),
+            (None, Some(_)) => clause.id.starts_with("ARC") || clause.id == "SES12",
+        }
     }
 
     pub(crate) async fn driver(

@@ -70,6 +70,11 @@
 //! Over a journal that processes share - `over: |dir| async move { .. }` opens one - it is also killed in the middle of
 //! creations and disposals.
 //!
+//! # Judge your archive
+//!
+//! The clauses on archives judge an [`ArchiveBackend`](sessile_core::archive::ArchiveBackend), `archive: mine, open: |dir| async
+//! move { .. }`. A journal is judged by them too, with an archive of the suite's own.
+//!
 //! # Read the result
 //!
 //! `cargo test --test conformance` runs all clauses, `cargo test --test conformance -- mine::msg5` one. After the tests a summary
@@ -137,6 +142,6 @@ pub use internal::process::run_as_child;
 pub use judge::{Judged, Outcome, judge};
 #[doc(hidden)]
 pub use open::marker;
-pub use open::{IntoDriver, IntoJournal};
+pub use open::{IntoArchive, IntoDriver, IntoJournal};
 pub use suite::main;
 pub use tamper::{Damage, Tamper};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sessile_core::{journal::Journal, workspace::WorkspaceDriver};
+use sessile_core::{archive::ArchiveBackend, journal::Journal, workspace::WorkspaceDriver};
 
 /// What `open` and `crash` may answer: a journal, an `Arc` of one, or a `Result` of either.
 ///
@@ -78,5 +78,37 @@ impl IntoDriver<marker::Dyn> for Arc<dyn WorkspaceDriver> {
 impl<T: IntoDriver<M>, M> IntoDriver<marker::Fallible<M>> for sessile_core::Result<T> {
     fn into_driver(self) -> sessile_core::Result<Arc<dyn WorkspaceDriver>> {
         self?.into_driver()
+    }
+}
+
+/// What `open` of an archive backend may answer: a backend, an `Arc` of one, or a `Result` of either.
+///
+/// The parameter only tells these cases apart; nobody names it.
+pub trait IntoArchive<Marker> {
+    /// The backend, or why it could not be opened.
+    fn into_archive(self) -> sessile_core::Result<Arc<dyn ArchiveBackend>>;
+}
+
+impl<A: ArchiveBackend> IntoArchive<marker::Bare> for A {
+    fn into_archive(self) -> sessile_core::Result<Arc<dyn ArchiveBackend>> {
+        Ok(Arc::new(self))
+    }
+}
+
+impl<A: ArchiveBackend> IntoArchive<marker::Shared> for Arc<A> {
+    fn into_archive(self) -> sessile_core::Result<Arc<dyn ArchiveBackend>> {
+        Ok(self)
+    }
+}
+
+impl IntoArchive<marker::Dyn> for Arc<dyn ArchiveBackend> {
+    fn into_archive(self) -> sessile_core::Result<Arc<dyn ArchiveBackend>> {
+        Ok(self)
+    }
+}
+
+impl<T: IntoArchive<M>, M> IntoArchive<marker::Fallible<M>> for sessile_core::Result<T> {
+    fn into_archive(self) -> sessile_core::Result<Arc<dyn ArchiveBackend>> {
+        self?.into_archive()
     }
 }

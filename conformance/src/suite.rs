@@ -31,6 +31,12 @@ use crate::{Backend, Clause, Judged, Outcome, judge, run_as_child};
 /// - `audit`, if it has that: takes the `Dir` and the names of all workspaces that records claim, looks at the medium itself, and
 ///   panics if that does not agree.
 ///
+/// An archive is judged in the same way, by the clauses on archives:
+///
+/// - `archive`: its name;
+/// - `open`: takes a [`Dir`](crate::Dir) and answers an archive backend, an `Arc` of one, or a `Result` of either;
+/// - `over`, if it has that: opens a journal for the records.
+///
 /// ```no_run
 /// # use sessile_conformance::{Damage, Dir, Tamper, internal::MapJournal as Mine};
 /// # use sessile_core::id::{Space, Version};

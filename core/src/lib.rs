@@ -5,6 +5,7 @@
 //! journals ([`journal`]). Programs use the crate `sessile`, which brings backends; authors of backends start at
 //! [`journal::Journal`].
 
+pub mod archive;
 pub mod background;
 pub mod clock;
 pub mod command;

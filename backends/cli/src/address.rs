@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use sessile::{
-    handle::Handle, id::TenantId, model::Actor, store::Store, workspace::WorkspaceDrivers,
+    handle::Handle,
+    id::TenantId,
+    model::Actor,
+    store::{Store, StoreOptions},
 };
 
 use crate::fail::{Fail, Result};
@@ -28,18 +31,21 @@ pub(crate) async fn create(address: &str) -> Result<Store> {
 
 /// Opens a store for reading; does not create it.
 pub(crate) async fn open(address: &str) -> Result<Store> {
-    open_with(address, WorkspaceDrivers::default()).await
+    open_with(address, |options| options).await
 }
 
-/// The same with these kinds of workspaces.
-pub(crate) async fn open_with(address: &str, drivers: WorkspaceDrivers) -> Result<Store> {
+/// The same with other options.
+pub(crate) async fn open_with(
+    address: &str,
+    with: impl FnOnce(StoreOptions) -> StoreOptions,
+) -> Result<Store> {
     if let Some(path) = file(address)
         && !Path::new(path).try_exists().map_err(Fail::io(format!("cannot look at {path}")))?
     {
         return Err(Fail::input(format!("there is no store at {path}")));
     }
     let journal = sessile::open_journal(address).await?;
-    Ok(Store::new(journal, sessile::options().with_workspaces(drivers)))
+    Ok(Store::new(journal, with(sessile::options())))
 }
 
 /// The file or folder that an address names, if it names one.

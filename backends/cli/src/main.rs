@@ -1,6 +1,7 @@
 //! The `sessile` command line: import, look at, verify and measure stores of agent sessions.
 
 mod address;
+mod archive;
 mod bench;
 mod demo;
 mod fail;
@@ -77,6 +78,8 @@ enum Command {
         /// Its id, which begins with prj_, thd_, ses_, msg_, run_ or sub_
         id: String,
     },
+    #[command(flatten)]
+    Archive(archive::ArchiveCommand),
     #[command(flatten)]
     Look(look::Look),
     /// The files that agents work in: list, show, compare, take out, put in, remove
@@ -159,6 +162,7 @@ async fn run(args: Args, out: &mut Out) -> Result<Status> {
         Command::Tree { store } => tree::run(out, &scope, &store).await,
         Command::Resume { store } => resume::run(out, &scope, &store).await,
         Command::Show { store, id } => show::run(out, &scope, &store, &id).await,
+        Command::Archive(archive) => archive::run(out, &scope, &archive).await,
         Command::Look(look) => look::run(out, &scope, &look).await,
         Command::Workspace(it) => workspace::run(out, &scope, &it).await,
         Command::Usage { store, by } => usage::run(out, &scope, &store, by).await,

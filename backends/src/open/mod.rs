@@ -1,6 +1,7 @@
 //! Stores by their address.
 
 mod address;
+mod archives;
 #[cfg(feature = "object_store")]
 mod objects;
 
@@ -11,6 +12,8 @@ use sessile_core::{
     journal::Journal,
     store::Store,
 };
+
+pub use self::archives::open_archive;
 
 use self::address::Address;
 use crate::options;
@@ -233,16 +236,7 @@ async fn redb(_: Address<'_>) -> Result<Arc<dyn Journal>> {
     Err(missing("redb"))
 }
 
-#[cfg(not(all(
-    feature = "azure",
-    feature = "disk",
-    feature = "gcs",
-    feature = "memory",
-    feature = "object_store",
-    feature = "redb",
-    feature = "s3",
-    feature = "sqlite"
-)))]
+#[allow(dead_code, reason = "where everything is built in, nothing is missing")]
 fn missing(feature: &str) -> Error {
     let what = format!(
         "this address needs the feature `{feature}` of the crate `sessile`, which is not built in; \

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 use sessile::{
     ErrorKind, Result,
+    archive::ArchiveObjects,
     id::{Space, Version},
     journal::{Durability, Journal as _, Sharing},
     object_store::{Cloud, Objects, Options, client, connect},
@@ -138,4 +139,14 @@ impl Tamper for InObjects {
         testkit::objects::set_format(&*store, prefix, 1000).await;
         true
     }
+}
+
+/// An archive in memory, shared by all that opens it in a location.
+pub(super) fn archive_in_memory(dir: &Dir) -> Result<ArchiveObjects> {
+    let store = dir.kept::<InMemory>().unwrap_or_else(|| {
+        let store = Arc::new(InMemory::new());
+        dir.keep(Arc::clone(&store));
+        store
+    });
+    ArchiveObjects::new(store, "below/a/prefix")
 }

@@ -2,6 +2,7 @@
 //!
 //! No part of the promise: authors reach clauses through [`Clause::all`].
 
+pub mod archives;
 pub mod delegation;
 pub mod journal;
 pub mod log;
@@ -26,6 +27,7 @@ const CLAUSES: &[&[&[Clause]]] = &[
     runs::CLAUSES,
     workspaces::CLAUSES,
     delegation::CLAUSES,
+    archives::CLAUSES,
     whole_store::CLAUSES,
 ];
 
@@ -39,6 +41,7 @@ const CHILD_PROGRAMS: &[&[&[ChildProgram]]] = &[
     runs::CHILD_PROGRAMS,
     workspaces::CHILD_PROGRAMS,
     delegation::CHILD_PROGRAMS,
+    archives::CHILD_PROGRAMS,
     whole_store::CHILD_PROGRAMS,
 ];
 

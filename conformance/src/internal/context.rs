@@ -10,6 +10,7 @@ use std::{
 
 use sessile_core::{
     Caller, ErrorKind,
+    archive::{ArchiveBackend, ArchiveBackends},
     command::{NewSession, NewThread},
     hash::Hash,
     id::{ProjectId, SessionId, TenantId, ThreadId, UserId},
@@ -22,7 +23,7 @@ use tempfile::TempDir;
 
 use crate::{
     Backend, Dir, Tamper,
-    internal::{InTasks, SeededIds, TestClock, parent_pipe::ParentPipe},
+    internal::{InTasks, SeededIds, TestClock, archives::ARCHIVE, parent_pipe::ParentPipe},
 };
 
 /// The context of one clause on one backend: a fresh store location. Clones share it.
@@ -42,6 +43,7 @@ struct Inner {
     /// The handle, where only one process may have one.
     shared: tokio::sync::Mutex<Option<Arc<dyn Journal>>>,
     opened: Mutex<Vec<Weak<dyn Journal>>>,
+    archive: Arc<dyn ArchiveBackend>,
     seed: u64,
     drawn: AtomicU64,
     notes: Mutex<Vec<String>>,
@@ -63,7 +65,9 @@ impl ClauseContext {
         parent_pipe: ParentPipe,
     ) -> Self {
         let info = backend.probe().await.expect("a fresh store opens").clone();
+        let archive = backend.open_archive(&dir).await.expect("the archive opens");
         let inner = Inner {
+            archive,
             backend: backend.clone(),
             info,
             tamper: backend.tamper(&dir),
@@ -220,6 +224,17 @@ impl ClauseContext {
         }
     }
 
+    /// The archive that every store of this location has, as [`ARCHIVE`].
+    pub fn archive(&self) -> Arc<dyn ArchiveBackend> {
+        Arc::clone(&self.inner.archive)
+    }
+
+    /// The same archive, opened once more.
+    pub async fn open_archive(&self) -> Arc<dyn ArchiveBackend> {
+        let archive = self.inner.backend.open_archive(&self.inner.dir).await;
+        archive.expect("the archive opens")
+    }
+
     /// A store over this journal.
     pub fn store_over(
         &self,
@@ -228,7 +243,10 @@ impl ClauseContext {
         options: impl FnOnce(StoreOptions) -> StoreOptions,
     ) -> Store {
         let ids = Arc::new(SeededIds::new(self.seed()));
-        let standard = StoreOptions::new(clock, ids).with_background(InTasks);
+        let archives = ArchiveBackends::default().with(ARCHIVE, self.archive());
+        let archives = archives.expect("a name of its own");
+        let standard =
+            StoreOptions::new(clock, ids).with_background(InTasks).with_archives(archives);
         Store::new(journal, options(standard))
     }
 

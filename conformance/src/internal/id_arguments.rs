@@ -5,11 +5,11 @@ use std::time::Duration;
 use sessile_core::{
     Caller, Result, Timestamp,
     command::{
-        Append, ContextSelection, EntryFilter, Expect, Feed, Inheritance, LinkSessions, NewRun,
-        NewSession, NewSubSession, NewThread, NewWorkspace, Paging, RunScope, SessionCommand,
-        SessionFilter, SessionQuery, StateChange, Sweep, ThreadCommand, ThreadFilter, ThreadQuery,
-        ThreadScope, TimelineScope, UpdateEdge, UpdateProject, UpdateSession, UpdateThread,
-        UsageScope,
+        Append, Archiving, ContextSelection, EntryFilter, Expect, Feed, Inheritance, LinkSessions,
+        NewRun, NewSession, NewSubSession, NewThread, NewWorkspace, Paging, RunScope,
+        SessionCommand, SessionFilter, SessionQuery, StateChange, Sweep, ThreadCommand,
+        ThreadFilter, ThreadQuery, ThreadScope, TimelineScope, UpdateEdge, UpdateProject,
+        UpdateSession, UpdateThread, UsageScope,
     },
     error::Subject,
     id::{
@@ -26,7 +26,7 @@ use sessile_core::{
     workspace::{FileChange, FilePath, Node, TreeId},
 };
 
-use crate::internal::shorthand;
+use crate::internal::{archives::ARCHIVE, shorthand};
 
 /// One of each.
 #[derive(Clone, Copy, Debug)]
@@ -419,6 +419,12 @@ fn commands(own: &Ids, it: &Ids) -> Vec<IdCall> {
         ),
         command("set_status", C::SetStatus { session, to: SessionStatus::Failed }, NotFound),
         command("reopen_session", C::ReopenSession { session }, NotFound),
+        command(
+            "archive_session",
+            C::ArchiveSession { session, archiving: Archiving::new().to(ARCHIVE) },
+            NotFound,
+        ),
+        command("restore_session", C::RestoreSession { session }, NotFound),
         command("delete_session", C::DeleteSession { session }, Deleted),
         command(
             "link_sessions child",

@@ -2,6 +2,7 @@
 //!
 //! The project's own tests reach in here to test the suite itself and to make work for other processes.
 
+pub mod archives;
 pub mod assertions;
 mod background;
 pub mod child_programs;
@@ -32,6 +33,7 @@ pub mod wrong_journals;
 
 pub(crate) use self::child_programs::child_programs;
 pub use self::{
+    archives::MapArchive,
     background::InTasks,
     clock::{SeededIds, TestClock},
     context::ClauseContext,

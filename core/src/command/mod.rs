@@ -20,11 +20,12 @@ pub(crate) use describe::{Description, Needs};
 pub use new_project::NewProject;
 pub use page::{Cursor, MAX_PAGE, Page, Paging};
 pub use session::{
-    Append, Appended, ContextSelection, Drill, EntryFilter, Expect, Feed, FeedFilter, FeedPage,
-    FeedRecord, Fork, GivenWorkspace, Inheritance, Lineage, LinkSessions, Need, NewRun, NewSession,
-    NewSubSession, NewWorkspace, ProposedCollapse, RunScope, SessionAnswer, SessionCommand,
-    SessionFilter, SessionOutcome, SessionQuery, StateChange, StateScope, Sweep, Swept, SweptRun,
-    SweptThread, UpdateEdge, UpdateSession, UsageScope, Verified, WorkspaceChoice, WorkspaceSource,
+    Append, Appended, Archiving, ContextSelection, Drill, EntryFilter, Expect, Feed, FeedFilter,
+    FeedPage, FeedRecord, Fork, GivenWorkspace, Inheritance, Lineage, LinkSessions, Need, NewRun,
+    NewSession, NewSubSession, NewWorkspace, ProposedCollapse, RunScope, SessionAnswer,
+    SessionCommand, SessionFilter, SessionOutcome, SessionQuery, StateChange, StateScope, Sweep,
+    Swept, SweptRun, SweptThread, UpdateEdge, UpdateSession, UsageScope, Verified, WorkspaceChoice,
+    WorkspaceSource,
 };
 pub(crate) use session::{STATE_KEYS, check_initial};
 pub(crate) use thread::Target;

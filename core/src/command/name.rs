@@ -65,6 +65,8 @@ names! {
         ProposeCollapse => "propose_collapse",
         AcceptCollapse => "accept_collapse",
         RejectCollapse => "reject_collapse",
+        ArchiveSession => "archive_session",
+        RestoreSession => "restore_session",
         SetState => "set_state",
         CreateWorkspace => "create_workspace",
         ChangeFiles => "change_files",

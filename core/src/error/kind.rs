@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    id::{ProjectId, ThreadId},
+    id::{ProjectId, SessionId, ThreadId},
     model::{CollapseStatus, RunStatus, SessionStatus, SubSessionStatus, WorkspaceStatus},
 };
 
@@ -79,6 +79,8 @@ pub enum Closure {
     ProjectDeleting(ProjectId),
     /// The thread is archived.
     ThreadArchived(ThreadId),
+    /// The session is archived.
+    SessionArchived(SessionId),
 }
 
 /// What it is and what opens it again.
@@ -91,6 +93,7 @@ impl fmt::Display for Closure {
                 write!(f, "project {id} is being deleted; delete it again to finish or undo that")
             }
             Self::ThreadArchived(id) => write!(f, "thread {id} is archived; reopen it first"),
+            Self::SessionArchived(id) => write!(f, "session {id} is archived; restore it first"),
         }
     }
 }
@@ -166,6 +169,28 @@ impl fmt::Display for ForestRule {
             Self::SecondParent => "it has a parent already; delete that edge first",
             Self::Cycle => "the parent stands below it, and the relation has no cycles",
             Self::InterventionCycle => "it would answer what came of itself",
+        })
+    }
+}
+
+/// What is wrong with the bundle of an archived session (ARC2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BundleFault {
+    /// Its manifest, which is written last, is not there.
+    NoManifest,
+    /// A part that the manifest names is not there.
+    MissingPart,
+    /// It is not what was archived: bytes changed, or it is of another session.
+    Altered,
+}
+
+impl fmt::Display for BundleFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoManifest => "it has no manifest",
+            Self::MissingPart => "a part of it is missing",
+            Self::Altered => "it is not what was archived",
         })
     }
 }

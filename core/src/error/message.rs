@@ -111,6 +111,22 @@ impl Display for Error {
             Self::ArtifactSet { edge } => {
                 write!(f, "edge {edge} says already what it answers, which never changes")
             }
+            Self::ChildAtWork { session, edge } => write!(
+                f,
+                "cannot archive session {session}: its child below edge {edge} is at work; wait for it, or end it"
+            ),
+            Self::ArchiveNotConfigured { project, backend: None } => write!(
+                f,
+                "cannot archive: project {project} names no archive; name one, or configure it"
+            ),
+            Self::ArchiveNotConfigured { project, backend: Some(backend) } => write!(
+                f,
+                "this store has no archive `{backend}`, which a session of project {project} needs; open it with one"
+            ),
+            Self::BrokenBundle { archive, fault } => write!(
+                f,
+                "cannot use the bundle of archive {archive}: {fault}; bring it back from a copy"
+            ),
             Self::NotSummarised { session } => {
                 write!(f, "session {session} has no summary to inherit; seal one first")
             }

@@ -8,14 +8,14 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use kind::{Closure, Counter, ErrorKind, ForestRule, State, ThreadAction};
+pub use kind::{BundleFault, Closure, Counter, ErrorKind, ForestRule, State, ThreadAction};
 pub use subject::{StateKey, Subject};
 
 use crate::{
     command::Key,
     id::{
-        ProjectId, RunId, SessionId, Space, SubSessionId, SummaryId, TenantId, ThreadId, Version,
-        WorkspaceId,
+        ArchiveId, ProjectId, RunId, SessionId, Space, SubSessionId, SummaryId, TenantId, ThreadId,
+        Version, WorkspaceId,
     },
     model::{Actor, BudgetKind, RunStatus, SessionSample, WorkspaceStatus},
     workspace::FilePath,
@@ -36,15 +36,15 @@ pub type Source = Arc<dyn std::error::Error + Send + Sync>;
 /// | `Invalid` | `Invalid`, `KeyReused`, `KeyExpired`, `WrongExternalId` | Corrects the request. After `KeyExpired` it reads whether the key was applied before. |
 /// | `TenantIsolation` | `TenantIsolation` | Corrects the request: the id is not of the caller's tenant. |
 /// | `NotFound` | `NotFound` | Takes it as deleted, or corrects the id. |
-/// | `Closed` | `Closed` | Reopens the thread or project if that is meant; opens the store again. |
-/// | `Precondition` | `WrongThread`, `RunEnded`, `RunLive`, `ExternalIdTaken`, `SessionOwned`, `SessionLinked`, `SessionHasWorkspace`, `AlreadyContinued`, `ArtifactSet`, `NothingToSummarise`, `NotSummarised`, `NotMergeBack`, `WorkspaceNotReady`, `PathConflict`, `IllegalTransition`, `NotAForest`, `ThreadNotEmpty`, `ProjectNotEmpty` | Reads, and does first what the error names. |
+/// | `Closed` | `Closed` | Reopens the thread or project, or restores the session, if that is meant; opens the store again. |
+/// | `Precondition` | `WrongThread`, `RunEnded`, `RunLive`, `ExternalIdTaken`, `SessionOwned`, `SessionLinked`, `SessionHasWorkspace`, `AlreadyContinued`, `ArtifactSet`, `NothingToSummarise`, `NotSummarised`, `NotMergeBack`, `WorkspaceNotReady`, `PathConflict`, `IllegalTransition`, `NotAForest`, `ThreadNotEmpty`, `ProjectNotEmpty`, `ChildAtWork`, `ArchiveNotConfigured` | Reads, and does first what the error names. |
 /// | `Stale` | `Stale`, `Trimmed` | Reads again, decides again, and retries with the actual counter. A follower reads what there is, and goes on after the version that `Trimmed` names. |
 /// | `Fenced` | `Fenced`, `NotOwner` | Stops writing: another holds the lease, or owns the session. Claims the lease if the work shall go on. |
 /// | `Capacity` | `Capacity`, `BudgetExceeded` | Makes the request smaller, or raises the project's cap or the budget. |
 /// | `Contended` | `Contended` | Retries; nothing was written. |
 /// | `Unavailable` | `Unavailable` | Retries later; nothing was written. |
 /// | `Indeterminate` | `Indeterminate` | With a key: retries with the same key. Without one: reads before it writes again. |
-/// | `Corrupt` | `Corrupt`, `CorruptFile` | Tells a person; other threads are not affected by a `Corrupt`. |
+/// | `Corrupt` | `Corrupt`, `CorruptFile`, `BrokenBundle` | Tells a person; other threads are not affected by a `Corrupt`, and nothing but restoring the session by a `BrokenBundle`. |
 /// | `Unsupported` | `Unsupported` | Uses another store, or builds with the feature that is named. |
 /// | `NewerFormat` | `NewerFormat` | Uses a newer release. |
 /// | that of its cause | `NotHandedOff` | As after its cause; a person looks at the workspaces that are left, if there are any. |
@@ -82,7 +82,7 @@ pub enum Error {
         /// What was named.
         what: Subject,
     },
-    /// The store, project or thread is closed for this.
+    /// The store, project, thread or session is closed for this.
     Closed {
         /// What is closed, and why.
         what: Closure,
@@ -207,6 +207,27 @@ pub enum Error {
         session: SessionId,
         /// Its successor.
         successor: SessionId,
+    },
+    /// A child of the session is at work, so it cannot be archived (ARC1).
+    ChildAtWork {
+        /// The session.
+        session: SessionId,
+        /// The edge to such a child.
+        edge: SubSessionId,
+    },
+    /// Nothing says where to archive to, or this store has no archive of that name (ARC1).
+    ArchiveNotConfigured {
+        /// The project of the session.
+        project: ProjectId,
+        /// The name that the caller, the project or a record gives.
+        backend: Option<Box<str>>,
+    },
+    /// The bundle of an archived session is not what was archived, or not all of it (ARC2).
+    BrokenBundle {
+        /// Which.
+        archive: ArchiveId,
+        /// What is wrong with it.
+        fault: BundleFault,
     },
     /// What an intervention answers is said once (INT4).
     ArtifactSet {
@@ -468,12 +489,16 @@ impl Error {
             | Self::WorkspaceNotReady { .. }
             | Self::PathConflict { .. }
             | Self::NotMergeBack { .. }
+            | Self::ChildAtWork { .. }
+            | Self::ArchiveNotConfigured { .. }
             | Self::NotAForest { .. } => ErrorKind::Precondition,
             Self::Capacity { .. } | Self::BudgetExceeded { .. } => ErrorKind::Capacity,
             Self::Fenced { .. } | Self::NotOwner { .. } => ErrorKind::Fenced,
             Self::NotHandedOff { undone } => undone.cause.kind(),
             Self::Contended { .. } => ErrorKind::Contended,
-            Self::Corrupt { .. } | Self::CorruptFile { .. } => ErrorKind::Corrupt,
+            Self::Corrupt { .. } | Self::CorruptFile { .. } | Self::BrokenBundle { .. } => {
+                ErrorKind::Corrupt
+            }
             Self::Unavailable { .. } => ErrorKind::Unavailable,
             Self::Indeterminate { .. } => ErrorKind::Indeterminate,
             Self::Unsupported { .. } => ErrorKind::Unsupported,

@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use crate::{
     command::StateScope,
     id::{
-        CollapseId, EntryId, ProjectId, RunId, SessionId, Space, SubSessionId, SummaryId, ThreadId,
-        Version, WorkspaceId,
+        ArchiveId, CollapseId, EntryId, ProjectId, RunId, SessionId, Space, SubSessionId,
+        SummaryId, ThreadId, Version, WorkspaceId,
     },
     journal::BlobName,
     workspace::{FilePath, TreeId},
@@ -64,6 +64,8 @@ pub enum Subject {
     Collapse(CollapseId),
     /// A workspace.
     Workspace(WorkspaceId),
+    /// An archiving of a session, and its bundle.
+    Archive(ArchiveId),
     /// A file, link or folder of a workspace.
     WorkspaceFile(FilePath),
     /// A tree that a workspace held.
@@ -134,6 +136,7 @@ impl fmt::Display for Subject {
             Self::Summary(id) => write!(f, "summary {id}"),
             Self::Collapse(id) => write!(f, "collapse {id}"),
             Self::Workspace(id) => write!(f, "workspace {id}"),
+            Self::Archive(id) => write!(f, "archive {id}"),
             Self::WorkspaceFile(path) => write!(f, "file {path} of the workspace"),
             Self::Tree(tree) => write!(f, "tree {tree}"),
         }
@@ -180,6 +183,7 @@ from_id!(
     SummaryId => Summary,
     CollapseId => Collapse,
     WorkspaceId => Workspace,
+    ArchiveId => Archive,
     FilePath => WorkspaceFile,
     TreeId => Tree
 );

@@ -136,6 +136,10 @@ fn table() -> Vec<(Error, &'static str)> {
             "cannot append: thread thd_T is archived; reopen it first",
         ),
         (
+            Error::closed(Closure::SessionArchived(SESSION)).during("append"),
+            "cannot append: session ses_T_13 is archived; restore it first",
+        ),
+        (
             Error::wrong_thread(RUN, SESSION),
             "run run_T_16 does not belong to session ses_T_13; name one that does",
         ),
@@ -251,6 +255,26 @@ fn table() -> Vec<(Error, &'static str)> {
         (
             Error::ArtifactSet { edge: EDGE },
             "edge sub_T_15 says already what it answers, which never changes",
+        ),
+        (
+            Error::ChildAtWork { session: SESSION, edge: EDGE },
+            "cannot archive session ses_T_13: its child below edge sub_T_15 is at work; \
+             wait for it, or end it",
+        ),
+        (
+            Error::ArchiveNotConfigured { project: PROJECT, backend: None },
+            "cannot archive: project prj_P names no archive; name one, or configure it",
+        ),
+        (
+            Error::ArchiveNotConfigured { project: PROJECT, backend: Some("cold".into()) },
+            "this store has no archive `cold`, which a session of project prj_P needs; open it with one",
+        ),
+        (
+            Error::BrokenBundle {
+                archive: ArchiveId::new(THREAD, 7),
+                fault: BundleFault::MissingPart,
+            },
+            "cannot use the bundle of archive arc_T_17: a part of it is missing; bring it back from a copy",
         ),
         (
             Error::NotSummarised { session: SESSION },

@@ -17,6 +17,7 @@
 //! A handle works over anything that implements [`SessionStore`](crate::store::SessionStore) and
 //! [`ThreadStore`](crate::store::ThreadStore): the store of this crate, a proxy, or a store of your own.
 
+mod archives;
 mod changes;
 mod collapse;
 mod convert;

@@ -123,6 +123,10 @@ derived!(
     /// A workspace of a thread: `wsp_…_…`.
     WorkspaceId, "wsp_", "workspace"
 );
+derived!(
+    /// An archiving of a session, and its bundle: `arc_…_…`.
+    ArchiveId, "arc_", "archive"
+);
 
 #[cfg(test)]
 mod tests {

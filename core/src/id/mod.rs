@@ -15,7 +15,9 @@ pub(crate) mod minted;
 mod outside;
 mod space;
 
-pub use derived::{CollapseId, EntryId, RunId, SessionId, SubSessionId, SummaryId, WorkspaceId};
+pub use derived::{
+    ArchiveId, CollapseId, EntryId, RunId, SessionId, SubSessionId, SummaryId, WorkspaceId,
+};
 pub use minted::{ProjectId, ThreadId};
 pub use outside::{AgentId, TenantId, UserId};
 pub use space::{Space, SpaceKind};

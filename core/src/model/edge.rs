@@ -72,6 +72,8 @@ pub enum SubSessionStatus {
     MergeConflict,
     /// It will not be merged.
     MergeRejected,
+    /// The child is archived.
+    Archived,
 }
 
 impl SubSessionStatus {
@@ -96,6 +98,7 @@ impl fmt::Display for SubSessionStatus {
             Self::Merged => "merged",
             Self::MergeConflict => "merge_conflict",
             Self::MergeRejected => "merge_rejected",
+            Self::Archived => "archived",
         })
     }
 }
@@ -133,6 +136,9 @@ pub struct SubSession {
     /// The child's newest summary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<SummaryId>,
+    /// Of an edge whose child is archived: where it stands again when that is restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before_archive: Option<SubSessionStatus>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When one of its fields last changed.

@@ -43,11 +43,11 @@ pub use note::{Marker, MarkerKind, Note, NoteKind, note};
 pub use part::{Artifact, Binary, Part, Reasoning, Text, ToolCall};
 pub(crate) use pieces::{Piece, Pieces};
 pub use project::{
-    DefaultWorkspace, Project, ProjectConfig, ProjectStatus, SharedKind, SharedReference,
+    DefaultWorkspace, Project, ProjectConfig, ProjectStatus, Retention, SharedKind, SharedReference,
 };
 pub use resumable::{Awaited, Resumable};
 pub use run::{Run, RunOutcome, RunStatus};
-pub use session::{ForkBase, Session, SessionRow, SessionSample, SessionStatus};
+pub use session::{Archive, ForkBase, Session, SessionRow, SessionSample, SessionStatus};
 pub(crate) use shown::Shown;
 pub use state::{KeyedState, StateValue};
 pub use summary::{Deliverable, NewSummary, Summary, SummaryOutcome};

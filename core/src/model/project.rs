@@ -1,11 +1,12 @@
 //! Projects.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Autonomy, Budget, BudgetUse};
 use crate::{
+    archive::check_name,
     clock::Timestamp,
     command::Need,
     error::{Error, Result},
@@ -72,6 +73,52 @@ pub struct ProjectConfig {
     /// budget counts for a thread from its next draw on. Taken away, a budget forgets what was spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
+    /// Which sub-sessions are archived, and where. None.
+    #[serde(default, skip_serializing_if = "Retention::is_off")]
+    pub retention: Retention,
+}
+
+/// How long sub-sessions are kept that are over, and where archived sessions go. Nothing happens by itself: a program calls
+/// [`Store::retain`](crate::store::Store::retain) from time to time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Retention {
+    /// A sub-session that could be archived and was not written to for longer than this, and the store's `max_skew`, is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_sub_session_ttl: Option<Duration>,
+    /// Sub-sessions of a thread that are not archived; of more, those that could be archived are, the ones first that were
+    /// written to longest ago. What is at work counts, and stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_sub_sessions: Option<u32>,
+    /// The name of the archive that the project's sessions go to, where a command names none. Without one nothing is kept for
+    /// a limited time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive_backend: Option<String>,
+}
+
+impl Retention {
+    /// Where archived sessions go.
+    pub fn to(archive_backend: impl Into<String>) -> Self {
+        Self { archive_backend: Some(archive_backend.into()), ..Self::default() }
+    }
+
+    /// With a time that sub-sessions are kept that nobody uses.
+    #[must_use]
+    pub const fn with_idle_sub_session_ttl(mut self, ttl: Duration) -> Self {
+        self.idle_sub_session_ttl = Some(ttl);
+        self
+    }
+
+    /// With a number of sub-sessions that a thread keeps.
+    #[must_use]
+    pub const fn with_max_sub_sessions(mut self, sub_sessions: u32) -> Self {
+        self.max_sub_sessions = Some(sub_sessions);
+        self
+    }
+
+    fn is_off(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 const fn ten() -> u32 {
@@ -120,6 +167,7 @@ impl Default for ProjectConfig {
             autonomy: Autonomy::Manual,
             workspace: None,
             budget: None,
+            retention: Retention::default(),
         }
     }
 }
@@ -181,8 +229,18 @@ impl ProjectConfig {
         self
     }
 
+    /// With sub-sessions that are archived.
+    #[must_use]
+    pub fn with_retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         self.budget.as_ref().map_or(Ok(()), Budget::check)?;
+        if let Some(archive) = &self.retention.archive_backend {
+            check_name(archive)?;
+        }
         if let Some(workspace) = &self.workspace {
             check_kind(&workspace.kind)?;
         }

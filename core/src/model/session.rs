@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::{Actor, BudgetUse, KeyedState, Labels};
 use crate::{
     clock::Timestamp,
+    hash::Hash,
     id::{
-        EntryId, ProjectId, RunId, SessionId, SubSessionId, SummaryId, TenantId, ThreadId, Version,
-        WorkspaceId,
+        ArchiveId, EntryId, ProjectId, RunId, SessionId, SubSessionId, SummaryId, TenantId,
+        ThreadId, Version, WorkspaceId,
     },
 };
 
@@ -31,7 +32,7 @@ pub enum SessionStatus {
     Locked,
     /// Waits for the recipients of a broadcast.
     AwaitingMerge,
-    /// Archived.
+    /// Archived: it takes nothing until it is restored.
     Archived,
 }
 
@@ -100,6 +101,9 @@ pub struct Session {
     /// Its workspace, also while that is being made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace: Option<WorkspaceId>,
+    /// Where it is archived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive: Option<Archive>,
     /// Its newest summary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<SummaryId>,
@@ -119,6 +123,24 @@ pub struct Session {
     pub updated_at: Timestamp,
     /// Version of the last record that changed one of its own fields (name, labels, task, budget, status, actor).
     pub version: Version,
+}
+
+/// Where a session is archived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Archive {
+    /// Its id, which the names of the bundle's objects contain.
+    pub id: ArchiveId,
+    /// The name of the archive; empty where that was erased.
+    pub backend: String,
+    /// Where the session stands again when it is restored.
+    pub before: SessionStatus,
+    /// Records in the bundle.
+    pub records: u64,
+    /// Entries among them.
+    pub entries: u64,
+    /// The digest of the bundle.
+    pub digest: Hash,
 }
 
 /// Where a fork begins.

@@ -215,6 +215,14 @@ pub(crate) struct FilesBody {
     pub(crate) by: Actor,
 }
 
+/// Of `archive_reserved` and `session_archived`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ArchiveBody {
+    /// The name of the archive.
+    pub(crate) backend: String,
+    pub(crate) by: Actor,
+}
+
 /// A body as the fold takes it. Which variant belongs to a kind is fixed; an erased body is [`Body::Erased`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -253,6 +261,8 @@ pub(crate) enum Body {
     Workspace(WorkspaceBody),
     /// Of `workspace_ready`, `workspace_changed` and `workspace_saved`.
     Files(FilesBody),
+    /// Of `archive_reserved` and `session_archived`.
+    Archive(ArchiveBody),
 }
 
 impl Body {
@@ -293,6 +303,9 @@ impl Body {
             Event::WorkspaceReady { .. }
             | Event::WorkspaceChanged { .. }
             | Event::WorkspaceSaved { .. } => Self::Files(of(text)?),
+            Event::ArchiveReserved { .. } | Event::SessionArchived { .. } => {
+                Self::Archive(of(text)?)
+            }
             Event::ProjectArchived { .. }
             | Event::ProjectReopened { .. }
             | Event::ProjectDeleting { .. }
@@ -330,7 +343,9 @@ impl Body {
             | Event::LeasesExpired { .. }
             | Event::LeaseReleased { .. }
             | Event::WorkspaceLeaked { .. }
-            | Event::WorkspaceDisposed { .. } => Self::Actor(of(text)?),
+            | Event::WorkspaceDisposed { .. }
+            | Event::ArchiveAbandoned { .. }
+            | Event::SessionRestored { .. } => Self::Actor(of(text)?),
         })
     }
 
@@ -363,6 +378,7 @@ impl Body {
             Self::Collapse(body) => serde_json::to_string(body),
             Self::Workspace(body) => serde_json::to_string(body),
             Self::Files(body) => serde_json::to_string(body),
+            Self::Archive(body) => serde_json::to_string(body),
         }
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
-    hash::{ShortHash, hex128},
+    hash::{Hash, ShortHash, hex128},
     id::{ProjectId, ThreadId, Version},
     journal::Stream,
     model::{
@@ -51,7 +51,10 @@ impl Event {
             | Self::WorkspaceReserved { session: Some(session), .. }
             | Self::WorkspaceLeaked { session: Some(session), .. }
             | Self::WorkspaceDisposed { session: Some(session), .. } => *session,
-            Self::WorkspaceReserved { .. }
+            // To reserve an archive is no work in the session: it stays as silent as it was.
+            Self::ArchiveReserved { .. }
+            | Self::ArchiveAbandoned { .. }
+            | Self::WorkspaceReserved { .. }
             | Self::WorkspaceLeaked { .. }
             | Self::WorkspaceDisposed { .. } => 0,
             _ => stream.owner(),
@@ -70,7 +73,9 @@ impl Event {
             | Self::RunStarted { then, .. }
             | Self::RunStatusSet { then, .. }
             | Self::RunEnded { then, .. }
-            | Self::SummarySealed { then, .. } => match then.edge {
+            | Self::SummarySealed { then, .. }
+            | Self::SessionArchived { then, .. }
+            | Self::SessionRestored { then, .. } => match then.edge {
                 Some(step) => Some(step.edge),
                 None => None,
             },
@@ -677,5 +682,43 @@ kinds! {
         workspace: Version,
         /// Whose it is, or was.
         @serde(default, skip_serializing_if = "Option::is_none"); session: Option<Version>,
+    }
+    /// A bundle of a session is to be written: from here on it is claimed.
+    ArchiveReserved = "archive_reserved" {
+        /// Which session.
+        session: Version,
+        /// How long that may take.
+        ttl_millis: u64,
+    }
+    /// That came to nothing.
+    ArchiveAbandoned = "archive_abandoned" {
+        /// Which session.
+        session: Version,
+        /// The record that reserved it.
+        archive: Version,
+    }
+    /// A session is archived; its bundle is whole.
+    SessionArchived = "session_archived" {
+        /// Which session.
+        session: Version,
+        /// The record that reserved its bundle.
+        archive: Version,
+        /// Records in the bundle.
+        records: u64,
+        /// Entries among them.
+        entries: u64,
+        /// The digest of the bundle.
+        digest: Hash,
+        /// Archived, and the step of the edge above.
+        then: Consequence,
+    }
+    /// An archived session is what it was before.
+    SessionRestored = "session_restored" {
+        /// Which session.
+        session: Version,
+        /// The record that reserved its bundle.
+        archive: Version,
+        /// Its status, and the step of the edge above.
+        then: Consequence,
     }
 }

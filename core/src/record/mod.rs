@@ -18,9 +18,9 @@ mod tests;
 
 pub(crate) use body::Body;
 pub(crate) use body::{
-    ActorBody, ChangedValue, CollapseBody, EdgeBody, EntryReader, EntryText, ErasureBody,
-    FilesBody, OwnerBody, ProjectBody, RunBody, RunEndBody, SessionBody, StateBody, SummaryBody,
-    ThreadBody, UsageBody, WorkspaceBody, level_of,
+    ActorBody, ArchiveBody, ChangedValue, CollapseBody, EdgeBody, EntryReader, EntryText,
+    ErasureBody, FilesBody, OwnerBody, ProjectBody, RunBody, RunEndBody, SessionBody, StateBody,
+    SummaryBody, ThreadBody, UsageBody, WorkspaceBody, digest as body_digest, level_of,
 };
 pub use entry::{CollapsedPlace, Effect, EntryHeader, MarkedPlace};
 pub use event::{Consequence, EdgeStep, Event, KIND_NAMES, Lane, SummaryOf};

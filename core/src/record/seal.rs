@@ -22,7 +22,7 @@ use crate::{
 /// binaries, signatures and all else of parts that is more than a text, keyed state, external ids of projects, threads and
 /// sessions, and the names of models and providers; 4 has edits, annotations,
 /// compressions, forks, limits of contexts and trimmed feeds; 5 has workspaces; 6 has notes, markers, summaries, collapses,
-/// handoffs, merging back, budgets, and runs that wait for sub-sessions, or end because of one or of a sweep.
+/// handoffs, merging back, budgets, archived sessions, and runs that wait for sub-sessions, or end because of one or of a sweep.
 pub const READER_LEVEL: u16 = 6;
 
 /// An idempotency key as records keep it: no text of the caller's.
@@ -175,6 +175,10 @@ fn reader_level(draft: &Draft) -> u16 {
             | Event::ThreadUpdated { budget: Some(_) }
             | Event::SessionCreated { budget: Some(_), .. }
             | Event::SessionUpdated { budget: Some(_), .. }
+            | Event::ArchiveReserved { .. }
+            | Event::ArchiveAbandoned { .. }
+            | Event::SessionArchived { .. }
+            | Event::SessionRestored { .. }
             | Event::EdgeCreated { broadcast: Some(_), .. }
             | Event::EdgeCreated { share_of: Some(_), .. }
             | Event::ContextLimitSet {

@@ -249,6 +249,17 @@ fn samples() -> Vec<Event> {
         Event::WorkspaceSaved { workspace: 7, session: 2 },
         Event::WorkspaceLeaked { workspace: 7, force: true, session: None },
         Event::WorkspaceDisposed { workspace: 7, session: Some(2) },
+        Event::ArchiveReserved { session: 2, ttl_millis: 600_000 },
+        Event::ArchiveAbandoned { session: 2, archive: 9 },
+        Event::SessionArchived {
+            session: 2,
+            archive: 9,
+            records: 12,
+            entries: u64::MAX,
+            digest: Hash::of(&[b"bundle"]),
+            then,
+        },
+        Event::SessionRestored { session: 2, archive: 9, then },
     ]
 }
 

@@ -8,6 +8,7 @@ use crate::{
     clock::Timestamp,
     command::{Caller, NewSession, SessionCommand, SessionOutcome, ThreadCommand, ThreadOutcome},
     error::{Error, Result},
+    hash::Hash,
     id::{EntryId, ProjectId, SessionId, ThreadId, Version, WorkspaceId},
     journal::Stream,
     model::{Actor, Budget, BudgetKind, NewEntry, ProjectConfig, ProjectStatus, Totals},
@@ -27,6 +28,8 @@ pub(crate) enum Request {
     Session(SessionCommand),
     /// One of the commits of making, using or removing a workspace.
     Workspace(WorkspaceStep),
+    /// One of the commits of archiving or restoring a session.
+    Archive(ArchiveStep),
     /// Binds an external id to another id, as the thing it stood for is gone or has another.
     Bind { name: ExternalName, gone: u128, to: u128 },
     /// The second half of creating a thread: version 1 of its journal, or its first session in one that exists. Without a
@@ -97,6 +100,40 @@ pub(crate) enum WorkspaceStep {
     Unlock { session: SessionId, lock: Version },
     /// It is gone; if it is kept in the journal and not forced, while its driver still says what it said when it was looked at.
     Disposed { workspace: WorkspaceId, expected: Option<String> },
+}
+
+/// A commit of a flow that archives or restores a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ArchiveStep {
+    /// A bundle is claimed, before the first byte of it is there.
+    Reserve { session: SessionId, backend: String, ttl_millis: u64, which: Wanted },
+    /// The bundle is whole.
+    Archived { session: SessionId, bundle: WrittenBundle },
+    /// It came to nothing. Who is not its writer may say so only if that one took too long.
+    Abandoned { session: SessionId, archive: Version, by_writer: bool },
+    /// The bundle was checked, and the session is what it was.
+    Restored { session: SessionId, archive: Version },
+}
+
+/// What is to be archived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// A session that is not archived.
+    Any,
+    /// One whose last record is this one.
+    After(Version),
+    /// One that is archived with this bundle, out of which something is to be erased.
+    Anew(Version),
+}
+
+/// A bundle that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WrittenBundle {
+    pub(crate) archive: Version,
+    pub(crate) backend: String,
+    pub(crate) records: u64,
+    pub(crate) entries: u64,
+    pub(crate) digest: Hash,
 }
 
 /// Who gives a workspace up.

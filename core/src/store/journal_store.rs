@@ -10,6 +10,7 @@ use super::{
     traits::{SessionStore, ThreadStore},
 };
 use crate::{
+    archive::{CollectBundles, CollectedBundle, Retain, Retained},
     command::{
         Caller, Feed, FeedPage, SessionAnswer, SessionCommand, SessionOutcome, SessionQuery, Sweep,
         SweptThread, ThreadAnswer, ThreadCommand, ThreadOutcome, ThreadQuery,
@@ -81,6 +82,36 @@ impl Store {
             self.inner.require_open()?.reap(caller, reap).await
         };
         reaped.await.map_err(|error| error.during("reap"))
+    }
+
+    /// Removes the bundles of this caller's tenant that belong to nothing (ARC4), from all archives of this store: of sessions that
+    /// were restored, deleted or never archived, of deleted threads. A bundle that is being written, or that a session is archived
+    /// with, is not touched. Several may collect at once, in several processes. It lists the tenant's bundles.
+    ///
+    /// What carries another store's id is not touched; a copy of a store has the same id, so do not collect from a copy while the
+    /// original is in use.
+    pub async fn collect_bundles(
+        &self,
+        caller: &Caller,
+        collect: CollectBundles,
+    ) -> Result<Vec<CollectedBundle>> {
+        let collected = async {
+            caller.check_query()?;
+            self.inner.require_open()?.collect_bundles(caller, collect).await
+        };
+        collected.await.map_err(|error| error.during("collect_bundles"))
+    }
+
+    /// Archives the sub-sessions of this caller's tenant that their projects keep no longer (ARC5), as
+    /// [`Retention`](crate::model::Retention) says; a project that does not configure it loses nothing. A dry run says what would
+    /// be archived now. What is at work is never taken, nor what is written to meanwhile, nor anything in an archived thread. It
+    /// lists the tenant's threads.
+    pub async fn retain(&self, caller: &Caller, retain: Retain) -> Result<Vec<Retained>> {
+        let retained = async {
+            caller.check_query()?;
+            self.inner.require_open()?.retain(caller, retain).await
+        };
+        retained.await.map_err(|error| error.during("retain"))
     }
 
     /// Ends the runs that nobody works on any more (RUN4), and the locks of handoffs that were cut off (HOF5), in all threads of this caller's tenant; answers for each thread which,

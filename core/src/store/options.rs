@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    archive::ArchiveBackends,
     background::Background,
     clock::{Clock, IdSource},
     json::Json,
@@ -40,6 +41,11 @@ pub struct StoreOptions {
     pub summarizer: Option<Arc<dyn Summarizer>>,
     /// How long it may take for a call that brings no deadline of its own. 10 minutes.
     pub summary_time: Duration,
+    /// Where sessions are archived to, by name. None.
+    pub archives: ArchiveBackends,
+    /// How long an archive may take for a bundle, in a call that brings no deadline of its own; one that is written for longer
+    /// belongs to nothing, after the skew. 10 minutes.
+    pub archive_time: Duration,
     /// What JSON parts of certain kinds must look like to be written. None.
     pub kinds: Kinds,
     /// What finishes the work of futures that are dropped. None.
@@ -61,6 +67,8 @@ impl StoreOptions {
             workspace_time: Duration::from_secs(600),
             summarizer: None,
             summary_time: Duration::from_secs(600),
+            archives: ArchiveBackends::default(),
+            archive_time: Duration::from_secs(600),
             kinds: Kinds::default(),
             background: None,
         }
@@ -126,6 +134,20 @@ impl StoreOptions {
     #[must_use]
     pub const fn with_summary_time(mut self, time: Duration) -> Self {
         self.summary_time = time;
+        self
+    }
+
+    /// With these archives.
+    #[must_use]
+    pub fn with_archives(mut self, archives: ArchiveBackends) -> Self {
+        self.archives = archives;
+        self
+    }
+
+    /// With another time that an archive may take.
+    #[must_use]
+    pub const fn with_archive_time(mut self, time: Duration) -> Self {
+        self.archive_time = time;
         self
     }
 

@@ -107,6 +107,7 @@ impl StoreInner {
                     | Request::Begin { command, .. }
                     | Request::Reserve { command, .. } => serde_json::to_string(command),
                     Request::Workspace(_)
+                    | Request::Archive(_)
                     | Request::Bind { .. }
                     | Request::Slice(_)
                     | Request::UndoDelete

@@ -21,8 +21,8 @@ pub use driver::{
     Begun, Disposal, Inspection, WorkspaceCapabilities, WorkspaceDriver, WorkspaceRef,
 };
 pub use file::{FileChange, FileEntry, FileKind};
-pub(crate) use name::check_kind;
 pub use name::{Label, WorkspaceName};
+pub(crate) use name::{check_kind, check_label};
 pub use node::{Node, NodeEntry, NodeReader, ObjectRef, diff_trees};
 pub use path::FilePath;
 pub use reap::{Leak, Leaked, Reap, ReapOutcome, Reaped};

@@ -12,7 +12,8 @@ use crate::{
 /// Bytes of a label, and of the name of a driver's kind.
 const LABEL_BYTES: usize = 64;
 
-fn check(field: &'static str, text: &str) -> Result<()> {
+/// Checks a name that becomes a part of names on media.
+pub(crate) fn check_label(field: &'static str, text: &str) -> Result<()> {
     let is_letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let lead = text.bytes().next().is_some_and(is_letter);
     let rest = text.bytes().all(|b| is_letter(b) || b == b'_' || b == b'-');
@@ -25,7 +26,7 @@ fn check(field: &'static str, text: &str) -> Result<()> {
 
 /// Checks the name of a driver's kind: `git_worktree`.
 pub(crate) fn check_kind(kind: &str) -> Result<()> {
-    check("kind", kind)
+    check_label("kind", kind)
 }
 
 /// What people call a workspace: `[a-z0-9][a-z0-9_-]*`, 1 to 64 bytes. Need not be unique.
@@ -38,7 +39,7 @@ pub struct Label(Box<str>);
 impl Label {
     /// Checks and takes the text; `Invalid` says what is allowed.
     pub fn new(text: impl AsRef<str>) -> Result<Self> {
-        check("label", text.as_ref())?;
+        check_label("label", text.as_ref())?;
         Ok(Self(text.as_ref().into()))
     }
 

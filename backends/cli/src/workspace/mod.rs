@@ -143,7 +143,7 @@ impl Workspace {
 /// Runs a command.
 pub(crate) async fn run(out: &mut Out, scope: &Scope, args: &Workspaces) -> Result<Status> {
     let drivers = args.drivers.open().await?;
-    let store = address::open_with(args.command.store(), drivers).await?;
+    let store = address::open_with(args.command.store(), |it| it.with_workspaces(drivers)).await?;
     let handle = scope.caller(&store, "workspaces")?;
     let done = carry_out(out, &store, &handle, &args.command).await;
     let closed = store.close().await;

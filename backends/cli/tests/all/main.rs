@@ -7,6 +7,7 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod archives;
 mod cli;
 mod delegation;
 mod demo;

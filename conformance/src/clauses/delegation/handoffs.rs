@@ -37,7 +37,7 @@ crate::clauses! {
 }
 
 /// An agent of the caller's tenant.
-pub(super) fn agent(caller: &Caller, name: &str) -> Actor {
+pub(in crate::clauses) fn agent(caller: &Caller, name: &str) -> Actor {
     let id = AgentId::new(name).expect("an id");
     Actor::Agent { tenant: caller.tenant.clone(), id, parent: None }
 }
@@ -58,7 +58,7 @@ async fn owned(handle: &Handle, caller: &Caller, lab: &Lab, name: &str) -> Sessi
     handle.create_session(lab.thread, new).await.expect("a session")
 }
 
-pub(super) fn recipient(caller: &Caller, name: &str) -> NewSession {
+pub(in crate::clauses) fn recipient(caller: &Caller, name: &str) -> NewSession {
     NewSession::named(name).owned_by(agent(caller, name)).with_turn([says("go on")])
 }
 

@@ -85,6 +85,7 @@ pub async fn ses11(cx: ClauseContext) -> Verdict {
             "create_session source",
             "erase_entries",
             "erase_entries entries",
+            "restore_session",
             "set_state of a thread",
             "return_budget",
             "sweep_runs",

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use sessile_core::{
     command::{
-        Append, ContextSelection, Expect, Inheritance, LinkSessions, NewProject, NewRun,
+        Append, Archiving, ContextSelection, Expect, Inheritance, LinkSessions, NewProject, NewRun,
         NewSession, NewSubSession, NewThread, SessionCommand, StateChange, StateScope, Sweep,
         ThreadCommand, UpdateEdge, UpdateProject, UpdateSession, UpdateThread,
     },
@@ -21,7 +21,7 @@ use super::{
     known::Names,
     step::{Act, Change, Expected, Text, Under},
 };
-use crate::internal::{hostile, shapes};
+use crate::internal::{archives::ARCHIVE, hostile, shapes};
 
 /// A command to threads or to a session, and the session whose lease it needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -329,6 +329,18 @@ impl Names<'_> {
             Act::ReopenSession(session) => {
                 let session = self.session(*session, None);
                 (SessionCommand::ReopenSession { session }, Some(session))
+            }
+            Act::ArchiveSession { session, named } => {
+                let session = self.session(*session, None);
+                let archiving = match named {
+                    true => Archiving::new().to(ARCHIVE),
+                    false => Archiving::new(),
+                };
+                (SessionCommand::ArchiveSession { session, archiving }, Some(session))
+            }
+            Act::RestoreSession(session) => {
+                let session = self.session(*session, None);
+                (SessionCommand::RestoreSession { session }, Some(session))
             }
             Act::Continue { session, name: n, task: named, texts } => {
                 let session = self.session(*session, None);

@@ -157,6 +157,12 @@ pub enum Act {
         to: SessionStatus,
     },
     ReopenSession(Pick),
+    ArchiveSession {
+        session: Pick,
+        /// To the archive that there is.
+        named: bool,
+    },
+    RestoreSession(Pick),
     Continue {
         session: Pick,
         name: Option<Text>,

@@ -43,7 +43,8 @@ impl Thread {
     ) -> Predicted<SessionOutcome> {
         let above = self.edges.get(&edge.version()).ok_or_else(|| Error::not_found(edge))?;
         let (child, parent) = (above.child, above.parent);
-        self.fence(session_id(id, parent), facts.caller)?;
+        self.not_archived(session_id(id, child), facts)?;
+        self.fence(session_id(id, parent), facts)?;
         let upto = if self.tail(child) == 0 { child } else { self.tail(child) };
         let text = new.text.clone().expect("without one it is refused");
         let autonomy = new.autonomy.unwrap_or_default();
@@ -123,6 +124,11 @@ impl Thread {
         id: ThreadId,
         of: CollapseId,
     ) -> Predicted<SessionOutcome> {
+        let known = self.collapses.get(&of.version()).ok_or_else(|| Error::not_found(of))?;
+        self.present(session_id(id, known.parent))?;
+        if self.sessions.contains_key(&known.child) {
+            self.not_archived(session_id(id, known.child), facts)?;
+        }
         let draft = self.draft(facts, id, of)?;
         if draft.status != CollapseStatus::Open {
             return Err(Precondition.into());

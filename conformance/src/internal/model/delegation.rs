@@ -36,7 +36,7 @@ impl Thread {
         }
         let it = &self.sessions[&v];
         stale(edge.parent, Counter::OwnerVersion, expected, it.owner_version)?;
-        self.fence(edge.parent, facts.caller)?;
+        self.fence(edge.parent, facts)?;
         if it.actor.as_ref().is_some_and(|owner| *owner != facts.caller.actor) {
             return Err(Fenced.into());
         }
@@ -202,9 +202,9 @@ impl Thread {
 
     /// Sources of broadcasts of which nobody is at it any more wait no longer.
     pub(super) fn end_broadcasts(&mut self, facts: &Facts<'_>) {
-        use SubSessionStatus::{Failed, Idle, MergeRejected, Merged};
+        use SubSessionStatus::{Archived, Failed, Idle, MergeRejected, Merged};
         let is_over = |edge: &Edge| match edge.status {
-            Merged | MergeRejected | Failed => true,
+            Merged | MergeRejected | Failed | Archived => true,
             Idle => edge.completion_mode == CompletionMode::SummaryRef,
             _ => false,
         };

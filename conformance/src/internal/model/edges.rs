@@ -30,7 +30,8 @@ impl Thread {
             (child, parent) => parent.and(child)?,
         };
         self.parent_fits(id, edge)?;
-        self.fence(link.child, facts.caller)?;
+        self.not_archived(edge.parent, facts)?;
+        self.fence(link.child, facts)?;
         self.asker_lives(edge)?;
         let parent = edge.parent.version();
         let ancestry = self.ancestry(parent);
@@ -80,6 +81,7 @@ impl Thread {
             purpose: new.purpose.clone(),
             broadcast: None,
             summary: 0,
+            before_archive: None,
             created_at: self.updated_at,
             updated_at: self.updated_at,
             version,
@@ -154,6 +156,8 @@ impl Thread {
         if mode == CompletionMode::SummaryRef {
             return Err(Error::NotMergeBack { edge }.into());
         }
+        let parent = self.edges[&v].parent;
+        self.not_archived(session_id(id, parent), facts)?;
         let next: &[SubSessionStatus] = match from {
             Idle => &[PendingMerge],
             PendingMerge | MergeConflict => &[Merging, MergeRejected],

@@ -3,12 +3,12 @@
 use sessile_core::{
     Caller, Error,
     command::SessionOutcome,
-    error::State,
+    error::{Closure, State},
     id::{SessionId, Version},
     model::SessionStatus,
 };
 
-use super::{Predicted, Refusal, facts::Facts, state::*};
+use super::{Predicted, Refusal, facts::Facts, project::closed, state::*};
 
 impl Thread {
     pub(super) fn session(&mut self, version: Version) -> &mut Session {
@@ -22,7 +22,21 @@ impl Thread {
     }
 
     /// The rule of leases for every write: the caller brings the token of the current lease, and none where there is no lease.
-    pub(super) fn fence(&self, session: SessionId, caller: &Caller) -> Predicted<()> {
+    pub(super) fn fence(&self, session: SessionId, facts: &Facts<'_>) -> Predicted<()> {
+        self.not_archived(session, facts)?;
+        self.fence_deletion(session, facts.caller)
+    }
+
+    /// What is archived takes nothing.
+    pub(super) fn not_archived(&self, session: SessionId, facts: &Facts<'_>) -> Predicted<()> {
+        match self.sessions[&session.version()].archived {
+            Some(_) => Err(closed(Closure::SessionArchived(session), facts.command)),
+            None => Ok(()),
+        }
+    }
+
+    /// To delete is allowed while it is archived.
+    pub(super) fn fence_deletion(&self, session: SessionId, caller: &Caller) -> Predicted<()> {
         let current = self.sessions[&session.version()].lease.as_ref().map(|l| l.token);
         if current == caller.lease { Ok(()) } else { Err(fenced(session, current, caller.lease)) }
     }
@@ -30,7 +44,7 @@ impl Thread {
     /// Exists, and the caller holds the lease if there is one.
     pub(super) fn writable(&self, facts: &Facts<'_>, session: SessionId) -> Predicted<Version> {
         let version = self.present(session)?;
-        self.fence(session, facts.caller)?;
+        self.fence(session, facts)?;
         Ok(version)
     }
 

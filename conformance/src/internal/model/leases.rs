@@ -15,6 +15,7 @@ impl Thread {
     ) -> Predicted<SessionOutcome> {
         let v = self.present(session)?;
         let given = facts.caller.lease;
+        self.not_archived(session, facts)?;
         if let Some(lease) = &self.session(v).lease {
             let current = lease.token;
             let expires = lease.expires_at();

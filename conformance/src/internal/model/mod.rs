@@ -4,6 +4,7 @@
 //! outcome or the refusal; ids inside a thread follow from versions, so it predicts them too. Only the minted ids of
 //! projects and threads are learnt from the store's answer.
 
+mod archives;
 mod budgets;
 pub mod collapses;
 mod delegation;

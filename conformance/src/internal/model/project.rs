@@ -493,14 +493,14 @@ impl Thread {
             return Ok(ThreadOutcome::Changed(*last.into_iter().max().expect("one at least")));
         }
         let version = self.record(now, caller);
-        for v in here {
-            self.erased.entry(v).or_insert(version);
-        }
+        let fresh: Vec<_> = here.into_iter().filter(|v| !self.erased.contains_key(v)).collect();
+        self.erased.extend(fresh.iter().map(|v| (*v, version)));
         let erased = &self.erased;
         self.keys.forget(|outcome| {
             matches!(outcome, Any::Session(SessionOutcome::Appended(first))
                 if erased.contains_key(&first.first.version()))
         });
+        self.archive_anew(&fresh, now, caller);
         Ok(ThreadOutcome::Changed(version))
     }
 }

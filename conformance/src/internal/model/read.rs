@@ -3,9 +3,11 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 use sessile_core::{
-    id::{EntryId, ProjectId, RunId, SummaryId, TenantId, ThreadId, Version},
+    id::{ArchiveId, EntryId, ProjectId, RunId, SummaryId, TenantId, ThreadId, Version},
     model::{Collapse, Entry, EntryKind, Totals},
 };
+
+use crate::internal::archives::ARCHIVE;
 
 use super::{
     runs::of,
@@ -92,6 +94,11 @@ impl Model {
         if s.summary > 0 {
             value["summary"] = json!(SummaryId::new(id, s.summary));
         }
+        if let Some((archive, before)) = s.archived {
+            let (archive, entries) = (ArchiveId::new(id, archive), log);
+            value["archive"] =
+                json!({ "id": archive, "backend": ARCHIVE, "before": before, "entries": entries });
+        }
         Some(value)
     }
 }
@@ -121,6 +128,9 @@ impl Thread {
             "failure_mode": e.failure_mode, "completion_mode": e.completion_mode, "purpose": e.purpose,
             "created_at": e.created_at, "updated_at": e.updated_at, "version": e.version,
         });
+        if let Some(before) = e.before_archive {
+            value["before_archive"] = json!(before);
+        }
         if let Some(broadcast) = e.broadcast {
             value["broadcast"] = json!(broadcast);
         }

@@ -37,7 +37,7 @@ impl Thread {
         {
             return Err(Precondition.into());
         }
-        self.fence(session, facts.caller)?;
+        self.fence(session, facts)?;
         let lives = |run: RunId| !self.runs[&run.version()].status.is_terminal();
         let status = self.sessions[&v].status;
         let takes_none = matches!(status, SessionStatus::Failed | SessionStatus::AwaitingMerge);

@@ -35,6 +35,8 @@ pub(super) fn thread_of(command: &SessionCommand) -> ThreadId {
         SessionCommand::UpdateSession { session, .. }
         | SessionCommand::SetStatus { session, .. }
         | SessionCommand::ReopenSession { session }
+        | SessionCommand::ArchiveSession { session, .. }
+        | SessionCommand::RestoreSession { session }
         | SessionCommand::DeleteSession { session }
         | SessionCommand::Append { session, .. }
         | SessionCommand::SealSummary { session, .. }
@@ -79,7 +81,13 @@ impl Model {
             command,
             SessionCommand::DeleteSession { .. } | SessionCommand::DeleteEdge { .. }
         );
-        let keyed = !idempotent_delete && !matches!(command, SessionCommand::SweepRuns { .. });
+        let keyed = !idempotent_delete
+            && !matches!(
+                command,
+                SessionCommand::SweepRuns { .. }
+                    | SessionCommand::ArchiveSession { .. }
+                    | SessionCommand::RestoreSession { .. }
+            );
         let Some(thread) = tenant.threads.get_mut(&id) else {
             return if idempotent_delete {
                 Ok(SessionOutcome::Deleted)
@@ -176,8 +184,13 @@ impl Thread {
                 it.begin_activity(head);
                 Ok(self.changed(facts, v))
             }
+            SessionCommand::ArchiveSession { session, archiving } => {
+                self.archive_session(facts, id, *session, archiving)
+            }
+            SessionCommand::RestoreSession { session } => self.restore_session(facts, *session),
             SessionCommand::DeleteSession { session } => {
-                let v = self.writable(facts, *session)?;
+                let v = self.present(*session)?;
+                self.fence_deletion(*session, facts.caller)?;
                 if self.edges.values().any(|e| e.parent == v || e.child == v) {
                     return Err(Precondition.into());
                 }
@@ -210,7 +223,7 @@ impl Thread {
             }
             SessionCommand::DeleteEdge { edge } => {
                 let child = self.edges[&edge.version()].child;
-                self.writable(facts, session_id(id, child))?;
+                self.fence_deletion(session_id(id, child), facts.caller)?;
                 self.record_in(child, facts.now, facts.caller);
                 self.end_share(child);
                 let gone = self.edges.remove(&edge.version());
@@ -245,6 +258,7 @@ impl Thread {
             SessionCommand::ClaimLease { session, ttl } => self.claim(facts, *session, *ttl),
             SessionCommand::RenewLease { session, ttl } => {
                 let v = self.present(*session)?;
+                self.not_archived(*session, facts)?;
                 let current = self.session(v).lease.as_ref().map(|l| l.token);
                 if current.is_none() || current != facts.caller.lease {
                     return Err(fenced(*session, current, facts.caller.lease));
@@ -310,7 +324,7 @@ impl Thread {
         }
         if let Some(edge) = &new.parent {
             self.parent_fits(id, edge)?;
-            self.fence(edge.parent, facts.caller)?;
+            self.fence(edge.parent, facts)?;
             self.asker_lives(edge)?;
             let depth = self.ancestry(edge.parent.version()).len() as u32;
             self.caps(facts, edge, depth, 1)?;
@@ -365,6 +379,7 @@ impl Thread {
             summary: 0,
             keyed: KeyedHistory::default(),
             budget: None,
+            archived: None,
         };
         self.sessions.insert(version, session);
         self.give_budget(version, new);
@@ -488,7 +503,7 @@ impl Thread {
         if elsewhere {
             return Err(Precondition.into());
         }
-        self.fence(session, facts.caller)?;
+        self.fence(session, facts)?;
         let over = |run: &RunId| self.runs[&run.version()].status.is_terminal();
         if let Some(run) = append.entries.iter().filter_map(|e| e.run).find(over) {
             return Err(Error::RunEnded { run }.into());

@@ -134,6 +134,8 @@ pub struct Session {
     pub summary: Version,
     pub keyed: KeyedHistory,
     pub budget: Option<SessionBudget>,
+    /// The record that reserved its bundle, and where it stood before, while it is archived.
+    pub archived: Option<(Version, SessionStatus)>,
 }
 
 /// A current lease.
@@ -161,6 +163,7 @@ pub struct Edge {
     pub purpose: Option<String>,
     pub broadcast: Option<Version>,
     pub summary: Version,
+    pub before_archive: Option<SubSessionStatus>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub version: Version,

@@ -251,8 +251,13 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
         }
         SessionCommand::SetStatus { session, .. }
         | SessionCommand::ReopenSession { session }
+        | SessionCommand::ArchiveSession { session, .. }
         | SessionCommand::DeleteSession { session }
         | SessionCommand::ReleaseLease { session } => check.session(*session, caller),
+        SessionCommand::RestoreSession { session } => {
+            check.session(*session, caller);
+            check.require(caller.lease.is_none());
+        }
         SessionCommand::LinkSessions(link) => {
             check.session(link.child, caller);
             check.edge(&link.edge, caller);

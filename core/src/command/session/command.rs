@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{
-    Append, Expect, LinkSessions, NewRun, NewSession, NewSubSession, NewWorkspace, StateChange,
-    StateScope, Sweep, UpdateEdge, UpdateSession, WorkspaceChoice,
+    Append, Archiving, Expect, LinkSessions, NewRun, NewSession, NewSubSession, NewWorkspace,
+    StateChange, StateScope, Sweep, UpdateEdge, UpdateSession, WorkspaceChoice,
     state::{check_changes, check_initial},
 };
 use crate::{
+    archive::check_name,
     command::{
         Caller,
         describe::{Check, Description, check_count, optional},
@@ -272,6 +273,26 @@ pub enum SessionCommand {
     RejectCollapse {
         /// Which.
         collapse: CollapseId,
+    },
+    /// Archives a session that is idle or failed, with the edge above (ARC1): nothing of it is at work, no child of it is, no
+    /// lease is current but the caller's own - which ends with it, as an expired one does -, and the edge is idle, failed,
+    /// merged or rejected. From then on it takes nothing, counts for no cap, and is read as before.
+    ///
+    /// Its bundle is written first, which takes as long as the archive takes, at most
+    /// [`StoreOptions::archive_time`](crate::store::StoreOptions::archive_time); what is written to the session meanwhile makes
+    /// it begin anew. Its workspace is disposed of after that, if no work would be lost (ARC7). Of a session that is archived
+    /// it answers the archive.
+    ArchiveSession {
+        /// Which.
+        session: SessionId,
+        /// How.
+        archiving: Archiving,
+    },
+    /// Makes an archived session what it was, its edge too, after its bundle was checked (ARC2, ARC3). A workspace that was
+    /// disposed of does not come back. Of a session that is not archived it writes nothing.
+    RestoreSession {
+        /// Which.
+        session: SessionId,
     },
     /// Sets and removes keys of a state: all of these changes or none (SES15). A session's state needs the token of its
     /// lease, as an append does; a thread's has no lease. Neither changes the version of its session or thread.
@@ -592,6 +613,16 @@ impl SessionCommand {
                     return Err(Error::invalid("lease", "the state of a thread has no lease"));
                 }
                 Description::keyed(of.thread())
+            }
+            Self::ArchiveSession { session, archiving } => {
+                optional(archiving.backend.as_deref(), check_name)?;
+                Description::unkeyed(session.thread())
+            }
+            Self::RestoreSession { session } => {
+                if caller.lease.is_some() {
+                    return Err(Error::invalid("lease", "an archived session has no lease"));
+                }
+                Description::unkeyed(session.thread())
             }
             Self::CreateWorkspace { session, workspace } => {
                 workspace.check(&mut check, true)?;

@@ -1,5 +1,6 @@
 //! Everything inside one thread.
 
+mod archive;
 mod command;
 mod feed;
 mod inherit;
@@ -10,6 +11,7 @@ mod state;
 mod sweep;
 mod workspace;
 
+pub use archive::Archiving;
 pub use command::SessionCommand;
 pub use feed::{Feed, FeedFilter, FeedPage, FeedRecord, Lineage};
 pub use inherit::{ContextSelection, Inheritance};

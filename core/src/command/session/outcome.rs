@@ -2,7 +2,7 @@
 
 use crate::{
     command::{CreatedSession, GivenWorkspace, SweptRun},
-    id::{CollapseId, EntryId, RunId, SubSessionId, SummaryId, Version},
+    id::{ArchiveId, CollapseId, EntryId, RunId, SubSessionId, SummaryId, Version},
     workspace::{Disposal, TreeId},
 };
 
@@ -64,6 +64,8 @@ pub enum SessionOutcome {
     Awaiting(Option<Version>),
     /// The runs that the sweep ended, or would, in that order.
     Swept(Vec<SweptRun>),
+    /// The session is archived.
+    Archived(ArchiveId),
     /// The lease is held under this fencing token.
     Leased(Version),
     /// The change stands in the record at this version; for what wrote nothing, the version that made it so.

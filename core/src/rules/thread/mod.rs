@@ -13,7 +13,9 @@ mod state;
 mod view;
 
 pub(crate) use slices::Slices;
-pub(crate) use state::{SessionState, ThreadState, WorkspaceState};
+pub(crate) use state::{
+    ArchiveReservation, ArchivedState, SessionState, ThreadState, WorkspaceState,
+};
 
 pub(crate) use context::{ContextFold, LogEntry};
 pub(crate) use decide::{

@@ -17,7 +17,7 @@ use crate::{
     clock::Timestamp,
     command::Caller,
     error::{Closure, Error, Result},
-    hash::hex128,
+    hash::{Hash, hex128},
     id::{ProjectId, RunId, SessionId, ThreadId, UserId, Version, WorkspaceId},
     journal::Position,
     model::{
@@ -162,9 +162,52 @@ pub(crate) struct SessionState {
     pub(crate) context: Option<Arc<MeasuredContext>>,
     #[serde(default)]
     pub(crate) budget: Option<Arc<BudgetState>>,
+    /// Where it is archived.
+    #[serde(default)]
+    pub(crate) archived: Option<Arc<ArchivedState>>,
+    /// A bundle of it is being written.
+    #[serde(default)]
+    pub(crate) archiving: Option<Arc<ArchiveReservation>>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) version: Version,
+    /// Of its last record: what a bundle is compared with.
+    #[serde(default)]
+    pub(crate) last_record: Version,
+}
+
+/// A bundle that is being written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ArchiveReservation {
+    /// The version of its record.
+    pub(crate) archive: Version,
+    /// The session's last record by then, and what was erased in the thread.
+    pub(crate) after: Version,
+    pub(crate) erasures: usize,
+    pub(crate) ttl_millis: u64,
+    /// By the clock of whoever writes it.
+    pub(crate) at: Timestamp,
+}
+
+impl ArchiveReservation {
+    /// Whether whoever writes it took longer than it may, by more than the clocks may differ.
+    pub(crate) fn has_expired(&self, now: Timestamp, max_skew: Duration) -> bool {
+        now > self.at.plus(Duration::from_millis(self.ttl_millis)).plus(max_skew)
+    }
+}
+
+/// The bundle of an archived session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ArchivedState {
+    /// The version of the record that reserved it.
+    pub(crate) archive: Version,
+    /// Empty where the name of it was erased.
+    pub(crate) backend: Arc<str>,
+    /// Where the session stands again when it is restored.
+    pub(crate) before: SessionStatus,
+    pub(crate) records: u64,
+    pub(crate) entries: u64,
+    pub(crate) digest: Hash,
 }
 
 /// What a session is at, from its first append or run after its birth or last end to its next end.
@@ -200,6 +243,14 @@ impl HandoffLock {
 }
 
 impl SessionState {
+    /// `Closed` if it is archived (ARC1, MSG8).
+    pub(crate) fn require_not_archived(&self, id: SessionId) -> Result<()> {
+        match self.archived {
+            Some(_) => Err(Error::closed(Closure::SessionArchived(id))),
+            None => Ok(()),
+        }
+    }
+
     /// Refuses whoever owned it before, and handed it over (SES9).
     pub(crate) fn require_not_former(&self, id: SessionId, actor: &Actor) -> Result<()> {
         match &self.actor {
@@ -326,17 +377,20 @@ pub(crate) struct EdgeState {
     /// The child's newest summary; 0 before the first.
     #[serde(default)]
     pub(crate) summary: Version,
+    /// While the child is archived: where it stood.
+    #[serde(default)]
+    pub(crate) before_archive: Option<SubSessionStatus>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) version: Version,
 }
 
 impl EdgeState {
-    /// Whether nothing more is to come of it: it failed, was merged or rejected, or is idle and returns a summary.
+    /// Whether nothing more is to come of it: it failed, was merged, rejected or archived, or is idle and returns a summary.
     pub(crate) fn is_over(&self) -> bool {
-        use SubSessionStatus::{Failed, Idle, MergeRejected, Merged};
+        use SubSessionStatus::{Archived, Failed, Idle, MergeRejected, Merged};
         match self.status {
-            Merged | MergeRejected | Failed => true,
+            Merged | MergeRejected | Failed | Archived => true,
             Idle => self.completion_mode == CompletionMode::SummaryRef,
             _ => false,
         }
@@ -435,6 +489,9 @@ impl ThreadState {
     ) -> Result<&WorkspaceState> {
         self.require_not_archived(id)?;
         let it = self.require_ready(id, of)?;
+        if let Some(owner) = self.session(it.session) {
+            owner.require_not_archived(SessionId::new(id, it.session))?;
+        }
         self.require_lease(id, it.session, caller)?;
         Ok(it)
     }

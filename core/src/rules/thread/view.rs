@@ -9,12 +9,12 @@ use super::{
 use crate::{
     command::{Drill, SessionFilter, StateScope},
     id::{
-        EntryId, RunId, SessionId, SubSessionId, SummaryId, TenantId, ThreadId, Version,
+        ArchiveId, EntryId, RunId, SessionId, SubSessionId, SummaryId, TenantId, ThreadId, Version,
         WorkspaceId,
     },
     model::{
-        ForkBase, KeyedState, Labels, Lease, PrevArtifact, Run, Session, SessionRow, SubSession,
-        Thread, Workspace,
+        Archive, ForkBase, KeyedState, Labels, Lease, PrevArtifact, Run, Session, SessionRow,
+        SubSession, Thread, Workspace,
     },
     workspace::WorkspaceName,
 };
@@ -87,6 +87,14 @@ impl Reading<'_> {
             continues: self.session_id(session.continues),
             continued_as: self.session_id(session.continued_as),
             workspace: self.workspace_of(version),
+            archive: session.archived.as_deref().map(|it| Archive {
+                id: ArchiveId::new(self.id, it.archive),
+                backend: it.backend.as_ref().to_owned(),
+                before: it.before,
+                records: it.records,
+                entries: it.entries,
+                digest: it.digest,
+            }),
             summary: self.summary_id(session.activity.summary),
             ended: session.activity.ended,
             budget: self.state.budget_use(version),
@@ -190,6 +198,7 @@ impl Reading<'_> {
             }),
             purpose: owned(&edge.purpose),
             summary: self.summary_id(edge.summary),
+            before_archive: edge.before_archive,
             created_at: edge.created_at,
             updated_at: edge.updated_at,
             version: edge.version,

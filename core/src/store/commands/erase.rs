@@ -35,13 +35,20 @@ impl StoreInner {
     ) -> Result<ThreadOutcome> {
         let named = needs.facts.clone();
         let space = thread.space(&caller.tenant);
+        // Refused before anything is erased; who archives meanwhile finds out, and begins anew.
+        self.archived_with(caller, thread, &named).await?;
         let request = Request::Thread(command);
         let (outcome, versions) = match self.call(caller, &space, request, needs).await? {
             Reply::Erased { version, versions } => (ThreadOutcome::Changed(version), versions),
             // A key that was known.
             reply => (thread_outcome(reply)?, named),
         };
-        match self.journal().erase(&space, &versions).await {
+        let erased = async {
+            self.journal().erase(&space, &versions).await?;
+            let archived = self.archived_with(caller, thread, &versions).await?;
+            self.erase_in_bundles(caller, thread, archived).await
+        };
+        match Box::pin(erased).await {
             Ok(()) => Ok(outcome),
             // The record stands and the payload is not shown any more: that is no refusal.
             Err(error) if error.is_retryable() => Err(unknown_outcome(&space, error)),
@@ -60,6 +67,10 @@ impl StoreInner {
         let erased: Vec<Version> = state.erased.versions().collect();
         for piece in erased.chunks(PIECE) {
             self.journal().erase(&space, piece).await?;
+        }
+        if !erased.is_empty() {
+            let archived = Box::pin(self.archived_with(caller, thread, &erased)).await?;
+            Box::pin(self.erase_in_bundles(caller, thread, archived)).await?;
         }
         let (mut in_use, mut trees) = self.named_blobs(&space, fresh.version()).await?;
         let references = state.workspaces.iter().filter_map(|(_, it)| it.reference.as_deref());

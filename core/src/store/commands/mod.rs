@@ -3,6 +3,7 @@
 //! `create` and `delete` span a project's journal and a thread's; `erase` changes records and blobs; `gather` reads before
 //! it writes, and `inherit` what a child begins with.
 
+mod archives;
 mod collapse;
 mod create;
 mod delete;
@@ -62,6 +63,12 @@ impl StoreInner {
         if collapse::brings_text(&command) {
             let collapsed = self.apply_collapse(caller, &space, command, described);
             return Box::pin(collapsed).await;
+        }
+        if matches!(
+            command,
+            SessionCommand::ArchiveSession { .. } | SessionCommand::RestoreSession { .. }
+        ) {
+            return Box::pin(self.apply_to_archives(caller, command)).await;
         }
         let (deleted, summarised) = match command {
             SessionCommand::DeleteSession { session } => (Some(session), None),
@@ -180,11 +187,12 @@ impl StoreInner {
             (Target::Project(project), _) => project.space(&caller.tenant),
             (Target::Thread(thread), _) => thread.space(&caller.tenant),
         };
-        let workspaces = match &command {
-            ThreadCommand::DeleteThread { .. } | ThreadCommand::PurgeThread { .. } => {
-                Box::pin(self.workspaces_of(caller, &space)).await
+        let (workspaces, bundles) = match &command {
+            ThreadCommand::DeleteThread { thread } | ThreadCommand::PurgeThread { thread } => {
+                let workspaces = Box::pin(self.workspaces_of(caller, &space)).await;
+                (workspaces, Box::pin(self.bundles_of(caller, *thread)).await)
             }
-            _ => Vec::new(),
+            _ => (Vec::new(), Vec::new()),
         };
         let archived = match command {
             ThreadCommand::ArchiveThread { thread } => Some(thread),
@@ -201,6 +209,9 @@ impl StoreInner {
         }
         if !workspaces.is_empty() {
             Box::pin(self.follow_thread(caller, workspaces)).await;
+        }
+        if !bundles.is_empty() {
+            Box::pin(self.follow_bundles(caller, bundles)).await;
         }
         Ok(outcome)
     }

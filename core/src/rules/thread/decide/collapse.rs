@@ -57,6 +57,8 @@ impl View<'_> {
                 return Err(Error::wrong_thread(upto, child_id));
             }
         }
+        // The draft is a record of the child's.
+        child.require_not_archived(child_id)?;
         let lease = self.fence(input, parent_at, parent)?;
         let last = if child.tail == 0 { child_at } else { child.tail };
         let Some(drafted) = input.call.drafted() else {
@@ -136,6 +138,8 @@ impl View<'_> {
         id: CollapseId,
     ) -> Result<Decision> {
         let (draft, parent_at, parent) = self.draft(id)?;
+        let child = self.session_id(draft.child);
+        self.state.session(draft.child).map_or(Ok(()), |it| it.require_not_archived(child))?;
         let lease = self.fence(input, parent_at, parent)?;
         // What cannot be accepted any more can be put away all the same.
         if draft.status != CollapseStatus::Open {

@@ -128,6 +128,9 @@ impl View<'_> {
         let session = self.state.session(child).ok_or_else(|| Error::not_found(link.child))?;
         let spawner = self.spawner(input, &link.edge)?;
         self.spawner_is_parent(&link.edge, spawner)?;
+        if let Some(parent) = self.state.session(parent) {
+            parent.require_not_archived(link.edge.parent)?;
+        }
         let lease = self.fence(input, child, session)?;
         self.spawner_lives(&link.edge)?;
         let broken = if parent == child {
@@ -245,6 +248,10 @@ impl View<'_> {
         if edge.completion_mode != CompletionMode::MergeBack {
             return Err(Error::NotMergeBack { edge: id });
         }
+        if let Some(parent) = self.state.session(edge.parent) {
+            // What begins to merge back is at work again, and there would be nothing to merge it into.
+            parent.require_not_archived(self.session_id(edge.parent))?;
+        }
         let is_step = matches!(
             (edge.status, to),
             (Idle, PendingMerge)
@@ -308,7 +315,9 @@ impl View<'_> {
             return Ok(Decision::Answer(deleted));
         }
         self.open()?;
-        let (edge, lease) = self.writable_edge(input, id)?;
+        let edge = self.state.edge(id.version()).ok_or_else(|| Error::not_found(id))?;
+        let child = self.state.session(edge.child).ok_or_else(|| Error::not_found(id))?;
+        let lease = self.fence_deletion(input, edge.child, child)?;
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         drafts.push(
             Lane::Rest.of(edge.child),

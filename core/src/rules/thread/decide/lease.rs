@@ -25,6 +25,7 @@ impl View<'_> {
     ) -> Result<Decision> {
         let (version, session) = self.session(id)?;
         let given = input.caller().lease;
+        session.require_not_archived(id)?;
         session.require_not_former(id, &input.caller().actor)?;
         if let Some(lease) = &session.lease {
             let expired = lease.has_expired(input.now, input.call.max_skew);

@@ -4,6 +4,7 @@ pub(crate) use copy::COPIED_ENTRIES;
 pub(crate) use entry::refuse_oversize;
 pub(crate) use thread::{closed_project, stale, thread_made};
 
+mod archive;
 mod budget;
 mod collapse;
 mod continued;
@@ -71,6 +72,7 @@ impl ThreadState {
             Request::Session(command) => view.decide_session(input, command),
             Request::Workspace(step) => view.decide_workspace(input, step),
             Request::Slice(step) => view.decide_slice(input, step),
+            Request::Archive(step) => view.decide_archive(input, step),
             Request::Bind { .. }
             | Request::Reserve { .. }
             | Request::UndoDelete
@@ -180,8 +182,19 @@ impl<'a> View<'a> {
         Ok((id.version(), session))
     }
 
-    /// The token the caller holds on a session, or why it may not write (LEA2, LEA6).
+    /// The token the caller holds on a session, or why it may not write (LEA2, LEA6, MSG8).
     fn fence(
+        &self,
+        input: &DecisionInput<'_>,
+        version: Version,
+        session: &SessionState,
+    ) -> Result<Option<Version>> {
+        session.require_not_archived(self.session_id(version))?;
+        self.fence_deletion(input, version, session)
+    }
+
+    /// The same for what may go while it is archived.
+    fn fence_deletion(
         &self,
         input: &DecisionInput<'_>,
         version: Version,
@@ -272,7 +285,9 @@ impl<'a> View<'a> {
             | SessionCommand::ChangeFiles { .. }
             | SessionCommand::SnapshotWorkspace { .. }
             | SessionCommand::RestoreWorkspace { .. }
-            | SessionCommand::DisposeWorkspace { .. } => Err(wrong_journal()),
+            | SessionCommand::DisposeWorkspace { .. }
+            | SessionCommand::ArchiveSession { .. }
+            | SessionCommand::RestoreSession { .. } => Err(wrong_journal()),
         }
     }
 }

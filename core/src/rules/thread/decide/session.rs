@@ -384,7 +384,7 @@ impl View<'_> {
             return Ok(Decision::Answer(deleted));
         };
         self.open()?;
-        let lease = self.fence(input, id.version(), session)?;
+        let lease = self.fence_deletion(input, id.version(), session)?;
         let named_by = session.parent.or_else(|| session.children.first().copied());
         if let Some(edge) = named_by {
             let edge = SubSessionId::new(self.id, edge);

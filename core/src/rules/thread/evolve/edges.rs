@@ -36,6 +36,7 @@ impl ThreadState {
             was = e.status;
             (parent, child) = (e.parent, e.child);
             e.status = step.to;
+            e.before_archive = (step.to == SubSessionStatus::Archived).then_some(was);
             e.updated_at = now;
             e.version = version;
         })?;
@@ -83,6 +84,7 @@ impl ThreadState {
                 broadcast: *broadcast,
                 answers: answered(*answers, body),
                 summary: 0,
+                before_archive: None,
                 created_at: self.last_at,
                 updated_at: self.last_at,
                 version,

@@ -1,5 +1,6 @@
 //! The fold: what a record changes. It decides nothing; what follows from what stands in the records.
 
+mod archives;
 mod collapses;
 mod edges;
 mod runs;
@@ -52,7 +53,10 @@ impl ThreadState {
     /// under its parent's.
     fn touch(&mut self, session: Version, event: &EventRecord<'_>) {
         let now = self.last_at;
-        self.with_session(session, |s| s.updated_at = now);
+        self.with_session(session, |s| {
+            s.updated_at = now;
+            s.last_record = event.version;
+        });
         self.renew(session, event);
         if let Event::EdgeCreated { parent, .. } = event.event {
             self.renew(*parent, event);
@@ -380,6 +384,10 @@ impl ThreadState {
             | Event::WorkspaceSaved { .. }
             | Event::WorkspaceLeaked { .. }
             | Event::WorkspaceDisposed { .. } => self.apply_workspace(event),
+            Event::ArchiveReserved { .. }
+            | Event::ArchiveAbandoned { .. }
+            | Event::SessionArchived { .. }
+            | Event::SessionRestored { .. } => self.apply_archive(event),
             Event::ProjectCreated {}
             | Event::ProjectUpdated {}
             | Event::ProjectArchived {}

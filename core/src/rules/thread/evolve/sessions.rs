@@ -53,9 +53,12 @@ impl SessionState {
             keyed: None,
             context: None,
             budget: None,
+            archived: None,
+            archiving: None,
             created_at: now,
             updated_at: now,
             version,
+            last_record: version,
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::{
 
 impl StoreInner {
     /// One commit of a flow. What it names was put into blobs after `began`.
-    async fn step(
+    pub(super) async fn step(
         &self,
         caller: &Caller,
         space: &Space,
@@ -70,7 +70,7 @@ impl StoreInner {
         self.drivers.require(&it.kind).map(Arc::clone)
     }
 
-    fn workspace_name(&self, id: WorkspaceId, it: &WorkspaceState) -> WorkspaceName {
+    pub(super) fn workspace_name(&self, id: WorkspaceId, it: &WorkspaceState) -> WorkspaceName {
         WorkspaceName::new(it.label.clone(), self.journal().info().store, id)
     }
 

@@ -1,0 +1,26 @@
+//! How a session is archived.
+
+use serde::Serialize;
+
+/// How a session is archived.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Archiving {
+    /// The name of the archive; where there is none, the one that the project's
+    /// [`Retention`](crate::model::Retention) names.
+    pub backend: Option<String>,
+}
+
+impl Archiving {
+    /// To the archive that the project names.
+    pub const fn new() -> Self {
+        Self { backend: None }
+    }
+
+    /// To this archive.
+    #[must_use]
+    pub fn to(mut self, backend: impl Into<String>) -> Self {
+        self.backend = Some(backend.into());
+        self
+    }
+}
