@@ -164,10 +164,13 @@ WHERE s.kind = 'thread' AND s.live = 1 AND k.value IS NOT NULL AND NOT {state_de
             "'session_created', 'session_updated'",
         ),
         session_status = newest(
-            "iif(r.kind = 'session_reopened', 'active', json_extract(r.head, '$.is.' || r.kind || '.then.session'))",
+            "CASE r.kind WHEN 'session_reopened' THEN 'active' WHEN 'handoff_locked' THEN 'locked' WHEN 'broadcast_sent' THEN 'awaiting_merge'
+  WHEN 'handoff_released' THEN 'idle' WHEN 'handed_off' THEN 'idle' WHEN 'broadcast_ended' THEN 'idle'
+  ELSE json_extract(r.head, '$.is.' || r.kind || '.then.session') END",
             "4 * c.version + 2",
             "4 * c.version + 3",
-            "'session_status_set', 'session_reopened', 'run_started', 'run_status_set', 'run_ended'",
+            "'session_status_set', 'session_reopened', 'run_started', 'run_status_set', 'run_ended', 'summary_sealed', 'handoff_locked',
+  'handoff_released', 'handed_off', 'broadcast_sent', 'broadcast_ended', 'session_archived', 'session_restored'",
         ),
         part = shown("p"),
         answer = shown("a"),

@@ -59,20 +59,30 @@ fn people_read_the_views() {
         tokens: None,
         reported: None,
     };
+    let collapsed = Event::Collapsed {
+        session: 2,
+        collapse: 5,
+        child: 3,
+        upto: 5,
+        copied_from: None,
+        in_reply_to: None,
+        tokens: None,
+        reported: None,
+    };
     let set = |session| Event::StateSet { session };
     let changes = |changes: &str| format!("{{\"changes\":[{changes}]}}");
     let events = [
         (
             3,
-            Event::ThreadCreated { project: ProjectId::from_bits(7), reserved: 1 },
+            Event::ThreadCreated { project: ProjectId::from_bits(7), reserved: 1, budget: None },
             "{\"external_id\":\"chat-17\",\"title\":\"A title\"}".to_owned(),
         ),
         (
             11,
-            Event::SessionCreated { base: None },
+            Event::SessionCreated { base: None, budget: None },
             "{\"external_id\":\"main\",\"name\":\"First\"}".to_owned(),
         ),
-        (15, Event::SessionCreated { base: None }, "{}".to_owned()),
+        (15, Event::SessionCreated { base: None, budget: None }, "{}".to_owned()),
         (8, entry(2), text("hello")),
         (12, entry(3), text("gone")),
         (8, entry(2), answer.to_owned()),
@@ -87,6 +97,8 @@ fn people_read_the_views() {
         ),
         (11, set(Some(2)), changes(r#"{"key":"\"é\u0001","value":"\n"}"#)),
         (3, Event::ThreadArchived {}, "{}".to_owned()),
+        (11, Event::HandoffLocked { session: 2, ttl_millis: 1 }, "{}".to_owned()),
+        (8, collapsed, text("it works")),
     ];
     block_on(async {
         let journal = open_in(&folder).await;
@@ -117,7 +129,7 @@ fn people_read_the_views() {
             kind: "entry".into(),
             header,
             body: RecordBody::Blob(blob),
-            ..record(14, 8, "")
+            ..record(16, 8, "")
         });
         let mut commit = carded(records, 1_700_000_000_123, Some(7));
         commit.card.as_mut().unwrap().json = r#"{"status":"archived"}"#.into();
@@ -144,7 +156,7 @@ fn people_read_the_views() {
         rows(
             "SELECT id, external_id, name, status, created_at, CAST(entries AS TEXT) FROM session"
         ),
-        [format!("{session}|main|First|idle|{at}|3")]
+        [format!("{session}|main|First|locked|{at}|4")]
     );
     let message = |version| EntryId::new(thread, version);
     assert_eq!(
@@ -155,7 +167,8 @@ fn people_read_the_views() {
                 "{}|{session}|{at}|tool|plain\ntwo\n<image/png>\n{{\"a\":1}}\n<s3://x>",
                 message(6)
             ),
-            format!("{}|{session}|{at}|user|large", message(14)),
+            format!("{}|{session}|{at}|user|it works", message(15)),
+            format!("{}|{session}|{at}|user|large", message(16)),
         ]
     );
     assert_eq!(
