@@ -58,7 +58,7 @@ impl<T: Serialize> Rounds<T> {
     }
 
     /// The argument of the next round, which has not begun; none after the last.
-    pub fn next(&mut self) -> Option<String> {
+    pub fn next_round(&mut self) -> Option<String> {
         self.on.next()
     }
 

@@ -71,7 +71,7 @@ async fn play(cx: ClauseContext, index: usize, args: Value) -> String {
     let (handle, owner) = (store.as_caller(&caller), store.as_caller(&as_agent(&caller, "owner")));
     let mut rounds = Rounds::of(&cx, &args);
     let mut is_known = false;
-    while let Some(on) = rounds.next() {
+    while let Some(on) = rounds.next_round() {
         // In every second round all have the thread in memory, and decide on the same version of it.
         is_known = !is_known;
         let id = on.parse::<SessionId>().ok();

@@ -24,7 +24,7 @@ async fn play(cx: ClauseContext, index: usize, args: Value) -> String {
     let store = cx.store().await;
     let caller = cx.caller();
     let mut rounds = Rounds::of(&cx, &args);
-    while let Some(id) = rounds.next() {
+    while let Some(id) = rounds.next_round() {
         rounds.begin().await;
         let thread = || id.parse::<ThreadId>().expect("a thread");
         let project = || id.parse::<ProjectId>().expect("a project");
