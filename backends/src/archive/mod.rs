@@ -2,14 +2,13 @@
 //! of objects; [`open_archive`](crate::open_archive) opens either by its address.
 //!
 //! ```no_run
-//! # async fn example() -> sessile::Result<()> {
+//! # async fn example(ann: sessile::Handle, session: sessile::id::SessionId) -> sessile::Result<()> {
 //! use sessile::{Store, archive::ArchiveBackends, command::Archiving};
 //!
 //! let cold = sessile::open_archive("/srv/archive").await?;
 //! let archives = ArchiveBackends::default().with("cold", cold)?;
 //! let journal = sessile::open_journal("agents.db").await?;
 //! let store = Store::new(journal, sessile::options().with_archives(archives));
-//! # let (ann, session): (sessile::Handle, sessile::id::SessionId) = unimplemented!();
 //! ann.archive_session(session, Archiving::new().to("cold")).await?;
 //! ann.restore_session(session).await?;
 //! # Ok(())

@@ -1,10 +1,10 @@
 //! Collapses: proposed, accepted, rejected.
 
-use super::View;
+use super::{View, copy::expect_tail};
 use crate::{
-    command::{Appended, ProposedCollapse, SessionOutcome},
-    error::{Counter, Error, Result, State, Subject},
-    id::{CollapseId, EntryId, SessionId, SubSessionId, ThreadId, Version},
+    command::{Appended, Expect, ProposedCollapse, SessionOutcome},
+    error::{Error, Result, State, Subject},
+    id::{CollapseId, EntryId, SubSessionId, ThreadId, Version},
     model::{Autonomy, CollapseStatus, NewCollapse, no_manual_text},
     record::{Body, CollapseBody, CollapsedPlace, Effect, EntryHeader, Event, Lane},
     rules::{
@@ -96,7 +96,7 @@ impl View<'_> {
             }
         }
         if let Some(expected) = expected {
-            expect_tail(parent_id, parent, expected)?;
+            expect_tail(parent_id, parent, Expect::Tail(expected))?;
         }
         drafts.done(Reply::Session(SessionOutcome::CollapseProposed(proposed)))
     }
@@ -126,7 +126,7 @@ impl View<'_> {
             return Ok(Decision::Answer(Reply::LookAgain));
         }
         if let Some(expected) = draft.parent_tail {
-            expect_tail(self.session_id(parent_at), parent, expected)?;
+            expect_tail(self.session_id(parent_at), parent, Expect::Tail(expected))?;
         }
         let appended = Appended { first: EntryId::new(self.id, entry), count: 1 };
         drafts.done(Reply::Session(SessionOutcome::Appended(appended)))
@@ -177,13 +177,4 @@ fn push_collapsed(
     });
     let author = Body::Entry(input.caller().actor.clone());
     drafts.push_sealed(Lane::Log.of(parent), event, author, sealed.cloned())
-}
-
-/// `Stale` unless the session's last entry is the expected one.
-fn expect_tail(id: SessionId, session: &SessionState, expected: Version) -> Result<()> {
-    if session.tail == expected {
-        return Ok(());
-    }
-    let (what, counter, actual) = (id.into(), Counter::Tail, session.tail);
-    Err(Error::Stale { what, counter, expected, actual })
 }

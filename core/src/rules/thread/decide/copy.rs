@@ -213,7 +213,7 @@ impl View<'_> {
 }
 
 /// `Stale` unless the session's last entry is the expected one.
-fn expect_tail(id: SessionId, session: &SessionState, expect: Expect) -> Result<()> {
+pub(super) fn expect_tail(id: SessionId, session: &SessionState, expect: Expect) -> Result<()> {
     match expect {
         Expect::Tail(expected) if expected != session.tail => {
             let (what, actual) = (id.into(), session.tail);
