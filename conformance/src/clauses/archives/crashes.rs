@@ -7,7 +7,7 @@ use sessile_core::{
     archive::{ArchiveBackends, CollectBundles, CollectOutcome, CollectedBundle, Unclaimed},
     command::{Archiving, NewSubSession},
     id::SessionId,
-    model::{SessionStatus, SubSessionStatus},
+    model::{Autonomy, NewCollapse, SessionStatus, SubSessionStatus},
     store::StoreOptions,
 };
 
@@ -75,7 +75,7 @@ async fn settles(place: &Place, sessions: &[SessionId]) {
 }
 
 /// A store of the place whose archive fails.
-async fn failing_archive(
+pub(super) async fn failing_archive(
     place: &Place,
     calls: usize,
     failure: Failure,
@@ -297,6 +297,18 @@ async fn erased(place: &Place) {
     let refused = refused.expect_err("it cannot be erased there");
     assert!(matches!(refused, Error::ArchiveNotConfigured { .. }), "{refused}");
     assert!(place.handle.entry(entry).await.expect("an answer").expect("it").content.is_some());
+    // So it does for a message that stands for an archived child: its draft is the child's, and goes with it.
+    let (child, edge) = place.ended("child").await;
+    let new = NewCollapse::of(SECRET).with_autonomy(Autonomy::Manual);
+    let stands = place.handle.propose_collapse(edge, new).await.expect("a draft").entry;
+    let stands = stands.expect("it is in the parent");
+    place.archived(child).await;
+    let before = head(&without, &place.lab.caller, thread).await;
+    let refused = without.as_caller(&place.lab.caller).erase_entries(thread, [stands]).await;
+    let refused = refused.expect_err("its draft cannot be erased there");
+    assert!(matches!(refused, Error::ArchiveNotConfigured { .. }), "{refused}");
+    assert_eq!(head(&without, &place.lab.caller, thread).await, before, "nothing is erased");
+    place.handle.erase_entries(thread, [stands]).await.expect("it is erased");
     // One whose archive fails says that it is not sure, and a vacuum finishes it.
     let (store, _) = failing_archive(place, 0, Failure::Before).await;
     let unsure = store.as_caller(&place.lab.caller).erase_entries(thread, [entry]).await;
@@ -322,5 +334,5 @@ async fn erased(place: &Place) {
     let erased = together(erasing).await;
     assert!(erased.iter().all(|it| it.is_ok()), "{erased:?}");
     assert!(!holds().await);
-    settles(place, &[session]).await;
+    settles(place, &[session, child]).await;
 }

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     id::{Space, ThreadId, Version},
     journal::{BlobName, RecordBody},
-    record::{Body, FilesBody, open},
+    record::{Body, Event, FilesBody, open},
     rules::decision::{Reply, Request},
     store::{
         environment::{BLOB_UNUSED_FOR, unknown_outcome},
@@ -36,7 +36,8 @@ impl StoreInner {
         let named = needs.facts.clone();
         let space = thread.space(&caller.tenant);
         // Refused before anything is erased; who archives meanwhile finds out, and begins anew.
-        self.archived_with(caller, thread, &named).await?;
+        let drafts = self.drafts_of(&space, &named).await?;
+        self.archived_with(caller, thread, &[named.as_slice(), &drafts].concat()).await?;
         let request = Request::Thread(command);
         let (outcome, versions) = match self.call(caller, &space, request, needs).await? {
             Reply::Erased { version, versions } => (ThreadOutcome::Changed(version), versions),
@@ -54,6 +55,22 @@ impl StoreInner {
             Err(error) if error.is_retryable() => Err(unknown_outcome(&space, error)),
             Err(error) => Err(error),
         }
+    }
+
+    /// The drafts that are erased with these entries.
+    async fn drafts_of(&self, space: &Space, entries: &[Version]) -> Result<Vec<Version>> {
+        let mut drafts = Vec::new();
+        let fresh = self.fresh(space).await?;
+        if fresh.as_thread()?.collapses.is_empty() {
+            return Ok(drafts);
+        }
+        for version in entries {
+            let opened = self.record_at(space, *version).await?;
+            if let Some(Event::Collapsed { collapse, .. }) = opened.map(|it| it.header.event) {
+                drafts.push(collapse);
+            }
+        }
+        Ok(drafts)
     }
 
     /// Finishes erasures that were cut off between record and payload, then collects blobs that no record names.
