@@ -6,6 +6,7 @@ mod at;
 mod caller;
 mod created;
 mod describe;
+mod forget;
 mod name;
 mod new_project;
 mod page;
@@ -17,6 +18,7 @@ pub use at::At;
 pub use caller::{Caller, Key, Read};
 pub use created::{Begun, Created, CreatedSession};
 pub(crate) use describe::{Description, Needs};
+pub use forget::{Forget, ForgetOutcome, Forgotten};
 pub use new_project::NewProject;
 pub use page::{Cursor, MAX_PAGE, Page, Paging};
 pub use session::{

@@ -63,7 +63,8 @@ impl Event {
 
     /// Whether its body may be erased.
     pub(crate) fn is_erasable(&self) -> bool {
-        matches!(self, Self::CollapseProposed { .. }) || self.as_entry().is_some()
+        matches!(self, Self::CollapseProposed { .. } | Self::SummarySealed { .. })
+            || self.as_entry().is_some()
     }
 
     /// The edge that takes a step by this, becomes another, or goes.
@@ -200,7 +201,7 @@ kinds! {
     ThreadArchived = "thread_archived" {}
     /// It takes work again.
     ThreadReopened = "thread_reopened" {}
-    /// The messages of these entries are gone: ranges of versions, both ends included.
+    /// The texts of these entries, drafts and summaries are gone: ranges of versions, both ends included.
     EntriesErased = "entries_erased" {
         /// The ranges, ascending.
         versions: Vec<(Version, Version)>,

@@ -30,6 +30,9 @@ pub(crate) enum Request {
     Workspace(WorkspaceStep),
     /// One of the commits of archiving or restoring a session.
     Archive(ArchiveStep),
+    /// Erases what a person wrote: these records. If one of them is all that tells whose a text is that others may have put
+    /// elsewhere, then only where nothing follows this version.
+    Forget { versions: Vec<Version>, unless_after: Option<Version> },
     /// Binds an external id to another id, as the thing it stood for is gone or has another.
     Bind { name: ExternalName, gone: u128, to: u128 },
     /// The second half of creating a thread: version 1 of its journal, or its first session in one that exists. Without a
@@ -384,6 +387,8 @@ pub(crate) struct Gathered {
     pub(crate) missing: Option<EntryId>,
     /// Of a merge, the fork's tail by then; of what a child inherits, the parent's.
     pub(crate) tail: Version,
+    /// Edits that entries say what they say by.
+    pub(crate) edits: Vec<Version>,
     /// Of a merge: copies that earlier merges made, by what they are copies of.
     pub(crate) copies: HashMap<Version, Version>,
 }

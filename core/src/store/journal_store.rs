@@ -12,8 +12,8 @@ use super::{
 use crate::{
     archive::{CollectBundles, CollectedBundle, Retain, Retained},
     command::{
-        Caller, Feed, FeedPage, SessionAnswer, SessionCommand, SessionOutcome, SessionQuery, Sweep,
-        SweptThread, ThreadAnswer, ThreadCommand, ThreadOutcome, ThreadQuery,
+        Caller, Feed, FeedPage, Forget, Forgotten, SessionAnswer, SessionCommand, SessionOutcome,
+        SessionQuery, Sweep, SweptThread, ThreadAnswer, ThreadCommand, ThreadOutcome, ThreadQuery,
     },
     error::{Error, Result},
     handle::Handle,
@@ -112,6 +112,29 @@ impl Store {
             self.inner.require_open()?.retain(caller, retain).await
         };
         retained.await.map_err(|error| error.during("retain"))
+    }
+
+    /// Erases for ever what a person wrote, everywhere in this caller's tenant (ERA1): in every thread, archived or not, of every
+    /// project, in sessions that were deleted, in bundles of archived sessions. [`Forget`] says what that is, and what it is not.
+    /// Answers for each thread in which there was something how much, and what became of it, by id; what fails in one does not stop
+    /// the others. From the record on that says so no read shows what is erased; its bytes may stay on the medium until
+    /// [`scrub`](Self::scrub). Nothing is erased twice: asking again after an error, or after the process was killed, goes on with
+    /// the rest. It also finishes erasures that were cut off before, and removes bundles that belong to nothing, as
+    /// [`collect_bundles`](Self::collect_bundles) does; if these cannot be looked at, that is the answer for every thread.
+    ///
+    /// It needs the archives of the sessions that the person wrote in: without one of them nothing is erased in the thread, which
+    /// is told as failed. So is a thread whose bundle another is writing, or has begun to write and died; it has
+    /// [`archive_time`](super::StoreOptions::archive_time) for that.
+    ///
+    /// Others may write at the same time. What is written after the call began may stay, and so may copies that are made of it
+    /// then; the next call finds them. Several may forget at once, in several processes. It reads every record of the tenant, in
+    /// pieces; the caller's deadline, or the store's, is for each step.
+    pub async fn forget(&self, caller: &Caller, forget: Forget) -> Result<Vec<Forgotten>> {
+        let forgotten = async {
+            caller.check_query()?;
+            self.inner.require_open()?.forget(caller, forget).await
+        };
+        forgotten.await.map_err(|error| error.during("forget"))
     }
 
     /// Ends the runs that nobody works on any more (RUN4), and the locks of handoffs that were cut off (HOF5), in all threads of this caller's tenant; answers for each thread which,

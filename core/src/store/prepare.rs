@@ -108,6 +108,7 @@ impl StoreInner {
                     | Request::Reserve { command, .. } => serde_json::to_string(command),
                     Request::Workspace(_)
                     | Request::Archive(_)
+                    | Request::Forget { .. }
                     | Request::Bind { .. }
                     | Request::Slice(_)
                     | Request::UndoDelete

@@ -1,9 +1,10 @@
-//! ARC, SES12: archiving and restoring sessions, their bundles, crashes, retention.
+//! ARC, ERA, SES12: archiving and restoring sessions, their bundles, crashes, retention; erasing what a person wrote.
 
 pub mod archiving;
 pub mod backends;
 pub mod bundles;
 pub mod crashes;
+pub mod forgetting;
 pub mod kinds;
 mod place;
 pub mod retention;
@@ -17,6 +18,7 @@ pub(super) const CLAUSES: &[&[Clause]] = &[
     backends::CLAUSES,
     bundles::CLAUSES,
     crashes::CLAUSES,
+    forgetting::CLAUSES,
     kinds::CLAUSES,
     retention::CLAUSES,
     workspaces::CLAUSES,

@@ -56,6 +56,7 @@ impl StoreInner {
             // What was erased is nothing to inherit.
             let (Some(message), Some(actor)) = (&it.message, &it.actor) else { continue };
             let header = message_of(parent, it.tokens);
+            gathered.edits.extend(it.edited_by.map(|edit| edit.version()));
             gathered.entries.push((it.id.version(), header, Some(actor.clone())));
             entries.push(NewEntry::new((**message).clone()).authored_by(actor.clone()));
         }

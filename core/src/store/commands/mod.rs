@@ -9,6 +9,7 @@ mod create;
 mod delete;
 mod erase;
 pub(super) mod external;
+mod forget;
 mod gather;
 mod inherit;
 mod slices;

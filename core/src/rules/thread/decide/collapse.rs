@@ -105,6 +105,7 @@ impl View<'_> {
         &self,
         input: &DecisionInput<'_>,
         id: CollapseId,
+        as_proposed: bool,
     ) -> Result<Decision> {
         let (draft, parent_at, parent) = self.draft(id)?;
         let lease = self.fence(input, parent_at, parent)?;
@@ -115,7 +116,9 @@ impl View<'_> {
         if status != CollapseStatus::Open {
             return Err(illegal(id, status, CollapseStatus::Accepted));
         }
-        if input.call.drafted().is_none() {
+        // Read before, and maybe erased since.
+        let is_erased = as_proposed && self.state.erased.erased_by(id.version()).is_some();
+        if is_erased || input.call.drafted().is_none() {
             let reason = "the text of the draft was erased; bring one";
             return Err(Error::invalid("text", reason));
         }

@@ -26,6 +26,25 @@ impl View<'_> {
         };
         let named = entries.iter().map(|id| id.version());
         let versions: Vec<_> = named.chain(entries.iter().filter_map(draft)).collect();
+        self.erase_records(input, versions)
+    }
+
+    /// Records that a person wrote; the caller read who wrote them, and that does not change.
+    pub(super) fn forget(
+        &self,
+        input: &DecisionInput<'_>,
+        versions: &[Version],
+        unless_after: Option<Version>,
+    ) -> Result<Decision> {
+        self.thread()?;
+        if unless_after.is_some_and(|seen| self.state.version() > seen) {
+            return Ok(Decision::Answer(Reply::LookAgain));
+        }
+        self.erase_records(input, versions.to_vec())
+    }
+
+    /// Those that were erased before are left out.
+    fn erase_records(&self, input: &DecisionInput<'_>, versions: Vec<Version>) -> Result<Decision> {
         let erased_by = |version: &Version| self.state.erased.erased_by(*version);
         let fresh: Vec<_> =
             versions.iter().copied().filter(|version| erased_by(version).is_none()).collect();

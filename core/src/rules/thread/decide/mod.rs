@@ -73,6 +73,9 @@ impl ThreadState {
             Request::Workspace(step) => view.decide_workspace(input, step),
             Request::Slice(step) => view.decide_slice(input, step),
             Request::Archive(step) => view.decide_archive(input, step),
+            Request::Forget { versions, unless_after } => {
+                view.forget(input, versions, *unless_after)
+            }
             Request::Bind { .. }
             | Request::Reserve { .. }
             | Request::UndoDelete
@@ -275,8 +278,8 @@ impl<'a> View<'a> {
             SessionCommand::ProposeCollapse { edge, collapse } => {
                 self.propose_collapse(input, *edge, collapse)
             }
-            SessionCommand::AcceptCollapse { collapse, .. } => {
-                self.accept_collapse(input, *collapse)
+            SessionCommand::AcceptCollapse { collapse, text } => {
+                self.accept_collapse(input, *collapse, text.is_none())
             }
             SessionCommand::RejectCollapse { collapse } => self.reject_collapse(input, *collapse),
             SessionCommand::SetState { of, changes } => self.set_state(input, *of, changes),

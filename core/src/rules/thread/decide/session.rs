@@ -249,8 +249,10 @@ impl View<'_> {
             if session.activity.summary == 0 {
                 return Err(Error::NotSummarised { session: of });
             }
-            let read = child.and_then(|child| child.inherited.summary);
-            return Ok(read == Some((of, session.activity.summary)));
+            let summary = session.activity.summary;
+            let Some(read) = child.map(|child| &child.inherited) else { return Ok(false) };
+            let is_gone = self.state.erased.erased_by(summary).is_some();
+            return Ok(read.summary == Some((of, summary)) && (read.entries.is_empty() || !is_gone));
         }
         let Some(gathered) = child.map(|child| &child.inherited) else { return Ok(false) };
         if gathered.tail != parent.tail {
@@ -260,7 +262,7 @@ impl View<'_> {
             return Err(Error::not_found(missing));
         }
         self.still_there(gathered)?;
-        Ok(true)
+        Ok(gathered.edits.iter().all(|edit| self.state.erased.erased_by(*edit).is_none()))
     }
 
     /// All that sessions begin with fits into one commit.

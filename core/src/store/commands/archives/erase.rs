@@ -7,7 +7,10 @@ use crate::{
     command::Caller,
     error::{Error, Result},
     id::{ArchiveId, SessionId, ThreadId, Version},
-    rules::{decision::Wanted, thread::ArchivedState},
+    rules::{
+        decision::Wanted,
+        thread::{ArchivedState, ThreadState},
+    },
     store::{inner::StoreInner, sync::Backoff},
 };
 
@@ -23,23 +26,33 @@ impl StoreInner {
         let space = thread.space(&caller.tenant);
         let fresh = self.fresh(&space).await?;
         let state = fresh.as_thread()?;
-        let mut found: BTreeMap<Version, Vec<Version>> = BTreeMap::new();
+        let mut of: BTreeMap<Version, Vec<Version>> = BTreeMap::new();
         if !state.sessions.values().any(|session| session.archived.is_some()) {
-            return Ok(found);
+            return Ok(of);
         }
         for version in entries {
             let Some(opened) = self.record_at(&space, *version).await? else { continue };
             let session = opened.header.event.session_in(opened.header.stream);
-            let Some(archived) = state.session(session).and_then(|it| it.archived.as_deref())
-            else {
-                continue;
-            };
+            of.entry(session).or_default().push(*version);
+        }
+        self.archived_among(state, thread, of)
+    }
+
+    /// Those of these sessions that are archived. `ArchiveNotConfigured` as above.
+    pub(in crate::store::commands) fn archived_among(
+        &self,
+        state: &ThreadState,
+        thread: ThreadId,
+        mut of: BTreeMap<Version, Vec<Version>>,
+    ) -> Result<BTreeMap<Version, Vec<Version>>> {
+        let archived = |session| state.session(session).and_then(|it| it.archived.as_deref());
+        of.retain(|session, _| archived(*session).is_some());
+        for archived in of.keys().filter_map(|session| archived(*session)) {
             let project = state.thread.as_deref().map(|thread| thread.project);
             let project = project.ok_or_else(|| Error::not_found(thread))?;
             self.archive_named(project, &archived.backend)?;
-            found.entry(session).or_default().push(*version);
         }
-        Ok(found)
+        Ok(of)
     }
 
     /// Writes the bundles of these sessions anew, without those of their entries that were erased since, and removes those
