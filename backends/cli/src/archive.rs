@@ -74,18 +74,19 @@ pub(crate) struct Archives {
     archives: Vec<String>,
 }
 
-impl Archives {
-    async fn open(&self) -> Result<ArchiveBackends> {
-        let mut archives = ArchiveBackends::default();
-        for given in &self.archives {
-            let (name, address) = given.split_once('=').ok_or_else(|| {
-                Fail::input(format!("{} is no archive: write NAME=ADDRESS", clean(given)))
-            })?;
-            archives = archives.with(name, sessile::open_archive(address).await?)?;
-        }
-        Ok(archives)
+/// The archives that are given as NAME=ADDRESS.
+pub(crate) async fn open(given: &[String]) -> Result<ArchiveBackends> {
+    let mut archives = ArchiveBackends::default();
+    for given in given {
+        let (name, address) = given.split_once('=').ok_or_else(|| {
+            Fail::input(format!("{} is no archive: write NAME=ADDRESS", clean(given)))
+        })?;
+        archives = archives.with(name, sessile::open_archive(address).await?)?;
     }
+    Ok(archives)
+}
 
+impl Archives {
     /// The name of the only one.
     fn only(&self) -> Option<&str> {
         match self.archives.as_slice() {
@@ -101,7 +102,7 @@ pub(crate) async fn run(out: &mut Out, scope: &Scope, command: &ArchiveCommand) 
     | ArchiveCommand::Restore { store, archives, .. }
     | ArchiveCommand::Retention { store, archives, .. }
     | ArchiveCommand::Bundles { store, archives, .. }) = command;
-    let opened = archives.open().await?;
+    let opened = open(&archives.archives).await?;
     let store = address::open_with(store, |options| options.with_archives(opened)).await?;
     let handle = scope.caller(&store, "archiver")?;
     let done = carry_out(out, (&store, &handle), scope, command).await;

@@ -6,6 +6,7 @@ mod bench;
 mod demo;
 mod fail;
 mod find;
+mod forget;
 mod import;
 mod lists;
 mod look;
@@ -80,6 +81,9 @@ enum Command {
     },
     #[command(flatten)]
     Archive(archive::ArchiveCommand),
+    /// Erase for ever what a person wrote, in all threads of the tenant, and in archives; not titles, names, states and what
+    /// others say of it
+    Forget(forget::Person),
     #[command(flatten)]
     Look(look::Look),
     /// The files that agents work in: list, show, compare, take out, put in, remove
@@ -163,6 +167,7 @@ async fn run(args: Args, out: &mut Out) -> Result<Status> {
         Command::Resume { store } => resume::run(out, &scope, &store).await,
         Command::Show { store, id } => show::run(out, &scope, &store, &id).await,
         Command::Archive(archive) => archive::run(out, &scope, &archive).await,
+        Command::Forget(person) => forget::run(out, &scope, &person).await,
         Command::Look(look) => look::run(out, &scope, &look).await,
         Command::Workspace(it) => workspace::run(out, &scope, &it).await,
         Command::Usage { store, by } => usage::run(out, &scope, &store, by).await,

@@ -12,6 +12,7 @@ mod cli;
 mod delegation;
 mod demo;
 mod fixtures;
+mod forgetting;
 mod house;
 mod import;
 mod looking_back;
