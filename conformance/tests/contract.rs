@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sessile_conformance::{Clause, internal::machine};
 
 /// The parts of the project that have come.
-const CAME: &[&str] = &["foundation", "proof", "journals", "neighbours", "history", "workspaces"];
+const CAME: &[&str] =
+    &["foundation", "proof", "journals", "neighbours", "history", "workspaces", "delegation"];
 
 /// All parts a clause may be due in.
 const PARTS: &[&str] = &[

@@ -31,6 +31,9 @@ pub(crate) enum ArchiveCommand {
         /// The name of the archive; without it the one that the project names, or the only one that is given
         #[arg(long)]
         to: Option<String>,
+        /// Take what they say out of the store, until they are restored; also of sessions that are archived already
+        #[arg(long)]
+        evict: bool,
         #[command(flatten)]
         archives: Archives,
     },
@@ -119,9 +122,11 @@ async fn carry_out(
     command: &ArchiveCommand,
 ) -> Result<Status> {
     match command {
-        ArchiveCommand::Archive { sessions, to, archives, .. } => {
-            let to = to.as_deref().or(archives.only());
-            archive(out, handle, sessions, to).await
+        ArchiveCommand::Archive { sessions, to, evict, archives, .. } => {
+            let mut archiving = Archiving::new();
+            archiving.backend = to.as_deref().or(archives.only()).map(str::to_owned);
+            archiving.evict = *evict;
+            archive(out, handle, sessions, archiving).await
         }
         ArchiveCommand::Restore { sessions, .. } => restore(out, handle, sessions).await,
         ArchiveCommand::Retention { dry_run, .. } => {
@@ -141,9 +146,8 @@ async fn archive(
     out: &mut Out,
     handle: &Handle,
     sessions: &[String],
-    to: Option<&str>,
+    archiving: Archiving,
 ) -> Result<Status> {
-    let archiving = to.map_or_else(Archiving::new, |name| Archiving::new().to(name));
     let mut done = Vec::new();
     for text in sessions {
         let session = find::session(handle, text).await?;

@@ -106,13 +106,18 @@ fn newest(what: &str, first: &str, last: &str, kinds: &str) -> String {
 /// of the format: a later release may show more.
 ///
 /// Every open parses all of them, so that a short text is worth more than a fast one; `id_end` holds what would stand in
-/// each id.
+/// each id, and `returned` the bodies of entries that were evicted and are back. One that is evicted has no text.
 pub(super) fn views() -> String {
     let ses = |version| derived_id("ses", version);
+    let said = "coalesce(r.body, CAST(b.content AS TEXT), (SELECT t.body FROM returned t WHERE t.space = r.space AND t.version = r.version))";
     let message_session = "coalesce(json_extract(r.head, '$.is.entry.session'), json_extract(r.head, '$.is.collapsed.session'))";
     format!(
         "
 CREATE VIEW id_end AS SELECT r.space AS space, r.version AS version, {end} AS text FROM record r;
+
+CREATE VIEW returned AS SELECT r.space AS space, e.value ->> '$.version' AS version, e.value -> '$.body' AS body
+FROM record r LEFT JOIN blob b ON b.space = r.space AND b.name = r.blob,
+  json_each(coalesce(r.body, CAST(b.content AS TEXT)), '$.entries') e WHERE r.kind = 'entries_returned';
 
 CREATE VIEW thread AS SELECT
   'thd_' || s.name AS id, s.tenant AS tenant, 'prj_' || s.project AS project,
@@ -134,11 +139,11 @@ WHERE s.kind = 'thread' AND s.live = 1 AND NOT {created_deleted};
 CREATE VIEW message AS SELECT
   {message_id} AS id, {message_session_id} AS session, 'thd_' || s.name AS thread, s.tenant AS tenant,
   r.version AS version, {at} AS at,
-  json_extract(coalesce(r.body, CAST(b.content AS TEXT)), '$.message.role') AS role,
+  json_extract({said}, '$.message.role') AS role,
   (SELECT group_concat(coalesce({part}, json_extract(p.value, '$.tool_result.text'),
       (SELECT group_concat({answer}, char(10)) FROM json_each(p.value, '$.tool_result.content') a)), char(10))
-    FROM json_each(coalesce(r.body, CAST(b.content AS TEXT)), '$.message.parts') p) AS text,
-  coalesce(r.body, CAST(b.content AS TEXT)) AS body
+    FROM json_each({said}, '$.message.parts') p) AS text,
+  {said} AS body
 FROM space s JOIN record r ON r.space = s.id AND r.kind IN ('entry', 'collapsed')
 LEFT JOIN blob b ON b.space = r.space AND b.name = r.blob
 WHERE s.kind = 'thread' AND s.live = 1 AND NOT {message_deleted};

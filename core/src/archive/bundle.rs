@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::{BundleFault, Error, Result},
     hash::{Hash, hex128},
-    id::{ArchiveId, SessionId, TenantId, Version, WorkspaceId},
+    id::{ArchiveId, SessionId, TenantId, WorkspaceId},
     journal::Record,
     record::{RecordHeader, body_digest},
 };
@@ -64,13 +64,13 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) fn new(record: &Record, body: Option<&str>) -> Self {
-        let salt = if body.is_some() { u128::from_be_bytes(record.salt) } else { 0 };
+    /// A record, and its body with the salt of its digest.
+    pub(crate) fn new(record: &Record, body: Option<([u8; 16], &str)>) -> Self {
         Self {
             header: (*record.header).to_owned(),
             link: record.link,
-            salt,
-            body: body.map(str::to_owned),
+            salt: body.map_or(0, |(salt, _)| u128::from_be_bytes(salt)),
+            body: body.map(|(_, text)| text.to_owned()),
         }
     }
 
@@ -220,13 +220,13 @@ impl BundleWriter {
         std::mem::take(&mut self.lines)
     }
 
-    /// Reads the lines of a part, adds them to the chain, and answers them, each with the version of its record.
+    /// Reads the lines of a part, adds them to the chain, and answers them, each with its header.
     pub(crate) fn read(
         &mut self,
         archive: ArchiveId,
         part: &Part,
         bytes: &[u8],
-    ) -> Result<Vec<(Version, Kept)>> {
+    ) -> Result<Vec<(RecordHeader, Kept)>> {
         let altered = || Error::BrokenBundle { archive, fault: BundleFault::Altered };
         if *part != Part::of(part.name.clone(), bytes) {
             return Err(altered());
@@ -237,7 +237,7 @@ impl BundleWriter {
             let header = kept.checked().ok_or_else(altered)?;
             self.chain = kept.chained(&self.chain);
             self.records += 1;
-            read.push((header.version, kept));
+            read.push((header, kept));
         }
         Ok(read)
     }

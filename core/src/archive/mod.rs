@@ -10,6 +10,9 @@
 //! A record claims a bundle before its first byte is written, and a second one says that the session is archived. So whatever a
 //! crash leaves is claimed, or is found by [`Store::collect_bundles`](crate::store::Store::collect_bundles).
 //!
+//! A bundle is a second copy, unless the entries of the session are
+//! [evicted](crate::command::Archiving::evict): then they stand in the bundle only, until the session is restored.
+//!
 //! Not in a bundle: the files of workspaces; what a fork shares with the session that it continues; the text of entries that
 //! were erased, before or after.
 //!

@@ -47,6 +47,8 @@ pub enum RetentionReason {
     Idle,
     /// Its thread has more sub-sessions than the project keeps, and it is one of those written to longest ago.
     TooMany,
+    /// It is archived, and its project wants the entries of such to leave the journal.
+    NotEvicted,
 }
 
 impl fmt::Display for RetentionReason {
@@ -54,6 +56,7 @@ impl fmt::Display for RetentionReason {
         f.write_str(match self {
             Self::Idle => "it was idle for too long",
             Self::TooMany => "there are too many",
+            Self::NotEvicted => "its entries are still in the journal",
         })
     }
 }

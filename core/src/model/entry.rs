@@ -208,7 +208,7 @@ pub struct Entry {
     pub session: SessionId,
     /// Its version: the order of the log.
     pub version: Version,
-    /// Who wrote it; `None` if it was erased.
+    /// Who wrote it; `None` if it was erased or evicted.
     pub actor: Option<Actor>,
     /// When: by the writer's clock, but never before an earlier record of the thread. A store whose clock was ahead lets
     /// later records have its time.
@@ -224,11 +224,14 @@ pub struct Entry {
     pub collapsed_from: Option<CollapsedFrom>,
     /// What it is, erased or not.
     pub kind: EntryKind,
-    /// What it says; `None` if it was erased. Of an erased annotation the priority stays.
+    /// What it says; `None` if it was erased or evicted. Of such an annotation the priority stays.
     #[serde(flatten)]
     pub content: Option<Content>,
     /// How long its message is for a model; `None` where nobody counted.
     pub tokens: Option<TokenCount>,
+    /// What it says left the journal with its session's archive, and is there again when that session is restored (ARC6).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub evicted: bool,
 }
 
 impl Entry {
@@ -248,6 +251,7 @@ impl Entry {
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.content {
+            None if self.evicted => f.write_str("(archived)"),
             None => f.write_str("(erased)"),
             Some(Content::Message(message)) => write!(f, "{message}"),
             Some(Content::Edit { target, message }) => write!(f, "edit of {target}: {message}"),

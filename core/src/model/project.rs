@@ -94,6 +94,10 @@ pub struct Retention {
     /// a limited time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive_backend: Option<String>,
+    /// The entries of archived sub-sessions leave the journal, until those are restored; see
+    /// [`Archiving::evict`](crate::command::Archiving::evict).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub evict: bool,
 }
 
 impl Retention {
@@ -113,6 +117,13 @@ impl Retention {
     #[must_use]
     pub const fn with_max_sub_sessions(mut self, sub_sessions: u32) -> Self {
         self.max_sub_sessions = Some(sub_sessions);
+        self
+    }
+
+    /// With archived sub-sessions whose entries leave the journal.
+    #[must_use]
+    pub const fn evicting(mut self) -> Self {
+        self.evict = true;
         self
     }
 

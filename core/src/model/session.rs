@@ -141,6 +141,9 @@ pub struct Archive {
     pub entries: u64,
     /// The digest of the bundle.
     pub digest: Hash,
+    /// Entries left the journal, and stand in the bundle only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub evicted: bool,
 }
 
 /// Where a fork begins.

@@ -1,10 +1,11 @@
 //! The part of a record that may hold user text, and may be erased.
 
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 use super::{Effect, Event, decode, encode};
 use crate::{
-    hash::Hash,
+    hash::{Hash, hex128},
     id::{UserId, Version},
     json::Json,
     model::{Actor, Content, Labels, Message, NewSummary, Note, Part, ProjectConfig, RunOutcome},
@@ -142,6 +143,21 @@ pub(crate) struct RunEndBody {
     pub(crate) by: Actor,
 }
 
+/// Of `entries_returned`: the bodies of entries, each with the salt of its digest. A fold wants the caller only.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ReturnedBody {
+    pub(crate) entries: Vec<ReturnedEntry>,
+    pub(crate) by: Actor,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ReturnedEntry {
+    pub(crate) version: Version,
+    #[serde(with = "hex128")]
+    pub(crate) salt: u128,
+    pub(crate) body: Box<RawValue>,
+}
+
 /// The people the thread's card names stay as they are: who replays the journal cannot read the authors any more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ErasureBody {
@@ -247,7 +263,7 @@ pub(crate) enum Body {
     RunEnd(RunEndBody),
     /// Of `usage_booked`.
     Usage(UsageBody),
-    /// Of `entries_erased`.
+    /// Of `entries_erased` and `entries_evicted`.
     Erasure(ErasureBody),
     /// Of `state_set`.
     State(StateBody),
@@ -294,7 +310,7 @@ impl Body {
             Event::RunStarted { .. } => Self::Run(of(text)?),
             Event::RunEnded { .. } => Self::RunEnd(of(text)?),
             Event::UsageBooked { .. } => Self::Usage(of(text)?),
-            Event::EntriesErased { .. } => Self::Erasure(of(text)?),
+            Event::EntriesErased { .. } | Event::EntriesEvicted { .. } => Self::Erasure(of(text)?),
             Event::StateSet { .. } => Self::State(of(text)?),
             Event::HandedOff { .. } => Self::Owner(of(text)?),
             Event::SummarySealed { .. } => Self::Summary(of(text)?),
@@ -345,6 +361,7 @@ impl Body {
             | Event::WorkspaceLeaked { .. }
             | Event::WorkspaceDisposed { .. }
             | Event::ArchiveAbandoned { .. }
+            | Event::EntriesReturned { .. }
             | Event::SessionRestored { .. } => Self::Actor(of(text)?),
         })
     }

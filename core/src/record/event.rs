@@ -63,8 +63,12 @@ impl Event {
 
     /// Whether its body may be erased.
     pub(crate) fn is_erasable(&self) -> bool {
-        matches!(self, Self::CollapseProposed { .. } | Self::SummarySealed { .. })
-            || self.as_entry().is_some()
+        matches!(
+            self,
+            Self::CollapseProposed { .. }
+                | Self::SummarySealed { .. }
+                | Self::EntriesReturned { .. }
+        ) || self.as_entry().is_some()
     }
 
     /// The edge that takes a step by this, becomes another, or goes.
@@ -712,6 +716,30 @@ kinds! {
         digest: Hash,
         /// Archived, and the step of the edge above.
         then: Consequence,
+    }
+    /// Entries of an archived session leave the journal: until they are back they stand in its bundle only.
+    EntriesEvicted = "entries_evicted" {
+        /// Which session.
+        session: Version,
+        /// The record that reserved its bundle.
+        archive: Version,
+        /// The entries of its own log after this version
+        after: Version,
+        /// and up to this one.
+        upto: Version,
+        /// Earlier `entries_returned` that held some of them, and are erased: ranges of versions, both ends included.
+        @serde(default, skip_serializing_if = "Vec::is_empty"); erased: Vec<(Version, Version)>,
+    }
+    /// Entries that were evicted are back: they stand in the body of this record.
+    EntriesReturned = "entries_returned" {
+        /// Which session.
+        session: Version,
+        /// The entries of its own log after this version
+        after: Version,
+        /// and up to this one.
+        upto: Version,
+        /// Some were erased since: the record that held them before, which is erased now.
+        @serde(default, skip_serializing_if = "Option::is_none"); replaces: Option<Version>,
     }
     /// An archived session is what it was before.
     SessionRestored = "session_restored" {

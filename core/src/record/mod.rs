@@ -19,8 +19,9 @@ mod tests;
 pub(crate) use body::Body;
 pub(crate) use body::{
     ActorBody, ArchiveBody, ChangedValue, CollapseBody, EdgeBody, EntryReader, EntryText,
-    ErasureBody, FilesBody, OwnerBody, ProjectBody, RunBody, RunEndBody, SessionBody, StateBody,
-    SummaryBody, ThreadBody, UsageBody, WorkspaceBody, digest as body_digest, level_of,
+    ErasureBody, FilesBody, OwnerBody, ProjectBody, ReturnedBody, ReturnedEntry, RunBody,
+    RunEndBody, SessionBody, StateBody, SummaryBody, ThreadBody, UsageBody, WorkspaceBody,
+    digest as body_digest, level_of,
 };
 pub use entry::{CollapsedPlace, Effect, EntryHeader, MarkedPlace};
 pub use event::{Consequence, EdgeStep, Event, KIND_NAMES, Lane, SummaryOf};

@@ -178,6 +178,8 @@ fn reader_level(draft: &Draft) -> u16 {
             | Event::ArchiveReserved { .. }
             | Event::ArchiveAbandoned { .. }
             | Event::SessionArchived { .. }
+            | Event::EntriesEvicted { .. }
+            | Event::EntriesReturned { .. }
             | Event::SessionRestored { .. }
             | Event::EdgeCreated { broadcast: Some(_), .. }
             | Event::EdgeCreated { share_of: Some(_), .. }

@@ -259,6 +259,8 @@ fn samples() -> Vec<Event> {
             digest: Hash::of(&[b"bundle"]),
             then,
         },
+        Event::EntriesEvicted { session: 2, archive: 9, after: 3, upto: 8, erased: vec![(5, 6)] },
+        Event::EntriesReturned { session: 2, after: 3, upto: 8, replaces: Some(12) },
         Event::SessionRestored { session: 2, archive: 9, then },
     ]
 }

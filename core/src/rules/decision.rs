@@ -114,6 +114,18 @@ pub(crate) enum ArchiveStep {
     Archived { session: SessionId, bundle: WrittenBundle },
     /// It came to nothing. Who is not its writer may say so only if that one took too long.
     Abandoned { session: SessionId, archive: Version, by_writer: bool },
+    /// The bundle was checked, and what of the session's log is in it leaves the journal.
+    Evict { session: SessionId, archive: Version },
+    /// What was evicted after one version and up to another is back: the body of the call has it, as of so many erasures.
+    Returned {
+        session: SessionId,
+        archive: Version,
+        after: Version,
+        upto: Version,
+        erasures: usize,
+    },
+    /// The body of the call has what this pack holds, without what was erased since, as of so many erasures.
+    Repacked { pack: Version, erasures: usize },
     /// The bundle was checked, and the session is what it was.
     Restored { session: SessionId, archive: Version },
 }

@@ -9,7 +9,7 @@ use hashlink::LinkedHashMap;
 
 use super::sync::lock;
 use crate::{
-    id::{SessionId, TenantId},
+    id::{SessionId, TenantId, Version},
     journal::Position,
     rules::thread::ContextFold,
 };
@@ -20,8 +20,8 @@ pub(super) struct Folded {
     pub(super) fold: ContextFold,
     /// The head by then; none before the first use.
     pub(super) head: Option<Position>,
-    /// Ranges of the thread that were erased by then: an erasure changes what was folded.
-    pub(super) erasures: usize,
+    /// What the thread had lost by then: an erasure changes what was folded, an eviction who may read it.
+    pub(super) removals: (usize, Version),
 }
 
 /// One session's place. Who folds takes what is there and puts it back, so that a fold that was broken off is forgotten;

@@ -17,7 +17,7 @@ use crate::{
 
 /// A record names a blob within this time of its put, or never. Half of [`BLOB_UNUSED_FOR`]: the rest is for commits
 /// that are slow on their way.
-pub(super) const BLOB_NAMED_WITHIN: Duration = Duration::from_secs(12 * 60 * 60);
+pub(in crate::store) const BLOB_NAMED_WITHIN: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// A blob that no record names is collected after this time.
 pub(super) const BLOB_UNUSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);

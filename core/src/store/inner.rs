@@ -10,8 +10,8 @@ use std::{
 };
 
 use super::{
-    StoreOptions, contexts::Contexts, environment::Environment, registry::Registry,
-    state::JournalState,
+    StoreOptions, answers::LastPack, contexts::Contexts, environment::Environment,
+    registry::Registry, state::JournalState,
 };
 use crate::{
     command::{Caller, Read},
@@ -28,6 +28,7 @@ pub(super) struct StoreInner {
     pub(super) environment: Arc<Environment>,
     registry: Registry,
     pub(super) contexts: Contexts,
+    pub(super) last_pack: LastPack,
     pub(super) drivers: WorkspaceDrivers,
     closed: AtomicBool,
 }
@@ -40,6 +41,7 @@ impl StoreInner {
             environment: Arc::new(Environment::new(journal, options)),
             registry: Registry::default(),
             contexts: Contexts::default(),
+            last_pack: LastPack::default(),
             closed: AtomicBool::new(false),
         }
     }

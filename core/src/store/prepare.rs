@@ -7,7 +7,7 @@ use crate::{
     id::{Space, SpaceKind, Version},
     journal::RecordBody,
     model::{Content, NewEntry, RunOutcome, TokenCount},
-    record::{Body, SealedBody, level_of, seal_body},
+    record::{Body, ReturnedBody, SealedBody, level_of, seal_body},
     rules::{
         decision::{Call, CallKey, ENTRY_BYTES, Gathering, Request},
         idempotency::command_hash,
@@ -179,6 +179,15 @@ impl StoreInner {
         let mut sealed = seal_body(self.options().ids.random(), &text);
         self.to_blob(space, &mut sealed, BLOB_FROM).await?;
         Ok(vec![sealed])
+    }
+
+    /// The body of a record of entries that were evicted.
+    pub(super) async fn seal_pack(&self, space: &Space, body: &ReturnedBody) -> Result<SealedBody> {
+        let text =
+            serde_json::to_string(body).map_err(|e| Error::invalid("bundle", e.to_string()))?;
+        let mut sealed = seal_body(self.options().ids.random(), &text);
+        self.to_blob(space, &mut sealed, BLOB_FROM).await?;
+        Ok(sealed)
     }
 
     /// Moves a body of more than `blob_from` bytes to a blob.

@@ -74,6 +74,8 @@ fn print(out: &mut Out, record: &FeedRecord) -> Result<()> {
         Some(message) => Json::from_value(&message)?.to::<Message>()?.to_string(),
         None if record.body.is_some() => words(&body),
         None if record.erased => "erased".to_owned(),
+        None if record.evicted => "archived".to_owned(),
+        None if record.kind == "entries_returned" => String::new(),
         None => "deleted".to_owned(),
     };
     let (said, facts) = (short(&clean(&said), SAID), short(&clean(&words(&facts)), FACTS));

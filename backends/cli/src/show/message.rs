@@ -24,6 +24,7 @@ pub(crate) fn print_below(out: &mut Out, entry: &Entry, lines: Option<usize>) ->
     let about = format!("{}{by} {}", entry.id, stamp(entry.at));
     let copied = entry.copied_from.map_or(String::new(), |from| format!(", copied from {from}"));
     let title = match &entry.content {
+        None if entry.evicted => "archived".to_owned(),
         None => "erased".to_owned(),
         Some(Content::Message(message)) => {
             let from = entry.collapsed_from.map(|from| format!(", what {} came to", from.child));

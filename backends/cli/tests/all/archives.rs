@@ -25,7 +25,7 @@ fn sample() -> (Place, String, String) {
         let project = ann.create_project(project).await.unwrap();
         let thread = ann.create_thread(project, "the shop").await.unwrap();
         let root = ann.create_session(thread, "supervisor").await.unwrap();
-        let new = NewSession::named("worker").with_turn([user("go")]);
+        let new = NewSession::named("worker").with_turn([user("paint the door")]);
         let child = ann.spawn(NewSubSession::under(root), new).await.unwrap();
         let run = ann.start_run(child.id, NewRun::default()).await.unwrap();
         ann.end_run(run, RunOutcome::Succeeded).await.unwrap();
@@ -83,6 +83,15 @@ fn sessions_go_to_an_archive_and_come_back() {
     let restored = archive(&["restore", &store, &worker, "--json"]).json();
     assert_eq!(restored[0]["session"], worker.as_str());
     assert_eq!(parts("manifest"), Vec::<std::path::PathBuf>::new(), "its bundle is gone");
+    // What it says may go with it, and comes back.
+    archive(&["archive", &store, &worker]);
+    let said = archive(&["archive", &store, &worker, "--evict"]);
+    assert!(said.out.contains("archived"), "{said:?}");
+    let log = sessile(["log", &store, &worker]);
+    assert!(log.out.contains("archived") && !log.out.contains("paint the door"), "{log:?}");
+    archive(&["restore", &store, &worker]);
+    let log = sessile(["log", &store, &worker]);
+    assert!(log.out.contains("paint the door"), "{log:?}");
     // A bundle that somebody put back belongs to nothing.
     std::fs::create_dir_all(part.parent().unwrap()).unwrap();
     std::fs::write(&part, &whole).unwrap();

@@ -131,6 +131,12 @@ fn people_read_the_views() {
             body: RecordBody::Blob(blob),
             ..record(16, 8, "")
         });
+        let entry = text("hello");
+        let body =
+            format!(r#"{{"entries":[{{"version":4,"salt":"00","body":{entry}}}],"by":{{}}}}"#);
+        let pack = Event::EntriesReturned { session: 2, after: 3, upto: 4, replaces: None };
+        let (kind, header) = ("entries_returned".into(), serde_json::to_string(&pack).unwrap());
+        records.push(Record { kind, header: header.into(), ..record(17, 3, &body) });
         let mut commit = carded(records, 1_700_000_000_123, Some(7));
         commit.card.as_mut().unwrap().json = r#"{"status":"archived"}"#.into();
         assert!(is_done(&journal.commit(&space(5), None, &commit).await.unwrap()));
@@ -159,6 +165,9 @@ fn people_read_the_views() {
         [format!("{session}|main|First|locked|{at}|4")]
     );
     let message = |version| EntryId::new(thread, version);
+    // An entry that was evicted and is back stands elsewhere.
+    block_on(async { open_in(&folder).await.erase(&space(5), &[4]).await.unwrap() });
+    assert_eq!(rows("SELECT body FROM record WHERE version = 4"), [""]);
     assert_eq!(
         rows("SELECT id, session, at, role, text FROM message ORDER BY version"),
         [

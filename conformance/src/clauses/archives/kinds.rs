@@ -321,8 +321,10 @@ async fn of_archives(place: &Place) {
     let (store, _) = place.failing_after(1).await;
     let unlucky = store.as_caller(&place.lab.caller);
     unlucky.archive_session(session, Archiving::new()).await.expect_err("the engine fails");
-    place.archived(session).await;
-    place.handle.restore_session(session).await.expect("it is restored");
+    for archiving in [Archiving::new(), Archiving::new().evicting()] {
+        place.handle.archive_session(session, archiving).await.expect("it is archived");
+        place.handle.restore_session(session).await.expect("it is restored");
+    }
 }
 
 /// What is archived holds each record as the journal does, and comes back as it was.

@@ -4,6 +4,7 @@ pub mod archiving;
 pub mod backends;
 pub mod bundles;
 pub mod crashes;
+pub mod evict;
 pub mod forgetting;
 pub mod kinds;
 mod place;
@@ -18,6 +19,7 @@ pub(super) const CLAUSES: &[&[Clause]] = &[
     backends::CLAUSES,
     bundles::CLAUSES,
     crashes::CLAUSES,
+    evict::CLAUSES,
     forgetting::CLAUSES,
     kinds::CLAUSES,
     retention::CLAUSES,

@@ -227,8 +227,8 @@ fn sessions() -> BoxedStrategy<Act> {
         ),
         5 => (pick(), status).prop_map(|(session, to)| Act::SetStatus { session, to }),
         3 => pick().prop_map(Act::ReopenSession),
-        5 => (pick(), prop::bool::weighted(0.9)).prop_map(
-            |(session, named)| Act::ArchiveSession { session, named }
+        5 => (pick(), prop::bool::weighted(0.9), prop::bool::ANY).prop_map(
+            |(session, named, evict)| Act::ArchiveSession { session, named, evict }
         ),
         3 => pick().prop_map(Act::RestoreSession),
         2 => (pick(), maybe(text()), maybe((0..4_u8).boxed()), prop::collection::vec(text(), 0..2)).prop_map(

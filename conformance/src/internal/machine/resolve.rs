@@ -330,12 +330,13 @@ impl Names<'_> {
                 let session = self.session(*session, None);
                 (SessionCommand::ReopenSession { session }, Some(session))
             }
-            Act::ArchiveSession { session, named } => {
+            Act::ArchiveSession { session, named, evict } => {
                 let session = self.session(*session, None);
                 let archiving = match named {
                     true => Archiving::new().to(ARCHIVE),
                     false => Archiving::new(),
                 };
+                let archiving = if *evict { archiving.evicting() } else { archiving };
                 (SessionCommand::ArchiveSession { session, archiving }, Some(session))
             }
             Act::RestoreSession(session) => {

@@ -161,6 +161,8 @@ pub enum Act {
         session: Pick,
         /// To the archive that there is.
         named: bool,
+        /// With its entries leaving the journal.
+        evict: bool,
     },
     RestoreSession(Pick),
     Continue {

@@ -23,6 +23,7 @@ impl Thread {
         use SubSessionStatus::{Archived, Failed, Idle, MergeRejected, Merged};
         let v = self.present(session)?;
         if let Some((archive, _)) = self.sessions[&v].archived {
+            self.evict(facts, v, archiving);
             return Ok(SessionOutcome::Archived(ArchiveId::new(id, archive)));
         }
         let lapsed = self.sessions[&v].lease.as_ref().is_some_and(|lease| {
@@ -58,7 +59,46 @@ impl Thread {
             self.step_edge(v, |_| true, Archived);
             self.edges.get_mut(&edge).expect("it is there").before_archive = Some(before);
         }
+        self.evict(facts, v, archiving);
         Ok(SessionOutcome::Archived(ArchiveId::new(id, archive)))
+    }
+
+    /// The entries of its log leave the journal, and with them the records that held them since they came back.
+    fn evict(&mut self, facts: &Facts<'_>, v: Version, archiving: &Archiving) {
+        let mut own = self.entries.iter().filter(|(_, entry)| entry.session == v);
+        let (first, last) = (own.next(), own.next_back());
+        let Some((first, _)) = first.filter(|_| archiving.evict) else { return };
+        let evicted = Some((*first - 1, last.map_or(*first, |(last, _)| *last)));
+        if self.sessions[&v].evicted != evicted {
+            let version = self.record(facts.now, &facts.caller.actor);
+            let it = self.session(v);
+            (it.evicted, it.version) = (evicted, version);
+            self.packs.remove(&v);
+        }
+    }
+
+    /// Whether an entry stands in a bundle only.
+    pub(super) fn is_evicted(&self, session: Version, version: Version) -> bool {
+        let evicted = self.sessions.get(&session).and_then(|it| it.evicted);
+        evicted.is_some_and(|(after, upto)| after < version && version <= upto)
+    }
+
+    /// Records that hold what is erased now are written anew.
+    pub(super) fn erase_in_packs(
+        &mut self,
+        erased: &[Version],
+        now: sessile_core::Timestamp,
+        actor: &Actor,
+    ) {
+        let packs = self.packs.values_mut();
+        let changed = packs.filter_map(|held| {
+            let before = held.len();
+            held.retain(|version| !erased.contains(version));
+            (held.len() < before).then_some(())
+        });
+        for () in changed.collect::<Vec<_>>() {
+            self.record(now, actor);
+        }
     }
 
     pub(super) fn restore_session(
@@ -70,6 +110,14 @@ impl Thread {
         let Some((_, before)) = self.sessions[&v].archived else {
             return Ok(SessionOutcome::Changed(self.sessions[&v].version));
         };
+        if let Some((after, upto)) = self.session(v).evicted.take() {
+            let back = self.entries.range(after + 1..=upto).filter(|(version, entry)| {
+                entry.session == v && !self.erased.contains_key(*version)
+            });
+            let held = back.map(|(version, _)| *version).collect();
+            self.packs.insert(v, held);
+            self.record(facts.now, &facts.caller.actor);
+        }
         let version = self.record_in(v, facts.now, facts.caller);
         let it = self.session(v);
         (it.archived, it.status, it.version) = (None, before, version);

@@ -303,6 +303,7 @@ impl Model {
             entries: Default::default(),
             unread: Default::default(),
             erased: Default::default(),
+            packs: Default::default(),
             tasks: Default::default(),
             keyed: Default::default(),
             budget: new.budget.clone(),
@@ -500,6 +501,7 @@ impl Thread {
             matches!(outcome, Any::Session(SessionOutcome::Appended(first))
                 if erased.contains_key(&first.first.version()))
         });
+        self.erase_in_packs(&fresh, now, caller);
         self.archive_anew(&fresh, now, caller);
         Ok(ThreadOutcome::Changed(version))
     }

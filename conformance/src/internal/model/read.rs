@@ -24,7 +24,7 @@ pub fn entry_value(entry: &Entry) -> Value {
     json!({
         "id": entry.id, "session": entry.session, "version": entry.version, "actor": entry.actor, "at": entry.at,
         "run": entry.run, "in_reply_to": entry.in_reply_to, "copied_from": entry.copied_from,
-        "is_marker": entry.kind == EntryKind::Marker,
+        "is_marker": entry.kind == EntryKind::Marker, "evicted": entry.evicted,
         "message": serde_json::to_string(&entry.message()).expect("a message serialises"),
     })
 }
@@ -98,6 +98,9 @@ impl Model {
             let (archive, entries) = (ArchiveId::new(id, archive), log);
             value["archive"] =
                 json!({ "id": archive, "backend": ARCHIVE, "before": before, "entries": entries });
+            if s.evicted.is_some() {
+                value["archive"]["evicted"] = json!(true);
+            }
         }
         Some(value)
     }
@@ -157,13 +160,14 @@ impl Thread {
     /// One entry.
     pub fn entry_value(&self, id: ThreadId, v: Version) -> Option<Value> {
         let e = self.entries.get(&v)?;
-        let is_left = !self.erased.contains_key(&v);
+        let is_evicted = self.is_evicted(e.session, v) && !self.erased.contains_key(&v);
+        let is_left = !is_evicted && !self.erased.contains_key(&v);
         let (actor, message) =
             (is_left.then_some(&e.actor), e.message.as_ref().filter(|_| is_left));
         Some(json!({
             "id": EntryId::new(id, v), "session": session_id(id, e.session), "version": v, "actor": actor,
             "at": e.at, "run": e.run, "in_reply_to": e.in_reply_to, "copied_from": e.copied_from,
-            "is_marker": e.message.is_none(),
+            "is_marker": e.message.is_none(), "evicted": is_evicted,
             "message": serde_json::to_string(&message).expect("a message serialises"),
         }))
     }

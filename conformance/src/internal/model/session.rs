@@ -380,6 +380,7 @@ impl Thread {
             keyed: KeyedHistory::default(),
             budget: None,
             archived: None,
+            evicted: None,
         };
         self.sessions.insert(version, session);
         self.give_budget(version, new);

@@ -93,6 +93,8 @@ pub struct Thread {
     pub(super) unread: BTreeSet<Version>,
     /// Entries without message, and the record that erased each.
     pub(super) erased: BTreeMap<Version, Version>,
+    /// What came back, by session, in the records that hold it.
+    pub(super) packs: BTreeMap<Version, BTreeSet<Version>>,
     /// Every task a session or run ever named.
     pub tasks: BTreeSet<String>,
     pub keyed: KeyedHistory,
@@ -136,6 +138,8 @@ pub struct Session {
     pub budget: Option<SessionBudget>,
     /// The record that reserved its bundle, and where it stood before, while it is archived.
     pub archived: Option<(Version, SessionStatus)>,
+    /// The entries that stand in its bundle only: after one version, up to another.
+    pub evicted: Option<(Version, Version)>,
 }
 
 /// A current lease.

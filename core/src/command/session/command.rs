@@ -282,14 +282,21 @@ pub enum SessionCommand {
     /// [`StoreOptions::archive_time`](crate::store::StoreOptions::archive_time); what is written to the session meanwhile makes
     /// it begin anew. Its workspace is disposed of after that, if no work would be lost (ARC7). Of a session that is archived
     /// it answers the archive.
+    ///
+    /// With [`Archiving::evict`] the bundle is read back then, and if it is whole, what the entries of the session's own log say
+    /// leaves the journal (ARC6), but for what a fork of it shows. Until the session is restored, lists and the feed show such
+    /// entries as `evicted`, searches do not find them, and a context, a copy or a fork of them is `Closed`. What is erased
+    /// meanwhile is erased in the bundle. If the session is deleted, or the bundle is lost, they are gone. Of a session that is
+    /// archived already it evicts.
     ArchiveSession {
         /// Which.
         session: SessionId,
         /// How.
         archiving: Archiving,
     },
-    /// Makes an archived session what it was, its edge too, after its bundle was checked (ARC2, ARC3). A workspace that was
-    /// disposed of does not come back. Of a session that is not archived it writes nothing.
+    /// Makes an archived session what it was, its edge too, after its bundle was checked (ARC2, ARC3). What was evicted comes back
+    /// before that, in as many commits as it takes (ARC6): cut off, some of it is back, and the session still archived. A
+    /// workspace that was disposed of does not come back. Of a session that is not archived it writes nothing.
     RestoreSession {
         /// Which.
         session: SessionId,

@@ -66,10 +66,13 @@ pub struct FeedRecord {
     pub kind: String,
     /// The facts: ids, numbers, states.
     pub facts: Json,
-    /// Names, texts, messages. `None` where the session was deleted since, or the body was erased.
+    /// Names, texts, messages. `None` where the session was deleted since, the body was erased or evicted, and of
+    /// `entries_returned`, which holds what records before it say.
     pub body: Option<Json>,
     /// The body was erased.
     pub erased: bool,
+    /// The body left the journal with the session's archive, until that is restored.
+    pub evicted: bool,
 }
 
 /// Records in order, without a gap.

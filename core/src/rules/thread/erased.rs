@@ -30,6 +30,12 @@ impl Erased {
         self.ranges.iter().flat_map(|(first, (last, _))| *first..=*last)
     }
 
+    /// What the record at this version erased, ascending.
+    pub(crate) fn by(&self, record: Version) -> impl Iterator<Item = Version> {
+        let ranges = self.ranges.iter().filter(move |(_, (_, by))| *by == record);
+        ranges.flat_map(|(first, (last, _))| *first..=*last)
+    }
+
     /// How many ranges were erased; it grows with each erasure.
     pub(crate) fn count(&self) -> usize {
         self.ranges.size()

@@ -87,8 +87,12 @@ impl Forks {
 
     /// Whether a fork shows what stands at this version in the log of a session, deleted or not. One look at each fork.
     pub(crate) fn is_shared(&self, of: Version, version: Version) -> bool {
-        let mut bases = self.nodes.values().filter_map(|node| node.base);
-        bases.any(|base| base.session == of && version <= base.upto)
+        self.bases().any(|base| base.session == of && version <= base.upto)
+    }
+
+    /// What each fork begins with.
+    pub(super) fn bases(&self) -> impl Iterator<Item = Base> {
+        self.nodes.values().filter_map(|node| node.base)
     }
 
     pub(crate) fn weight(&self) -> usize {

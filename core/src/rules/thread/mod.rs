@@ -4,6 +4,7 @@ mod budget;
 mod context;
 mod decide;
 mod erased;
+mod evicted;
 mod evolve;
 mod external;
 mod forks;
@@ -23,6 +24,7 @@ pub(crate) use decide::{
     thread_made, wrong_journal,
 };
 pub(crate) use erased::Erased;
+pub(crate) use evicted::{Evicted, Stored};
 pub(crate) use external::{derived_external_id, run_of_derived, uuid_v4};
 pub(crate) use forks::Base;
 pub(crate) use view::Reading;

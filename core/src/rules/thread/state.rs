@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     budget::BudgetState,
     erased::Erased,
+    evicted::{Evicted, Returned},
     external::{ExternalIds, derived_external_id},
     forks::{Base, Forks},
     keyed::KeyedValues,
@@ -56,6 +57,12 @@ pub(crate) struct ThreadState {
     pub(crate) keys: IdempotencyLog,
     /// Entries without message.
     pub(crate) erased: Erased,
+    /// Entries that were evicted and are back.
+    #[serde(default)]
+    pub(crate) returned: Returned,
+    /// The newest `entries_evicted`; 0 for none.
+    #[serde(default)]
+    pub(crate) last_eviction: Version,
     pub(crate) forks: Forks,
     /// The feed begins after this version.
     pub(crate) trimmed: Version,
@@ -208,6 +215,9 @@ pub(crate) struct ArchivedState {
     pub(crate) records: u64,
     pub(crate) entries: u64,
     pub(crate) digest: Hash,
+    /// What of the session's log is in the bundle only.
+    #[serde(default)]
+    pub(crate) evicted: Option<Evicted>,
 }
 
 /// What a session is at, from its first append or run after its birth or last end to its next end.
@@ -661,6 +671,7 @@ impl ThreadState {
             + self.late_calls.len() * 64
             + self.keys.weight()
             + self.erased.weight()
+            + self.returned.weight()
             + self.forks.weight()
             + self.keyed_weight
             + self.collapses.size() * 192

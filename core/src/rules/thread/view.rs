@@ -94,6 +94,7 @@ impl Reading<'_> {
                 records: it.records,
                 entries: it.entries,
                 digest: it.digest,
+                evicted: it.evicted.is_some(),
             }),
             summary: self.summary_id(session.activity.summary),
             ended: session.activity.ended,

@@ -4,14 +4,28 @@ use std::sync::Arc;
 
 use crate::{
     command::{Caller, Read},
-    error::{Error, Result, Subject},
+    error::{Closure, Error, Result, Subject},
     id::{SessionId, Space, TenantId, ThreadId, Version},
     journal::RecordBody,
     model::RollUp,
     record::{Opened, check_body, open},
-    rules::thread::{Reading, ThreadState},
+    rules::thread::{Reading, Stored, ThreadState},
     store::{inner::StoreInner, state::JournalState},
 };
+
+/// What became of a record's body.
+pub(in crate::store) enum Payload {
+    /// This is it, with the salt of its digest.
+    Here {
+        salt: [u8; 16],
+        text: Arc<str>,
+    },
+    Erased,
+    /// It stands in the bundle of this session.
+    Evicted {
+        session: Version,
+    },
+}
 
 /// A thread as of one head.
 pub(in crate::store) struct ThreadAtHead {
@@ -74,29 +88,61 @@ impl StoreInner {
         self.at_head(&caller, thread).await
     }
 
-    /// The text of a record's body, checked; `None` if it was erased. A missing body is right only if a record says that
-    /// it was erased, up to the head of the question or after it; else it is `Corrupt`.
+    /// The text of a record's body, checked; `None` if it was erased. Of an entry that was evicted it is `Closed`.
     pub(in crate::store) async fn body_or_erased(
         &self,
         at: &ThreadAtHead,
         space: &Space,
         opened: &Opened,
     ) -> Result<Option<Arc<str>>> {
-        let version = opened.header.version;
-        if at.state()?.erased.erased_by(version).is_some() {
-            return Ok(None);
+        match self.payload(at, space, opened).await? {
+            Payload::Here { text, .. } => Ok(Some(text)),
+            Payload::Erased => Ok(None),
+            Payload::Evicted { session } => {
+                let session = SessionId::new(at.id(), session);
+                Err(Error::closed(Closure::SessionArchived(session)))
+            }
         }
+    }
+
+    /// What became of a record's body. A missing one is right only if a record says that it was erased or evicted, up to the
+    /// head of the question or after it; else it is `Corrupt`.
+    pub(in crate::store) async fn payload(
+        &self,
+        at: &ThreadAtHead,
+        space: &Space,
+        opened: &Opened,
+    ) -> Result<Payload> {
+        if let Some(elsewhere) = self.payload_elsewhere(space, at.state()?, opened).await? {
+            return Ok(elsewhere);
+        }
+        let version = opened.header.version;
         let missing = match self.body_text(space, opened).await {
-            Ok(Some(text)) => return Ok(Some(text)),
+            Ok(Some(text)) => return Ok(Payload::Here { salt: opened.salt, text }),
             Ok(None) => Error::corrupt(space, version, "the body is missing"),
             Err(error @ Error::Corrupt { .. }) => error,
             Err(error) => return Err(error),
         };
         let now = self.fresh(space).await?;
-        match &*now {
-            JournalState::Thread(state) if state.erased.erased_by(version).is_some() => Ok(None),
-            _ => Err(missing),
-        }
+        let JournalState::Thread(state) = &*now else { return Err(missing) };
+        self.payload_elsewhere(space, state, opened).await?.ok_or(missing)
+    }
+
+    /// The body of a record, where it is not in that.
+    async fn payload_elsewhere(
+        &self,
+        space: &Space,
+        state: &ThreadState,
+        opened: &Opened,
+    ) -> Result<Option<Payload>> {
+        let session = opened.header.event.as_entry().map(|entry| entry.session);
+        Ok(match state.stored(session, opened.header.version) {
+            Stored::Here => None,
+            Stored::Erased => Some(Payload::Erased),
+            Stored::Evicted(session) => Some(Payload::Evicted { session }),
+            // Who looks again finds out that it was erased since.
+            Stored::Returned(pack) => self.returned(space, pack, opened).await?,
+        })
     }
 
     /// The text of a record's body; a blob is checked against the digest, as the record's sum covers only its name.

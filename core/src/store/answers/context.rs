@@ -89,7 +89,7 @@ impl StoreInner {
         use_fold: impl FnOnce(&mut ContextFold) -> T,
     ) -> Result<T> {
         let space = session.thread().space(&caller.tenant);
-        let (head, erasures) = (at.state()?.head(), at.state()?.erased.count());
+        let (head, removals) = (at.state()?.head(), at.state()?.removals());
         let slot = self.contexts.slot(&caller.tenant, session);
         let mut slot = slot.lock().await;
         let mut folded = match slot.take() {
@@ -106,12 +106,12 @@ impl StoreInner {
         self.fold_on(at, &space, session, (&mut folded.fold, version)).await?;
         let answer = use_fold(&mut folded.fold);
         let weight = folded.fold.weight();
-        *slot = Some(Folded { head, erasures, ..folded });
+        *slot = Some(Folded { head, removals, ..folded });
         self.contexts.weigh(&caller.tenant, session, weight, self.options().context_memory);
         Ok(answer)
     }
 
-    /// Whether a kept fold is of this journal's history, of what is not erased since, and not past a version.
+    /// Whether a kept fold is of this journal's history, of what is not erased or evicted since, and not past a version.
     async fn is_usable(
         &self,
         space: &Space,
@@ -121,7 +121,7 @@ impl StoreInner {
     ) -> Result<bool> {
         let state = at.state()?;
         let Some(seen) = kept.head else { return Ok(false) };
-        if kept.erasures != state.erased.count()
+        if kept.removals != state.removals()
             || kept.fold.last() > version
             || seen.version > state.version()
         {

@@ -5,9 +5,12 @@ use crate::{
     error::{Error, Result},
     id::{SessionId, Space, ThreadId, Version},
     json::Json,
-    record::open,
+    record::{Event, open},
     rules::thread::ThreadState,
-    store::{answers::at_head::ThreadAtHead, inner::StoreInner},
+    store::{
+        answers::at_head::{Payload, ThreadAtHead},
+        inner::StoreInner,
+    },
 };
 
 /// Records of one read of a filtered page.
@@ -86,8 +89,8 @@ impl StoreInner {
                 .is_some_and(|entry| state.is_readable(entry.session, opened.header.version));
             let exists = state.session(session).is_some();
             let gone = session != 0 && !shared && !exists;
-            let text = if gone { None } else { self.body_or_erased(at, space, &opened).await? };
-            let erased = !gone && text.is_none();
+            let payload = if gone { None } else { Some(self.payload(at, space, &opened).await?) };
+            let is_pack = matches!(opened.header.event, Event::EntriesReturned { .. });
             records.push(FeedRecord {
                 version: opened.header.version,
                 at: opened.header.time(),
@@ -100,8 +103,12 @@ impl StoreInner {
                 schema: opened.header.reader,
                 kind: opened.header.event.name().to_owned(),
                 facts: Json::from_value(&opened.header.event)?,
-                erased,
-                body: text.map(|text| Json::parse(&text)).transpose()?,
+                erased: matches!(payload, Some(Payload::Erased)),
+                evicted: matches!(payload, Some(Payload::Evicted { .. })),
+                body: match payload {
+                    Some(Payload::Here { text, .. }) if !is_pack => Some(Json::parse(&text)?),
+                    _ => None,
+                },
             });
         }
         Ok((records, seen))

@@ -1,6 +1,9 @@
 //! Entries: pages of a session's log, and single ones.
 
-use super::{at_head::ThreadAtHead, stream_reader::StreamReader};
+use super::{
+    at_head::{Payload, ThreadAtHead},
+    stream_reader::StreamReader,
+};
 use crate::{
     clock::Timestamp,
     command::{Caller, Cursor, EntryFilter, Page, Paging},
@@ -114,7 +117,11 @@ impl StoreInner {
         reader: &mut EntryReader,
     ) -> Result<Entry> {
         let version = opened.header.version;
-        let text = self.body_or_erased(at, space, opened).await?;
+        let (text, evicted) = match self.payload(at, space, opened).await? {
+            Payload::Here { text, .. } => (Some(text), false),
+            Payload::Erased => (None, false),
+            Payload::Evicted { .. } => (None, true),
+        };
         let read = text.map(|text| reader.read(header.effect, &text)).transpose();
         let read = read.map_err(|e| Error::corrupt(space, version, e.to_string()))?;
         let id = |version| EntryId::new(at.id(), version);
@@ -165,6 +172,7 @@ impl StoreInner {
             kind: header.effect.kind(),
             content,
             tokens: header.tokens,
+            evicted,
         })
     }
 }

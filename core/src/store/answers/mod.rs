@@ -7,6 +7,7 @@ mod context;
 mod feed;
 mod lists;
 mod log;
+mod packs;
 mod resumable;
 mod runs;
 mod sessions;
@@ -17,9 +18,10 @@ mod timeline;
 mod usage;
 mod verify;
 
-pub(super) use at_head::ThreadAtHead;
+pub(super) use at_head::{Payload, ThreadAtHead};
 pub(super) use lists::key as list_key;
 pub(super) use log::entry_header;
+pub(super) use packs::LastPack;
 pub(super) use stream_reader::StreamReader;
 
 use super::{commands::external::External, inner::StoreInner};

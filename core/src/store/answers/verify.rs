@@ -6,7 +6,7 @@ use crate::{
     id::{Space, ThreadId, Version},
     journal::{Direction, Position, ReadRange, Record, RecordBody},
     record::{Event, check_body, open},
-    rules::thread::Erased,
+    rules::thread::{Erased, Evicted, Stored},
     store::{inner::StoreInner, state::JournalState},
 };
 
@@ -21,9 +21,10 @@ struct Verification {
     /// Nonce, index and size of the record before, to see batches whole.
     batch: Option<(u128, u16, u16)>,
     found: Verified,
-    /// Entries without a body, and what records say was erased.
-    missing: Vec<(Version, String)>,
+    /// Records without a body, with the session of an entry; and what records say was erased and evicted.
+    missing: Vec<(Version, Option<Version>, String)>,
     erased: Erased,
+    evicted: Vec<(Version, Evicted)>,
 }
 
 impl Verification {
@@ -58,6 +59,7 @@ impl StoreInner {
             found,
             missing: Vec::new(),
             erased: Erased::default(),
+            evicted: Vec::new(),
         };
         let mut after = 0;
         let upto = head.map_or(0, |h| h.version);
@@ -111,20 +113,27 @@ impl StoreInner {
         if dropped { Err(Error::not_found(thread)) } else { Ok(check.found) }
     }
 
-    /// Reports bodies that are missing, unless a record says that they were erased, up to the head or after it.
+    /// Reports bodies that are missing, unless a record says that they were erased or evicted, up to the head or after it.
     async fn explain_missing(&self, space: &Space, check: &mut Verification) -> Result<()> {
-        let erased = std::mem::take(&mut check.erased);
-        check.missing.retain(|(version, _)| erased.erased_by(*version).is_none());
+        let (erased, evicted) =
+            (std::mem::take(&mut check.erased), std::mem::take(&mut check.evicted));
+        // What was evicted never comes back to its own record.
+        let is_evicted = |session: Option<Version>, version| {
+            evicted.iter().any(|(of, evicted)| Some(*of) == session && evicted.holds(version))
+        };
+        check.missing.retain(|(version, session, _)| {
+            erased.erased_by(*version).is_none() && !is_evicted(*session, *version)
+        });
         if check.missing.is_empty() {
             return Ok(());
         }
         let now = self.fresh(space).await;
         let later = match &now {
-            Ok(state) => state.as_thread()?.erased.clone(),
-            Err(_) => Erased::default(),
+            Ok(state) => Some(state.as_thread()?),
+            Err(_) => None,
         };
-        for (version, why) in std::mem::take(&mut check.missing) {
-            if later.erased_by(version).is_none() {
+        for (version, session, why) in std::mem::take(&mut check.missing) {
+            if later.is_none_or(|state| state.stored(session, version) == Stored::Here) {
                 check.report(version, why);
             }
         }
@@ -166,18 +175,27 @@ impl StoreInner {
             check.report(version, "the record is not in its place in its batch");
         }
         check.batch = Some((nonce, index, of));
-        if let Event::EntriesErased { versions } = &opened.header.event {
-            check.erased.add(versions, version);
+        match &opened.header.event {
+            Event::EntriesErased { versions } => check.erased.add(versions, version),
+            Event::EntriesEvicted { session, after, upto, erased, .. } => {
+                check.erased.add(erased, version);
+                check.evicted.push((*session, Evicted { after: *after, upto: *upto }));
+            }
+            Event::EntriesReturned { replaces: Some(pack), .. } => {
+                check.erased.add(&[(*pack, *pack)], version);
+            }
+            _ => {}
         }
+        let session = opened.header.event.as_entry().map(|entry| entry.session);
         let body = self.body_text(space, &opened).await;
         match body.and_then(|text| match text {
             Some(text) => check_body(space, &opened, text.as_bytes()).map(|()| true),
             None => Ok(false),
         }) {
             Ok(true) => {}
-            Ok(false) => check.missing.push((version, "the body is missing".into())),
+            Ok(false) => check.missing.push((version, session, "the body is missing".into())),
             Err(Error::Corrupt { reason, .. }) if matches!(opened.body, RecordBody::Blob(_)) => {
-                check.missing.push((version, reason));
+                check.missing.push((version, session, reason));
             }
             Err(Error::Corrupt { reason, .. }) => check.report(version, reason),
             Err(error) => return Err(error),

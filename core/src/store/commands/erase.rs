@@ -45,7 +45,7 @@ impl StoreInner {
             reply => (thread_outcome(reply)?, named),
         };
         let erased = async {
-            self.journal().erase(&space, &versions).await?;
+            self.erase_payloads(caller, thread, &versions).await?;
             let archived = self.archived_with(caller, thread, &versions).await?;
             self.erase_in_bundles(caller, thread, archived).await
         };
@@ -55,6 +55,17 @@ impl StoreInner {
             Err(error) if error.is_retryable() => Err(unknown_outcome(&space, error)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Removes the payloads of records that were erased, and from records of entries that were evicted and are back.
+    pub(super) async fn erase_payloads(
+        &self,
+        caller: &Caller,
+        thread: ThreadId,
+        versions: &[Version],
+    ) -> Result<()> {
+        self.journal().erase(&thread.space(&caller.tenant), versions).await?;
+        self.erase_in_packs(caller, thread, versions).await
     }
 
     /// The drafts that are erased with these entries.
@@ -85,7 +96,13 @@ impl StoreInner {
         for piece in erased.chunks(PIECE) {
             self.journal().erase(&space, piece).await?;
         }
+        for (session, it) in &state.sessions {
+            if it.archived.as_ref().is_some_and(|archived| archived.evicted.is_some()) {
+                Box::pin(self.finish_eviction(&space, *session)).await?;
+            }
+        }
         if !erased.is_empty() {
+            Box::pin(self.erase_in_packs(caller, thread, &erased)).await?;
             let archived = Box::pin(self.archived_with(caller, thread, &erased)).await?;
             Box::pin(self.erase_in_bundles(caller, thread, archived)).await?;
         }

@@ -11,7 +11,7 @@ use crate::{
     archive::{CollectBundles, CollectOutcome},
     command::{Caller, Forget, ForgetOutcome, Forgotten, Needs},
     error::{Error, Result},
-    id::{SessionId, Space, SpaceKind, ThreadId, Version},
+    id::{SessionId, SpaceKind, ThreadId, Version},
     journal::{ListOrder, ListQuery},
     rules::{
         decision::{Reply, Request},
@@ -93,7 +93,7 @@ impl StoreInner {
         let mut backoff = Backoff::new();
         let mut rounds = 0;
         loop {
-            let is_done = self.erase_found(caller, &space, written).await?;
+            let is_done = self.erase_found(caller, thread, written).await?;
             self.find_written(caller, thread, written).await?;
             match is_done {
                 true if written.is_all_erased() || rounds == ROUNDS => break,
@@ -106,7 +106,7 @@ impl StoreInner {
         }
         let unfinished: Vec<Version> = written.unfinished.keys().copied().collect();
         for piece in unfinished.chunks(PIECE) {
-            self.within(self.patience(caller), self.erase_payloads(&space, piece)).await?;
+            self.within(self.patience(caller), self.erase_payloads(caller, thread, piece)).await?;
         }
         let by_session = written.by_session();
         let fresh = self.fresh(&space).await?;
@@ -121,9 +121,10 @@ impl StoreInner {
     async fn erase_found(
         &self,
         caller: &Caller,
-        space: &Space,
+        thread: ThreadId,
         written: &mut Written<'_>,
     ) -> Result<bool> {
+        let space = &thread.space(&caller.tenant);
         loop {
             let (versions, unless_after) = written.newest(PIECE);
             if versions.is_empty() {
@@ -136,13 +137,10 @@ impl StoreInner {
                 _ => return Err(wrong_journal()),
             }
             // The record stands: from here on they are unfinished, until their payloads are gone.
-            self.within(self.patience(caller), self.erase_payloads(space, &versions)).await?;
+            self.within(self.patience(caller), self.erase_payloads(caller, thread, &versions))
+                .await?;
             written.erased(&versions);
         }
-    }
-
-    async fn erase_payloads(&self, space: &Space, versions: &[Version]) -> Result<()> {
-        self.journal().erase(space, versions).await
     }
 
     /// What was erased is in no bundle that may still be committed; but whoever began one before has bytes of it in the archive,

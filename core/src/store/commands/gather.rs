@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use super::session_outcome;
 use crate::{
     command::{Append, Caller, Needs, Read, SessionCommand, SessionOutcome},
-    error::{Error, Result},
+    error::{Closure, Error, Result},
     id::{EntryId, SessionId, Space, Version},
     journal::Direction,
-    model::{Actor, Content, EntryKind, NewEntry},
-    record::{Effect, EntryHeader, EntryReader},
+    model::{Actor, Content, Entry, EntryKind, NewEntry},
+    record::{Effect, EntryHeader, EntryReader, Opened},
     rules::{
         decision::{Gathered, Gathering, LookedAt, Reply, Request},
         thread::{Base, COPIED_ENTRIES, ContextFold},
@@ -164,8 +164,8 @@ impl StoreInner {
                 (Some(opened), Some(header))
                     if at.state()?.is_readable(header.session, id.version()) =>
                 {
-                    let entry =
-                        self.read_entry(at, &space, (&opened, &header), &mut reader).await?;
+                    let read = (&opened, &header);
+                    let entry = self.read_present(at, &space, read, &mut reader).await?;
                     match entry.content.filter(|_| entry.actor.is_some()) {
                         Some(content) => {
                             push(
@@ -183,6 +183,21 @@ impl StoreInner {
             }
         }
         Ok(gathered_with(gathered, news))
+    }
+
+    /// An entry to be copied, which must not be evicted.
+    async fn read_present(
+        &self,
+        at: &ThreadAtHead,
+        space: &Space,
+        read: (&Opened, &EntryHeader),
+        reader: &mut EntryReader,
+    ) -> Result<Entry> {
+        let entry = self.read_entry(at, space, read, reader).await?;
+        if entry.evicted {
+            return Err(Error::closed(Closure::SessionArchived(entry.session)));
+        }
+        Ok(entry)
     }
 
     async fn gather_fork(
@@ -216,7 +231,8 @@ impl StoreInner {
                     continue;
                 }
                 let header = entry_header(&space, &opened)?;
-                let entry = self.read_entry(at, &space, (&opened, &header), &mut reader).await?;
+                let read = (&opened, &header);
+                let entry = self.read_present(at, &space, read, &mut reader).await?;
                 let Some(content) = entry.content else { continue };
                 if content.kind() == EntryKind::Marker {
                     continue;

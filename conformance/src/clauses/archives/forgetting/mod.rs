@@ -54,6 +54,7 @@ pub async fn era1(cx: ClauseContext) -> Verdict {
     let place = Place::new(&cx).await;
     everywhere(&place).await;
     failing(&place).await;
+    super::evict::forgotten(&cx).await;
     meanwhile::all(&place).await;
     stopped::all(&cx, &place).await;
     Verdict::Passed

@@ -10,10 +10,14 @@ use crate::{
     error::{Error, Result, State},
     id::{ArchiveId, SessionId, SubSessionId, ThreadId, Version},
     model::{SessionStatus, SubSessionStatus},
-    record::{ArchiveBody, Body, Consequence, EdgeStep, Event, Lane},
+    record::{ArchiveBody, Body, Consequence, EdgeStep, ErasureBody, Event, Lane},
     rules::{
         decision::{ArchiveStep, Decision, DecisionInput, Drafts, Reply, Wanted, WrittenBundle},
-        thread::state::{ArchiveReservation, SessionState, ThreadState},
+        thread::{
+            erased::ranges,
+            evicted::{Evicted, Pack},
+            state::{ArchiveReservation, SessionState, ThreadState},
+        },
     },
 };
 
@@ -74,6 +78,11 @@ impl View<'_> {
             ArchiveStep::Abandoned { session, archive, by_writer } => {
                 self.abandon_archive(input, *session, *archive, *by_writer)
             }
+            ArchiveStep::Evict { session, archive } => self.evict(input, *session, *archive),
+            ArchiveStep::Returned { session, archive, after, upto, erasures } => {
+                self.return_entries(input, (*session, *archive), (*after, *upto), *erasures)
+            }
+            ArchiveStep::Repacked { pack, erasures } => self.repack(input, *pack, *erasures),
             ArchiveStep::Restored { session, archive } => {
                 self.restore_session(input, *session, *archive)
             }
@@ -196,6 +205,78 @@ impl View<'_> {
         }
     }
 
+    /// What is evicted already stays so. What a fork shows is never evicted, as the fork is not archived with it.
+    fn evict(
+        &self,
+        input: &DecisionInput<'_>,
+        id: SessionId,
+        archive: Version,
+    ) -> Result<Decision> {
+        self.open()?;
+        let (version, session) = self.session(id)?;
+        session.require_not_former(id, &input.caller().actor)?;
+        let archived = session.archived.as_deref().filter(|it| it.archive == archive);
+        let Some(archived) = archived else { return Ok(Decision::Answer(Reply::LookAgain)) };
+        let evictable = self.state.evictable(version);
+        let Some(Evicted { after, upto }) = evictable.filter(|_| archived.evicted != evictable)
+        else {
+            return Ok(Decision::Answer(Reply::changed(session.version)));
+        };
+        let is_over = |pack: &Pack| pack.session == version && pack.after >= after;
+        let packs = self.state.returned.packs().filter(is_over).map(|pack| pack.version);
+        let erased = ranges(packs.collect());
+        let event = Event::EntriesEvicted { session: version, archive, after, upto, erased };
+        let users = self.thread()?.users.clone();
+        let body = Body::Erasure(ErasureBody { users, by: input.caller().actor.clone() });
+        self.one_of(input, 0, None, event, body)
+    }
+
+    fn return_entries(
+        &self,
+        input: &DecisionInput<'_>,
+        (id, archive): (SessionId, Version),
+        (after, upto): (Version, Version),
+        erasures: usize,
+    ) -> Result<Decision> {
+        self.open()?;
+        let (version, session) = self.session(id)?;
+        session.require_not_former(id, &input.caller().actor)?;
+        let archived = session.archived.as_deref().filter(|it| it.archive == archive);
+        let is_next = archived.and_then(|it| it.evicted).is_some_and(|it| it.after == after);
+        if !is_next || erasures != self.state.erased.count() {
+            return Ok(Decision::Answer(Reply::LookAgain));
+        }
+        self.push_pack(
+            input,
+            Event::EntriesReturned { session: version, after, upto, replaces: None },
+        )
+    }
+
+    /// Erasing works in an archived thread, too.
+    fn repack(
+        &self,
+        input: &DecisionInput<'_>,
+        pack: Version,
+        erasures: usize,
+    ) -> Result<Decision> {
+        let held = self.state.returned.packs().find(|it| it.version == pack);
+        let Some(Pack { session, after, upto, .. }) =
+            held.filter(|_| erasures == self.state.erased.count())
+        else {
+            return Ok(Decision::Answer(Reply::LookAgain));
+        };
+        let replaces = Some(pack);
+        self.push_pack(input, Event::EntriesReturned { session, after, upto, replaces })
+    }
+
+    /// A record of entries that stand in the body of the call.
+    fn push_pack(&self, input: &DecisionInput<'_>, event: Event) -> Result<Decision> {
+        let sealed = input.call.bodies.first().cloned();
+        let mut drafts = Drafts::after(input, self.state.version(), None);
+        let version = drafts.push_sealed(Lane::Rest.of(0), event, input.caller_body(), sealed);
+        drafts.done(Reply::changed(version))
+    }
+
     fn restore_session(
         &self,
         input: &DecisionInput<'_>,
@@ -207,7 +288,7 @@ impl View<'_> {
         session.require_not_former(id, &input.caller().actor)?;
         let before = match session.archived.as_deref() {
             None => return Ok(Decision::Answer(Reply::changed(session.version))),
-            Some(archived) if archived.archive != archive => {
+            Some(archived) if archived.archive != archive || archived.evicted.is_some() => {
                 return Ok(Decision::Answer(Reply::LookAgain));
             }
             Some(archived) => archived.before,

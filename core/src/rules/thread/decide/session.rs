@@ -13,7 +13,7 @@ use crate::{
         CreatedSession, Fork, GivenWorkspace, Inheritance, NewSession, NewSubSession,
         SessionOutcome, UpdateSession,
     },
-    error::{Error, Result, State, Subject},
+    error::{Closure, Error, Result, State, Subject},
     id::{SessionId, SubSessionId, ThreadId, Version, WorkspaceId},
     model::{Actor, MarkerKind, SessionStatus, SubSessionKind, SubSessionStatus},
     record::{
@@ -144,13 +144,18 @@ impl View<'_> {
         if session.thread() != self.id {
             return Err(Error::wrong_thread(session, self.id));
         }
-        let (of, _) = self.session(session)?;
+        let (of, state) = self.session(session)?;
         if version < of {
             return Err(Error::not_found(session));
         }
         if version > head {
             let space = self.id.space(&input.caller().tenant);
             return Err(Error::not_found(Subject::record(&space, version)));
+        }
+        // A fork reads what it begins with where it stands, and that is in a bundle, which goes with the session.
+        let evicted = state.archived.as_deref().and_then(|it| it.evicted);
+        if evicted.is_some_and(|it| version > it.after) {
+            return Err(Error::closed(Closure::SessionArchived(session)));
         }
         Ok(Some((of, version)))
     }

@@ -387,6 +387,8 @@ impl ThreadState {
             Event::ArchiveReserved { .. }
             | Event::ArchiveAbandoned { .. }
             | Event::SessionArchived { .. }
+            | Event::EntriesEvicted { .. }
+            | Event::EntriesReturned { .. }
             | Event::SessionRestored { .. } => self.apply_archive(event),
             Event::ProjectCreated {}
             | Event::ProjectUpdated {}

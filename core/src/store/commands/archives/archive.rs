@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     archive::ArchiveBackend,
-    command::{Caller, SessionOutcome},
+    command::{Archiving, Caller, SessionOutcome},
     error::{Error, ErrorKind, Result},
     id::{ArchiveId, SessionId, WorkspaceId},
     rules::{
@@ -26,11 +26,16 @@ impl StoreInner {
         &self,
         caller: &Caller,
         session: SessionId,
-        backend: Option<&str>,
+        archiving: &Archiving,
     ) -> Result<SessionOutcome> {
         let until = self.environment.elapsed().saturating_add(self.patience(caller));
+        let backend = archiving.backend.as_deref();
         loop {
             match self.try_archive(caller, session, backend, Wanted::Any).await? {
+                Attempt::Archived(archive) if archiving.evict => {
+                    let evicted = Box::pin(self.evict(caller, session, archive));
+                    return evicted.await.map(SessionOutcome::Archived);
+                }
                 Attempt::Archived(archive) => return Ok(SessionOutcome::Archived(archive)),
                 Attempt::InUse if self.environment.left(until).is_zero() => {
                     return Err(Error::contended(&session.thread().space(&caller.tenant)));
@@ -116,7 +121,10 @@ impl StoreInner {
         (name, backend): (&str, &dyn ArchiveBackend),
     ) -> Result<Reply> {
         let at = self.fresh_thread(caller, session.thread()).await?;
-        let written = self.write_bundle(caller, &at, session, archive, backend);
+        let written = async {
+            let before = self.evicted_bodies(caller, &at, session, backend).await?;
+            self.write_bundle(caller, &at, (session, archive), backend, before).await
+        };
         let mut bundle = self.in_archive_time(caller, Box::pin(written)).await?;
         bundle.backend = name.to_owned();
         let space = session.thread().space(&caller.tenant);

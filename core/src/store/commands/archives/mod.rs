@@ -5,10 +5,14 @@
 mod archive;
 mod collect;
 mod erase;
+mod evict;
 mod read;
 mod restore;
 mod retain;
+mod returned;
 mod write;
+
+pub(super) use read::EvictedBodies;
 
 use std::{future::Future, sync::Arc};
 
@@ -36,7 +40,7 @@ impl StoreInner {
     ) -> Result<SessionOutcome> {
         match command {
             SessionCommand::ArchiveSession { session, archiving } => {
-                self.archive_session(caller, session, archiving.backend.as_deref()).await
+                self.archive_session(caller, session, &archiving).await
             }
             SessionCommand::RestoreSession { session } => {
                 self.restore_session(caller, session).await

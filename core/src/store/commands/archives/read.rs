@@ -1,10 +1,18 @@
 //! Reading a bundle, and checking all of it.
 
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
 use crate::{
-    archive::{ArchiveBackend, BundleName, BundleWriter, Kept, Manifest, Part},
+    archive::{ArchiveBackend, BundleName, BundleWriter, Kept, Manifest},
+    command::Caller,
     error::{BundleFault, Error, Result},
     id::{ArchiveId, SessionId, Version},
-    rules::thread::{ArchivedState, Erased},
+    record::RecordHeader,
+    rules::thread::{ArchivedState, Erased, wrong_journal},
+    store::{answers::ThreadAtHead, inner::StoreInner},
 };
 
 /// The bundle of an archived session.
@@ -13,6 +21,7 @@ pub(super) struct Bundle<'a> {
     name: BundleName,
     archive: ArchiveId,
     manifest: Manifest,
+    parts_read: usize,
     read: BundleWriter,
 }
 
@@ -33,35 +42,130 @@ impl<'a> Bundle<'a> {
         if manifest.body.session != session || manifest.body.records != archived.records {
             return Err(broken(archive, BundleFault::Altered));
         }
-        Ok(Self { backend, name, archive, manifest, read: BundleWriter::default() })
+        Ok(Self { backend, name, archive, manifest, parts_read: 0, read: BundleWriter::default() })
     }
 
-    /// The records of a part, each with its version. Parts are read in their order.
-    async fn part(&mut self, part: &Part) -> Result<Vec<(Version, Kept)>> {
+    pub(super) const fn archive(&self) -> ArchiveId {
+        self.archive
+    }
+
+    /// That it is not what it was.
+    pub(super) const fn altered(&self) -> Error {
+        broken(self.archive, BundleFault::Altered)
+    }
+
+    /// The records of the next part, each with its header. After the last one: they are all that was archived.
+    pub(super) async fn next_part(&mut self) -> Result<Option<Vec<(RecordHeader, Kept)>>> {
+        let Some(part) = self.manifest.parts.get(self.parts_read) else {
+            let is_whole = self.read.chain() == self.manifest.chain
+                && self.read.records == self.manifest.body.records;
+            return if is_whole { Ok(None) } else { Err(self.altered()) };
+        };
+        self.parts_read += 1;
         let bytes = match self.backend.get(&self.name.part(&part.name)).await {
             Err(Error::NotFound { .. }) => Err(broken(self.archive, BundleFault::MissingPart)),
             bytes => bytes,
         }?;
-        self.read.read(self.archive, part, &bytes)
-    }
-
-    /// After all parts were read: they are all that was archived.
-    fn require_whole(&self) -> Result<()> {
-        let is_whole = self.read.chain() == self.manifest.chain
-            && self.read.records == self.manifest.body.records;
-        if is_whole { Ok(()) } else { Err(broken(self.archive, BundleFault::Altered)) }
+        self.read.read(self.archive, part, &bytes).map(Some)
     }
 
     /// Reads and checks all of it: no body may be missing but one that was erased.
     pub(super) async fn check(mut self, erased: &Erased) -> Result<()> {
-        for part in self.manifest.parts.clone() {
-            for (version, kept) in self.part(&part).await? {
-                if kept.body.is_none() && erased.erased_by(version).is_none() {
-                    return Err(broken(self.archive, BundleFault::Altered));
+        while let Some(records) = self.next_part().await? {
+            for (header, kept) in records {
+                if kept.body.is_none() && erased.erased_by(header.version).is_none() {
+                    return Err(self.altered());
                 }
             }
         }
-        self.require_whole()
+        Ok(())
+    }
+}
+
+/// The records of a bundle, which are taken in its order.
+pub(super) struct Bodies<'a> {
+    bundle: Bundle<'a>,
+    read: HashMap<Version, Kept>,
+}
+
+impl<'a> From<Bundle<'a>> for Bodies<'a> {
+    fn from(bundle: Bundle<'a>) -> Self {
+        Self { bundle, read: HashMap::new() }
+    }
+}
+
+impl Bodies<'_> {
+    pub(super) async fn take(&mut self, version: Version) -> Result<Kept> {
+        loop {
+            if let Some(kept) = self.read.remove(&version) {
+                return Ok(kept);
+            }
+            let next = self.bundle.next_part().await?;
+            let records = next.ok_or_else(|| self.bundle.altered())?.into_iter();
+            self.read = records.map(|(header, kept)| (header.version, kept)).collect();
+        }
+    }
+}
+
+/// Bundles of sessions whose entries were evicted, opened when the first of these is wanted; a session's are taken in their order.
+pub(in crate::store::commands) struct EvictedBodies<'a> {
+    backends: &'a ArchivesOfEvicted,
+    open: HashMap<Version, Bodies<'a>>,
+}
+
+/// The archives of sessions whose entries were evicted.
+pub(in crate::store::commands) type ArchivesOfEvicted = HashMap<Version, Arc<dyn ArchiveBackend>>;
+
+impl<'a> EvictedBodies<'a> {
+    pub(in crate::store::commands) fn new(backends: &'a ArchivesOfEvicted) -> Self {
+        Self { backends, open: HashMap::new() }
+    }
+}
+
+impl StoreInner {
+    /// `ArchiveNotConfigured` if this store does not have one of them.
+    pub(in crate::store::commands) fn archives_of_evicted(
+        &self,
+        at: &ThreadAtHead,
+    ) -> Result<ArchivesOfEvicted> {
+        let state = at.state()?;
+        let project = state.thread.as_deref().ok_or_else(wrong_journal)?.project;
+        let mut backends = HashMap::new();
+        for (session, it) in &state.sessions {
+            let archived = it.archived.as_deref().filter(|it| it.evicted.is_some());
+            if let Some(archived) = archived {
+                backends.insert(*session, self.archive_named(project, &archived.backend)?);
+            }
+        }
+        Ok(backends)
+    }
+
+    /// What an entry says that was evicted; `None` if it was erased.
+    pub(in crate::store::commands) async fn evicted_body(
+        &self,
+        caller: &Caller,
+        at: &ThreadAtHead,
+        (session, version): (Version, Version),
+        bundles: &mut EvictedBodies<'_>,
+    ) -> Result<Option<String>> {
+        let read = async {
+            let bodies = match bundles.open.entry(session) {
+                Entry::Occupied(open) => open.into_mut(),
+                Entry::Vacant(not_yet) => {
+                    let backend = bundles.backends.get(&session);
+                    let id = SessionId::new(at.id(), session);
+                    let opened = match backend {
+                        Some(backend) => self.evicted_bodies(caller, at, id, &**backend).await?,
+                        None => None,
+                    };
+                    // It was evicted since.
+                    let space = at.id().space(&caller.tenant);
+                    not_yet.insert(opened.ok_or_else(|| Error::contended(&space))?)
+                }
+            };
+            Ok(bodies.take(version).await?.body)
+        };
+        self.in_archive_time(caller, read).await
     }
 }
 

@@ -36,17 +36,21 @@ impl StoreInner {
             let name = self.bundle_name(caller, archive);
             let checked = async {
                 let bundle = Bundle::open(&*backend, name.clone(), session, archived).await?;
-                bundle.check(&state.erased).await
+                bundle.check(&state.erased).await?;
+                let Some(evicted) = archived.evicted else { return Ok(true) };
+                let bundle = Bundle::open(&*backend, name.clone(), session, archived).await?;
+                self.return_entries(caller, session, state, (bundle, evicted)).await
             };
-            if let Err(error) = self.in_archive_time(caller, Box::pin(checked)).await {
-                // It goes as soon as another has restored the session, or written another.
-                let now = self.fresh_thread(caller, thread).await?;
-                let now = now.state()?.session(session.version());
-                let now = now.and_then(|it| it.archived.as_ref()).map(|it| it.archive);
-                if now == Some(archived.archive) {
-                    return Err(error);
+            match self.in_archive_time(caller, Box::pin(checked)).await {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    // It goes as soon as another has restored the session, or written another.
+                    if self.bundle_of(caller, session).await? == Some(archive) {
+                        return Err(error);
+                    }
+                    continue;
                 }
-                continue;
             }
             let step = ArchiveStep::Restored { session, archive: archived.archive };
             match self.archive_step(caller, &space, step).await? {

@@ -1,6 +1,9 @@
 //! Retention: archives the sub-sessions that projects keep no longer (ARC5).
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use super::archive::Attempt;
 use crate::{
@@ -59,7 +62,14 @@ impl StoreInner {
                 } else {
                     let tried =
                         self.try_archive(caller, session, Some(backend), Wanted::After(after));
-                    outcome(Box::pin(tried).await)
+                    let tried = match Box::pin(tried).await {
+                        Ok(Attempt::Archived(archive)) if rule.evict => {
+                            let evicted = Box::pin(self.evict(caller, session, archive)).await;
+                            evicted.map(Attempt::Archived)
+                        }
+                        tried => tried,
+                    };
+                    outcome(tried)
                 };
                 retained.push(Retained::new(session, why, outcome));
             }
@@ -67,8 +77,8 @@ impl StoreInner {
         Ok(retained)
     }
 
-    /// The sub-sessions of a thread that its project keeps no longer, those first that were written to longest ago. What could
-    /// not be archived is none.
+    /// The sub-sessions of a thread that its project keeps no longer, those first that were written to longest ago, then those
+    /// that are archived and whose entries are to leave. What could not be archived is none.
     fn candidates(
         &self,
         caller: &Caller,
@@ -108,6 +118,14 @@ impl StoreInner {
             };
             too_many = too_many.saturating_sub(1);
             let session_id = SessionId::new(thread, version);
+            candidates.push(Candidate { session: session_id, why, after: session.last_record });
+        }
+        let is_left = |(version, session): &(&Version, &Arc<SessionState>)| {
+            let archived = session.archived.as_deref().filter(|_| session.parent.is_some());
+            archived.is_some_and(|it| it.evicted.is_none() && state.evictable(**version).is_some())
+        };
+        for (version, session) in state.sessions.iter().filter(|it| rule.evict && is_left(it)) {
+            let (session_id, why) = (SessionId::new(thread, *version), RetentionReason::NotEvicted);
             candidates.push(Candidate { session: session_id, why, after: session.last_record });
         }
         candidates

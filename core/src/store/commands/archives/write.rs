@@ -1,17 +1,21 @@
 //! Writing a bundle: its parts, then its manifest.
 
+use super::read::{Bodies, Bundle};
 use crate::{
     archive::{
         ArchiveBackend, BundleName, BundleWriter, Kept, Manifest, ManifestBody, PARTS_FROM, Part,
         SavedWorkspace,
     },
     command::Caller,
-    error::Result,
+    error::{Error, Result},
     id::{ArchiveId, SessionId, Space, Version, WorkspaceId},
     journal::{Direction, ReadRange, Record, RecordBody},
     record::{Event, Lane, check_body, open},
     rules::decision::WrittenBundle,
-    store::{answers::ThreadAtHead, inner::StoreInner},
+    store::{
+        answers::{Payload, ThreadAtHead},
+        inner::StoreInner,
+    },
 };
 
 /// Records of one read.
@@ -42,14 +46,31 @@ impl Written<'_> {
 }
 
 impl StoreInner {
-    /// Writes what there is of a session up to the record that reserved the bundle, the manifest last.
-    pub(super) async fn write_bundle(
+    /// The bodies in the bundle that a session has, where some stand nowhere else.
+    pub(super) async fn evicted_bodies<'a>(
         &self,
         caller: &Caller,
         at: &ThreadAtHead,
         session: SessionId,
-        archive: ArchiveId,
+        backend: &'a dyn ArchiveBackend,
+    ) -> Result<Option<Bodies<'a>>> {
+        let it = at.state()?.session(session.version());
+        let archived = it.and_then(|it| it.archived.as_deref()).filter(|it| it.evicted.is_some());
+        let Some(archived) = archived else { return Ok(None) };
+        let archive = ArchiveId::new(at.id(), archived.archive);
+        let name = self.bundle_name(caller, archive);
+        Bundle::open(backend, name, session, archived).await.map(|it| Some(it.into()))
+    }
+
+    /// Writes what there is of a session up to the record that reserved the bundle, the manifest last. What was evicted is
+    /// taken from the bundle before.
+    pub(super) async fn write_bundle(
+        &self,
+        caller: &Caller,
+        at: &ThreadAtHead,
+        (session, archive): (SessionId, ArchiveId),
         backend: &dyn ArchiveBackend,
+        mut before: Option<Bodies<'_>>,
     ) -> Result<WrittenBundle> {
         let space = session.thread().space(&caller.tenant);
         let mut written = Written {
@@ -74,7 +95,7 @@ impl StoreInner {
                 let Some(last) = records.last() else { break };
                 after = last.version;
                 for record in &records {
-                    let (event, kept) = self.kept(at, &space, record).await?;
+                    let (event, kept) = self.kept(at, &space, record, &mut before).await?;
                     written.entries += u64::from(event.as_entry().is_some());
                     written.summaries += u64::from(matches!(event, Event::SummarySealed { .. }));
                     written.writer.push(&kept)?;
@@ -112,13 +133,22 @@ impl StoreInner {
         at: &ThreadAtHead,
         space: &Space,
         record: &Record,
+        before: &mut Option<Bodies<'_>>,
     ) -> Result<(Event, Kept)> {
         let opened = open(space, record)?;
         if let RecordBody::Inline(text) = &opened.body {
             check_body(space, &opened, text.as_bytes())?;
         }
-        let body = self.body_or_erased(at, space, &opened).await?;
-        Ok((opened.header.event, Kept::new(record, body.as_deref())))
+        let kept = match self.payload(at, space, &opened).await? {
+            Payload::Here { salt, text } => Kept::new(record, Some((salt, &text))),
+            Payload::Erased => Kept::new(record, None),
+            Payload::Evicted { .. } => match before {
+                Some(before) => before.take(record.version).await?,
+                // It was evicted while this bundle was written.
+                None => return Err(Error::contended(space)),
+            },
+        };
+        Ok((opened.header.event, kept))
     }
 
     fn saved_workspace(

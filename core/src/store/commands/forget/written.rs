@@ -11,7 +11,11 @@ use crate::{
     model::{Actor, Message, Role},
     record::{Body, Effect, EntryHeader, EntryReader, Event, Opened, open},
     rules::thread::ThreadState,
-    store::{answers::ThreadAtHead, inner::StoreInner},
+    store::{
+        answers::{Payload, ThreadAtHead},
+        commands::archives::EvictedBodies,
+        inner::StoreInner,
+    },
 };
 
 /// Records of one read.
@@ -215,6 +219,8 @@ impl StoreInner {
         let at = self.fresh_thread(caller, thread).await?;
         at.require_thread()?;
         let head = at.state()?.version();
+        let backends = self.archives_of_evicted(&at)?;
+        let mut bundles = EvictedBodies::new(&backends);
         while written.upto < head {
             let read = self.environment.read(&space, written.upto, head, READ);
             let records = self.within(self.patience(caller), read).await?;
@@ -224,8 +230,10 @@ impl StoreInner {
             let upto = last.version;
             for record in &records {
                 let opened = open(&space, record)?;
-                if opened.header.event.is_erasable() {
-                    self.look_at(&at, &space, &opened, written).await?;
+                // Entries that came back are looked at where they were said.
+                let is_pack = matches!(opened.header.event, Event::EntriesReturned { .. });
+                if opened.header.event.is_erasable() && !is_pack {
+                    self.look_at(caller, &at, (&opened, &mut bundles), written).await?;
                 }
             }
             written.upto = upto;
@@ -235,14 +243,22 @@ impl StoreInner {
 
     async fn look_at(
         &self,
+        caller: &Caller,
         at: &ThreadAtHead,
-        space: &Space,
-        opened: &Opened,
+        (opened, bundles): (&Opened, &mut EvictedBodies<'_>),
         written: &mut Written<'_>,
     ) -> Result<()> {
+        let space = &at.id().space(&caller.tenant);
         let (state, version) = (at.state()?, opened.header.version);
         if state.erased.erased_by(version).is_none() {
-            let text = self.body_or_erased(at, space, opened).await?;
+            let text = match self.payload(at, space, opened).await? {
+                Payload::Here { text, .. } => Some(text),
+                Payload::Erased => None,
+                Payload::Evicted { session } => {
+                    let body = self.evicted_body(caller, at, (session, version), bundles).await?;
+                    body.map(Into::into)
+                }
+            };
             return text.map_or(Ok(()), |text| written.look(space, opened, &text));
         }
         let session = opened.header.event.session_in(opened.header.stream);
@@ -252,7 +268,11 @@ impl StoreInner {
             archived.chain(it.archiving.iter().map(|it| it.archive))
         });
         let is_in_a_bundle = archives.into_iter().any(|archive| is_in(state, version, archive));
-        if opened.body != RecordBody::None || is_in_a_bundle {
+        let is_in_a_pack = || {
+            let mut packs = state.returned.packs().filter(|pack| pack.session == session);
+            packs.any(|pack| state.may_hold(&pack, version))
+        };
+        if opened.body != RecordBody::None || is_in_a_bundle || is_in_a_pack() {
             written.unfinished.insert(version, session);
         }
         Ok(())
