@@ -91,6 +91,12 @@ mod memory;
 #[cfg(feature = "object_store")]
 pub mod object_store;
 mod open;
+#[cfg(any(feature = "directory", feature = "git_worktree"))]
+#[cfg_attr(
+    not(feature = "git_worktree"),
+    allow(dead_code, reason = "only `git` reads, and goes on without its caller")
+)]
+mod process;
 #[cfg(feature = "redb")]
 pub mod redb;
 #[cfg(feature = "sqlite")]

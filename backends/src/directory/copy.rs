@@ -12,34 +12,33 @@ use ignore::WalkBuilder;
 use sessile_core::{
     error::{Error, Result},
     hash::Hash,
-    workspace::{FileKind, FilePath, WorkspaceName},
+    workspace::{FileKind, FilePath, TreeId, WorkspaceName},
 };
 
 use super::{
     Template,
     index::{Contents, Draft, Held, Index},
-    make::Proceed,
+    make::{Making, Own, Proceed},
     objects::Objects,
     root::Root,
-    save::Tree,
+    save::{Tree, tree_id},
     shelf::digest_of,
-    templates,
+    templates, whole,
 };
 use crate::folder::{Folder, Scanned, failed, path_of};
 
 /// Nanoseconds by which file systems may round the times of files, at the most.
 const ROUNDED: i64 = 3_000_000_000;
 
-/// Copies all that a workspace holds into the folder of another. Answers what that is; all of it is kept in the snapshots of
-/// the other's thread. What the source's index knows is not read.
+/// Copies all that a workspace holds into the folder of another that is made. Answers that, and what it holds; all of it is
+/// kept in the snapshots of the other's thread. What the source's index knows is not read.
 pub(super) fn copy_all(
-    root: &Root,
-    (source, from): (&WorkspaceName, &Folder),
-    (name, to): (&WorkspaceName, &Folder),
-    proceed: &Proceed,
-) -> Result<Contents> {
-    let objects = Objects::make(root, name)?;
-    let index = Index::load(root, source)?;
+    source: &WorkspaceName,
+    from: &Folder,
+    making: &Making<'_>,
+) -> Result<(Own, Contents)> {
+    let objects = Objects::make(making.root, making.name)?;
+    let index = Index::load(making.root, source)?;
     // What a tree that is kept names is kept.
     let kept = index.as_ref().is_some_and(|index| objects.has_folder(&index.tree));
     let keep = |copy: &File, digest: &Hash, bytes, is_known| {
@@ -48,23 +47,22 @@ pub(super) fn copy_all(
         }
         objects.put_known(copy, digest)
     };
-    let (contents, _) = copy(from, from.scan()?, to, index.as_ref(), keep, proceed)?;
-    Ok(contents)
+    let found = from.scan()?;
+    let own = making.folder(found.len())?;
+    let (contents, _) = copy(from, found, &own.folder, index.as_ref(), keep, making.proceed)?;
+    Ok((own, contents))
 }
 
-/// Copies the template, but for what it leaves out, into the folder of a workspace. Answers what that is; all of it is kept in
-/// the folder of the template, in which the workspace's thread is named. What the index there knows is not read.
-pub(super) fn copy_template(
-    root: &Root,
-    template: &Template,
-    (name, to): (&WorkspaceName, &Folder),
-    proceed: &Proceed,
-) -> Result<Contents> {
+/// Begins a workspace as the template, but for what that leaves out. Answers its folder and its tree; all of it is kept in the
+/// folder of the template, in which the workspace's thread is named. What the index there knows is not read, and if it knows
+/// all, the workspace begins as what is kept whole.
+pub(super) fn begin_as(template: &Template, making: &Making<'_>) -> Result<(Own, TreeId)> {
+    let root = making.root;
     let (path, from) = open(root, template)?;
-    let shelf = templates::join(root, &key(template, &path), name)?;
+    let shelf = templates::join(root, &key(template, &path), making.name)?;
     let shown = |e| failed("read", &shelf.at(), e);
     let index = Index::read(shelf.dir()).map_err(shown)?;
-    let index = index.filter(|index| shelf.has_folder(&index.tree));
+    let (index, mut state) = index.filter(|(index, _)| shelf.has_folder(&index.tree)).unzip();
     let mut draft = Draft::begin_in(shelf.dir().try_clone().map_err(shown)?, shelf.at().into())?;
     templates::sweep(&shelf, draft.taken)?;
     if !shares_clock(shelf.dir(), from.dir()).map_err(shown)? {
@@ -82,13 +80,25 @@ pub(super) fn copy_template(
         }
         shelf.put_known(copy, digest)
     };
-    let (contents, read) = copy(&from, found, to, index.as_ref(), keep, proceed)?;
+    making.proceed.check()?;
+    if let (Some(index), Some(state)) = (&index, &state)
+        && index.knows(&found)
+        && let Some(own) = whole::begin(making, &shelf, state, (&from, &found))?
+    {
+        return Ok((own, tree_id(&index.tree)?));
+    }
+    let own = making.folder(found.len())?;
+    let (contents, read) = copy(&from, found, &own.folder, index.as_ref(), keep, making.proceed)?;
     if read > 0 || index.is_none_or(|index| index.contents != contents) {
         let tree = Tree::of(&contents)?;
         tree.put(|digest| shelf.has_folder(digest), |digest, node| shelf.put_folder(digest, node))?;
-        draft.finish(tree.root, contents.clone())?;
+        state = Some(draft.finish(tree.root, contents.clone())?);
     }
-    Ok(contents)
+    let tree = making.save(&own, &contents.into())?;
+    if let Some(state) = state {
+        whole::keep(making, &own, &shelf, &state);
+    }
+    Ok((own, tree))
 }
 
 /// The template's path without links, and its folder.

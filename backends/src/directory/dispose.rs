@@ -11,8 +11,9 @@ use sessile_core::{
 use super::{
     index::Index,
     root::{Place, Root},
+    subvolumes::remove,
 };
-use crate::folder::{Folder, failed, refuse_mounts, remove_all, temporary, unlock};
+use crate::folder::{Folder, failed, refuse_mounts, temporary, unlock};
 
 /// Tries of moving a workspace while somebody else finishes an earlier removal.
 const TRIES: usize = 16;
@@ -84,7 +85,7 @@ fn discard(root: &Root, name: &WorkspaceName) -> Result<()> {
             Err(e) if tries.is_empty() => return Err(e),
             Err(_) => {
                 // Something else may lie there, put by hand; what lies there may go in any case.
-                remove_all(&root.dir(Place::Trash)?, OsStr::new(&text))
+                remove(root, Place::Trash, &text)
                     .map_err(|e| failed("remove the workspace", name, e))?;
                 continue;
             }
@@ -117,9 +118,8 @@ pub(super) fn clear(root: &Root, name: &WorkspaceName) -> Result<bool> {
     let text = name.to_string();
     let mut held = false;
     for place in [Place::Making, Place::Index, Place::Trash] {
-        let dir = root.dir(place)?;
-        held |= dir.symlink_metadata(&text).is_ok();
-        remove_all(&dir, OsStr::new(&text)).map_err(|e| failed("remove the workspace", name, e))?;
+        held |= root.dir(place)?.symlink_metadata(&text).is_ok();
+        remove(root, place, &text).map_err(|e| failed("remove the workspace", name, e))?;
     }
     Ok(held)
 }

@@ -17,7 +17,7 @@ use sessile_driver::blocking;
 
 use super::{
     Directory,
-    copy::{copy_all, copy_template},
+    copy::{begin_as, copy_all},
     dispose::{dispose, is_changed},
     index::{Contents, Index},
     make::{Filled, make, run},
@@ -60,11 +60,13 @@ impl WorkspaceDriver for Directory {
         }
         let (this, name) = (self.clone(), name.clone());
         run(move |proceed| {
-            make(&this.root, &name, proceed, |folder| match &this.template {
-                Some(template) => {
-                    Ok(copy_template(&this.root, template, (&name, folder), proceed)?.into())
+            make(&this.root, &name, proceed, |making| match &this.template {
+                Some(template) => begin_as(template, making),
+                None => {
+                    let own = making.folder(0)?;
+                    let tree = making.save(&own, &Filled::default())?;
+                    Ok((own, tree))
                 }
-                None => Ok(Filled::default()),
             })
         })
         .await
@@ -84,17 +86,22 @@ impl WorkspaceDriver for Directory {
         run(move |proceed| match tree {
             Some(tree) => {
                 let (objects, digest) = open_tree(&root, &source, &tree)?;
-                make(&root, &name, proceed, |folder| {
-                    let filled: Filled = check_out(&objects, &digest, folder, proceed)?.into();
+                make(&root, &name, proceed, |making| {
+                    let (own, contents) = check_out(&objects, &digest, making)?;
+                    let filled = Filled::from(contents);
                     // Another thread does not have it yet.
                     let is_kept = folder_of(&source) == folder_of(&name);
-                    Ok(if is_kept { filled } else { filled.without_kept() })
+                    let filled = if is_kept { filled } else { filled.without_kept() };
+                    let tree = making.save(&own, &filled)?;
+                    Ok((own, tree))
                 })
             }
             None => {
                 let from = root.live(&source)?;
-                make(&root, &name, proceed, |folder| {
-                    Ok(copy_all(&root, (&source, &from), (&name, folder), proceed)?.into())
+                make(&root, &name, proceed, |making| {
+                    let (own, contents) = copy_all(&source, &from, making)?;
+                    let tree = making.save(&own, &contents.into())?;
+                    Ok((own, tree))
                 })
             }
         })

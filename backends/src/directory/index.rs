@@ -18,7 +18,7 @@ use super::{
     root::{Place, Root},
     shelf::digest_of,
 };
-use crate::folder::{Folder, Stat, failed, temporary};
+use crate::folder::{Folder, Scanned, Stat, copy_new, failed, rights_of_new, temporary};
 
 const FORMAT: u32 = 1;
 const FILE: &str = "index";
@@ -67,21 +67,39 @@ impl Index {
     /// That of a workspace; `None` if there is none, or none that can be read: then everything counts as changed.
     pub(super) fn load(root: &Root, name: &WorkspaceName) -> Result<Option<Self>> {
         let Some(dir) = root.open(Place::Index, name)? else { return Ok(None) };
-        Self::read(&dir).map_err(|e| failed("read the index of", name, e))
+        let index = Self::read(&dir).map_err(|e| failed("read the index of", name, e))?;
+        Ok(index.map(|(index, _)| index))
     }
 
-    /// That in a folder; `None` as of [`load`](Self::load).
-    pub(super) fn read(dir: &Dir) -> io::Result<Option<Self>> {
+    /// That in a folder, with the digest of its file; `None` as of [`load`](Self::load).
+    pub(super) fn read(dir: &Dir) -> io::Result<Option<(Self, Hash)>> {
         let bytes = match dir.read(FILE) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             bytes => bytes?,
         };
         let text: Option<Text> = serde_json::from_slice(&bytes).ok();
-        Ok(text.filter(|text| text.format == FORMAT).map(|text| Self {
+        let index = text.filter(|text| text.format == FORMAT).map(|text| Self {
             taken: text.taken,
             tree: text.tree,
             contents: text.contents.into_iter().collect(),
-        }))
+        });
+        Ok(index.map(|index| (index, Hash::of(&[&bytes]))))
+    }
+
+    /// Puts a copy of the index in a folder into another, in one step.
+    pub(super) fn copy(from: &Dir, to: &Dir) -> io::Result<()> {
+        let made = temporary();
+        let copy = || {
+            let from = from.open(FILE)?.into_std();
+            copy_new(&from, to, OsStr::new(&made), rights_of_new(false))?;
+            to.rename(&made, to, FILE)
+        };
+        copy().inspect_err(|_| drop(to.remove_file(&made)))
+    }
+
+    /// Sees to it that a loss of power leaves all of the index in a folder.
+    pub(super) fn sync(dir: &Dir) -> io::Result<()> {
+        dir.open(FILE)?.sync_all()
     }
 
     /// The digest of a file that is now known by this, if it is certain without reading it.
@@ -96,17 +114,36 @@ impl Index {
         }
     }
 
+    /// Whether what was found is what it holds, as is certain without reading any of it.
+    pub(super) fn knows(&self, found: &[Scanned]) -> bool {
+        self.doubtful(found).is_some_and(|doubtful| doubtful.is_empty())
+    }
+
     /// Whether a folder holds something else. Reads files that it cannot tell of otherwise.
     pub(super) fn differs(&self, folder: &Folder) -> Result<bool> {
         let found = folder.scan()?;
+        let Some(doubtful) = self.doubtful(&found) else { return Ok(true) };
+        for (path, was) in doubtful {
+            let (mut file, _) = folder.open_to_read(path)?;
+            let (digest, _) = digest_of(&mut file).map_err(|e| failed("read", path, e))?;
+            if digest != *was {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Files among what was found that have to be read to know that they are what it holds, with what they were; `None` if
+    /// anything is certain to be something else.
+    fn doubtful<'a>(&'a self, found: &'a [Scanned]) -> Option<Vec<(&'a FilePath, &'a Hash)>> {
         if found.len() != self.contents.len() {
-            return Ok(true);
+            return None;
         }
         let mut doubtful = Vec::new();
         // Both are in the order of their paths.
         for (found, (path, held)) in found.iter().zip(&self.contents) {
             if found.path != *path {
-                return Ok(true);
+                return None;
             }
             let same = match (&found.kind, held) {
                 (FileKind::Directory, Held::Directory) => true,
@@ -123,17 +160,10 @@ impl Index {
                 _ => false,
             };
             if !same {
-                return Ok(true);
+                return None;
             }
         }
-        for (path, was) in doubtful {
-            let (mut file, _) = folder.open_to_read(path)?;
-            let (digest, _) = digest_of(&mut file).map_err(|e| failed("read", path, e))?;
-            if digest != *was {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Some(doubtful)
     }
 }
 
@@ -165,14 +195,15 @@ impl Draft {
         Ok(Self { dir, made, file, of, taken })
     }
 
-    /// Puts it in the place of the one before, in one step.
-    pub(super) fn finish(self, tree: Hash, contents: Contents) -> Result<()> {
+    /// Puts it in the place of the one before, in one step. Answers the digest of its file.
+    pub(super) fn finish(self, tree: Hash, contents: Contents) -> Result<Hash> {
         let contents = contents.into_iter().collect();
         let text = Text { format: FORMAT, taken: self.taken, tree, contents };
         let write = || {
             let bytes = serde_json::to_vec(&text)?;
             (&self.file).write_all(&bytes)?;
-            self.dir.rename(&self.made, &self.dir, OsStr::new(FILE))
+            self.dir.rename(&self.made, &self.dir, OsStr::new(FILE))?;
+            Ok(Hash::of(&[&bytes]))
         };
         write().map_err(|e| failed("write the index of", &self.of, e))
     }

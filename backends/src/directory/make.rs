@@ -2,13 +2,16 @@
 
 use std::{
     ffi::OsStr,
+    io,
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
 use cap_fs_ext::DirExt;
+use cap_std::fs::Dir;
 use sessile_core::{
     error::{Error, Result},
-    workspace::{Begun, WorkspaceName},
+    workspace::{Begun, TreeId, WorkspaceName},
 };
 use sessile_driver::{blocking, lock};
 
@@ -17,8 +20,9 @@ use super::{
     index::Contents,
     root::{Place, Root},
     save::save,
+    subvolumes::{delete, is_subvolume},
 };
-use crate::folder::{Folder, failed, temporary};
+use crate::folder::{Folder, failed, remove_all, same_folder_rights, temporary};
 
 /// Whether somebody still waits for work that runs on another thread.
 #[derive(Clone, Debug, Default)]
@@ -83,12 +87,87 @@ impl From<Contents> for Filled {
     }
 }
 
-/// Makes a workspace: `fill` puts the files into a folder that nobody sees, and says what those are.
+/// A workspace that is being made.
+pub(super) struct Making<'a> {
+    pub(super) root: &'a Root,
+    pub(super) name: &'a WorkspaceName,
+    pub(super) proceed: &'a Proceed,
+    /// What a kill leaves here goes with the workspace.
+    pub(super) dir: Dir,
+}
+
+/// A folder that becomes the workspace, and that nobody sees before. It has a name of its own below the workspace's: a maker
+/// that was taken for dead cannot move what its successor makes.
+pub(super) struct Own {
+    pub(super) name: String,
+    pub(super) folder: Folder,
+}
+
+impl Making<'_> {
+    /// The path of something in the folder of what is being made.
+    pub(super) fn path_of(&self, own: &str) -> PathBuf {
+        self.root.path_of(Place::Making, self.name).join(own)
+    }
+
+    /// An empty folder, for about this many entries: a subvolume where that can be and is worth it.
+    pub(super) fn folder(&self, entries: usize) -> Result<Own> {
+        if self.root.subvolumes().serve(&self.dir, entries) {
+            let made = self.subvolume(|own| self.root.subvolumes().make(&self.path_of(own)));
+            if let Some(own) = made.map_err(|e| self.failed(e))? {
+                return Ok(own);
+            }
+        }
+        let name = temporary();
+        let make = || {
+            self.dir.create_dir(&name)?;
+            self.dir.open_dir_nofollow(&name)
+        };
+        let folder = Folder::new(make().map_err(|e| self.failed(e))?);
+        Ok(Own { name, folder })
+    }
+
+    /// A folder that `make` makes as a subvolume of this name; `None` if it does not.
+    pub(super) fn subvolume(&self, make: impl FnOnce(&str) -> bool) -> io::Result<Option<Own>> {
+        let name = temporary();
+        if !make(&name) || !is_subvolume(&self.dir, OsStr::new(&name))? {
+            return Ok(None);
+        }
+        let folder = Folder::new(self.dir.open_dir_nofollow(&name)?);
+        // As any other that is made here.
+        same_folder_rights(folder.dir(), &self.dir.dir_metadata()?)?;
+        Ok(Some(Own { name, folder }))
+    }
+
+    /// Keeps what the folder was filled with in the snapshots of the workspace's thread. Answers the tree.
+    pub(super) fn save(&self, own: &Own, filled: &Filled) -> Result<TreeId> {
+        let (tree, held) = save(self.root, self.name, &own.folder, &filled.kept, self.proceed)?;
+        let Filled { expected, .. } = *filled;
+        if held == expected {
+            return Ok(tree);
+        }
+        let name = self.name;
+        let reason =
+            format!("cannot make the workspace {name}: the copy holds {held} of {expected} files");
+        Err(Error::failed(reason))
+    }
+
+    /// Removes something here that has become of no use; what stays goes with the workspace.
+    pub(super) fn discard(&self, own: &str) {
+        delete(self.root, &self.dir, &self.path_of(own));
+        let _ = remove_all(&self.dir, OsStr::new(own));
+    }
+
+    fn failed(&self, e: io::Error) -> Error {
+        failed("make the workspace", self.name, e)
+    }
+}
+
+/// Makes a workspace: `fill` puts the files into one of its folders, and says which tree those are, to which it is saved.
 pub(super) fn make(
     root: &Root,
     name: &WorkspaceName,
     proceed: &Proceed,
-    fill: impl FnOnce(&Folder) -> Result<Filled>,
+    fill: impl FnOnce(&Making<'_>) -> Result<(Own, TreeId)>,
 ) -> Result<Begun> {
     dispose(root, name, true)?;
     let made = build(root, name, proceed, fill);
@@ -103,22 +182,15 @@ fn build(
     root: &Root,
     name: &WorkspaceName,
     proceed: &Proceed,
-    fill: impl FnOnce(&Folder) -> Result<Filled>,
+    fill: impl FnOnce(&Making<'_>) -> Result<(Own, TreeId)>,
 ) -> Result<Begun> {
-    let shown = |e| failed("make the workspace", name, e);
-    // A name of its own below the workspace's: a maker that was taken for dead cannot move what its successor makes.
-    let (making, own) = (root.make(Place::Making, name)?, temporary());
-    making.create_dir(&own).map_err(shown)?;
-    let folder = Folder::new(making.open_dir_nofollow(&own).map_err(shown)?);
-    let Filled { expected, kept } = fill(&folder)?;
-    let (tree, held) = save(root, name, &folder, &kept, proceed)?;
-    if held != expected {
-        let reason =
-            format!("cannot make the workspace {name}: the copy holds {held} of {expected} files");
-        return Err(Error::failed(reason));
-    }
+    let making = Making { root, name, proceed, dir: root.make(Place::Making, name)? };
+    let (own, tree) = fill(&making)?;
     let workspaces = root.dir(Place::Workspaces)?;
-    proceed.commit(|| making.rename(&own, &workspaces, name.to_string()).map_err(shown))?;
+    proceed.commit(|| {
+        let moved = making.dir.rename(&own.name, &workspaces, name.to_string());
+        moved.map_err(|e| making.failed(e))
+    })?;
     // An empty folder, if that fails: it is removed with the workspace.
     let _ = root.dir(Place::Making)?.remove_dir(OsStr::new(&name.to_string()));
     Ok(Begun { reference: tree.as_str().to_owned(), tree: Some(tree) })

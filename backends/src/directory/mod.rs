@@ -21,6 +21,7 @@
 //! <root>/templates/<key>.<32 digits>/objects, folders       files and folders of a template, as those of a thread's snapshots
 //! <root>/templates/<key>.<32 digits>/index                  what the template held when a copy was last made, as that of a workspace
 //! <root>/templates/<key>.<32 digits>/threads/<store>.<thread> says that this thread's snapshots build upon it
+//! <root>/templates/<key>.<32 digits>/whole/<digest>/files, index  what it held then as a whole, for workspaces to begin as
 //! ```
 //!
 //! Names are those of [`WorkspaceName`](sessile_core::workspace::WorkspaceName). What has another name, or lies elsewhere in
@@ -40,6 +41,10 @@
 //!   of the last thread that has a workspace which began as it; what a template has been meanwhile stays until then.
 //! - What is kept is what its digest says, or is never given out: a damaged copy is told, or another one is taken.
 //! - Files are copied by sharing their blocks where the file system can (btrfs, XFS, bcachefs), else byte by byte.
+//! - On btrfs a workspace of 256 files, links and folders or more is a subvolume, made by the program `btrfs`, and one that begins
+//!   as a template which is what it was when another began so is a copy of that one as a whole, in one step. Where a subvolume
+//!   cannot be had - no such program, no right, a quota, a root that hands its group down - it is a folder, and files are copied one
+//!   by one; nothing fails for it. Which it is `stat -c %i` tells of a workspace's folder: 256 is a subvolume.
 //! - No link is followed, neither in a workspace nor in the template: it is copied, kept and removed as a link.
 //! - Processes may share a root.
 //!
@@ -49,8 +54,12 @@
 //!   long, and no byte read of what is known. The first time it reads each file and keeps it, which shares or copies it again.
 //!   Branching is the same with the index of its source in the place of the template's; into another thread it keeps all anew.
 //!   A branch of a snapshot reads all it copies.
-//! - Where blocks are shared a copy takes the room of its names and inodes: on btrfs a thousandth of files of 1 MiB, a third of
-//!   files of 4 KiB. Where they are not it takes its bytes, and the first of a template takes them twice.
+//! - Where a subvolume is copied as a whole, creating looks at the metadata of the template and writes an index; what it takes of
+//!   the disk is that index, until somebody writes. The first time, and the first time after a change of the template, it copies
+//!   file by file, and keeps that whole. A branch is always copied file by file. A subvolume is removed in one step where the user may
+//!   do that (root, or by the mount option `user_subvol_rm_allowed`) and has none within, else file by file.
+//! - Where blocks are shared a copy of single files takes the room of their names and inodes: on btrfs a thousandth of files of
+//!   1 MiB, a third of files of 4 KiB. Where they are not it takes its bytes, and the first of a template takes them twice.
 //! - `inspect`, `snapshot`, `restore`, `diff` and an unforced `dispose` look at the metadata of all files, and read those that
 //!   have changed. The index is read whole: about 150 bytes a file.
 //!
@@ -66,6 +75,9 @@
 //! - A root on which clocks of several machines set the times of files; and a root that somebody moves, or changes by hand
 //!   but for removing workspaces. A template may lie on another file system: a change within the same moment of its clock as the
 //!   look before, to as many bytes, may be missed if that clock is more than three seconds behind the root's.
+//! - That a workspace is on the same file system as its root in the eyes of other programs: no file can be moved or hard linked into
+//!   a subvolume or out of it, only copied, and no snapshot that somebody takes of the volume around it holds what is in it.
+//! - What a folder hands down to those made in it, such as access control lists: a subvolume takes over nothing.
 //! - That a template is kept once if threads use it for the first time in the same moment: each may keep it for itself then.
 
 mod copy;
@@ -78,9 +90,11 @@ mod restore;
 mod root;
 mod save;
 mod shelf;
+mod subvolumes;
 mod templates;
 #[cfg(all(test, unix))]
 mod tests;
+mod whole;
 
 use std::{
     path::{Path, PathBuf},

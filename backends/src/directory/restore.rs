@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, ffi::OsStr};
 
+use cap_fs_ext::DirExt;
+use cap_std::fs::Dir;
 use sessile_core::{
     error::{Error, Result},
     hash::Hash,
@@ -10,10 +12,11 @@ use sessile_core::{
 
 use super::{
     index::{Contents, Held, Index},
-    make::Proceed,
+    make::{Making, Own, Proceed},
     objects::Objects,
     root::{Place, Root},
     save::{contents, read_digest, save},
+    subvolumes::is_subvolume,
 };
 use crate::folder::{Folder, Stat, failed, remove_all, temporary};
 
@@ -38,18 +41,19 @@ fn wanted(objects: &Objects, root: &Hash) -> Result<Wanted> {
     Ok(all)
 }
 
-/// Puts a tree into an empty folder; answers what that is.
+/// Puts a tree into the folder of a workspace that is made; answers that, and what it holds.
 pub(super) fn check_out(
     objects: &Objects,
     tree: &Hash,
-    folder: &Folder,
-    proceed: &Proceed,
-) -> Result<Contents> {
+    making: &Making<'_>,
+) -> Result<(Own, Contents)> {
     let wanted = wanted(objects, tree)?;
+    let own = making.folder(wanted.len())?;
+    let folder = &own.folder;
     let staging = folder.dir();
     let mut put = Vec::new();
     for (path, entry) in &wanted {
-        proceed.check()?;
+        making.proceed.check()?;
         match entry {
             NodeEntry::File { executable, object, .. } => {
                 let made = temporary();
@@ -62,7 +66,7 @@ pub(super) fn check_out(
     for (path, made) in put {
         folder.move_in(staging, &made, path)?;
     }
-    Ok(wanted.into_iter().map(|(path, entry)| (path, held(entry))).collect())
+    Ok((own, wanted.into_iter().map(|(path, entry)| (path, held(entry))).collect()))
 }
 
 fn held(entry: NodeEntry) -> Held {
@@ -93,11 +97,7 @@ pub(super) fn restore(
         proceed.check()?;
         read_digest(&folder, &found.path)
     })?;
-    let shown = |e| failed("restore the workspace", name, e);
-    let (making, own) = (root.dir(Place::Making)?, name.to_string());
-    // Of an earlier restore that was killed.
-    remove_all(&making, OsStr::new(&own)).map_err(shown)?;
-    let staging = root.make(Place::Making, name)?;
+    let staging = Staging::begin(root, name, &folder)?;
     let mut put = Vec::new();
     let mut staged = || {
         for (path, entry) in &wanted {
@@ -106,7 +106,7 @@ pub(super) fn restore(
                 && !is_same(now.get(path), entry)
             {
                 let made = temporary();
-                objects.copy_out(&object.digest, &staging, OsStr::new(&made), *executable)?;
+                objects.copy_out(&object.digest, &staging.dir, OsStr::new(&made), *executable)?;
                 put.push((path, made));
             }
         }
@@ -119,18 +119,55 @@ pub(super) fn restore(
                 folder.change(&change(path, entry))?;
             }
         }
-        put.iter().try_for_each(|(path, made)| folder.move_in(&staging, made, path))?;
+        put.iter().try_for_each(|(path, made)| folder.move_in(&staging.dir, made, path))?;
         folder.sweep()?;
         save(root, name, &folder, &Contents::new(), proceed)
     });
-    // An empty folder then, or what a failure left; it goes with the workspace at the latest.
-    let _ = remove_all(&making, OsStr::new(&own));
+    staging.end();
     let (is, _) = done?;
     if is != *tree {
         let reason = format!("cannot restore the workspace {name}: somebody writes in it");
         return Err(Error::failed(reason));
     }
     Ok(())
+}
+
+/// Where files are written before they are moved to their places.
+struct Staging {
+    /// Where it lies.
+    above: Dir,
+    name: String,
+    dir: Dir,
+}
+
+impl Staging {
+    /// Begins with an empty one, and removes what an earlier restore left that was killed.
+    fn begin(root: &Root, name: &WorkspaceName, folder: &Folder) -> Result<Self> {
+        let shown = |e| failed("restore the workspace", name, e);
+        let text = name.to_string();
+        let inside = is_subvolume(&root.dir(Place::Workspaces)?, OsStr::new(&text));
+        if !inside.map_err(shown)? {
+            let above = root.dir(Place::Making)?;
+            remove_all(&above, OsStr::new(&text)).map_err(shown)?;
+            let dir = root.make(Place::Making, name)?;
+            return Ok(Self { above, name: text, dir });
+        }
+        // No file can be moved into a subvolume: it is written there, where nobody looks.
+        folder.sweep_top().map_err(shown)?;
+        let own = temporary();
+        let make = || {
+            let above = folder.dir().try_clone()?;
+            above.create_dir(&own)?;
+            Ok((above.open_dir_nofollow(&own)?, above))
+        };
+        let (dir, above) = make().map_err(shown)?;
+        Ok(Self { above, name: own, dir })
+    }
+
+    /// Removes it: an empty folder, or what a failure left; if that fails, it goes with the workspace.
+    fn end(self) {
+        let _ = remove_all(&self.above, OsStr::new(&self.name));
+    }
 }
 
 /// Removes what the tree does not have, and what is in the way: a folder where it has none, and the other way round.

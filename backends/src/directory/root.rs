@@ -16,7 +16,7 @@ use sessile_core::{
     workspace::WorkspaceName,
 };
 
-use super::templates;
+use super::{subvolumes::Subvolumes, templates};
 use crate::folder::{Folder, failed};
 
 /// Folders of the root.
@@ -48,7 +48,10 @@ impl Place {
 
 /// The root, resolved.
 #[derive(Clone, Debug)]
-pub(super) struct Root(Arc<Path>);
+pub(super) struct Root {
+    path: Arc<Path>,
+    subvolumes: Arc<Subvolumes>,
+}
 
 impl Root {
     pub(super) fn new(path: &Path) -> Result<Self> {
@@ -65,22 +68,34 @@ impl Root {
             }
             made => made.map_err(shown)?,
         }
-        let root = Self(path.canonicalize().map_err(shown)?.into());
+        let path = path.canonicalize().map_err(shown)?.into();
+        let root = Self { path, subvolumes: Arc::default() };
         for place in Place::NAMED.into_iter().chain([Place::Snapshots, Place::Templates]) {
             root.dir(place)?;
         }
         Ok(root)
     }
 
+    /// The same, that makes subvolumes as these say.
+    #[cfg(test)]
+    pub(super) fn with(mut self, subvolumes: Subvolumes) -> Self {
+        self.subvolumes = subvolumes.into();
+        self
+    }
+
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        &self.path
+    }
+
+    pub(super) fn subvolumes(&self) -> &Subvolumes {
+        &self.subvolumes
     }
 
     /// One of the folders of the root, made if it is missing; never through a link.
     pub(super) fn dir(&self, place: Place) -> Result<Dir> {
-        let path = self.0.join(place.name());
+        let path = self.at(place);
         let open = || {
-            let root = Dir::open_ambient_dir(&self.0, ambient_authority())?;
+            let root = Dir::open_ambient_dir(&self.path, ambient_authority())?;
             match root.open_dir_nofollow(place.name()) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
                     make(&root, OsStr::new(place.name()))?;
@@ -118,9 +133,14 @@ impl Root {
         self.path_of(Place::Workspaces, name)
     }
 
+    /// The path of one of the folders.
+    pub(super) fn at(&self, place: Place) -> PathBuf {
+        self.path.join(place.name())
+    }
+
     /// The path of what one of the folders holds of a workspace.
     pub(super) fn path_of(&self, place: Place, name: &WorkspaceName) -> PathBuf {
-        self.0.join(place.name()).join(name.to_string())
+        self.at(place).join(name.to_string())
     }
 
     /// The names of a store's workspaces that anything is held of.

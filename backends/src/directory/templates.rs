@@ -27,6 +27,7 @@ use super::{
     objects::folder_of,
     root::{Place, Root, open_if_folder},
     shelf::Shelf,
+    whole,
 };
 use crate::folder::{Stat, failed, is_temporary, remove_all, temporary};
 
@@ -131,7 +132,7 @@ pub(super) fn leave(root: &Root, thread: &str) -> Result<()> {
             if is_temporary(name.as_bytes())
                 || (is_name(&name) && is_over(&templates, &name, thread)?)
             {
-                remove_store(&templates, &name)?;
+                remove_store(root, &templates, &name)?;
             }
             Ok(())
         };
@@ -157,12 +158,15 @@ fn is_over(templates: &Dir, name: &str, thread: &str) -> io::Result<bool> {
 }
 
 /// Removes what is over: first from where anybody looks, in one step.
-fn remove_store(templates: &Dir, name: &str) -> io::Result<()> {
+fn remove_store(root: &Root, templates: &Dir, name: &str) -> io::Result<()> {
     let aside = temporary();
     match templates.rename(name, templates, &aside) {
         // Somebody else removes it.
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-        moved => moved.and_then(|()| remove_all(templates, OsStr::new(&aside))),
+        moved => moved.and_then(|()| {
+            whole::remove_all_of(root, templates, &aside)?;
+            remove_all(templates, OsStr::new(&aside))
+        }),
     }
 }
 

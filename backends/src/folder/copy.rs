@@ -61,7 +61,13 @@ impl Folder {
                 }
             }
         }
-        // Only now: a folder may be one that nobody writes into. The innermost first.
+        // Only now: a folder may be one that nobody writes into.
+        self.same_rights_of_folders(source, found)
+    }
+
+    /// Gives the folders among what a scan of another folder found, which are here as well, the rights that they have there.
+    pub(crate) fn same_rights_of_folders(&self, source: &Self, found: &[Scanned]) -> Result<()> {
+        // The innermost first.
         for Scanned { path, kind, .. } in found.iter().rev() {
             if *kind == FileKind::Directory {
                 let meta = source
@@ -165,9 +171,13 @@ fn same_rights(to: &File, meta: &Metadata) -> io::Result<()> {
     to.set_permissions(std::fs::Permissions::from_mode(rights(meta)))
 }
 
+/// Gives a folder the rights of another.
 #[cfg(unix)]
-fn same_folder_rights(dir: &Dir, meta: &Metadata) -> io::Result<()> {
+pub(crate) fn same_folder_rights(dir: &Dir, meta: &Metadata) -> io::Result<()> {
     use cap_std::fs::PermissionsExt as _;
+    if dir.dir_metadata()?.permissions().mode() & 0o7777 == rights(meta) {
+        return Ok(());
+    }
     dir.set_permissions(".", cap_std::fs::Permissions::from_mode(rights(meta)))
 }
 
@@ -181,7 +191,8 @@ fn same_rights(_: &File, _: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives a folder the rights of another: nothing here.
 #[cfg(not(unix))]
-fn same_folder_rights(_: &Dir, _: &Metadata) -> io::Result<()> {
+pub(crate) fn same_folder_rights(_: &Dir, _: &Metadata) -> io::Result<()> {
     Ok(())
 }

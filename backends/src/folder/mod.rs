@@ -44,7 +44,7 @@ use sessile_core::{
 #[cfg(feature = "directory")]
 pub(crate) use change::rights_of_new;
 #[cfg(feature = "directory")]
-pub(crate) use copy::{READ_ONLY, copy_new};
+pub(crate) use copy::{READ_ONLY, copy_new, same_folder_rights};
 pub(crate) use mounts::refuse_mounts;
 pub(crate) use name::{TEMPORARY, is_dot_git, is_temporary, os_name, path_of, temporary};
 pub(crate) use read::{executable, open_file};

@@ -42,9 +42,11 @@ fn remove(
         let up = OsString::from(temporary());
         // Moving a folder writes into it, too: the way up.
         unlock(dir, name, &meta)?;
-        gone(dir.rename(name, top, &up))?;
-        waiting.push(up);
-        return Ok(());
+        return match gone(dir.rename(name, top, &up)) {
+            // Within another subvolume than the top: from here on anew.
+            Err(e) if e.kind() == io::ErrorKind::CrossesDevices => remove_all(dir, name),
+            moved => moved.map(|()| waiting.push(up)),
+        };
     }
     // Somebody may still be writing: a few more rounds find what came meanwhile.
     let mut rounds = 8;

@@ -1,6 +1,8 @@
 //! All that a folder holds, with what tells whether it has changed.
 
-use cap_std::fs::Metadata;
+use std::io;
+
+use cap_std::fs::{Dir, Metadata};
 use sessile_core::{
     error::{Error, Result},
     workspace::{FileKind, FilePath},
@@ -83,16 +85,25 @@ impl Folder {
         );
         for folder in waiting {
             let shown = |e| failed("clean", &"the folder", e);
-            let dir = self.open_folder(folder.as_ref())?;
-            for entry in dir.entries().map_err(shown)? {
-                let name = entry.map_err(shown)?.file_name();
-                if os_bytes(&name).is_some_and(|name| is_temporary(&name)) {
-                    super::remove_all(&dir, &name).map_err(shown)?;
-                }
-            }
+            sweep(&self.open_folder(folder.as_ref())?).map_err(shown)?;
         }
         Ok(())
     }
+
+    /// As [`sweep`](Self::sweep), in the folder itself and no deeper.
+    pub(crate) fn sweep_top(&self) -> io::Result<()> {
+        sweep(&self.dir)
+    }
+}
+
+fn sweep(dir: &Dir) -> io::Result<()> {
+    for entry in dir.entries()? {
+        let name = entry?.file_name();
+        if os_bytes(&name).is_some_and(|name| is_temporary(&name)) {
+            super::remove_all(dir, &name)?;
+        }
+    }
+    Ok(())
 }
 
 impl Stat {

@@ -11,10 +11,8 @@ use sessile_core::{
     workspace::{Label, WorkspaceName},
 };
 
-use super::{
-    git::{Said, clean},
-    process::{self, Ending, Failure, Input, Limits, TAIL},
-};
+use super::git::{Said, clean};
+use crate::process::{self, Ending, Failure, Input, Limits, TAIL};
 
 /// A program that prepares a workspace, or ends what runs in it.
 ///

@@ -11,10 +11,8 @@ use sessile_core::error::{Error, Result};
 use sessile_driver::clock;
 use tokio::process::Command;
 
-use super::{
-    lock::Lock,
-    process::{self, Ending, Failure, Finished, Input, Limits, TAIL},
-};
+use super::lock::Lock;
+use crate::process::{self, Ending, Failure, Finished, Input, Limits, TAIL};
 
 /// How long one command may take: a checkout of a large repository, through filters that download.
 const TIME: Duration = Duration::from_secs(600);

@@ -73,7 +73,6 @@ mod lock;
 mod names;
 mod open;
 mod place;
-mod process;
 mod restore;
 mod snapshot;
 mod status;

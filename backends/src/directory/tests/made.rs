@@ -10,7 +10,7 @@ use sessile_core::{
     workspace::{Disposal, WorkspaceDriver},
 };
 
-use super::{Bench, at, kind, name, name_in, tenant, write};
+use super::{Bench, Mounted, at, kind, name, name_in, tenant, write};
 use crate::{
     directory::Directory,
     folder::model::{Item, path},
@@ -209,10 +209,9 @@ async fn a_dropped_future_makes_nothing_later() {
 #[tokio::test]
 async fn files_share_their_blocks_where_the_file_system_can() {
     let Some(mounted) = Mounted::new() else {
-        eprintln!("NOT RUN: there is no file system that shares blocks, or no right to mount one");
         return;
     };
-    let root = mounted.0.path().join("at/root");
+    let root = mounted.at().join("root");
     let driver = Directory::new(root).unwrap();
     driver.create(&tenant(), &name("a"), None).await.unwrap();
     let big = sessile_core::workspace::FileChange::write(path("big"), vec![7; 40 << 20]);
@@ -222,7 +221,7 @@ async fn files_share_their_blocks_where_the_file_system_can() {
         driver.branch(&name(&label.to_string()), &at(&name("a")), None).await.unwrap();
     }
     // And as many of a template, each of a thread of its own.
-    let template = mounted.0.path().join("at/template");
+    let template = mounted.at().join("template");
     fs::create_dir(&template).unwrap();
     fs::write(template.join("big"), vec![8; 40 << 20]).unwrap();
     let driver = driver.with_template(&template);
@@ -232,33 +231,5 @@ async fn files_share_their_blocks_where_the_file_system_can() {
         let write = sessile_core::workspace::FileChange::write(path("big"), "");
         driver.change_files(&at(&ours), &[write]).await.unwrap();
         driver.restore(&at(&ours), &begun.tree.unwrap()).await.unwrap();
-    }
-}
-
-/// A btrfs of 256 MB in a file.
-struct Mounted(tempfile::TempDir);
-
-impl Mounted {
-    fn new() -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let image = dir.path().join("image");
-        fs::File::create(&image).unwrap().set_len(256 << 20).unwrap();
-        fs::create_dir(dir.path().join("at")).unwrap();
-        let run = |program: &str, args: &[&std::ffi::OsStr]| {
-            std::process::Command::new(program)
-                .args(args)
-                .output()
-                .is_ok_and(|o| o.status.success())
-        };
-        let at = dir.path().join("at");
-        let made = run("mkfs.btrfs", &["-q".as_ref(), image.as_ref()])
-            && run("mount", &["-o".as_ref(), "loop".as_ref(), image.as_ref(), at.as_ref()]);
-        made.then(|| Self(dir))
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg(self.0.path().join("at")).output();
     }
 }

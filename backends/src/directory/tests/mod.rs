@@ -11,6 +11,7 @@ mod histories;
 mod kept;
 mod made;
 mod templates;
+mod whole;
 
 use std::{
     fs,
@@ -26,7 +27,7 @@ use sessile_core::{
 };
 use tempfile::TempDir;
 
-use super::Directory;
+use super::{Directory, subvolumes::Subvolumes};
 use crate::folder::{
     Folder,
     model::{Map, path, read},
@@ -65,20 +66,30 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new() -> Self {
-        let outer = tempfile::tempdir().unwrap();
+        Self::in_folder(&std::env::temp_dir())
+    }
+
+    /// With all of it in a folder of this one.
+    pub(super) fn in_folder(folder: &Path) -> Self {
+        let outer = tempfile::tempdir_in(folder).unwrap();
         fs::write(outer.path().join("secret"), "secret").unwrap();
         let root = outer.path().join("root");
-        let driver = Directory::new(&root).unwrap();
+        let mut driver = Directory::new(&root).unwrap();
+        driver.root = driver.root.with(Subvolumes::of_any_size());
         Self { driver, root, outer }
     }
 
     pub(super) fn templated(fill: impl FnOnce(&Path)) -> Self {
-        let mut bench = Self::new();
+        Self::new().with_template(fill)
+    }
+
+    pub(super) fn with_template(mut self, fill: impl FnOnce(&Path)) -> Self {
+        let bench = &mut self;
         let template = bench.outer.path().join("template");
         fs::create_dir(&template).unwrap();
         fill(&template);
         bench.driver = bench.driver.clone().with_template(template);
-        bench
+        self
     }
 
     /// Makes a workspace and answers the tree that it begins with.
@@ -158,4 +169,40 @@ impl Drop for Bench {
 
 pub(super) fn kind<T: std::fmt::Debug>(answer: Result<T>) -> sessile_core::ErrorKind {
     answer.unwrap_err().kind()
+}
+
+/// A btrfs of 256 MB in a file.
+pub(super) struct Mounted(TempDir);
+
+impl Mounted {
+    /// `None`, and a word about it, where nobody may mount one.
+    pub(super) fn new() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("image");
+        fs::File::create(&image).unwrap().set_len(256 << 20).unwrap();
+        fs::create_dir(dir.path().join("at")).unwrap();
+        let run = |program: &str, args: &[&std::ffi::OsStr]| {
+            std::process::Command::new(program)
+                .args(args)
+                .output()
+                .is_ok_and(|o| o.status.success())
+        };
+        let at = dir.path().join("at");
+        let made = run("mkfs.btrfs", &["-q".as_ref(), image.as_ref()])
+            && run("mount", &["-o".as_ref(), "loop".as_ref(), image.as_ref(), at.as_ref()]);
+        if !made {
+            eprintln!("NOT RUN: there is no program to make a btrfs, or no right to mount one");
+        }
+        made.then(|| Self(dir))
+    }
+
+    pub(super) fn at(&self) -> PathBuf {
+        self.0.path().join("at")
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.0.path().join("at")).output();
+    }
 }

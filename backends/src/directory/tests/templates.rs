@@ -33,28 +33,28 @@ fn settled(fill: impl FnOnce(&Path)) -> Bench {
 }
 
 impl Bench {
-    fn template(&self, file: &str) -> PathBuf {
+    pub(super) fn template(&self, file: &str) -> PathBuf {
         self.outer.path().join("template").join(file)
     }
 
     /// The folders of templates, and all else that lies there.
-    fn stores(&self) -> Vec<PathBuf> {
+    pub(super) fn stores(&self) -> Vec<PathBuf> {
         let all = fs::read_dir(self.root.join("templates")).unwrap();
         all.map(|entry| entry.unwrap().path()).collect()
     }
 
-    fn store(&self) -> PathBuf {
+    pub(super) fn store(&self) -> PathBuf {
         let stores = self.stores();
         assert_eq!(stores.len(), 1, "{stores:?}");
         stores[0].clone()
     }
 
-    async fn drop_thread(&self, thread: u128) {
+    pub(super) async fn drop_thread(&self, thread: u128) {
         self.driver.drop_snapshots(STORE, ThreadId::from_bits(thread)).await.unwrap();
     }
 
     /// Sees that a tree can be had again, whatever lies in the workspace.
-    async fn restores(&self, name: &WorkspaceName, tree: &TreeId) {
+    pub(super) async fn restores(&self, name: &WorkspaceName, tree: &TreeId) {
         let holds = self.holds(name);
         let all: Vec<_> =
             holds.keys().map(|path| FileChange::Remove { path: path.clone() }).collect();

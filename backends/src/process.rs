@@ -17,14 +17,14 @@ use tokio::{
 };
 
 /// What is kept of the end of what a program says.
-pub(super) const TAIL: usize = 64 << 10;
+pub(crate) const TAIL: usize = 64 << 10;
 /// How long a program may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long output is waited for when the program has ended, but something it began has not.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// What a program reads.
-pub(super) enum Input {
+pub(crate) enum Input {
     Nothing,
     Bytes(Vec<u8>),
     /// An empty file with a lock: the program has the lock, too, for as long as it lives.
@@ -32,16 +32,16 @@ pub(super) enum Input {
 }
 
 /// How a program is run.
-pub(super) struct Limits {
-    pub(super) time: Duration,
+pub(crate) struct Limits {
+    pub(crate) time: Duration,
     /// Bytes of standard output, more is an error; `None` keeps the end of it.
-    pub(super) output: Option<usize>,
-    pub(super) ending: Ending,
+    pub(crate) output: Option<usize>,
+    pub(crate) ending: Ending,
 }
 
 /// What becomes of a program whose caller is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     /// It goes on to its end: a `git` that writes to what others share. Stopped in the wrong moment, by whatever signal, it
     /// leaves lock files that nobody removes.
     GoesOn,
@@ -53,16 +53,16 @@ pub(super) enum Ending {
 
 /// How it ended.
 #[derive(Debug)]
-pub(super) struct Finished {
-    pub(super) status: ExitStatus,
-    pub(super) stdout: Vec<u8>,
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<u8>,
     /// The end of it.
-    pub(super) stderr: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
 }
 
 /// Why it did not end by itself.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     Io(io::Error),
     /// It had not ended in time; what it said last.
     TimedOut(Vec<u8>),
@@ -75,8 +75,22 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// Runs a program to its end, and keeps this thread waiting, whatever runs on it.
+#[cfg(feature = "directory")]
+pub(crate) fn run_here(command: Command, limits: &Limits) -> Result<Finished, Failure> {
+    // A thread of its own: where this one waits for a future, no other may be waited for.
+    std::thread::scope(|scope| {
+        let work = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(run(command, Input::Nothing, limits))
+        };
+        let thread = std::thread::Builder::new().spawn_scoped(scope, work)?;
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the runner panicked").into()))
+    })
+}
+
 /// Runs a program to its end. When the future is dropped before that, it ends as said.
-pub(super) async fn run(
+pub(crate) async fn run(
     mut command: Command,
     input: Input,
     limits: &Limits,
