@@ -5,7 +5,7 @@ use crate::{
     command::{Caller, SessionOutcome},
     error::{Error, Result},
     id::{ArchiveId, SessionId, Space, Version},
-    journal::{Direction, ReadRange},
+    journal::{Direction, ReadRange, RecordBody},
     record::Lane,
     rules::{
         decision::{ArchiveStep, Reply},
@@ -101,10 +101,13 @@ impl StoreInner {
                 limit: PIECE,
             };
             let records = self.journal().read(space, &range).await?;
-            let versions: Vec<Version> = records.iter().map(|record| record.version).collect();
-            let Some(last) = versions.last() else { break };
-            after = *last;
-            self.journal().erase(space, &versions).await?;
+            let Some(last) = records.last() else { break };
+            after = last.version;
+            let left = records.iter().filter(|record| record.body != RecordBody::None);
+            let versions: Vec<Version> = left.map(|record| record.version).collect();
+            if !versions.is_empty() {
+                self.journal().erase(space, &versions).await?;
+            }
         }
         let packs: Vec<Version> = state.erased.by(state.last_eviction).collect();
         for piece in packs.chunks(PIECE) {
