@@ -7,7 +7,7 @@ use sessile_core::{
     command::{Expect, ForgetOutcome, Inheritance, NewSubSession},
     id::{CollapseId, SessionId, SubSessionId, ThreadId},
     journal::Journal,
-    model::{Autonomy, NewCollapse, NewSummary, SummaryOutcome, assistant},
+    model::{Autonomy, NewCollapse, NewSummary, SummaryOutcome, assistant, edit},
 };
 
 use super::{
@@ -72,6 +72,7 @@ fn interrupted(
 pub(super) async fn all(place: &Place) {
     taken_while_forgetting(place).await;
     forgotten_while_taking(place).await;
+    edit_forgotten_while_inherited(place).await;
     writers(place).await;
 }
 
@@ -115,6 +116,23 @@ async fn taken_while_forgetting(place: &Place) {
 async fn inheriting_child(by: &Handle, parent: SessionId) -> Result<SessionId> {
     let inherit = Inheritance::HeadSnapshot { max_tokens: None };
     Ok(by.spawn(NewSubSession::under(parent).inheriting(inherit), "heir").await?.id)
+}
+
+/// All that a child inherits of hers is an edit of somebody else's message, and she is forgotten after it was read.
+async fn edit_forgotten_while_inherited(place: &Place) {
+    let people = People::of(place, &place.lab.store, "edited-only");
+    let root = people.session(people.project().await).await;
+    let said = people.bob.append(root, [says("open words")]).await.expect("an entry").first;
+    let hers = says(SECRET).message().expect("a message").clone();
+    people.ann.append(root, [edit(said, hers)]).await.expect("an edit");
+    let (store, caller) = (place.lab.another_store().await, people.ada.caller().clone());
+    let event = async move { store.forget(&caller, of_ann()).await.map(drop) };
+    let (store, journal) = interrupted(place, place.lab.cx.journal().await, event);
+    let bob = store.as_caller(people.bob.caller());
+    let child = inheriting_child(&bob, root).await.expect("a child");
+    assert!(journal.is_over(), "it happened");
+    let entries = bob.entries(child).all().await.expect("a log");
+    assert!(!format!("{entries:?}").contains(SECRET), "it came back: {entries:?}");
 }
 
 /// She is forgotten after somebody read what is hers, to put it elsewhere, and before that is written: it does not come back.
