@@ -361,7 +361,7 @@ async fn stopped(place: &Place) {
         place.handle.vacuum_thread(place.lab.thread).await.expect("a vacuum");
         assert_eq!(place.all_of(child).await.without_marks(true), before);
     };
-    for polls in 0..place.lab.cx.times(24) {
+    for polls in (0..place.lab.cx.times(24)).step_by(3) {
         let _ = polled(polls, place.handle.archive_session(child, evicting())).await;
         settled().await;
         evicted(place, child).await;
