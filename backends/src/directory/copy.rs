@@ -69,8 +69,7 @@ pub(super) fn begin_as(template: &Template, making: &Making<'_>) -> Result<(Own,
         draft.taken = draft.taken.saturating_sub(ROUNDED);
     }
     let found = if template.without_ignored {
-        let kept = not_ignored(&path)?;
-        from.scan_where(|path, _| kept.contains(path))?
+        scan_not_ignored(&path, &from, draft.taken)?
     } else {
         from.scan()?
     };
@@ -180,6 +179,30 @@ fn copy(
         }
     }
     Ok((contents, read))
+}
+
+/// What a folder holds that its own rules do not ignore.
+///
+/// Who knows the rules lists the folder on their own, and may overlook what takes the place of another meanwhile: about what
+/// was not named and has changed since a time they are asked again.
+fn scan_not_ignored(path: &Path, from: &Folder, since: i64) -> Result<Vec<Scanned>> {
+    /// What is ignored may change all the time.
+    const WALKS: usize = 3;
+    let mut kept = HashSet::new();
+    let mut walks = 0;
+    loop {
+        kept.extend(not_ignored(path)?);
+        walks += 1;
+        let mut is_in_doubt = false;
+        let found = from.scan_where(|found| {
+            let is_kept = kept.contains(&found.path);
+            is_in_doubt |= !is_kept && found.stat.ctime >= since;
+            is_kept
+        })?;
+        if !is_in_doubt || walks == WALKS {
+            return Ok(found);
+        }
+    }
 }
 
 /// The paths in a folder that its own rules do not ignore.

@@ -1,6 +1,11 @@
 //! What a folder holds, and what stands in a file.
 
-use std::io::{self, Read};
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    io::{self, Read},
+    time::{Duration, SystemTime},
+};
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::fs::{Dir, File, Metadata, OpenOptions};
@@ -46,7 +51,7 @@ impl Folder {
         open_file(&dir, path)
     }
 
-    /// Calls with what lies in an open folder, in no order; what is hidden, or goes meanwhile, is left out.
+    /// Calls with what lies in an open folder, by the order of names; what is hidden, or goes meanwhile, is left out.
     pub(super) fn each(
         &self,
         dir: &Dir,
@@ -55,14 +60,12 @@ impl Folder {
     ) -> Result<()> {
         let shown =
             |e| failed("list", &path.map_or("the folder".into(), |path| path.to_string()), e);
-        for entry in dir.entries().map_err(shown)? {
-            let entry = entry.map_err(shown)?;
-            let name = entry.file_name();
+        for name in names(dir).map_err(shown)? {
             if os_bytes(&name).is_some_and(|name| self.is_hidden(&name)) {
                 continue;
             }
             let path = path_of(path, &name)?;
-            match entry.metadata() {
+            match dir.symlink_metadata(&name) {
                 Ok(meta) => take(path, meta)?,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 Err(e) => return Err(failed("look at", &path, e)),
@@ -70,6 +73,38 @@ impl Folder {
         }
         Ok(())
     }
+}
+
+/// The names in a folder. A file system may leave out what takes the place of another while it is listed (POSIX `readdir`
+/// does not say; btrfs does): a folder that changed meanwhile is listed again, and one name of any list is enough.
+fn names(dir: &Dir) -> io::Result<BTreeSet<OsString>> {
+    /// Of a folder that never rests. Each has its chance to see what the others missed.
+    const LISTS: usize = 8;
+    let mut names = BTreeSet::new();
+    let mut before = changed(dir)?;
+    for list in 0..LISTS {
+        for entry in dir.entries()? {
+            names.insert(entry?.file_name());
+        }
+        let after = changed(dir)?;
+        // Two changes within a tick of the clock look like one.
+        if after == before && (list > 0 || !is_recent(after)) {
+            break;
+        }
+        before = after;
+    }
+    Ok(names)
+}
+
+fn changed(dir: &Dir) -> io::Result<SystemTime> {
+    Ok(dir.dir_metadata()?.modified()?.into_std())
+}
+
+/// Whether a time may be that of the present tick of the clock.
+fn is_recent(time: SystemTime) -> bool {
+    /// The longest tick of Linux, twice.
+    const TICK: Duration = Duration::from_millis(20);
+    time.elapsed().is_ok_and(|since| since < TICK)
 }
 
 /// What a row of a list says of it; `None` for what is no file, link or folder, or is gone by now.

@@ -39,14 +39,13 @@ impl Folder {
     /// All files, links and folders at any depth, in the order of their paths' bytes. Links are not followed; what is hidden
     /// is left out with all below it. What changes meanwhile is there as it was before or after.
     pub(crate) fn scan(&self) -> Result<Vec<Scanned>> {
-        self.scan_where(|_, _| true)
+        self.scan_where(|_| true)
     }
 
-    /// As [`scan`](Self::scan), of what a rule keeps: it gets the path, and whether that is a folder, which it then leaves
-    /// out with all in it.
+    /// As [`scan`](Self::scan), of what a rule keeps: a folder that it does not is left out with all in it.
     pub(crate) fn scan_where(
         &self,
-        mut keep: impl FnMut(&FilePath, bool) -> bool,
+        mut keep: impl FnMut(&Scanned) -> bool,
     ) -> Result<Vec<Scanned>> {
         let mut found = Vec::new();
         // Each folder is opened from the top: however deep they lie, two are open at once.
@@ -61,12 +60,12 @@ impl Folder {
             };
             self.each(&dir, folder.as_ref(), |path, meta| {
                 let Some(kind) = kind_of(&dir, &path, &meta)? else { return Ok(()) };
-                let is_folder = kind == FileKind::Directory;
-                if keep(&path, is_folder) {
-                    if is_folder {
-                        waiting.push(Some(path.clone()));
+                let scanned = Scanned { path, kind, stat: Stat::of(&meta) };
+                if keep(&scanned) {
+                    if scanned.kind == FileKind::Directory {
+                        waiting.push(Some(scanned.path.clone()));
                     }
-                    found.push(Scanned { path, kind, stat: Stat::of(&meta) });
+                    found.push(scanned);
                 }
                 Ok(())
             })?;

@@ -380,6 +380,30 @@ async fn what_kills_leave_of_subvolumes_is_removed() {
     assert!(fs::read_dir(bench.root.join("making")).unwrap().next().is_none());
 }
 
+#[test]
+fn what_takes_the_place_of_another_is_not_overlooked() {
+    let Some((_mounted, bench)) = on_btrfs(fill) else { return };
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                fs::write(bench.template("d/next"), "1").unwrap();
+                fs::rename(bench.template("d/next"), bench.template("d/1")).unwrap();
+                std::thread::sleep(Duration::from_micros(500));
+            }
+        });
+        let folder = Folder::open(&bench.template("")).unwrap();
+        let missed = (0..1000)
+            .filter(|_| {
+                let found = folder.scan().unwrap();
+                !found.iter().any(|found| found.path == path("d/1"))
+            })
+            .count();
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(missed, 0);
+    });
+}
+
 /// Many begin as the template, while it changes and threads are dropped: each is a whole copy of it.
 #[test]
 fn nobody_copies_what_is_being_removed() {
