@@ -6,8 +6,6 @@
 mod file;
 mod paths;
 mod state;
-#[cfg(test)]
-mod tests;
 mod tree;
 
 use std::{

@@ -1,5 +1,20 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+//! Commits whose replies are lost for hours.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use sessile_conformance::internal::{
+    MapJournal, SeededIds, TestClock,
+    assertions::refused,
+    fault::{Faults, FaultyJournal},
+    shorthand::says,
+};
 use sessile_core::{
     Caller, Clock, ErrorKind, Timestamp,
     command::{NewSession, NewThread, Paging},
@@ -8,9 +23,6 @@ use sessile_core::{
     store::{Store, StoreOptions},
 };
 
-use super::*;
-use crate::internal::{MapJournal, SeededIds, assertions::refused, shorthand::says};
-
 /// Time that passes when it is told to.
 #[derive(Debug, Default)]
 struct Hours(AtomicU64);
@@ -18,7 +30,7 @@ struct Hours(AtomicU64);
 #[async_trait]
 impl Clock for Hours {
     fn now(&self) -> Timestamp {
-        crate::internal::TestClock::START.plus(self.elapsed())
+        TestClock::START.plus(self.elapsed())
     }
 
     fn elapsed(&self) -> Duration {

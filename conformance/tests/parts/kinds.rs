@@ -1,7 +1,5 @@
 //! Values of kinds of one's own are validated wherever entries are written.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
-
 use std::sync::Arc;
 
 use sessile_conformance::internal::{MapJournal, SeededIds, TestClock};

@@ -1,8 +1,8 @@
-//! The medium, tested.
+//! The simulated medium.
 
-use std::path::Path;
+use std::{io, path::Path};
 
-use super::*;
+use sessile_conformance::medium::{Open, SimDisk, Survives};
 
 fn path(name: &str) -> &Path {
     Path::new(name)

@@ -333,6 +333,3 @@ impl Blobs for FaultyJournal {
         self.inner.collect_blobs(space, in_use, older_than).await
     }
 }
-
-#[cfg(test)]
-mod tests;
