@@ -266,8 +266,14 @@ impl View<'_> {
         if let Some(missing) = gathered.missing {
             return Err(Error::not_found(missing));
         }
+        // What was erased since it was read is nothing to inherit: nobody named it.
+        let is_erased = |version: &Version| self.state.erased.erased_by(*version).is_some();
+        let mut read = gathered.entries.iter().map(|(version, ..)| version);
+        if read.any(is_erased) || gathered.edits.iter().any(is_erased) {
+            return Ok(false);
+        }
         self.still_there(gathered)?;
-        Ok(gathered.edits.iter().all(|edit| self.state.erased.erased_by(*edit).is_none()))
+        Ok(true)
     }
 
     /// All that sessions begin with fits into one commit.
