@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc};
 
 use sessile_core::{
     Error, ErrorKind, Handle, Result, Store,
-    command::{Expect, ForgetOutcome, Inheritance, NewSubSession},
+    command::{Expect, ForgetOutcome, Inheritance, NewSession, NewSubSession},
     id::{CollapseId, SessionId, SubSessionId, ThreadId},
     journal::Journal,
     model::{Autonomy, NewCollapse, NewSummary, SummaryOutcome, assistant, edit},
@@ -137,7 +137,7 @@ async fn edit_forgotten_while_inherited(place: &Place) {
 
 /// She is forgotten after somebody read what is hers, to put it elsewhere, and before that is written: it does not come back.
 async fn forgotten_while_taking(place: &Place) {
-    for way in 0..4 {
+    for way in 0..5 {
         let talk = Talk::new(place, &format!("taking-{way}")).await;
         let draft = talk.draft().await;
         let summary = NewSummary::new(SummaryOutcome::Succeeded, SECRET);
@@ -147,6 +147,10 @@ async fn forgotten_while_taking(place: &Place) {
         let hers = hers.expect("she wrote").id;
         let elsewhere = talk.people.bob.create_session(talk.thread(), "elsewhere").await;
         let elsewhere = elsewhere.expect("a session");
+        let fork = NewSession::named("fork").fork_of(talk.root, None);
+        let fork = talk.people.bob.create_session(talk.thread(), fork).await.expect("a fork");
+        talk.people.ann.append(fork, [says(SECRET)]).await.expect("an entry");
+        talk.people.bob.append(fork, [says("what stays")]).await.expect("an entry");
         let before = talk.all().await;
         let (store, caller) = (place.lab.another_store().await, talk.people.ada.caller().clone());
         let event = async move {
@@ -164,11 +168,15 @@ async fn forgotten_while_taking(place: &Place) {
                 let edge = edge.inheriting(Inheritance::Summary(talk.child));
                 bob.spawn(edge, "heir").await.map(drop)
             }
+            3 => bob.merge_fork(fork, Expect::Any).await.map(|merged| {
+                let merged = merged.expect("what is not hers");
+                assert_eq!(merged.count, 1, "the rest of the fork");
+            }),
             _ => bob.copy_entries(elsewhere, [hers], Expect::Any).await.map(drop),
         };
         assert!(journal.is_over(), "it happened");
         if let Err(error) = done {
-            assert_ne!(way, 1, "what was erased is nothing to inherit: {error}");
+            assert!(way != 1 && way != 3, "he named nothing that was erased: {error}");
             let is_said = matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound);
             assert!(is_said, "{error}");
         }

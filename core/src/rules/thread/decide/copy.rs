@@ -91,6 +91,9 @@ impl View<'_> {
             expected?;
             return Ok(Decision::Answer(Reply::Session(SessionOutcome::Merged(None))));
         }
+        if self.is_erased_since(gathered) {
+            return Ok(Decision::Answer(Reply::LookAgain));
+        }
         self.still_there(gathered)?;
         let mut drafts = Drafts::after(input, self.state.version(), lease);
         let first = drafts.next();
@@ -124,6 +127,14 @@ impl View<'_> {
         }
         let appended = appended(self.id, first, pushed);
         drafts.done(Reply::Session(SessionOutcome::Merged(Some(appended))))
+    }
+
+    /// Whether something was erased after it was read. Who named none of it reads again, without what is gone; who named it is
+    /// told by [`still_there`](Self::still_there).
+    pub(super) fn is_erased_since(&self, gathered: &Gathered) -> bool {
+        let entries = gathered.entries.iter().map(|(version, ..)| version);
+        let mut read = entries.chain(&gathered.edits);
+        read.any(|version| self.state.erased.erased_by(*version).is_some())
     }
 
     /// What was read must still be readable: its session was not deleted since, and nothing of it erased.

@@ -266,10 +266,7 @@ impl View<'_> {
         if let Some(missing) = gathered.missing {
             return Err(Error::not_found(missing));
         }
-        // What was erased since it was read is left out, as what was erased before.
-        let is_erased = |version: &Version| self.state.erased.erased_by(*version).is_some();
-        let mut read = gathered.entries.iter().map(|(version, ..)| version);
-        if read.any(is_erased) || gathered.edits.iter().any(is_erased) {
+        if self.is_erased_since(gathered) {
             return Ok(false);
         }
         self.still_there(gathered)?;
