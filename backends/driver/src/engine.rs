@@ -11,7 +11,7 @@ use sessile_core::{
     clock::Timestamp,
     error::{Error, Result, Source},
     id::{Space, Version},
-    journal::{Batch, BlobName, Commit, Position, Snapshot},
+    journal::{Batch, BlobName, Commit, Head, Position, Snapshot},
 };
 
 /// One write. It owns its data, because its caller may be dropped before it is committed.
@@ -125,6 +125,13 @@ pub trait Engine: Send + fmt::Debug {
 
     /// Gives up the right to write. Does nothing if this engine does not have it.
     fn release(&mut self);
+
+    /// The newest head of a space, if this engine can tell now, and cheaper than a reader that has to look at what was
+    /// written since it read last. Otherwise `None`, an error included: then a reader is asked.
+    fn head(&mut self, space: &Space) -> Option<Option<Head>> {
+        let _ = space;
+        None
+    }
 
     /// Closes the engine. No other method is called afterwards.
     ///

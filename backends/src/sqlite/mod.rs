@@ -238,6 +238,10 @@ impl Journal for Sqlite {
 
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
         coop::yield_budget().await;
+        self.shared.check()?;
+        if let Some(head) = self.group.head(space) {
+            return Ok(head);
+        }
         if !self.shared.pool.is_exhausted() {
             return self.shared.read(|conn| read::head(conn, space));
         }

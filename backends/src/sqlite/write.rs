@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use sessile_core::{
     error::{Error, Result, Source},
-    journal::Commit,
+    id::Space,
+    journal::{Commit, Head},
 };
 
 use super::{
@@ -199,6 +200,12 @@ impl Engine for Writer {
         {
             self.conn = None;
         }
+    }
+
+    /// The pages that this connection wrote are in its cache; a reader finds its own out of date after every commit.
+    fn head(&mut self, space: &Space) -> Option<Option<Head>> {
+        let conn = self.conn.as_ref().filter(|conn| conn.is_autocommit())?;
+        read::head(conn, space).ok()
     }
 
     fn close(&mut self) -> Result<()> {

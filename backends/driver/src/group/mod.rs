@@ -23,7 +23,8 @@ use std::{
 
 use sessile_core::{
     error::{Error, Result},
-    journal::Commit,
+    id::Space,
+    journal::{Commit, Head},
 };
 
 use self::queue::{AnswerSlot, Lead, Queue, QueuedJob, TakenGroup, refuse, wake_all};
@@ -111,6 +112,12 @@ impl GroupCommit {
                 }
             }
         }
+    }
+
+    /// What [`Engine::head`] answers, if nobody uses the engine.
+    pub fn head(&self, space: &Space) -> Option<Option<Head>> {
+        let mut engine = self.engine.try_lock().ok()?;
+        engine.head(space)
     }
 
     fn enqueue(self: &Arc<Self>, job: Job) -> Result<QueuedCaller> {
