@@ -40,6 +40,7 @@ pub async fn arc6(cx: ClauseContext) -> Verdict {
     there_and_back(&cx, &place).await;
     forks(&place).await;
     erased(&place).await;
+    cut_off(&place).await;
     many(&place).await;
     stopped(&place).await;
     together_with_others(&place).await;
@@ -309,6 +310,37 @@ async fn erased(place: &Place) {
     assert_eq!(now.without_marks(true).entries, without(&before, &all).entries);
     let verified = handle.verify(thread, None).await.expect("an answer");
     assert_eq!(verified.problems, []);
+}
+
+/// The journal fails at any erasure of an eviction, the first of a session or another after it came back: what stays is not
+/// shown, and the next vacuum removes it.
+async fn cut_off(place: &Place) {
+    for calls in 0.. {
+        let (child, _) = place.ended(&format!("cut-off-{calls}")).await;
+        let said = (0..3).map(|_| says(SECRET)).collect::<Vec<_>>();
+        place.handle.append(child, said).await.expect("entries");
+        let before = place.all_of(child).await.without_marks(true);
+        let mut stays = false;
+        for _ in 0..2 {
+            let fails = async { Err(Error::failed("the engine fails for now")) };
+            let below = place.lab.cx.journal().await;
+            let broken = InterruptedJournal::after(below, Call::Erase, calls, fails);
+            let clock = Arc::clone(&place.lab.clock);
+            let store = place.lab.cx.store_over(Arc::clone(&broken) as _, clock, |it| it);
+            let handle = store.as_caller(&place.lab.caller);
+            handle.archive_session(child, evicting()).await.expect("what stays is not shown");
+            stays |= holds_secret(place).await;
+            place.handle.vacuum_thread(place.lab.thread).await.expect("a vacuum");
+            assert!(!holds_secret(place).await, "the vacuum removed it");
+            restored(place, child).await;
+            assert_eq!(place.all_of(child).await.without_marks(true), before);
+        }
+        evicted(place, child).await;
+        if !stays {
+            assert!(calls > 0, "an eviction erases");
+            break;
+        }
+    }
 }
 
 /// More than one record holds; cut off anywhere, what came back is there, and the rest comes when it is asked again.
