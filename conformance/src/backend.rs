@@ -47,6 +47,7 @@ pub struct Backend {
     crash: Option<Arc<OpenOn>>,
     info: Arc<OnceLock<JournalInfo>>,
     absent: Option<String>,
+    not_run: Vec<&'static str>,
 }
 
 impl Backend {
@@ -71,6 +72,7 @@ impl Backend {
             crash: None,
             info: Arc::default(),
             absent: None,
+            not_run: Vec::new(),
         }
     }
 
@@ -177,6 +179,17 @@ impl Backend {
     {
         self.tamper = Some(Arc::new(move |dir| Box::new(tamper(dir))));
         self
+    }
+
+    /// These clauses cannot be judged, because a hook cannot be given: they are no failure.
+    #[must_use]
+    pub fn with_not_run(mut self, clauses: &[&'static str]) -> Self {
+        self.not_run = clauses.to_vec();
+        self
+    }
+
+    pub(crate) fn not_run(&self) -> &[&'static str] {
+        &self.not_run
     }
 
     /// Adds a hook that opens a store on a simulated medium; see [`medium`](crate::medium).

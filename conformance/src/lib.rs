@@ -84,7 +84,7 @@
 //! - **failed**: it does not; the test's panic says what was expected and what came. Begin with the `j` clauses: most others
 //!   fail if one of these does;
 //! - **unsupported**: the journal says that it does not do this (`scrub`, for example), and was seen to refuse it;
-//! - **not run**: a hook is missing. This counts as a failure, unless `--allow-not-run` is given.
+//! - **not run**: a hook is missing. This counts as a failure, unless the backend says so of the clause: `not_run: ["CRS3"]`.
 //!
 //! Notes below it tell what was judged in a weaker form, such as tasks in place of processes. `SESSILE_PROFILE=nightly` repeats
 //! what is random fifty times as often. `machine`, which tries random commands against a model, prints its seed

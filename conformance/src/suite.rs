@@ -18,6 +18,8 @@ use crate::{Backend, Clause, Judged, Outcome, judge, run_as_child};
 ///   gives the same store;
 /// - `tamper`, if it has that: takes the same `Dir` and answers a [`Tamper`](crate::Tamper);
 /// - `crash`, if it has that: takes a [`SimDisk`](crate::medium::SimDisk) and answers a journal on it, as `open` does;
+/// - `not_run`, if a hook cannot be given: the ids of the clauses that need it, `["CRS3"]`. They are said to be *not run*, and
+///   are no failure; one that could be judged after all is;
 /// - `absent`, if it may be missing: why it cannot be judged here (a server that is not there), or `None`. It is left out
 ///   then, and the summary says so; asking for it by name fails.
 ///
@@ -65,7 +67,7 @@ macro_rules! suite {
     ($(
         $what:ident: $name:ident, open: $open:expr
         $(, over: $over:expr)? $(, audit: $audit:expr)? $(, tamper: $tamper:expr)? $(, crash: $crash:expr)?
-        $(, absent: $absent:expr)? $(,)?
+        $(, not_run: $not_run:expr)? $(, absent: $absent:expr)? $(,)?
     );+ $(;)?) => {
         fn main() -> ::std::process::ExitCode {
             $crate::main(::std::vec![
@@ -75,6 +77,7 @@ macro_rules! suite {
                         $(.with_audit($audit))?
                         $(.with_tamper($tamper))?
                         $(.with_crash($crash))?
+                        $(.with_not_run(&$not_run))?
                         $(.with_absent($absent))?
                 ),+
             ])
@@ -83,18 +86,14 @@ macro_rules! suite {
 }
 
 /// Judges these backends, as the `main` that [`suite!`](crate::suite) makes. Takes the arguments of the program: those of
-/// libtest, and `--allow-not-run`, with which a clause that is not run is no failure.
+/// libtest.
 pub fn main(backends: Vec<Backend>) -> ExitCode {
     if run_as_child(&backends) {
         return ExitCode::SUCCESS;
     }
-    let mut arguments: Vec<String> = std::env::args().collect();
+    let mut arguments = Arguments::from_args();
     let (absent, backends): (Vec<_>, Vec<_>) =
         backends.into_iter().partition(|backend| backend.absent().is_some());
-    let given = arguments.len();
-    arguments.retain(|argument| argument != "--allow-not-run");
-    let allow_not_run = arguments.len() < given;
-    let mut arguments = Arguments::from_iter(arguments);
     arguments.test_threads.get_or_insert(2);
 
     let judged: Arc<Mutex<Vec<(String, Judged)>>> = Arc::default();
@@ -105,10 +104,14 @@ pub fn main(backends: Vec<Backend>) -> ExitCode {
             let (backend, judged, at) = (backend.clone(), Arc::clone(&judged), name.clone());
             trials.push(Trial::test(name, move || {
                 let verdict = judge(clause, &backend);
+                let may_be_left = backend.not_run().contains(&clause.id);
                 let failure = match &verdict.outcome {
                     Outcome::Failed(why) => Some(format!("{}: {why}", clause.id)),
-                    Outcome::NotRun(why) if !allow_not_run => {
+                    Outcome::NotRun(why) if !may_be_left => {
                         Some(format!("{} was not run: {why}", clause.id))
+                    }
+                    Outcome::Passed | Outcome::Unsupported(_) if may_be_left => {
+                        Some(format!("{} was judged: take it out of `not_run`", clause.id))
                     }
                     _ => None,
                 };
