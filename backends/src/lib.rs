@@ -41,7 +41,7 @@
 //! | `memory:` ([`Memory`]) | `memory`, on by default | nothing | tasks of one process |
 //! | `sqlite:PATH` ([`sqlite::Sqlite`]) | `sqlite`, on by default | loss of power | processes of one host |
 //! | `disk:PATH` ([`disk::Disk`]) | `disk` | loss of power | one process that writes, and any that read |
-//! | `redb:PATH` ([`redb::Redb`]) | `redb` | loss of power | tasks of one process |
+//! | `redb:PATH` ([`redb::open`]) | `redb` | loss of power | tasks of one process |
 //! | `file://`, `s3://`, `gs://`, `az://` ([`object_store::Objects`]) | `object_store`; `s3`, `gcs`, `azure` | what the service survives | processes of any host |
 //!
 //! # Workspaces

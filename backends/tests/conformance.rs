@@ -1,13 +1,17 @@
 //! The contract, on every journal and workspace driver of this crate.
 #![allow(clippy::expect_used, reason = "tests")]
 
+#[allow(dead_code, reason = "its main is the example's own")]
+#[path = "../../examples/fjall_driver.rs"]
+mod fjall_driver;
 mod objects;
 mod sim;
 mod workspaces;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
+use fjall_driver::Fjall;
 use sessile::{
     ErrorKind, Memory,
     archive::{ArchiveFolder, ArchiveObjects},
@@ -15,10 +19,11 @@ use sessile::{
     id::{Space, Version},
     journal::Journal,
     object_store::Cloud,
-    redb::{self, Redb},
+    redb,
     sqlite::{Options, Sqlite},
 };
 use sessile_conformance::{Damage, Dir, Tamper};
+use sessile_driver::kv::{GuardedBatch, Kv as _, KvJournal, Map, keys, values};
 use sessile_testkit::{self as testkit, WrappedJournal};
 
 /// The name of a store's file.
@@ -64,6 +69,54 @@ impl Tamper for InFile {
     }
 }
 
+struct InMap(Dir);
+
+#[async_trait]
+impl Tamper for InMap {
+    async fn damage(&self, space: &Space, version: Version, damage: Damage) {
+        let map = self.0.kept::<Map>().expect("the map that was opened");
+        assert!(testkit::kv::damage_in(&*map, space, version, damage), "a record to damage");
+    }
+
+    async fn newer_format(&self) -> bool {
+        false
+    }
+}
+
+struct InFjall(Dir);
+
+#[async_trait]
+impl Tamper for InFjall {
+    /// The folder is exclusive: a handle that was closed is opened again for as long.
+    async fn damage(&self, space: &Space, version: Version, damage: Damage) {
+        let mut fjall = self.0.kept::<Fjall>().expect("the engine that was opened");
+        let was_open = fjall.get(&[]).await.is_ok();
+        if !was_open {
+            fjall = Arc::new(Fjall::open(self.0.path().join(FOLDER)).await.expect("a folder"));
+        }
+        assert!(testkit::kv::damage_in(&*fjall, space, version, damage), "a record to damage");
+        if !was_open {
+            fjall.close().await.expect("it closes");
+        }
+    }
+
+    async fn newer_format(&self) -> bool {
+        self.0
+            .kept::<Fjall>()
+            .expect("the engine that was opened")
+            .close()
+            .await
+            .expect("it closes");
+        let fjall = Fjall::open(self.0.path().join(FOLDER)).await.expect("a folder");
+        let store = values::encode_store(1000, 0);
+        let put = vec![(keys::STORE.to_vec(), Some(store))];
+        let newer = GuardedBatch { put, ..GuardedBatch::default() };
+        fjall.apply(&[newer], Instant::now()).await.expect("it is applied");
+        fjall.close().await.expect("it closes");
+        true
+    }
+}
+
 struct InOneFile(Dir);
 
 #[async_trait]
@@ -79,7 +132,7 @@ impl Tamper for InOneFile {
         let path = self.0.path().join(FILE);
         assert!(testkit::redb::damage(&path, space, version, damage), "a record to damage");
         if was_open {
-            let again = Redb::open(path, redb::Options::default()).await;
+            let again = redb::open(path, redb::Options::default()).await;
             journal.replace(Arc::new(again.expect("a file that nobody has open")));
         }
     }
@@ -122,6 +175,24 @@ sessile_conformance::suite! {
     open: |dir: Dir| async move { wrapped(&dir, Memory::new(rand::random())) },
     tamper: InMemory;
 
+    journal: map,
+    open: |dir: Dir| async move {
+        let map = Arc::new(Map::default());
+        dir.keep(Arc::clone(&map));
+        KvJournal::open(map).await
+    },
+    tamper: InMap;
+
+    journal: fjall,
+    open: |dir: Dir| async move {
+        let fjall = Arc::new(Fjall::open(dir.path().join(FOLDER)).await?);
+        let journal = KvJournal::open(Arc::clone(&fjall) as _).await?;
+        dir.keep(fjall);
+        sessile::Result::Ok(journal)
+    },
+    tamper: InFjall,
+    not_run: ["CRS3"];
+
     journal: disk,
     open: |dir| async move {
         Disk::open(dir.path().join(FOLDER), disk::Options::default()).await
@@ -153,7 +224,7 @@ sessile_conformance::suite! {
 
     journal: redb,
     open: |dir: Dir| async move {
-        let journal = Redb::open(dir.path().join(FILE), redb::Options::default()).await?;
+        let journal = redb::open(dir.path().join(FILE), redb::Options::default()).await?;
         sessile::Result::Ok(wrapped(&dir, journal))
     },
     tamper: InOneFile,

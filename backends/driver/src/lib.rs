@@ -6,6 +6,7 @@
 //!
 //! | for | take |
 //! | --- | --- |
+//! | a whole journal over an ordered map | [`kv`] |
 //! | limits, versions that follow, comparing heads, what to answer to a writer that is behind | [`check`] |
 //! | commits of many callers in one transaction | [`group`], over an engine that implements [`engine::Engine`] |
 //! | the right to write, kept for the writer that just lost | [`reservation`] |
@@ -15,6 +16,7 @@
 //! | batches as lines of JSON with a checksum, and file names for any text | [`lines`] |
 //! | clocks and identifiers of the operating system | [`clock`] |
 //! | work that is left when a future is dropped | [`background`] |
+//! | the process that has a file locked | [`owner`] |
 //! | a mutex that survives a panic of its holder | [`lock`] |
 //!
 //! What the head of a space says to a writer:
@@ -38,9 +40,11 @@ pub mod coop;
 pub mod engine;
 pub mod group;
 pub mod index;
+pub mod kv;
 pub mod lines;
 mod mutex;
 pub mod notifier;
+pub mod owner;
 pub mod reservation;
 
 pub use mutex::lock;

@@ -163,7 +163,7 @@ async fn disk(address: Address<'_>) -> Result<Arc<dyn Journal>> {
 
 #[cfg(feature = "redb")]
 async fn redb(address: Address<'_>) -> Result<Arc<dyn Journal>> {
-    use crate::redb::{Options, Redb};
+    use crate::redb::{self, Options};
     const KNOWN: &[address::KnownOption] =
         &[("quick_repair", "true|false"), ("cache_mib", "1..65536")];
     let mut options = Options::default();
@@ -173,7 +173,7 @@ async fn redb(address: Address<'_>) -> Result<Arc<dyn Journal>> {
             _ => options.with_cache_bytes(address::number(name, value, KNOWN)? << 20),
         };
     }
-    Ok(Arc::new(Redb::open(path(address)?, options).await?))
+    Ok(Arc::new(redb::open(path(address)?, options).await?))
 }
 
 #[cfg(feature = "object_store")]

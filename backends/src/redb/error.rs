@@ -32,6 +32,16 @@ macro_rules! engine_errors {
 
 engine_errors!(StorageError, TableError, TransactionError, CommitError, DatabaseError);
 
+impl RedbFailure {
+    /// The error to answer with.
+    pub(super) fn told(self, engine: impl FnOnce(Engine) -> Error) -> Error {
+        match self {
+            Self::Engine(error) => engine(error),
+            Self::Stated(error) => error,
+        }
+    }
+}
+
 /// The result of a query.
 pub(super) type EngineResult<T> = Result<T, RedbFailure>;
 

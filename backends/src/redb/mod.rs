@@ -1,63 +1,45 @@
-//! A journal in a redb file.
+//! A journal in a redb file: an ordered map for [`KvJournal`].
 
-mod apply;
 mod error;
-mod index;
-mod list;
 mod medium;
 mod open;
 mod options;
-mod owner;
-mod read;
-mod schema;
 mod scrub;
-mod streams;
-mod write;
 
 use std::{
-    collections::HashSet,
     ops::Range,
     path::Path,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+    time::Instant,
 };
 
-use ::redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
+use ::redb::{
+    Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, Table, TableDefinition,
+};
 use async_trait::async_trait;
 use sessile_core::{
-    error::{Error, Result, Subject},
-    id::{Space, Version},
-    journal::{
-        Batch, BlobName, Blobs, Commit, Durability, Head, Journal, JournalInfo, ListQuery, ListRow,
-        Position, ReadRange, Record, Scrub, Sharing, Snapshot,
-    },
+    error::{Error, Result},
+    journal::{Direction, Durability, Journal as _, Scrub, Sharing},
 };
 
 pub use self::options::Options;
-#[doc(hidden)]
 use self::{
     error::{EngineResult, RedbFailure},
     medium::Flush,
     open::Place,
-    read::Reading,
-    write::Writer,
 };
 use sessile_driver::{
     blocking, check,
-    clock::{self, Clock as _, SystemClock},
-    coop,
-    engine::{Job, Write},
-    group::GroupCommit,
-    notifier::Notifier,
+    kv::{ApplyError, GuardedBatch, Key, Kv, KvInfo, KvJournal, Value, keys, values},
 };
 
-/// A read of up to this many records runs on the caller's thread; a longer one through [`blocking::run`].
-const SHORT_READ: usize = 64;
+/// The only table.
+const ROWS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows");
 
-/// A journal in a redb file, which one process has open at a time.
+/// Keys or rows that are read on the caller's thread; more through [`blocking::run`].
+const SHORT_READ: usize = 256;
+
+/// Opens a journal in a redb file, or creates it; its directory must exist. One process has a file open at a time.
 ///
 /// Durability is [`Durability::PowerLoss`], as redb promises for a commit with immediate durability: everything queued
 /// is one transaction, flushed before it is acknowledged. Sharing is [`Sharing::OneProcess`]: clone the `Arc` that holds
@@ -68,7 +50,7 @@ const SHORT_READ: usize = 64;
 ///
 /// As for `sqlite::Sqlite`: on a worker of a multi-threaded tokio runtime, and in the future of its `block_on`, a commit runs
 /// in place; elsewhere - a task of a `LocalSet`, a `current_thread` runtime, or no runtime - on another thread, for the price
-/// of the hand-over. Heads and reads of up to 64 records always run in place.
+/// of the hand-over. Heads and reads of up to 256 records always run in place.
 ///
 /// Opening a file that was not closed - after a crash, or a kill - reads all of it, unless
 /// [`quick_repair`](Options::quick_repair) was on; that option says what it costs.
@@ -76,17 +58,16 @@ const SHORT_READ: usize = 64;
 /// # After a failure
 ///
 /// A write or read of the file that fails rolls back and is `Unavailable`. The engine then wants the file opened again; the
-/// handle does so itself, at the next call, and so a full disk is no end. If the failure came while a transaction ended,
-/// what the file holds after it was opened again decides: done, or `Unavailable`. A failed flush is an end: what the
-/// medium holds is unknown, so the group is `Indeterminate` and every later call `Unavailable` until another handle opens
-/// the file.
+/// handle does so itself, at the next call, and so a full disk is no end. If the failure came while a transaction ended, the
+/// commit is `Indeterminate`, and the file opened again tells. A failed flush is an end: what the medium holds is unknown,
+/// so every later call is `Unavailable` until another handle opens the file.
 ///
 /// # Erasing
 ///
-/// [`scrub`](Journal::scrub) writes all that is left into a new file, flushes it and puts it in the place of the old one,
-/// which is deleted: no page that the engine has freed, and might use again, is left. It needs as much disk as the file,
-/// and everybody waits for it. A kill leaves the old file or the new one; the next open or scrub removes what was half
-/// written. Copies that the file system or the device keeps are out of reach.
+/// [`scrub`](sessile_core::journal::Journal::scrub) writes all that is left into a new file, flushes it and puts it in the
+/// place of the old one, which is deleted: no page that the engine has freed, and might use again, is left. It needs as much
+/// disk as the file, and everybody waits for it. A kill leaves the old file or the new one; the next open or scrub removes
+/// what was half written. Copies that the file system or the device keeps are out of reach.
 ///
 /// # Not promised
 ///
@@ -94,21 +75,51 @@ const SHORT_READ: usize = 64;
 /// - Safety from one who controls which pages a crash leaves unflushed and knows what they hold: the checksums that find a
 ///   torn commit are not cryptographic. With quick repair a commit is flushed in two steps, which needs none.
 /// - That the file ever shrinks, but by a scrub.
-#[derive(Debug)]
-pub struct Redb {
-    shared: Arc<RedbShared>,
-    group: Arc<GroupCommit>,
+///
+/// # Errors
+///
+/// `Unavailable` if another handle has it open, or if it cannot be written; `Invalid` if the path is a directory or
+/// lies in none; `CorruptFile` if it is no redb database, a damaged one, or another application's; `NewerFormat` if a
+/// newer release wrote it.
+pub async fn open(path: impl AsRef<Path>, options: Options) -> Result<KvJournal> {
+    journal(Place::File(open::place(path.as_ref())?), options).await
 }
 
-/// The state that readers and the writer share.
+/// Opens a store on a medium other than a file, such as a simulated one. The caller ensures that nobody else uses it. It
+/// cannot be scrubbed.
+#[doc(hidden)]
+pub async fn open_on(medium: impl StorageBackend, options: Options) -> Result<KvJournal> {
+    journal(Place::Medium(Arc::new(medium)), options).await
+}
+
+async fn journal(place: Place, options: Options) -> Result<KvJournal> {
+    let kv = blocking::run(move || {
+        let flush = Arc::<Flush>::default();
+        let slot = DatabaseSlot { db: Some(place.open(&options, &flush)?), generation: 0 };
+        let name = place.name().display().to_string();
+        let info = KvInfo::new("redb", name, Durability::PowerLoss, Sharing::OneProcess);
+        let shared =
+            Shared { place, options, info, store: OnceLock::new(), slot: RwLock::new(slot), flush };
+        Ok::<_, Error>(Arc::new(shared))
+    });
+    let kv = kv.await??;
+    let journal = KvJournal::open(Arc::new(Redb(Arc::clone(&kv)))).await?;
+    let _ = kv.store.set(journal.info().store);
+    Ok(journal)
+}
+
+/// A redb file as an ordered map.
 #[derive(Debug)]
-pub(crate) struct RedbShared {
+struct Redb(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     place: Place,
     options: Options,
-    info: JournalInfo,
+    info: KvInfo,
+    /// The id of the store, once it is known.
+    store: OnceLock<u128>,
     slot: RwLock<DatabaseSlot>,
-    notifier: Notifier,
-    closed: AtomicBool,
     /// Whether a flush failed: the handle then refuses every call.
     flush: Arc<Flush>,
 }
@@ -120,20 +131,29 @@ struct DatabaseSlot {
     generation: u64,
 }
 
-impl RedbShared {
-    /// Checks that the handle was not closed, and that no flush failed.
+impl DatabaseSlot {
+    /// Lets go of the database. With damaged pages the engine may panic even then.
+    fn discard(&mut self) {
+        let db = self.db.take();
+        let _ = error::guarded(|| {
+            drop(db);
+            Ok(())
+        });
+    }
+}
+
+impl Drop for DatabaseSlot {
+    fn drop(&mut self) {
+        self.discard();
+    }
+}
+
+impl Shared {
+    /// Checks that no flush failed.
     fn check(&self) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(check::closed());
-        }
-        match self.flush.failed() {
-            None => Ok(()),
-            Some(said) => {
-                let file = self.place.name().display();
-                let reason = format!("an earlier flush of {file} failed ({said}); open it again");
-                Err(Error::failed(reason))
-            }
-        }
+        let Some(said) = self.flush.failed() else { return Ok(()) };
+        let file = &self.info.place;
+        Err(Error::failed(format!("an earlier flush of {file} failed ({said}); open it again")))
     }
 
     fn engine_error(&self, error: ::redb::Error) -> Error {
@@ -164,13 +184,13 @@ impl RedbShared {
         let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
         self.check()?;
         if slot.generation == generation {
-            slot.db = None;
-            let (db, store) = self.place.open(&self.options, &self.flush)?;
-            if store != self.info.store {
-                let reason = format!(
-                    "{} holds another store now; open it again",
-                    self.place.name().display()
-                );
+            slot.discard();
+            let db = self.place.open(&self.options, &self.flush)?;
+            let store = error::guarded(|| get(&db, &[keys::STORE.to_vec()]));
+            let store = store.map_err(|failure| failure.told(|e| self.engine_error(e)))?;
+            let ours = self.store.get().map(|id| values::encode_store(values::FORMAT, *id));
+            if ours.is_some() && store.first() != Some(&ours) {
+                let reason = format!("{} holds another store now; open it again", self.info.place);
                 return Err(Error::failed(reason));
             }
             *slot = DatabaseSlot { db: Some(db), generation: generation + 1 };
@@ -179,254 +199,177 @@ impl RedbShared {
     }
 
     /// Runs one query; after a failure once more, with the file opened again.
-    fn read<T>(&self, query: impl Fn(&ReadTransaction) -> EngineResult<T>) -> Result<T> {
+    fn read<T>(&self, query: impl Fn(&Database) -> EngineResult<T>) -> Result<T> {
         let mut is_first = true;
         loop {
-            let (generation, found) = self.with(|db| query(&db.begin_read()?))?;
+            let (generation, found) = self.with(&query)?;
             match found {
                 Ok(value) => return Ok(value),
-                Err(RedbFailure::Stated(error)) => return Err(error),
                 Err(RedbFailure::Engine(e)) if is_first && error::is_final(&e) => {
                     is_first = false;
                     self.revive(generation)?;
                 }
-                Err(RedbFailure::Engine(e)) => return Err(self.engine_error(e)),
+                Err(failure) => return Err(failure.told(|e| self.engine_error(e))),
             }
         }
+    }
+
+    /// One transaction. A failure leaves nothing behind, unless it came while the transaction ended: then the file, opened
+    /// again, tells.
+    fn apply(&self, batches: &[GuardedBatch]) -> Result<Vec<bool>, ApplyError> {
+        let mut ending = None;
+        let (generation, done) = self.with(|db| {
+            let mut txn = db.begin_write()?;
+            txn.set_quick_repair(self.options.quick_repair);
+            let applied = {
+                let mut rows = txn.open_table(ROWS)?;
+                let applied = batches.iter().map(|batch| apply_one(&mut rows, batch));
+                applied.collect::<EngineResult<Vec<bool>>>()?
+            };
+            if applied.contains(&true) {
+                ending = Some(applied.clone());
+                txn.commit()?;
+            } else {
+                txn.abort()?;
+            }
+            Ok(applied)
+        })?;
+        let error = match done {
+            Ok(applied) => return Ok(applied),
+            Err(RedbFailure::Stated(error)) => return Err(error.into()),
+            Err(RedbFailure::Engine(error)) => error,
+        };
+        // If it fails, whoever comes next tries again.
+        let revived = if error::is_final(&error) { self.revive(generation) } else { Ok(()) };
+        let Some(applied) = ending else { return Err(self.engine_error(error).into()) };
+        match revived.and_then(|()| self.landed(batches, &applied)) {
+            Ok(true) => Ok(applied),
+            Ok(false) => Err(self.engine_error(error).into()),
+            Err(_) => Err(ApplyError::Unknown(Arc::new(error))),
+        }
+    }
+
+    /// Whether the last batch that was applied is there, and so all are.
+    fn landed(&self, batches: &[GuardedBatch], applied: &[bool]) -> Result<bool> {
+        let last = batches.iter().zip(applied).rev().find(|(_, applied)| **applied);
+        let Some((key, value)) = last.and_then(|(batch, _)| batch.put.last()) else {
+            return Ok(false);
+        };
+        let keys = [key.clone()];
+        Ok(self.read(|db| get(db, &keys))?.first() == Some(value))
     }
 
     /// Closes the database after the transactions under way.
     fn shut(&self) -> Result<()> {
-        let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
-        let db = slot.db.take();
-        drop(slot);
-        drop(db);
-        match self.flush.failed() {
-            None => Ok(()),
-            Some(said) => {
-                let reason = format!(
-                    "cannot flush {} for the last time: {said}",
-                    self.place.name().display()
-                );
-                Err(Error::failed(reason))
-            }
-        }
+        self.slot.write().unwrap_or_else(PoisonError::into_inner).discard();
+        let Some(said) = self.flush.failed() else { return Ok(()) };
+        Err(Error::failed(format!("cannot flush {} for the last time: {said}", self.info.place)))
     }
 }
 
-impl Redb {
-    /// Opens a file, or creates it; its directory must exist.
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable` if another handle has it open, or if it cannot be written; `Invalid` if the path is a directory or
-    /// lies in none; `CorruptFile` if it is no redb database, a damaged one, or another application's; `NewerFormat` if a
-    /// newer release wrote it.
-    pub async fn open(path: impl AsRef<Path>, options: Options) -> Result<Self> {
-        let place = Place::File(open::place(path.as_ref())?);
-        blocking::run(move || Self::over(place, options)).await?
-    }
+fn get(db: &Database, keys: &[Key]) -> EngineResult<Vec<Option<Value>>> {
+    let rows = db.begin_read()?.open_table(ROWS)?;
+    let get = |key: &Key| Ok(rows.get(&**key)?.map(|value| value.value().to_vec()));
+    keys.iter().map(get).collect()
+}
 
-    /// Opens a store on a medium other than a file, such as a simulated one. The caller ensures that nobody else uses it. It
-    /// cannot be scrubbed.
-    #[doc(hidden)]
-    pub fn open_on(medium: impl StorageBackend, options: Options) -> Result<Self> {
-        Self::over(Place::Medium(Arc::new(medium)), options)
-    }
-
-    fn over(place: Place, options: Options) -> Result<Self> {
-        let flush = Arc::<Flush>::default();
-        let (db, store) = place.open(&options, &flush)?;
-        let durability = Durability::PowerLoss;
-        let info = JournalInfo::new("redb", store, durability, Sharing::OneProcess, schema::FORMAT);
-        let shared = Arc::new(RedbShared {
-            place,
-            options,
-            info,
-            slot: RwLock::new(DatabaseSlot { db: Some(db), generation: 0 }),
-            notifier: Notifier::new(),
-            closed: AtomicBool::new(false),
-            flush,
-        });
-        let group = GroupCommit::new(Box::new(Writer(shared.clone())));
-        Ok(Self { shared, group })
-    }
-
-    /// A query in place, or on another thread if it is long or would have to wait for a scrub.
-    async fn query<T: Send + 'static>(
-        &self,
-        is_short: bool,
-        query: impl Fn(&ReadTransaction) -> EngineResult<T> + Send + 'static,
-    ) -> Result<T> {
-        coop::yield_budget().await;
-        if is_short && self.shared.slot.try_read().is_ok() {
-            return self.shared.read(query);
+fn apply_one(rows: &mut Table<'_, &[u8], &[u8]>, batch: &GuardedBatch) -> EngineResult<bool> {
+    for (key, value) in &batch.guards {
+        if rows.get(&**key)?.as_ref().map(|value| value.value()) != value.as_deref() {
+            return Ok(false);
         }
-        let shared = self.shared.clone();
-        blocking::run(move || shared.read(query)).await?
     }
-
-    /// The deadline of a write: a year, because no other process has the file.
-    async fn submit(&self, space: &Space, write: Write) -> Result<Commit> {
-        coop::yield_budget().await;
-        self.shared.check()?;
-        let until = clock::deadline(Duration::MAX);
-        self.group.submit(Job { space: space.clone(), write, until }).await
+    for range in &batch.clear {
+        rows.retain_in(&*range.start..&*range.end, |_, _| false)?;
     }
+    for (key, value) in &batch.put {
+        match value {
+            Some(value) => rows.insert(&**key, &**value)?,
+            None => rows.remove(&**key)?,
+        };
+    }
+    Ok(true)
+}
 
-    /// A write that has no expected head.
-    async fn keep(&self, space: &Space, write: Write) -> Result<()> {
-        self.submit(space, write).await.and_then(check::require_known)
+fn scan(
+    db: &Database,
+    range: &Range<Key>,
+    direction: Direction,
+    (rows, bytes): (usize, usize),
+) -> EngineResult<Vec<(Key, Value)>> {
+    let table = db.begin_read()?.open_table(ROWS)?;
+    let mut range = table.range::<&[u8]>(&*range.start..&*range.end)?;
+    let (mut found, mut left) = (Vec::with_capacity(rows.min(SHORT_READ)), bytes);
+    while found.len() < rows && left > 0 {
+        let row = match direction {
+            Direction::Forward => range.next(),
+            Direction::Backward => range.next_back(),
+        };
+        let Some(row) = row else { break };
+        let (key, value) = row?;
+        left = left.saturating_sub(value.value().len());
+        found.push((key.value().to_vec(), value.value().to_vec()));
+    }
+    Ok(found)
+}
+
+impl Redb {
+    /// Whether a read of so many rows may run on this thread: it is short, and no scrub is in the way.
+    fn is_here(&self, rows: usize) -> bool {
+        rows <= SHORT_READ && self.0.slot.try_read().is_ok()
     }
 }
 
 #[async_trait]
-impl Journal for Redb {
-    fn info(&self) -> &JournalInfo {
-        &self.shared.info
+impl Kv for Redb {
+    fn info(&self) -> &KvInfo {
+        &self.0.info
     }
 
-    async fn head(&self, space: &Space) -> Result<Option<Head>> {
-        let space = space.clone();
-        self.query(true, move |txn| Ok(read::find(txn, &space)?.map(|row| row.head))).await
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Value>>> {
+        if self.is_here(keys.len()) {
+            return self.0.read(|db| get(db, keys));
+        }
+        let (shared, keys) = (Arc::clone(&self.0), keys.to_vec());
+        blocking::run(move || shared.read(|db| get(db, &keys))).await?
     }
 
-    async fn commit(
+    async fn scan(
         &self,
-        space: &Space,
-        expected: Option<Position>,
-        batch: &Batch,
-    ) -> Result<Commit> {
-        self.shared.check()?;
-        check::batch(&self.shared.info.limits, space, expected, batch)?;
-        self.submit(space, Write::Batch { expected, batch: batch.clone() }).await
+        range: Range<Key>,
+        direction: Direction,
+        rows: usize,
+        bytes: usize,
+    ) -> Result<Vec<(Key, Value)>> {
+        if self.is_here(rows) {
+            return self.0.read(|db| scan(db, &range, direction, (rows, bytes)));
+        }
+        let shared = Arc::clone(&self.0);
+        let scan = move |db: &Database| scan(db, &range, direction, (rows, bytes));
+        blocking::run(move || shared.read(scan)).await?
     }
 
-    async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
-        let (space, range) = (space.clone(), *range);
-        let bytes = self.shared.info.limits.batch_bytes;
-        let query = move |txn: &ReadTransaction| {
-            let Some(row) = read::find(txn, &space)? else { return Ok(Vec::new()) };
-            let (records, streams) =
-                (&txn.open_table(schema::RECORD)?, &txn.open_table(schema::STREAM)?);
-            let head = row.head.position.version;
-            Reading { space: &space, id: row.id, head, records, streams, bytes }.read(&range)
-        };
-        self.query(range.limit <= SHORT_READ, query).await
-    }
-
-    async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
-        self.shared.check()?;
-        let limit = self.shared.info.limits.blob_bytes;
-        check::require_within(space, "bytes of a snapshot", limit, snapshot.bytes.len())?;
-        self.keep(space, Write::Snapshot(snapshot.clone())).await
-    }
-
-    async fn load_snapshot(&self, space: &Space) -> Result<Option<Snapshot>> {
-        let space = space.clone();
-        let query = move |txn: &ReadTransaction| {
-            let Some(row) = read::find(txn, &space)? else { return Ok(None) };
-            let kept = txn.open_table(schema::SNAPSHOT)?.get(row.id)?;
-            Ok(kept.and_then(|kept| schema::decode_snapshot(kept.value())))
-        };
-        self.query(false, query).await
-    }
-
-    async fn list(&self, query: &ListQuery) -> Result<Vec<ListRow>> {
-        let query = query.clone();
-        self.query(query.limit <= SHORT_READ, move |txn| list::list(txn, &query)).await
-    }
-
-    async fn wait(&self, space: &Space, after: Version, time: Duration) -> Result<bool> {
-        let is_past = || {
-            self.shared.read(|txn| {
-                if let Some(row) = read::find(txn, space)? {
-                    return Ok(row.head.position.version > after);
-                }
-                let other = txn.open_table(schema::OTHER)?.get(schema::space_key(space))?;
-                Ok(other.is_some_and(|number| number.value() == schema::DROPPED))
-            })
-        };
-        self.shared.notifier.wait(space, time, is_past).await
-    }
-
-    async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {
-        self.submit(space, Write::Drop { expected }).await
-    }
-
-    async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
-        self.keep(space, Write::Erase { versions: versions.to_vec() }).await
+    async fn apply(
+        &self,
+        batches: &[GuardedBatch],
+        _until: Instant,
+    ) -> Result<Vec<bool>, ApplyError> {
+        if blocking::in_place() {
+            return blocking::here(|| self.0.apply(batches));
+        }
+        let (shared, batches) = (Arc::clone(&self.0), batches.to_vec());
+        // Without a thread nothing was begun; a thread that panicked has not got past the engine's own rollback.
+        blocking::run(move || shared.apply(&batches)).await?
     }
 
     async fn scrub(&self) -> Result<Scrub> {
-        self.shared.check()?;
-        let shared = self.shared.clone();
+        let shared = Arc::clone(&self.0);
         blocking::run(move || scrub::scrub(&shared)).await?
     }
 
     async fn close(&self) -> Result<()> {
-        let (shared, group) = (self.shared.clone(), self.group.clone());
-        if shared.closed.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        shared.notifier.notify_all();
-        blocking::run(move || group.close()).await?
-    }
-}
-
-#[async_trait]
-impl Blobs for Redb {
-    async fn put_blob(&self, space: &Space, bytes: &[u8]) -> Result<BlobName> {
-        self.shared.check()?;
-        check::require_within(
-            space,
-            "bytes of one blob",
-            self.shared.info.limits.blob_bytes,
-            bytes.len(),
-        )?;
-        let name = check::new_blob_name();
-        let write = Write::Blob { name: name.clone(), bytes: bytes.into(), at: SystemClock.now() };
-        self.keep(space, write).await?;
-        Ok(name)
-    }
-
-    async fn get_blob(
-        &self,
-        space: &Space,
-        name: &BlobName,
-        range: Option<Range<u64>>,
-    ) -> Result<Vec<u8>> {
-        let (space, name) = (space.clone(), name.clone());
-        let query = move |txn: &ReadTransaction| {
-            let missing = || RedbFailure::Stated(Error::not_found(Subject::blob(&space, &name)));
-            let id = match read::number(&txn.open_table(schema::SPACE)?, &space)? {
-                Some(id) => Some(id),
-                None => {
-                    let other = txn.open_table(schema::OTHER)?.get(schema::space_key(&space))?;
-                    other.map(|number| number.value()).filter(|id| *id != schema::DROPPED)
-                }
-            };
-            let key = (id.ok_or_else(missing)?, name.0.as_bytes());
-            let blob = txn.open_table(schema::BLOB)?.get(key)?.ok_or_else(missing)?;
-            let bytes = blob.value();
-            let (start, length) = check::clamp_range(bytes.len() as u64, range.clone());
-            let bytes = bytes.get(start as usize..).unwrap_or_default();
-            Ok(bytes.get(..length as usize).unwrap_or_default().to_vec())
-        };
-        self.query(false, query).await
-    }
-
-    async fn collect_blobs(
-        &self,
-        space: &Space,
-        in_use: &HashSet<BlobName>,
-        older_than: Duration,
-    ) -> Result<u64> {
-        let count = Arc::new(AtomicU64::new(0));
-        let upto = check::time_before(SystemClock.now(), older_than);
-        let write = Write::Collect { in_use: in_use.clone(), upto, count: Arc::clone(&count) };
-        self.keep(space, write).await?;
-        Ok(count.load(Ordering::Relaxed))
+        let shared = Arc::clone(&self.0);
+        blocking::run(move || shared.shut()).await?
     }
 }
 

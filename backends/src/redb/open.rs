@@ -14,12 +14,11 @@ use redb::{
 use sessile_core::error::{Error, Result};
 
 use super::{
-    Options,
+    Options, ROWS,
     error::{self, EngineResult, RedbFailure},
     medium::{Flush, Medium, Watch},
-    owner, schema,
 };
-use sessile_driver::check;
+use sessile_driver::{check, owner};
 
 /// Where the pages are.
 #[derive(Clone, Debug)]
@@ -37,8 +36,8 @@ impl Place {
         }
     }
 
-    /// Opens the database, and makes it a store if it is new; returns the id of the store too.
-    pub(super) fn open(&self, options: &Options, flush: &Arc<Flush>) -> Result<(Database, u128)> {
+    /// Opens the database; a new one gets its table.
+    pub(super) fn open(&self, options: &Options, flush: &Arc<Flush>) -> Result<Database> {
         let (inner, is_file): (Arc<dyn StorageBackend>, bool) = match self {
             Self::File(path) => (Arc::new(file(path)?), true),
             Self::Medium(medium) => (medium.clone(), false),
@@ -49,7 +48,7 @@ impl Place {
             forget_unborn(&medium).map_err(redb::StorageError::Io)?;
             database(medium, options)
         })
-        .and_then(|db| error::guarded(|| adopt(&db, name)).map(|store| (db, store)));
+        .and_then(|db| error::guarded(|| adopt(&db, name)).map(|()| db));
         match opened {
             Ok(opened) => {
                 if let Self::File(path) = self {
@@ -165,59 +164,21 @@ pub(super) fn place(path: &Path) -> Result<PathBuf> {
     Ok(std::fs::canonicalize(&place).unwrap_or(place))
 }
 
-/// Makes a new database a store, and refuses one that is another's or newer.
-fn adopt(db: &Database, name: &Path) -> EngineResult<u128> {
-    let foreign = |reason: &str| {
-        let (file, reason) = (name.display().to_string(), reason.to_owned());
-        RedbFailure::Stated(Error::CorruptFile { file, reason })
-    };
+/// Makes the table in a new database, and refuses one that is another application's.
+fn adopt(db: &Database, name: &Path) -> EngineResult<()> {
     let txn = db.begin_read()?;
     let tables: Vec<String> = txn.list_tables()?.map(|table| table.name().to_owned()).collect();
-    if tables.is_empty() && txn.list_multimap_tables()?.next().is_none() {
-        drop(txn);
-        return create(db);
+    if tables == [ROWS.name()] {
+        return Ok(());
     }
-    if !tables.iter().any(|table| table == schema::META.name()) {
-        return Err(foreign("it is the database of another application"));
+    if !tables.is_empty() || txn.list_multimap_tables()?.next().is_some() {
+        let (file, reason) =
+            (name.display().to_string(), "it is the database of another application".into());
+        return Err(RedbFailure::Stated(Error::CorruptFile { file, reason }));
     }
-    let meta = txn.open_table(schema::META)?;
-    let number = |key: &str| -> EngineResult<Option<Vec<u8>>> {
-        Ok(redb::ReadableTable::get(&meta, key)?.map(|value| value.value().to_vec()))
-    };
-    let format =
-        number("format")?.and_then(|format| Some(u32::from_be_bytes(format.try_into().ok()?)));
-    match format {
-        Some(schema::FORMAT) => {}
-        Some(newer) if newer > schema::FORMAT => {
-            return Err(RedbFailure::Stated(Error::NewerFormat {
-                what: name.display().to_string(),
-                needs: newer.into(),
-                has: schema::FORMAT.into(),
-            }));
-        }
-        _ => return Err(foreign("its format number was never in use")),
-    }
-    let store =
-        number("store")?.and_then(|store| Some(u128::from_be_bytes(store.try_into().ok()?)));
-    store.ok_or_else(|| foreign("it has no store id"))
-}
-
-/// Creates everything in one transaction.
-fn create(db: &Database) -> EngineResult<u128> {
-    let store: u128 = rand::random();
+    drop(txn);
     let txn = db.begin_write()?;
-    macro_rules! open {
-        ($($table:ident),*) => {
-            $(txn.open_table(schema::$table)?;)*
-        };
-    }
-    schema::each_table!(open);
-    {
-        let mut meta = txn.open_table(schema::META)?;
-        meta.insert("format", schema::FORMAT.to_be_bytes().as_slice())?;
-        meta.insert("store", store.to_be_bytes().as_slice())?;
-        meta.insert("next", 1_u64.to_be_bytes().as_slice())?;
-    }
+    txn.open_table(ROWS)?;
     txn.commit()?;
-    Ok(store)
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Options of [`Redb`](super::Redb).
+//! Options of [`open`](super::open).
 
 /// How to open a file.
 #[derive(Clone, Debug, PartialEq, Eq)]

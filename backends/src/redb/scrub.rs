@@ -10,25 +10,21 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use redb::{
-    Database, Key, ReadTransaction, ReadableDatabase as _, ReadableTable as _, TableDefinition,
-    Value, WriteTransaction, backends::FileBackend,
-};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, backends::FileBackend};
 use sessile_core::{
     error::{Error, Result},
     journal::Scrub,
 };
 
 use super::{
-    DatabaseSlot, Options, RedbShared,
-    error::{self, EngineResult, RedbFailure},
+    DatabaseSlot, Options, ROWS, Shared,
+    error::{self, EngineResult},
     medium::{Flush, Medium, Watch},
     open::{self, Place},
-    schema,
 };
 use sessile_driver::check;
 
-pub(super) fn scrub(shared: &RedbShared) -> Result<Scrub> {
+pub(super) fn scrub(shared: &Shared) -> Result<Scrub> {
     let Place::File(path) = &shared.place else {
         return Err(Error::Unsupported {
             what: "only a store in a file can be scrubbed, and this one is on another medium"
@@ -48,10 +44,7 @@ pub(super) fn scrub(shared: &RedbShared) -> Result<Scrub> {
         Ok(new) => new,
         Err(failure) => {
             let _ = std::fs::remove_file(&beside);
-            return Err(match failure {
-                RedbFailure::Engine(e) => shared.engine_error(e),
-                RedbFailure::Stated(e) => e,
-            });
+            return Err(failure.told(|e| shared.engine_error(e)));
         }
     };
     if let Err(e) = std::fs::rename(&beside, path) {
@@ -86,12 +79,13 @@ fn rewrite(
     error::guarded(|| {
         let new = open::database(medium, options)?;
         let (from, to) = (db.begin_read()?, new.begin_write()?);
-        macro_rules! copy {
-            ($($table:ident),*) => {
-                $(copy(&from, &to, schema::$table)?;)*
-            };
+        {
+            let mut rows = to.open_table(ROWS)?;
+            for row in from.open_table(ROWS)?.iter()? {
+                let (key, value) = row?;
+                rows.insert(key.value(), value.value())?;
+            }
         }
-        schema::each_table!(copy);
         to.commit()?;
         watch.set(flush);
         Ok(new)
@@ -109,17 +103,4 @@ fn make(path: &Path, beside: &Path) -> io::Result<File> {
     file.set_permissions(std::fs::metadata(path)?.permissions())?;
     let _ = file.try_lock();
     Ok(file)
-}
-
-fn copy<K: Key + 'static, V: Value + 'static>(
-    from: &ReadTransaction,
-    to: &WriteTransaction,
-    table: TableDefinition<'_, K, V>,
-) -> EngineResult<()> {
-    let mut new = to.open_table(table)?;
-    for row in from.open_table(table)?.iter()? {
-        let (key, value) = row?;
-        new.insert(key.value(), value.value())?;
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! What the tests of Sessile's drivers share. For tests only: it is not published.
 //!
-//! The modules [`disk`], [`objects`], [`redb`] and [`sqlite`] damage a store where it is kept, with files or the engine's own
+//! The modules [`disk`], [`kv`], [`objects`], [`redb`] and [`sqlite`] damage a store where it is kept, with files or the engine's own
 //! crate, as another program would; [`WrappedJournal`] does so for a journal in memory. [`faults`] is an object store that
 //! fails by script, [`journals`] has data and claims for every journal.
 //!
@@ -17,6 +17,7 @@
 pub mod disk;
 pub mod faults;
 pub mod journals;
+pub mod kv;
 pub mod objects;
 pub mod redb;
 pub mod sqlite;

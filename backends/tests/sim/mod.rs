@@ -12,10 +12,11 @@ use sessile::{
         medium::{Entry, File, Medium, Mode, Stat},
     },
     error::Error,
-    redb::{self as pages, Redb},
+    redb as pages,
     sqlite::{Options, Sqlite},
 };
 use sessile_conformance::medium::{self, Open, SimDisk, SimFile};
+use sessile_driver::kv::KvJournal;
 
 pub(crate) use self::objects::objects;
 
@@ -62,9 +63,9 @@ impl StorageBackend for Pages {
 }
 
 /// Through the engine's own seam. The name of the file is flushed as the journal does for a file.
-pub(crate) async fn redb(disk: SimDisk) -> Result<Redb> {
+pub(crate) async fn redb(disk: SimDisk) -> Result<KvJournal> {
     let file = disk.open(Path::new("store.redb"), Open::Create).map_err(failed)?;
-    let journal = Redb::open_on(Pages(file), pages::Options::default())?;
+    let journal = pages::open_on(Pages(file), pages::Options::default()).await?;
     disk.sync_dir(Path::new("")).map_err(failed)?;
     Ok(journal)
 }

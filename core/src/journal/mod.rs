@@ -77,7 +77,7 @@ pub trait Journal: Blobs + Send + Sync + fmt::Debug + 'static {
     /// The snapshot kept, if there is one; the core verifies it.
     async fn load_snapshot(&self, space: &Space) -> Result<Option<Snapshot>>;
 
-    /// Spaces with at least one commit, keyset-paged (J15); dropped ones are not listed.
+    /// Spaces with at least one commit, keyset-paged (J15); dropped ones are not listed. A page that is not full is the last.
     async fn list(&self, query: &ListQuery) -> Result<Vec<ListRow>>;
 
     /// Returns when the head of `space` may be past `after`, or after `time`, whichever is first; `true` means "may".

@@ -1,10 +1,11 @@
-//! The process that has a file locked, where the operating system tells.
+//! Who has a file locked, so that an open that is refused can say it.
 
 use std::path::Path;
 
-/// The process that has locked a file, in words; `None` outside Linux.
+/// The process that has locked a file with `flock`, as [`File::lock`](std::fs::File::lock) does, in words; `None` if there is
+/// none, and outside Linux.
 #[cfg(target_os = "linux")]
-pub(super) fn of(path: &Path) -> Option<String> {
+pub fn of(path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
     let inode = format!(":{}", std::fs::metadata(path).ok()?.ino());
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
