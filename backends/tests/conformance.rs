@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 mod objects;
+mod postgres;
 mod sim;
 mod workspaces;
 
@@ -150,6 +151,11 @@ sessile_conformance::suite! {
     tamper: objects::InObjects,
     crash: sim::objects,
     absent: objects::without("SESSILE_TEST_AZURE");
+
+    journal: postgres,
+    open: |dir| async move { postgres::open(dir).await },
+    tamper: postgres::InSchema,
+    absent: postgres::without();
 
     journal: redb,
     open: |dir: Dir| async move {
