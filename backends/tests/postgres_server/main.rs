@@ -9,6 +9,7 @@
 )]
 
 mod figures;
+mod kept;
 mod server;
 mod wire;
 mod writers;
@@ -43,6 +44,9 @@ fn main() -> ExitCode {
     // One crashes the server.
     arguments.test_threads = Some(1);
     let trials = vec![
+        Trial::test("views", || judge(kept::views())),
+        Trial::test("scrub", || judge(kept::scrub())),
+        Trial::test("settings", || judge(kept::settings())),
         Trial::test("cut_wire", || judge(cut_wire())),
         Trial::test("killed_server", || judge(killed_server())),
         Trial::test("figures", || judge(figures::measure())).with_ignored_flag(true),

@@ -1,6 +1,6 @@
 //! The server that the script beside the tests started, and its control.
 
-use std::{process::Command, sync::Arc, time::Duration};
+use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
 
 use sessile::{
     Store,
@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Config, NoTls};
 /// Says where the server is.
 pub(crate) const VARIABLE: &str = "SESSILE_TEST_POSTGRES";
 
-fn address() -> String {
+pub(crate) fn address() -> String {
     std::env::var(VARIABLE).expect("the address of a server")
 }
 
@@ -57,15 +57,19 @@ fn control(words: &[&str]) -> bool {
     done.status.success()
 }
 
+/// Where the server keeps its files.
+pub(crate) fn folder() -> PathBuf {
+    let control = std::env::var("SESSILE_TEST_POSTGRES_CONTROL").expect("the control of a server");
+    control.split(" -D ").nth(1).expect("a folder").into()
+}
+
 /// Ends the server as a crash does: its processes exit without a word, or the first is killed and the others find out.
 pub(crate) fn crash(by_signal: bool) {
     if !by_signal {
         assert!(control(&["stop", "-s", "-m", "immediate"]), "the server stops");
         return;
     }
-    let folder = std::env::var("SESSILE_TEST_POSTGRES_CONTROL").expect("the control of a server");
-    let folder = folder.split(" -D ").nth(1).expect("a folder").to_owned();
-    let pid = std::fs::read_to_string(format!("{folder}/postmaster.pid")).expect("it runs");
+    let pid = std::fs::read_to_string(folder().join("postmaster.pid")).expect("it runs");
     let pid = pid.lines().next().expect("a process").to_owned();
     assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill runs").success());
 }
