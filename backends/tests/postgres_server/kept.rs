@@ -136,3 +136,39 @@ pub(crate) async fn settings() -> String {
     assert_eq!(error.expect_err("another application's").kind(), ErrorKind::Corrupt);
     "settings are fixed or refused".into()
 }
+
+/// Each mode of TLS does what its name says, and no error repeats a password.
+pub(crate) async fn encrypted() -> String {
+    let roots =
+        std::env::var("SESSILE_TEST_POSTGRES_ROOTS").expect("whoever signed the certificate");
+    let open = async |options: &str| {
+        let address = format!("{}?schema=encrypted&{options}", server::address());
+        let journal = sessile::open_journal(&address).await?;
+        let sql = "SELECT bool_and(s.ssl) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) WHERE application_name = 'sessile'";
+        // Its first connection has ended, maybe: the next call makes one.
+        let space = "acme".parse().map(sessile::id::Space::of_tenant)?;
+        journal.head(&space).await?;
+        let is_encrypted = server::client().await.query_one(sql, &[]).await.expect("a row").get(0);
+        journal.close().await?;
+        sessile::Result::<Option<bool>>::Ok(is_encrypted)
+    };
+    for (options, expected) in [
+        ("sslmode=disable", false),
+        ("sslmode=prefer", true),
+        ("sslmode=require", true),
+        (&format!("sslmode=require&sslrootcert={roots}"), true),
+        (&format!("sslmode=verify-full&sslrootcert={roots}"), true),
+    ] {
+        assert_eq!(open(options).await.expect("it opens"), Some(expected), "{options}");
+        // The sessions end after the handle is closed.
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    let error = open("sslmode=verify-full").await.expect_err("the platform does not know it");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+
+    let wrong = server::address().replace("sessile@", "sessile:hunter2@");
+    let error = sessile::open_journal(&wrong).await.expect_err("another password");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+    "each mode does what its name says".into()
+}

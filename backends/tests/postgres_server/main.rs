@@ -46,6 +46,7 @@ fn main() -> ExitCode {
     let trials = vec![
         Trial::test("views", || judge(kept::views())),
         Trial::test("scrub", || judge(kept::scrub())),
+        Trial::test("encrypted", || judge(kept::encrypted())),
         Trial::test("settings", || judge(kept::settings())),
         Trial::test("cut_wire", || judge(cut_wire())),
         Trial::test("killed_server", || judge(killed_server())),

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
 
 use sessile::{
     Store,
-    postgres::{Options, Postgres},
+    postgres::{Options, Postgres, Tls},
 };
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -32,7 +32,11 @@ pub(crate) fn port() -> u16 {
 /// A journal in a schema, by way of this port.
 pub(crate) async fn journal(schema: &str, port: u16, connections: usize) -> Postgres {
     let address = address().replace(&format!(":{}/", self::port()), &format!(":{port}/"));
-    let options = Options::new(&address).expect("an address").with_schema(schema).expect("a name");
+    let options = Options::new(&address)
+        .expect("an address")
+        .with_schema(schema)
+        .expect("a name")
+        .with_tls(Tls::Disable);
     loop {
         match Postgres::open(options.clone().with_connections(connections)).await {
             Ok(journal) => return journal,
