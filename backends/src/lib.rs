@@ -42,6 +42,7 @@
 //! | `sqlite:PATH` ([`sqlite::Sqlite`]) | `sqlite`, on by default | loss of power | processes of one host |
 //! | `disk:PATH` ([`disk::Disk`]) | `disk` | loss of power | one process that writes, and any that read |
 //! | `redb:PATH` ([`redb::open`]) | `redb` | loss of power | tasks of one process |
+//! | `postgres://USER@HOST/DATABASE` ([`postgres::Postgres`]) | `postgres` | loss of power | processes of any host |
 //! | `file://`, `s3://`, `gs://`, `az://` ([`object_store::Objects`]) | `object_store`; `s3`, `gcs`, `azure` | what the service survives | processes of any host |
 //!
 //! # Workspaces
@@ -91,6 +92,8 @@ mod memory;
 #[cfg(feature = "object_store")]
 pub mod object_store;
 mod open;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(any(feature = "directory", feature = "git_worktree"))]
 #[cfg_attr(
     not(feature = "git_worktree"),

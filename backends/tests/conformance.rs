@@ -5,10 +5,11 @@
 #[path = "../../examples/fjall_driver.rs"]
 mod fjall_driver;
 mod objects;
+mod postgres;
 mod sim;
 mod workspaces;
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use fjall_driver::Fjall;
@@ -23,7 +24,10 @@ use sessile::{
     sqlite::{Options, Sqlite},
 };
 use sessile_conformance::{Damage, Dir, Tamper};
-use sessile_driver::kv::{GuardedBatch, Kv as _, KvJournal, Map, keys, values};
+use sessile_driver::{
+    clock,
+    kv::{GuardedBatch, Kv as _, KvJournal, Map, keys, values},
+};
 use sessile_testkit::{self as testkit, WrappedJournal};
 
 /// The name of a store's file.
@@ -111,7 +115,7 @@ impl Tamper for InFjall {
         let store = values::encode_store(1000, 0);
         let put = vec![(keys::STORE.to_vec(), Some(store))];
         let newer = GuardedBatch { put, ..GuardedBatch::default() };
-        fjall.apply(&[newer], Instant::now()).await.expect("it is applied");
+        fjall.apply(&[newer], clock::instant()).await.expect("it is applied");
         fjall.close().await.expect("it closes");
         true
     }
@@ -221,6 +225,12 @@ sessile_conformance::suite! {
     tamper: objects::InObjects,
     crash: sim::objects,
     absent: objects::without("SESSILE_TEST_AZURE");
+
+    journal: postgres,
+    open: |dir| async move { postgres::open(dir).await },
+    tamper: postgres::InSchema,
+    not_run: ["CRS3"],
+    absent: postgres::without();
 
     journal: redb,
     open: |dir: Dir| async move {

@@ -30,7 +30,7 @@ use report::{Out, clean};
 /// Storage for agent sessions: import, look at, verify and measure stores.
 ///
 /// STORE is sqlite:PATH or a plain path (an SQLite file), disk:PATH (a folder of files),
-/// redb:PATH, file://FOLDER, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX, gs://BUCKET/PREFIX,
+/// redb:PATH, postgres://USER@HOST/DATABASE, file://FOLDER, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX, gs://BUCKET/PREFIX,
 /// or memory: (gone when the command ends).
 ///
 /// Exit status: 0 done, 1 problems were found, 2 the command could not do its work.

@@ -28,7 +28,8 @@ impl<'a> Address<'a> {
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let host = rest.strip_prefix("//").and_then(|rest| rest.split('/').next());
-        if host.is_some_and(|host| host.contains('@')) {
+        let may_name_user = matches!(scheme, "postgres" | "postgresql");
+        if !may_name_user && host.is_some_and(|host| host.contains('@')) {
             let reason = "a user or password does not belong in an address, which ends in logs and \
                           process lists: the environment is the place for credentials";
             return Err(Error::invalid("store", reason));
@@ -75,7 +76,13 @@ impl<'a> Address<'a> {
 }
 
 /// What to say of a value that an option does not take.
-#[cfg(any(feature = "disk", feature = "object_store", feature = "redb", feature = "sqlite"))]
+#[cfg(any(
+    feature = "disk",
+    feature = "object_store",
+    feature = "postgres",
+    feature = "redb",
+    feature = "sqlite"
+))]
 pub(super) fn not_a_value(name: &str, known: &[KnownOption]) -> Error {
     let values = known.iter().find(|(known, _)| *known == name).map_or("", |(_, values)| values);
     Error::invalid(
@@ -91,7 +98,7 @@ pub(super) fn flag(name: &str, value: &str, known: &[KnownOption]) -> Result<boo
 }
 
 /// 1 to 65,536.
-#[cfg(any(feature = "disk", feature = "object_store", feature = "redb"))]
+#[cfg(any(feature = "disk", feature = "object_store", feature = "postgres", feature = "redb"))]
 pub(super) fn number(name: &str, value: &str, known: &[KnownOption]) -> Result<usize> {
     let number = value.parse().ok().filter(|number| (1..=65_536).contains(number));
     number.ok_or_else(|| not_a_value(name, known))

@@ -24,6 +24,7 @@ const ADDRESSES: &[&str] = &[
     "disk:PATH",
     "sqlite:PATH",
     "redb:PATH",
+    "postgres://USER@HOST:PORT/DATABASE",
     "file://PATH",
     "s3://BUCKET/PREFIX",
     "gs://BUCKET/PREFIX",
@@ -37,6 +38,7 @@ const ADDRESSES: &[&str] = &[
 /// | `sqlite:PATH`, or a plain path | an SQLite file, created if it is not there |
 /// | `disk:PATH` | a folder of files that a person can read, created if it is not there |
 /// | `redb:PATH` | a redb file, created if it is not there |
+/// | `postgres://USER@HOST:PORT/DATABASE`, or `postgresql:` | a schema of a PostgreSQL database, created if it is not there |
 /// | `file://PATH` | objects in a folder, laid out as in a cloud's bucket |
 /// | `s3://BUCKET/PREFIX` | objects in S3, or in what speaks like it |
 /// | `gs://BUCKET/PREFIX` | objects in Google Cloud Storage |
@@ -50,6 +52,9 @@ const ADDRESSES: &[&str] = &[
 /// | `disk:PATH?files=256`, `flushes=64`, `memory_mib=64` | bounds, as at `disk::Options` |
 /// | `redb:PATH?quick_repair=true` | opens fast after a crash; commits cost a second flush |
 /// | `redb:PATH?cache_mib=128` | MiB of pages kept in memory, at most |
+/// | `postgres://...?schema=sessile` | the name of the schema |
+/// | `postgres://...?sslmode=prefer`, `sslrootcert=FILE` | `disable`, `prefer`, `require` or `verify-full`, and whom to trust, as at `postgres::Tls` |
+/// | `postgres://...?connections=8` | connections of the handle, at most |
 /// | `s3://...?grace_seconds=600`, `fold_after=64` | as at `object_store::Options`; the same for `gs`, `az`, `file` |
 ///
 /// Endpoint, region and credentials of a cloud are what the provider's own tools read: `AWS_ACCESS_KEY_ID`,
@@ -58,7 +63,9 @@ const ADDRESSES: &[&str] = &[
 /// machine it runs on.
 ///
 /// A plain path is taken as it is, `?` included; one that begins like an address (`notes:1.db`) is written `./notes:1.db`.
-/// Nothing in an address is decoded, and none may hold a credential: it is refused, and not repeated in the error.
+/// Nothing in an address is decoded, and none may hold a credential: it is refused, and not repeated in the error. Only `postgres:`
+/// is as PostgreSQL's own clients write it: it names a user, its parts are percent-encoded, and a password is taken. It is never
+/// repeated either, but addresses end in logs and process lists: `PGPASSWORD` is a better place.
 ///
 /// # Where it blocks
 ///
@@ -82,6 +89,7 @@ pub async fn open_journal(url: &str) -> Result<Arc<dyn Journal>> {
         Some("sqlite") | None => sqlite(address).await,
         Some("disk") => disk(address).await,
         Some("redb") => redb(address).await,
+        Some("postgres" | "postgresql") => postgres(address).await,
         Some("file") => file(address).await,
         Some("s3") => s3(address).await,
         Some("gs") => gs(address).await,
@@ -176,6 +184,31 @@ async fn redb(address: Address<'_>) -> Result<Arc<dyn Journal>> {
     Ok(Arc::new(redb::open(path(address)?, options).await?))
 }
 
+#[cfg(feature = "postgres")]
+async fn postgres(address: Address<'_>) -> Result<Arc<dyn Journal>> {
+    use crate::postgres::{Options, Postgres, Tls};
+    const KNOWN: &[address::KnownOption] = &[
+        ("schema", "NAME"),
+        ("sslmode", "disable|prefer|require|verify-full"),
+        ("sslrootcert", "FILE"),
+        ("connections", "1..65536"),
+    ];
+    let mut options = Options::new(&format!("postgres:{}", address.rest))?;
+    for (name, value) in address.options(KNOWN)? {
+        options = match (name, value) {
+            ("schema", schema) => options.with_schema(schema)?,
+            ("sslmode", "disable") => options.with_tls(Tls::Disable),
+            ("sslmode", "prefer") => options.with_tls(Tls::Prefer),
+            ("sslmode", "require") => options.with_tls(Tls::Require),
+            ("sslmode", "verify-full") => options.with_tls(Tls::VerifyFull),
+            ("sslmode", _) => return Err(address::not_a_value(name, KNOWN)),
+            ("sslrootcert", file) => options.with_roots(file),
+            _ => options.with_connections(address::number(name, value, KNOWN)?),
+        };
+    }
+    Ok(Arc::new(Postgres::open(options).await?))
+}
+
 #[cfg(feature = "object_store")]
 async fn file(address: Address<'_>) -> Result<Arc<dyn Journal>> {
     objects::folder(address).await
@@ -234,6 +267,11 @@ async fn disk(_: Address<'_>) -> Result<Arc<dyn Journal>> {
 #[cfg(not(feature = "redb"))]
 async fn redb(_: Address<'_>) -> Result<Arc<dyn Journal>> {
     Err(missing("redb"))
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn postgres(_: Address<'_>) -> Result<Arc<dyn Journal>> {
+    Err(missing("postgres"))
 }
 
 #[allow(dead_code, reason = "where everything is built in, nothing is missing")]
@@ -311,6 +349,12 @@ mod tests {
                 ("redb:a.db?quick_repair=1", "true|false"),
                 ("redb:a.db?cache_mib=0", "1..65536"),
                 ("memory:?a=b", "has none"),
+                #[cfg(feature = "postgres")]
+                ("postgres:db", "begins with `postgres://`"),
+                #[cfg(feature = "postgres")]
+                ("postgres://h/d?schema=A", "lower-case"),
+                #[cfg(feature = "postgres")]
+                ("postgresql://h/d?sslmode=allow", "disable|prefer|require|verify-full"),
             ] {
                 let error = open_journal(url).await.unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Invalid, "{url}");
@@ -324,7 +368,10 @@ mod tests {
         block_on(async {
             for url in [
                 "s3://ada:hunter2@bucket/prefix",
-                "postgres://hunter2@host/db",
+                "mysql://hunter2@host/db",
+                "postgres://ada:hunter2@host:hunter2/db",
+                "postgres://ada:hunter2@host/db?sslmode=hunter2",
+                "postgres://ada@host/db?password=hunter2",
                 "redb:a.db?password=hunter2",
                 "sqlite:a.db?AccessKeyId=hunter2",
                 "sqlite:a.db?hunter2",

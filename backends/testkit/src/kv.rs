@@ -1,14 +1,15 @@
 //! Damage to a store that is kept in an ordered map.
 
-use std::time::Instant;
-
 use futures_util::FutureExt as _;
 use sessile_conformance::Damage;
 use sessile_core::{
     id::{Space, Version},
     journal::RecordBody,
 };
-use sessile_driver::kv::{GuardedBatch, Kv, keys, values};
+use sessile_driver::{
+    clock,
+    kv::{GuardedBatch, Kv, keys, values},
+};
 
 use crate::text::{flip, flip_bytes};
 
@@ -28,7 +29,7 @@ impl Rows for &dyn Kv {
 
     fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
         let batch = GuardedBatch { put: vec![(key, value)], ..GuardedBatch::default() };
-        assert_eq!(self.apply(&[batch], Instant::now()).now_or_never().unwrap().unwrap(), [true]);
+        assert_eq!(self.apply(&[batch], clock::instant()).now_or_never().unwrap().unwrap(), [true]);
     }
 }
 

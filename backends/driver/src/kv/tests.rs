@@ -305,12 +305,15 @@ fn what_is_no_store_is_refused() {
             put: vec![(key.to_vec(), Some(value.to_vec()))],
             ..GuardedBatch::default()
         };
-        map.apply(&[put(b"theirs", b"1")], Instant::now()).await.unwrap();
+        map.apply(&[put(b"theirs", b"1")], crate::clock::instant()).await.unwrap();
         let error = KvJournal::open(Arc::clone(&map) as _).await.unwrap_err();
         assert!(error.to_string().contains("another application"), "{error}");
-        map.apply(&[put(super::keys::STORE, &super::values::encode_store(7, 1))], Instant::now())
-            .await
-            .unwrap();
+        map.apply(
+            &[put(super::keys::STORE, &super::values::encode_store(7, 1))],
+            crate::clock::instant(),
+        )
+        .await
+        .unwrap();
         let error = KvJournal::open(map).await.unwrap_err();
         assert!(matches!(error, Error::NewerFormat { needs: 7, has: 1, .. }), "{error}");
     });

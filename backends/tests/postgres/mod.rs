@@ -1,0 +1,130 @@
+//! A PostgreSQL server for the suite.
+
+use async_trait::async_trait;
+use sessile::{
+    Result,
+    id::{Space, SpaceKind, Version},
+    postgres::{Options, Postgres, Tls},
+};
+use sessile_conformance::{Damage, Dir, Tamper};
+use tokio_postgres::{Client, NoTls, types::ToSql};
+
+/// Says where the server is, as the script beside the tests does.
+const VARIABLE: &str = "SESSILE_TEST_POSTGRES";
+
+const RECORD: &str = "space = $1 AND version = $2";
+
+/// Why there is no server, if there is none.
+pub(super) fn without() -> Option<String> {
+    let why =
+        || format!("{VARIABLE} is not set; backends/tests/postgres.sh COMMAND starts a server");
+    std::env::var_os(VARIABLE).is_none().then(why)
+}
+
+fn address() -> String {
+    std::env::var(VARIABLE).expect("the address of a server")
+}
+
+/// A schema that the directory's name tells from others; each process tells the same.
+fn schema(dir: &Dir) -> String {
+    let name = dir.path().file_name().expect("a directory of its own").to_string_lossy();
+    let hex: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("s{hex}")
+}
+
+pub(super) async fn open(dir: Dir) -> Result<Postgres> {
+    // Many handles are open at once.
+    let options = Options::new(&address())?.with_schema(&schema(&dir))?.with_connections(4);
+    Postgres::open(options.with_tls(Tls::Disable)).await
+}
+
+/// Damages rows, through a session of its own.
+pub(super) struct InSchema(pub(super) Dir);
+
+impl InSchema {
+    async fn client(&self) -> Client {
+        let mut config: tokio_postgres::Config = address().parse().expect("an address");
+        config.password(std::env::var("PGPASSWORD").expect("a password"));
+        let (client, connection) = config.connect(NoTls).await.expect("a session");
+        tokio::spawn(connection);
+        let path = format!("SET search_path = \"{}\"", schema(&self.0));
+        client.batch_execute(&path).await.expect("a schema");
+        client
+    }
+}
+
+#[async_trait]
+impl Tamper for InSchema {
+    async fn damage(&self, space: &Space, version: Version, damage: Damage) {
+        let client = self.client().await;
+        let kind = match space.kind() {
+            SpaceKind::Project => "project",
+            SpaceKind::Thread => "thread",
+            SpaceKind::Tenant => "tenant",
+        };
+        let sql = "SELECT id FROM space WHERE tenant = $1 AND kind = $2 AND name = $3";
+        let (tenant, name) = (space.tenant().as_str(), space.characters());
+        let row = client.query_one(sql, &[&tenant, &kind, &name]).await;
+        let id: i64 = row.expect("a space").get(0);
+        let version = version.cast_signed();
+        let change = async |sql: &str, params: &[&(dyn ToSql + Sync)]| {
+            client.execute(sql, params).await.expect("a change")
+        };
+        let here: &[&(dyn ToSql + Sync)] = &[&id, &version];
+        let changed = match damage {
+            Damage::FlipHeader => flip(&client, "record", "header", RECORD, [&id, &version]).await,
+            Damage::FlipBody => {
+                let of = "space = $1 AND name = (SELECT blob FROM record WHERE space = $1 AND version = $2)";
+                flip(&client, "record", "body", RECORD, [&id, &version]).await
+                    + flip(&client, "blob", "content", of, [&id, &version]).await
+            }
+            Damage::Swap(with) => {
+                let with = with.cast_signed();
+                let set = "UPDATE record SET version = $3 WHERE space = $1 AND version = $2";
+                let mut changed = 1;
+                for (from, to) in [(version, -1), (with, version), (-1, with)] {
+                    changed *= change(set, &[&id, &from, &to]).await;
+                }
+                changed
+            }
+            Damage::Drop => {
+                change("DELETE FROM record WHERE space = $1 AND version = $2", here).await
+            }
+            Damage::Insert => {
+                // By way of negative numbers: each version is there once at any moment.
+                let up =
+                    "UPDATE record SET version = -version - 1 WHERE space = $1 AND version > $2";
+                change(up, here).await;
+                let back = "UPDATE record SET version = -version WHERE space = $1 AND version < 0";
+                change(back, &[&id]).await;
+                change("UPDATE space SET head = head + 1 WHERE id = $1", &[&id]).await;
+                let copy = "INSERT INTO record(space, version, stream, prev, sum, kind, header, body, blob, link, salt) \
+                    SELECT space, version + 1, stream, prev, sum, kind, header, body, blob, link, salt \
+                    FROM record WHERE space = $1 AND version = $2";
+                change(copy, here).await
+            }
+        };
+        assert_eq!(changed, 1, "a record to damage");
+    }
+
+    async fn newer_format(&self) -> bool {
+        let set = "UPDATE meta SET value = '1000' WHERE key = 'format'";
+        self.client().await.batch_execute(set).await.expect("a change");
+        true
+    }
+}
+
+/// Changes one bit of a letter or digit in the second half of a column; says how many rows it changed.
+async fn flip(client: &Client, table: &str, column: &str, of: &str, here: [&i64; 2]) -> u64 {
+    let sql = format!("SELECT {column} FROM {table} WHERE {of} AND {column} IS NOT NULL");
+    let [space, version] = here;
+    let found = client.query_opt(&sql, &[space, version]).await.expect("a column");
+    let Some(row) = found else { return 0 };
+    let mut bytes: Vec<u8> = row.get(0);
+    let half = bytes.len() / 2;
+    if let Some(byte) = bytes.iter_mut().skip(half).find(|byte| byte.is_ascii_alphanumeric()) {
+        *byte ^= 1;
+    }
+    let sql = format!("UPDATE {table} SET {column} = $3 WHERE {of}");
+    client.execute(&sql, &[space, version, &bytes]).await.expect("a change")
+}
