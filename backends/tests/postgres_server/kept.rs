@@ -1,6 +1,6 @@
 //! What a person sees in the tables, what is left of what was erased, and which settings are taken.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use sessile::{
     ErrorKind, Store,
@@ -93,6 +93,14 @@ pub(crate) async fn scrub() -> String {
     assert!(matches!(pending, Scrub::Pending { .. }), "{pending:?}");
     older.batch_execute("COMMIT").await.expect("it ends");
     assert_eq!(journal.scrub().await.expect("a scrub"), Scrub::Done);
+    let guest = "CREATE ROLE guest LOGIN PASSWORD 'guest'; GRANT USAGE ON SCHEMA scrub TO guest; \
+        GRANT ALL ON ALL TABLES IN SCHEMA scrub TO guest";
+    client.batch_execute(guest).await.expect("a superuser");
+    let address = server::address().replace("sessile@", "guest:guest@") + "?schema=scrub";
+    let guest = sessile::open_journal(&address).await.expect("a guest may write");
+    let error = guest.scrub().await.expect_err("but not copy tables");
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    guest.close().await.expect("it closes");
     client.batch_execute("CHECKPOINT").await.expect("a superuser");
     assert!(!holds(&folder), "it is in no file");
     store.close().await.expect("it closes");
@@ -117,7 +125,7 @@ pub(crate) async fn settings() -> String {
             .await
             .expect("a superuser");
         client.batch_execute("SELECT pg_reload_conf()").await.expect("a superuser");
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
     };
     fsync("off").await;
     let options = Options::new(&server::address()).expect("an address");
@@ -161,7 +169,7 @@ pub(crate) async fn encrypted() -> String {
     ] {
         assert_eq!(open(options).await.expect("it opens"), Some(expected), "{options}");
         // The sessions end after the handle is closed.
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let error = open("sslmode=verify-full").await.expect_err("the platform does not know it");
     assert_eq!(error.kind(), ErrorKind::Unavailable);
