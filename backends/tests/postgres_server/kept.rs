@@ -1,6 +1,9 @@
 //! What a person sees in the tables, what is left of what was erased, and which settings are taken.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use sessile::{
     ErrorKind, Store,
@@ -8,6 +11,8 @@ use sessile::{
     postgres::{Options, Postgres},
     prelude::*,
 };
+
+use sessile_conformance::internal::raw_batches;
 
 use super::server;
 
@@ -179,4 +184,48 @@ pub(crate) async fn encrypted() -> String {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     "each mode does what its name says".into()
+}
+
+/// A writer waits for a row for as long as it says, and nobody waits with it.
+pub(crate) async fn patience() -> String {
+    let journal = server::journal("patience", server::port(), 4).await;
+    let (held, free) = (raw_batches::space(1), raw_batches::space(2));
+    let mut ends = Vec::new();
+    for space in [&held, &free] {
+        let batch = raw_batches::batch(None, 1, "first");
+        raw_batches::done(journal.commit(space, None, &batch).await);
+        ends.push(batch.end());
+    }
+    let other = server::client().await;
+    let lock = format!(
+        "BEGIN; SELECT 1 FROM patience.space WHERE name = '{}' FOR UPDATE",
+        held.characters()
+    );
+    other.batch_execute(&lock).await.expect("a lock");
+    let commit = async |space, end, millis| {
+        let mut batch = raw_batches::batch(end, 1, "second");
+        batch.patience = Duration::from_millis(millis);
+        let began = Instant::now();
+        (journal.commit(space, end, &batch).await, began.elapsed())
+    };
+    let ((refused, waited), (done, took), (last, _)) = tokio::join!(
+        commit(&held, ends[0], 500),
+        async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            commit(&free, ends[1], 2000).await
+        },
+        async {
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            other.batch_execute("COMMIT").await.expect("it ends");
+            commit(&held, ends[0], 2000).await
+        }
+    );
+    assert_eq!(refused.expect_err("the row is held").kind(), ErrorKind::Contended);
+    let patience = Duration::from_millis(500)..Duration::from_millis(1400);
+    assert!(patience.contains(&waited), "{waited:?}");
+    raw_batches::done(done);
+    assert!(took < Duration::from_millis(450), "{took:?}");
+    raw_batches::done(last);
+    journal.close().await.expect("it closes");
+    format!("refused after {waited:?}, the other done after {took:?}")
 }
