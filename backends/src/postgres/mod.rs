@@ -63,7 +63,7 @@ use self::{
 ///
 /// - That what was erased or dropped leaves the tables before [`scrub`](Journal::scrub) is done. It copies every table
 ///   (`VACUUM FULL`): no call can use a table meanwhile, and the disk must have room for the copy. It is `Pending` while a transaction
-///   that is older is open anywhere in the database. The write-ahead log, replicas and backups are out of reach, and so are copies
+///   that is older is open anywhere in the database, and `Unsupported` for a user that does not own the tables. The write-ahead log, replicas and backups are out of reach, and so are copies
 ///   that a file system or a device keeps.
 /// - A quick `wait` for the commits of other processes: it asks, after 100 ms at the latest. (`NOTIFY` would make commits of all
 ///   spaces wait for each other.)

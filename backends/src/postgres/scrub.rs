@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use sessile_core::{error::Result, journal::Scrub};
+use sessile_core::{
+    error::{Error, Result},
+    journal::Scrub,
+};
 use sessile_driver::clock;
 
 use super::{error::Failure, server::Server};
@@ -14,6 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// pages. A row that an open snapshot may see is copied as well, so all that are older must end first.
 pub(super) async fn scrub(server: &Server) -> Result<Scrub> {
     let connection = server.connect().await?;
+    // VACUUM passes over the tables of others with a warning only.
+    let mine = "SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class \
+        WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace";
+    let mine = connection.query(mine, &[]).await?;
+    if !mine.first().is_some_and(|row| row.try_get(0).unwrap_or(false)) {
+        let what = "scrub: only the owner of the tables may copy them".into();
+        return Err(Error::Unsupported { what });
+    }
     let now = connection.query("SELECT pg_current_xact_id()::xid::text", &[]).await?;
     let now: String = now.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
     let older = "SELECT 1 FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND (datname = current_database() OR datname IS NULL) \

@@ -1,6 +1,9 @@
 //! What a person sees in the tables, what is left of what was erased, and which settings are taken.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use sessile::{
     ErrorKind, Store,
@@ -8,6 +11,8 @@ use sessile::{
     postgres::{Options, Postgres},
     prelude::*,
 };
+
+use sessile_conformance::internal::raw_batches;
 
 use super::server;
 
@@ -93,6 +98,14 @@ pub(crate) async fn scrub() -> String {
     assert!(matches!(pending, Scrub::Pending { .. }), "{pending:?}");
     older.batch_execute("COMMIT").await.expect("it ends");
     assert_eq!(journal.scrub().await.expect("a scrub"), Scrub::Done);
+    let guest = "CREATE ROLE guest LOGIN PASSWORD 'guest'; GRANT USAGE ON SCHEMA scrub TO guest; \
+        GRANT ALL ON ALL TABLES IN SCHEMA scrub TO guest";
+    client.batch_execute(guest).await.expect("a superuser");
+    let address = server::address().replace("sessile@", "guest:guest@") + "?schema=scrub";
+    let guest = sessile::open_journal(&address).await.expect("a guest may write");
+    let error = guest.scrub().await.expect_err("but not copy tables");
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    guest.close().await.expect("it closes");
     client.batch_execute("CHECKPOINT").await.expect("a superuser");
     assert!(!holds(&folder), "it is in no file");
     store.close().await.expect("it closes");
@@ -117,7 +130,7 @@ pub(crate) async fn settings() -> String {
             .await
             .expect("a superuser");
         client.batch_execute("SELECT pg_reload_conf()").await.expect("a superuser");
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
     };
     fsync("off").await;
     let options = Options::new(&server::address()).expect("an address");
@@ -161,7 +174,7 @@ pub(crate) async fn encrypted() -> String {
     ] {
         assert_eq!(open(options).await.expect("it opens"), Some(expected), "{options}");
         // The sessions end after the handle is closed.
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let error = open("sslmode=verify-full").await.expect_err("the platform does not know it");
     assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -171,4 +184,48 @@ pub(crate) async fn encrypted() -> String {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     "each mode does what its name says".into()
+}
+
+/// A writer waits for a row for as long as it says, and nobody waits with it.
+pub(crate) async fn patience() -> String {
+    let journal = server::journal("patience", server::port(), 4).await;
+    let (held, free) = (raw_batches::space(1), raw_batches::space(2));
+    let mut ends = Vec::new();
+    for space in [&held, &free] {
+        let batch = raw_batches::batch(None, 1, "first");
+        raw_batches::done(journal.commit(space, None, &batch).await);
+        ends.push(batch.end());
+    }
+    let other = server::client().await;
+    let lock = format!(
+        "BEGIN; SELECT 1 FROM patience.space WHERE name = '{}' FOR UPDATE",
+        held.characters()
+    );
+    other.batch_execute(&lock).await.expect("a lock");
+    let commit = async |space, end, millis| {
+        let mut batch = raw_batches::batch(end, 1, "second");
+        batch.patience = Duration::from_millis(millis);
+        let began = Instant::now();
+        (journal.commit(space, end, &batch).await, began.elapsed())
+    };
+    let ((refused, waited), (done, took), (last, _)) = tokio::join!(
+        commit(&held, ends[0], 500),
+        async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            commit(&free, ends[1], 2000).await
+        },
+        async {
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            other.batch_execute("COMMIT").await.expect("it ends");
+            commit(&held, ends[0], 2000).await
+        }
+    );
+    assert_eq!(refused.expect_err("the row is held").kind(), ErrorKind::Contended);
+    let patience = Duration::from_millis(500)..Duration::from_millis(1400);
+    assert!(patience.contains(&waited), "{waited:?}");
+    raw_batches::done(done);
+    assert!(took < Duration::from_millis(450), "{took:?}");
+    raw_batches::done(last);
+    journal.close().await.expect("it closes");
+    format!("refused after {waited:?}, the other done after {took:?}")
 }

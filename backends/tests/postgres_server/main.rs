@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         Trial::test("views", || judge(kept::views())),
         Trial::test("scrub", || judge(kept::scrub())),
         Trial::test("encrypted", || judge(kept::encrypted())),
+        Trial::test("patience", || judge(kept::patience())),
         Trial::test("settings", || judge(kept::settings())),
         Trial::test("cut_wire", || judge(cut_wire())),
         Trial::test("killed_server", || judge(killed_server())),
