@@ -121,7 +121,7 @@ impl From<Error> for ApplyError {
 ///
 /// # What need not
 ///
-/// - Calls are counted out to tasks, checked against limits, and refused after `close` by [`KvJournal`].
+/// - [`KvJournal`] checks limits, lets other tasks have their turn, and refuses calls after `close`.
 /// - Versions, heads and what a key means are no concern of the engine.
 #[async_trait]
 pub trait Kv: Send + Sync + fmt::Debug + 'static {
@@ -155,7 +155,7 @@ pub trait Kv: Send + Sync + fmt::Debug + 'static {
     /// `Unsupported` if the engine cannot.
     async fn scrub(&self) -> Result<Scrub>;
 
-    /// Ends the handle. Nothing is called afterwards.
+    /// Ends the handle. Reads that are under way may finish or fail; writes are done by then.
     ///
     /// # Errors
     /// When the last flush fails.
