@@ -2,7 +2,7 @@
 
 use sessile_core::{
     Error, ErrorKind, Handle,
-    command::{CreatedSession, NewSession, NewSubSession, Paging, UpdateEdge},
+    command::{CreatedSession, LinkSessions, NewSession, NewSubSession, Paging, UpdateEdge},
     error::ForestRule,
     id::{SessionId, SubSessionId, SummaryId},
     model::{NewSummary, PrevArtifact, ProjectConfig, SubSession, SummaryOutcome},
@@ -65,7 +65,7 @@ pub async fn int1(cx: ClauseContext) -> Verdict {
         other => panic!("{other}"),
     }
     let loose = cx.session_in(&lab.store, caller, lab.thread).await;
-    let link = sessile_core::command::LinkSessions { child: loose, edge: edge() };
+    let link = LinkSessions { child: loose, edge: edge() };
     harmless(&lab.store, caller, lab.thread, ErrorKind::Capacity, handle.link_sessions(link)).await;
     // An intervention of which it was not said yet cannot answer what came of itself.
     let bare = NewSubSession {
@@ -83,6 +83,21 @@ pub async fn int1(cx: ClauseContext) -> Verdict {
             UpdateEdge { prev_artifact: Some(PrevArtifact::Summary(of)), ..UpdateEdge::default() };
         let version = the_edge(&handle, id).await.version;
         let call = handle.update_edge(id, version, update);
+        let error = harmless(&lab.store, caller, lab.thread, ErrorKind::Precondition, call).await;
+        match error {
+            Error::NotAForest { reason, .. } => assert_eq!(reason, ForestRule::InterventionCycle),
+            other => panic!("{other}"),
+        }
+    }
+    // Nor can a session that exists be linked below one, to answer what came of itself.
+    let alone = cx.session_in(&lab.store, caller, lab.thread).await;
+    handle.append(alone, [says("alone")]).await.expect("work");
+    let of_alone = summary_of(&handle, alone).await;
+    let next = intervene(&handle, parent, PrevArtifact::Summary(of_alone)).await;
+    let of_next = summary_of(&handle, next.id).await;
+    for of in [of_alone, of_next] {
+        let edge = NewSubSession::under(parent).answering(PrevArtifact::Summary(of));
+        let call = handle.link_sessions(LinkSessions { child: alone, edge });
         let error = harmless(&lab.store, caller, lab.thread, ErrorKind::Precondition, call).await;
         match error {
             Error::NotAForest { reason, .. } => assert_eq!(reason, ForestRule::InterventionCycle),

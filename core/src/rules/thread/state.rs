@@ -580,10 +580,20 @@ impl ThreadState {
     }
 
     fn intervention_before(&self, edge: Version) -> Option<Version> {
+        self.intervention_of(self.answered_by(edge)?)
+    }
+
+    /// The session whose summary an edge answers.
+    fn answered_by(&self, edge: Version) -> Option<Version> {
         match self.edge(edge)?.answers {
-            Some(Answered::Summary(SummaryOf { session, .. })) => self.intervention_of(session),
+            Some(Answered::Summary(SummaryOf { session, .. })) => Some(session),
             _ => None,
         }
+    }
+
+    /// The session whose summary is answered by the intervention that a session came of.
+    pub(crate) fn answered_before(&self, session: Version) -> Option<Version> {
+        self.answered_by(self.intervention_of(session)?)
     }
 
     /// The intervention that a session came of.

@@ -146,6 +146,7 @@ impl View<'_> {
         }
         let caps = input.call.caps.as_ref().ok_or_else(super::wrong_journal)?;
         let answers = self.answers(input, link.edge.prev_artifact.as_ref())?;
+        self.no_intervention_cycle((parent, child), answers)?;
         self.caps(caps, parent, (self.state.height(child), 1))?;
         self.intervention_caps(input, link.edge.parent, answers)?;
         let status = if session.live_runs.is_empty() {
@@ -223,12 +224,19 @@ impl View<'_> {
             let reason = "only an intervention answers an artifact";
             return Err(Error::invalid("prev_artifact", reason));
         }
-        let next = answers.and_then(|it| self.state.intervention_of(it.session));
-        let mut chain = next
-            .into_iter()
-            .flat_map(|edge| std::iter::once(edge).chain(self.state.interventions(edge)));
-        if chain.any(|edge| edge == id.version()) {
-            let (parent, child) = (self.session_id(edge.parent), self.session_id(edge.child));
+        self.no_intervention_cycle((edge.parent, edge.child), answers)
+    }
+
+    /// An edge above a session answers nothing that the session is part of (INT1).
+    fn no_intervention_cycle(
+        &self,
+        (parent, child): (Version, Version),
+        answers: Option<SummaryOf>,
+    ) -> Result<()> {
+        let answered = answers.map(|it| it.session);
+        let mut chain = std::iter::successors(answered, |it| self.state.answered_before(*it));
+        if chain.any(|session| session == child) {
+            let (parent, child) = (self.session_id(parent), self.session_id(child));
             let reason = ForestRule::InterventionCycle;
             return Err(Error::NotAForest { parent, child, reason });
         }
