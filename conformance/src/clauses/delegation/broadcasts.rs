@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use sessile_core::{
     Error, ErrorKind, Handle,
-    command::{Expect, Inheritance, NewRun, NewSession, NewSubSession, SessionCommand},
+    command::{
+        ContextSelection, Expect, Inheritance, NewRun, NewSession, NewSubSession, SessionCommand,
+    },
     error::State,
     id::{SessionId, ThreadId},
     model::{
@@ -53,6 +55,38 @@ async fn edges_of(handle: &Handle, source: SessionId) -> Vec<SubSession> {
     handle.children(source).all().await.expect("a list")
 }
 
+/// A retry with its key gets the same answer, whatever the recipients inherited and said, and though an edge is gone.
+async fn asked_again(lab: &Lab) {
+    let all = || Inheritance::HeadSnapshot { max_tokens: None };
+    let last = || Inheritance::Selective(ContextSelection { last: Some(1), ..Default::default() });
+    let cases = [
+        [Inheritance::FullHistory, Inheritance::Empty],
+        [all(), last()],
+        [all(), Inheritance::Empty],
+        [last(), last()],
+    ];
+    for (at, inherited) in cases.into_iter().enumerate() {
+        let source = source_of(lab).await;
+        let keyed = as_agent(&lab.caller, "owner").with_key(format!("once {at}").into());
+        let recipient = |(name, inherit)| {
+            let edge = NewSubSession::handoff_of(source).inheriting(inherit);
+            recipient(&lab.caller, name).under(edge).with_turn([says("go on"), says("now")])
+        };
+        let recipients = ["a", "b"].into_iter().zip(inherited).map(recipient).collect();
+        let command = SessionCommand::Broadcast { expected: 0, recipients };
+        let once = lab.store.apply(&keyed, command.clone()).await.expect("a broadcast");
+        let before = head(&lab.store, &lab.caller, lab.thread).await;
+        let other = lab.another_store().await;
+        assert_eq!(other.apply(&keyed, command.clone()).await.expect("its answer"), once);
+        assert_eq!(head(&lab.store, &lab.caller, lab.thread).await, before);
+        if at > 1 {
+            let edge = edges_of(&lab.handle(), source).await.remove(0);
+            lab.handle().delete_edge(edge.id).await.expect("its edge goes");
+            assert_eq!(other.apply(&keyed, command).await.expect("its answer"), once);
+        }
+    }
+}
+
 /// All recipients, or none: the source waits for them, keeps its owner, and one more handoff is counted.
 pub async fn brd1(cx: ClauseContext) -> Verdict {
     let lab = Lab::new(&cx).await;
@@ -82,22 +116,7 @@ pub async fn brd1(cx: ClauseContext) -> Verdict {
     refused(owner.hand_off(source, 1, recipient(&lab.caller, "d")).await, ErrorKind::Precondition);
     let store = lab.another_store().await;
     assert_eq!(the_session(&store.as_caller(&lab.caller), source).await, now);
-    // A retry with its key gets the same recipients.
-    let second = source_of(&lab).await;
-    let keyed = as_agent(&lab.caller, "owner").with_key("once".into());
-    let recipients = vec![merging(&lab, second, "a"), merging(&lab, second, "b")];
-    let command = SessionCommand::Broadcast { expected: 0, recipients };
-    let once = lab.store.apply(&keyed, command.clone()).await.expect("a broadcast");
-    let before = head(&lab.store, &lab.caller, lab.thread).await;
-    let twice = store.apply(&keyed, command).await.expect("its answer");
-    assert_eq!(head(&lab.store, &lab.caller, lab.thread).await, before);
-    let ids = |outcome| match outcome {
-        sessile_core::command::SessionOutcome::BroadcastSent(made) => {
-            made.iter().map(|it| (it.id, it.edge)).collect::<Vec<_>>()
-        }
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(ids(once), ids(twice));
+    asked_again(&lab).await;
     Verdict::Passed
 }
 

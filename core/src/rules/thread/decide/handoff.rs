@@ -3,16 +3,17 @@
 use super::{
     View,
     lease::millis,
-    session::{SessionWith, illegal},
+    session::{SessionWith, illegal, records_beside_inherited, session_made},
 };
 use crate::{
     command::{CreatedSession, NewSession, NewSubSession, SessionCommand, SessionOutcome},
     error::{Counter, Error, Result},
-    id::{SessionId, SubSessionId, Version},
+    id::{SessionId, Version},
     model::{Actor, SessionStatus},
     record::{Body, Event, Lane, OwnerBody},
     rules::{
         decision::{Decision, DecisionInput, Drafts, Provision, Reply},
+        idempotency::Answer,
         thread::state::SessionState,
     },
 };
@@ -167,19 +168,48 @@ impl View<'_> {
         self.one_of(input, version, None, event, input.caller_body())
     }
 
-    /// Those recipients of a broadcast that are still there.
-    pub(super) fn recipients(&self, sent: Version) -> Vec<CreatedSession> {
-        let edges = self.state.edges.iter().filter(|(_, edge)| edge.broadcast == Some(sent));
-        edges
-            .map(|(version, edge)| CreatedSession {
-                workspace: self.given_workspace(edge.child),
-                ..CreatedSession::new(
-                    self.session_id(edge.child),
-                    true,
-                    Some(SubSessionId::new(self.id, *version)),
-                    None,
-                )
-            })
-            .collect()
+    /// What a broadcast answered. Nobody noted how many entries each recipient inherited: those who were to inherit the same got
+    /// equally many. Where they were to inherit different things, their edges tell where the records of each begin; what is not
+    /// told because an edge is gone, is left out (MSG4).
+    pub(super) fn recipients(
+        &self,
+        answer: Answer,
+        recipients: &[NewSession],
+    ) -> Vec<CreatedSession> {
+        let of_edge = |new: &NewSession| new.parent.as_ref().map(|edge| edge.inherit.clone());
+        let gathers =
+            |new: &&NewSession| new.parent.as_ref().is_some_and(|edge| edge.inherit.is_gathered());
+        let gathering: Vec<_> = recipients.iter().filter(gathers).collect();
+        let is_alike = gathering.windows(2).all(|two| match two {
+            [one, other] => of_edge(one) == of_edge(other),
+            _ => true,
+        });
+        // The first of the records says that it was sent.
+        let others: u64 = 1 + recipients.iter().map(records_beside_inherited).sum::<u64>();
+        let inherited = u64::from(answer.count).saturating_sub(others);
+        let edges = self.state.edges.iter();
+        let edges: Vec<Version> = edges
+            .filter(|(_, edge)| edge.broadcast == Some(answer.first))
+            .map(|(version, _)| *version)
+            .collect();
+        let end = answer.first + u64::from(answer.count);
+        let mut first = answer.first + 1;
+        let mut made = Vec::with_capacity(recipients.len());
+        for (at, new) in recipients.iter().enumerate() {
+            let inherited = if !gathers(&new) {
+                0
+            } else if is_alike {
+                inherited / gathering.len() as u64
+            } else if edges.len() == recipients.len() {
+                let next = edges.get(at + 1).map_or(end, |edge| edge - 1);
+                (next - first).saturating_sub(records_beside_inherited(new))
+            } else {
+                break;
+            };
+            let one = session_made(self.id, first, inherited as usize, new);
+            made.push(CreatedSession { workspace: self.given_workspace(first), ..one });
+            first += records_beside_inherited(new) + inherited;
+        }
+        made
     }
 }

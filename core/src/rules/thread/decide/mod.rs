@@ -57,7 +57,11 @@ impl ThreadState {
                     SessionOutcome::SessionCreated(made) | SessionOutcome::HandedOff(made),
                 ) => made.workspace = view.given_workspace(made.id.version()),
                 Reply::Session(SessionOutcome::BroadcastSent(sent)) => {
-                    *sent = view.recipients(answer.first);
+                    if let Request::Session(SessionCommand::Broadcast { recipients, .. }) =
+                        &input.call.request
+                    {
+                        *sent = view.recipients(answer, recipients);
+                    }
                 }
                 _ => {}
             }
@@ -115,7 +119,7 @@ fn replay(id: ThreadId, request: &Request, answer: Answer) -> Reply {
             SessionCommand::ContinueAs { successor, .. } => {
                 SessionOutcome::SessionCreated(continued::continued(id, answer, successor))
             }
-            // As far as they are still there, the state knows them.
+            // Which they were follows from the state.
             SessionCommand::Broadcast { .. } => SessionOutcome::BroadcastSent(Vec::new()),
             SessionCommand::LinkSessions(_) => SessionOutcome::Linked(SubSessionId::new(id, first)),
             SessionCommand::Append { append, .. } => SessionOutcome::Appended(Appended {

@@ -486,13 +486,19 @@ fn records_before_entries(new: &NewSession) -> u64 {
     1 + u64::from(new.parent.is_some()) + u64::from(!new.state.is_empty())
 }
 
+/// The records that make a session beside the entries it inherits: a child's marker and its lease are the last.
+pub(super) fn records_beside_inherited(new: &NewSession) -> u64 {
+    let marker = u64::from(new.parent.is_some());
+    let lease = u64::from(new.lease.is_some());
+    records_before_entries(new) + new.turn.len() as u64 + marker + lease
+}
+
 /// How many entries a session inherited that was made by so many records, its turn among them.
 pub(super) fn inherited(records: u16, new: &NewSession) -> usize {
     if new.parent.as_ref().is_none_or(|edge| !edge.inherit.is_gathered()) {
         return 0;
     }
-    let marker_and_lease = 1 + u64::from(new.lease.is_some());
-    let others = records_before_entries(new) + new.turn.len() as u64 + marker_and_lease;
+    let others = records_beside_inherited(new);
     usize::from(records).saturating_sub(usize::try_from(others).unwrap_or(usize::MAX))
 }
 
