@@ -27,25 +27,28 @@ pub(crate) struct Answer {
     pub(crate) count: u16,
     /// Bits of the id the command minted, if it minted one.
     pub(crate) minted: u128,
+    /// The session in whose log its first record stands, 0 where that is no entry.
+    log: Version,
     salt: [u8; 16],
     command: u128,
 }
 
 /// An answer as snapshots keep it, a thousand at a time: its fields in order.
-type Row = (u64, Version, u16, Bits, Bits, Bits);
+type Row = (u64, Version, u16, Bits, Version, Bits, Bits);
 
 #[derive(Serialize, Deserialize)]
 struct Bits(#[serde(with = "hex128")] u128);
 
 impl From<Row> for Answer {
-    fn from((n, first, count, minted, salt, command): Row) -> Self {
-        Self { n, first, count, minted: minted.0, salt: salt.0.to_be_bytes(), command: command.0 }
+    fn from((n, first, count, minted, log, salt, command): Row) -> Self {
+        let (salt, command) = (salt.0.to_be_bytes(), command.0);
+        Self { n, first, count, minted: minted.0, log, salt, command }
     }
 }
 
 impl From<Answer> for Row {
-    fn from(Answer { n, first, count, minted, salt, command }: Answer) -> Self {
-        (n, first, count, Bits(minted), Bits(u128::from_be_bytes(salt)), Bits(command))
+    fn from(Answer { n, first, count, minted, log, salt, command }: Answer) -> Self {
+        (n, first, count, Bits(minted), log, Bits(u128::from_be_bytes(salt)), Bits(command))
     }
 }
 
@@ -149,13 +152,13 @@ impl IdempotencyLog {
     pub(crate) fn remember(
         &mut self,
         mark: KeyMark,
-        first: Version,
-        count: u16,
-        minted: u128,
+        (first, count): (Version, u16),
+        (minted, log): (u128, Version),
         salt: [u8; 16],
     ) {
         let KeyMark { name, n, command } = mark;
-        let answer = Answer { n: n.unwrap_or_default(), first, count, minted, salt, command };
+        let n_or_0 = n.unwrap_or_default();
+        let answer = Answer { n: n_or_0, first, count, minted, log, salt, command };
         let Some(n) = n else { return self.texts.remember(name, answer) };
         let mut producer = self.producers.get(&name).cloned().unwrap_or_default();
         if !producer.answers.is_empty() && n <= producer.greatest {
@@ -185,16 +188,25 @@ impl IdempotencyLog {
     /// Forgets the answers whose first record was erased: with it went the salt that told one command from another.
     /// Their keys are expired from then on.
     pub(crate) fn erase(&mut self, is_erased: impl Fn(Version) -> bool) {
+        self.forget(|answer| is_erased(answer.first));
+    }
+
+    /// The same for what left the journal with the archive of a session: entries of its own log.
+    pub(crate) fn evict(&mut self, session: Version, is_evicted: impl Fn(Version) -> bool) {
+        self.forget(|answer| answer.log == session && is_evicted(answer.first));
+    }
+
+    fn forget(&mut self, is_gone: impl Fn(&Answer) -> bool) {
         let texts = self.texts.answers.iter();
         let hits: Vec<u128> = texts
-            .filter(|(_, answer)| answer.is_some_and(|answer| is_erased(answer.first)))
+            .filter(|(_, answer)| answer.as_ref().is_some_and(&is_gone))
             .map(|(name, _)| *name)
             .collect();
         for name in hits {
             self.texts.answers.insert_mut(name, None);
         }
         let hit = |answers: &Answers| -> Vec<u64> {
-            answers.values().filter(|answer| is_erased(answer.first)).map(|a| a.n).collect()
+            answers.values().filter(|answer| is_gone(answer)).map(|a| a.n).collect()
         };
         let producers = self.producers.iter();
         let hits: Vec<(u128, Vec<u64>)> = producers

@@ -149,6 +149,8 @@ async fn there_and_back(cx: &ClauseContext, place: &Place) {
     let (child, _) = place.worked("child").await;
     let said = place.handle.append(child, [says("a needle")]).await.expect("an entry").first;
     place.handle.append(child, [annotate(said, None)]).await.expect("an annotation");
+    let keyed = place.handle.with_key("once");
+    keyed.append(child, [says("once")]).await.expect("an entry");
     for round in 0..3 {
         let before = place.all_of(child).await;
         let told = feed(&place.handle, place).await;
@@ -156,6 +158,9 @@ async fn there_and_back(cx: &ClauseContext, place: &Place) {
         assert_eq!(in_journal(place, child).await, Vec::<Version>::new(), "its log is empty");
         let (warm, cold) = (place.handle.clone(), place.lab.another_store().await);
         for handle in [&warm, &cold.as_caller(&place.lab.caller)] {
+            // Whether it is the same command cannot be told any more, by whoever is asked (MSG4).
+            let again = handle.with_key("once").append(child, [says("once")]).await;
+            assert!(matches!(again, Err(Error::KeyExpired { .. })), "{again:?}");
             is_archived_everywhere(place, handle, child, (&before, said)).await;
             let read = pages(3, |page| handle.entries(place.parent).page(page)).await;
             assert!(read.iter().all(|entry| !entry.evicted), "others are not touched");

@@ -113,7 +113,7 @@ impl ProjectState {
             } else {
                 0
             };
-            self.keys.remember(key, version, event.count, minted, event.salt);
+            self.keys.remember(key, (version, event.count), (minted, 0), event.salt);
         }
         match event.event {
             Event::ProjectCreated {} => {

@@ -75,6 +75,7 @@ impl ThreadState {
                     }
                 })?;
                 self.last_eviction = event.version;
+                self.keys.evict(*session, |version| evicted.holds(version));
                 self.erase_packs(erased, event.version);
                 self.with_thread(|thread| {
                     if let Some(Body::Erasure(body)) = event.body {

@@ -39,7 +39,8 @@ impl ThreadState {
     pub(crate) fn evolve(&mut self, event: &EventRecord<'_>) -> Evolved {
         self.last_at = self.last_at.max(event.at);
         if let Some(key) = event.key {
-            self.keys.remember(key, event.version, event.count, 0, event.salt);
+            let log = event.event.as_entry().map_or(0, |entry| entry.session);
+            self.keys.remember(key, (event.version, event.count), (0, log), event.salt);
         }
         self.apply(event)?;
         let session = event.event.session_in(event.stream);
