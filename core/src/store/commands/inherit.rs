@@ -16,8 +16,8 @@ use crate::{
 };
 
 impl StoreInner {
-    /// The messages that a new session begins with; none where it inherits none, and where there is no such parent, which the
-    /// decision says.
+    /// The messages that a new session begins with; none where it inherits none, and where the parent is archived or not there,
+    /// which the decision says.
     pub(super) async fn gather_inherited(
         &self,
         caller: &Caller,
@@ -30,7 +30,8 @@ impl StoreInner {
         };
         let at = self.at_head(caller, thread).await?;
         let (parent, version) = (edge.parent, at.state()?.version());
-        let Some(session) = at.state()?.session(parent.version()) else {
+        let session = at.state()?.session(parent.version());
+        let Some(session) = session.filter(|it| it.archived.is_none()) else {
             return Ok(ChildGathering::default());
         };
         if let Inheritance::Summary(of) = edge.inherit {
@@ -39,21 +40,22 @@ impl StoreInner {
         let tail = session.tail;
         let mut gathered = Gathered { tail, ..Gathered::default() };
         let context = |fold: &mut ContextFold| fold.context(parent, version, tail);
-        let context = self.with_fold(caller, &at, parent, version, context).await?;
+        let mut context = self.with_fold(caller, &at, parent, version, context).await?;
+        if let Inheritance::Selective(selection) = &edge.inherit {
+            let is_shown = |entry| context.messages.iter().any(|it| it.id == entry);
+            let missing = selection.entries.iter().find(|entry| !is_shown(**entry));
+            gathered.missing = missing.copied();
+        }
+        // What was erased is nothing to inherit, and takes no room.
+        context.messages.retain(|it| it.message.is_some());
         let chosen = match &edge.inherit {
             Inheritance::HeadSnapshot { max_tokens: None } => context.messages,
             Inheritance::HeadSnapshot { max_tokens: Some(limit) } => fitting(context, *limit),
-            Inheritance::Selective(selection) => {
-                let is_shown = |entry| context.messages.iter().any(|it| it.id == entry);
-                let missing = selection.entries.iter().find(|entry| !is_shown(**entry));
-                gathered.missing = missing.copied();
-                selected(context, selection)
-            }
+            Inheritance::Selective(selection) => selected(context, selection),
             Inheritance::Empty | Inheritance::FullHistory | Inheritance::Summary(_) => Vec::new(),
         };
         let mut entries = Vec::with_capacity(chosen.len());
         for it in chosen {
-            // What was erased is nothing to inherit.
             let (Some(message), Some(actor)) = (&it.message, &it.actor) else { continue };
             let header = message_of(parent, it.tokens);
             gathered.edits.extend(it.edited_by.map(|edit| edit.version()));
