@@ -60,6 +60,8 @@ pub(crate) enum SliceStep {
         opened: Option<Version>,
         /// What the thread spent of it, or without one.
         used: Totals,
+        /// Whether it is to spend more; else the slice is what it has spent, and is never refused.
+        asks_for_more: bool,
     },
     /// To the thread: that was drawn for it.
     Credit(DrawnSlice),

@@ -7,7 +7,7 @@ use sessile_core::{
     Caller, Error, ErrorKind, Handle,
     command::{NewProject, NewRun, Sweep, UpdateProject},
     id::{ProjectId, SessionId, ThreadId},
-    model::{Budget, BudgetKind, ProjectConfig, RunOutcome},
+    model::{Budget, BudgetKind, ProjectConfig, RunOutcome, Tokens, Usage},
     store::Store,
 };
 
@@ -89,6 +89,7 @@ async fn spend_role(cx: ClauseContext, _index: usize, args: serde_json::Value) -
 pub(super) async fn bud1(cx: &ClauseContext) {
     slices(cx).await;
     given_back(cx).await;
+    paid_otherwise(cx).await;
     warned(cx).await;
     changed(cx).await;
     races(cx).await;
@@ -174,6 +175,25 @@ async fn given_back(cx: &ClauseContext) {
     let listed = reopened.as_caller(&caller).projects().all().await.expect("a list");
     let shown = listed.iter().find(|it| it.id == project).and_then(|it| it.budget.as_ref());
     assert_eq!(shown.map(|it| it.spent.tokens), Some(spent + 5));
+}
+
+/// Where nothing is left, a thread still accounts for what it spent without a slice, also of what the budget does not bound.
+async fn paid_otherwise(cx: &ClauseContext) {
+    let store = cx.store().await;
+    let ann = store.as_caller(&cx.caller());
+    let project = project_of(&ann, 100).await;
+    let (one, two) = (begun(&ann, project).await, begun(&ann, project).await);
+    let live = a_run(&ann, one).await;
+    ann.return_budget(one.thread()).await.expect("returned");
+    let usage = Usage::new(Tokens::new(0, 0), 1).with_cost(currency("USD"), 5);
+    ann.book_usage(live, "late", usage).await.expect("a bill is a fact");
+    spend(&ann, a_run(&ann, two).await, tokens(200)).await;
+    ann.return_budget(two.thread()).await.expect("returned");
+    assert_eq!(drawn(&ann, project).await, (200, 0));
+    refused(ann.start_run(one, NewRun::default()).await, ErrorKind::Capacity);
+    ann.end_run(live, RunOutcome::Cancelled).await.expect("ended");
+    ann.purge_thread(one.thread()).await.expect("purged");
+    assert_eq!(drawn(&ann, project).await, (200, 0));
 }
 
 /// A project's budget that warns refuses nothing, and says it once, in the thread that used it up.

@@ -56,13 +56,14 @@ impl ProjectState {
         let project = self.project.as_ref().ok_or_else(|| Error::not_found(id))?;
         match (step, &project.config.budget) {
             (SliceStep::Draw { .. }, None) => Ok(Decision::Answer(Reply::Slice(None))),
-            (SliceStep::Draw { thread, known, opened, used }, Some(budget)) => {
+            (SliceStep::Draw { thread, known, opened, used, asks_for_more }, Some(budget)) => {
                 let out = self.escrow.slices.get(thread);
                 if let Some(out) = out.filter(|out| out.draw > *known) {
                     return Ok(Decision::Answer(Reply::Slice(Some(out.clone()))));
                 }
                 let held = out.filter(|out| Some(out.opened) == *opened);
-                self.draw(id, input, *thread, (budget, held.map(|held| &**held), used))
+                let held = held.map(|held| &**held);
+                self.draw(id, input, (*thread, *asks_for_more), (budget, held, used))
             }
             (SliceStep::Settle { thread, draw, spent }, _) => {
                 let out = self.escrow.slices.get(thread);
@@ -84,7 +85,7 @@ impl ProjectState {
         &self,
         id: ProjectId,
         input: &DecisionInput<'_>,
-        thread: ThreadId,
+        (thread, asks_for_more): (ThreadId, bool),
         (budget, held, used): (&Budget, Option<&DrawnSlice>, &Totals),
     ) -> Result<Decision> {
         let others = |kind: &BudgetKind| {
@@ -99,7 +100,7 @@ impl ProjectState {
         let is_out =
             |kind: &BudgetKind, limit| has(kind) <= used.of(kind) && rest(kind, limit) == 0;
         let refused = budget.limits().find(|(kind, limit)| is_out(kind, *limit));
-        let refused = refused.filter(|_| budget.refuses());
+        let refused = refused.filter(|_| budget.refuses() && asks_for_more);
         if let Some((kind, limit)) = &refused
             && budget.limits().all(|(kind, _)| used.of(&kind) <= has(&kind))
         {
@@ -110,7 +111,7 @@ impl ProjectState {
         for (kind, limit) in budget.limits() {
             let rest = rest(&kind, limit);
             let slice = (rest / PART_OF_REST).max(limit / PART_OF_WHOLE).max(1);
-            let slice = match has(&kind) > used.of(&kind) || refused.is_some() {
+            let slice = match has(&kind) > used.of(&kind) || refused.is_some() || !asks_for_more {
                 true => 0,
                 false if budget.refuses() => slice.min(rest),
                 false => slice,

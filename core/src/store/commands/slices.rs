@@ -15,7 +15,7 @@ use crate::{
     id::SpaceKind,
     id::{ProjectId, Space, ThreadId, Version},
     journal::{ListOrder, ListQuery},
-    model::Totals,
+    model::{ThreadStatus, Totals},
     rules::{
         decision::{DrawnSlice, Reply, Request, SliceStep},
         thread::{Slices, wrong_journal},
@@ -50,7 +50,7 @@ impl StoreInner {
             }
             let caller = caller.within(left);
             let thread = space.thread().ok_or_else(wrong_journal)?;
-            self.within(left, Box::pin(self.draw(&caller, thread))).await?;
+            self.within(left, Box::pin(self.draw(&caller, thread, true))).await?;
             let request = (Request::Session(again.clone()), needs.clone());
             let call = self.prepare(&caller, space, request, None).await?;
             reply = self.submit(space, call).await?;
@@ -71,8 +71,8 @@ impl StoreInner {
         self.call(&caller, space, Request::Slice(step), Needs::default()).await
     }
 
-    /// Draws a slice for a thread, or more of it, and credits it.
-    async fn draw(&self, caller: &Caller, thread: ThreadId) -> Result<()> {
+    /// Draws a slice for a thread, or more of it, or what it spent without one, and credits it.
+    async fn draw(&self, caller: &Caller, thread: ThreadId, asks_for_more: bool) -> Result<()> {
         let (project, slices) = self.slices(caller, thread).await?;
         let (space, of) = (thread.space(&caller.tenant), project.space(&caller.tenant));
         if slices.slice.is_none() && slices.draw > 0 {
@@ -83,6 +83,7 @@ impl StoreInner {
             known: slices.draw,
             opened: slices.slice.as_ref().map(|slice| slice.opened),
             used: slices.used.clone(),
+            asks_for_more,
         };
         let step = match self.step_slice(caller, &of, step).await? {
             Reply::Slice(Some(slice)) => SliceStep::Credit((*slice).clone()),
@@ -132,7 +133,7 @@ impl StoreInner {
                     }
                     return Ok(slices.draw);
                 }
-                _ if slices.slice.is_none() => self.draw(caller, thread).await?,
+                _ if slices.slice.is_none() => self.draw(caller, thread, false).await?,
                 _ => drop(self.step_slice(caller, &space, SliceStep::Return).await?),
             }
         }
@@ -151,11 +152,16 @@ impl StoreInner {
         self.within(self.patience(caller), returned).await
     }
 
-    /// An archived thread spends nothing. What fails is for the sweep.
+    /// An archived thread spends nothing; one that was asked for once more may be open again. What fails is for the sweep.
     pub(super) async fn follow_archive(&self, caller: &Caller, thread: ThreadId) {
         let cached = self.state(&thread.space(&caller.tenant), &caller.cached()).await;
-        let slices = cached.ok().and_then(|it| it.as_thread().ok()?.slices.clone());
-        if slices.is_some_and(|slices| slices.is_on) {
+        let spends = cached.ok().is_some_and(|it| {
+            let Ok(state) = it.as_thread() else { return false };
+            let is_archived =
+                state.thread.as_deref().is_some_and(|it| it.status == ThreadStatus::Archived);
+            is_archived && state.slices.as_deref().is_some_and(|slices| slices.is_on)
+        });
+        if spends {
             let _ = self.within(self.patience(caller), self.return_slice(caller, thread)).await;
         }
     }
