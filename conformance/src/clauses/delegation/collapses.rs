@@ -1,13 +1,16 @@
 //! COL: what a child came to, as one message in its parent's log.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use sessile_core::{
-    Error, ErrorKind, Handle, Store,
+    Clock, Error, ErrorKind, Handle, Store,
     command::{At, Expect, LinkSessions, NewSession, NewSubSession, UpdateProject},
     id::{CollapseId, EntryId, SessionId, SubSessionId},
     model::{
@@ -126,6 +129,28 @@ pub async fn col1(cx: ClauseContext) -> Verdict {
     Verdict::Passed
 }
 
+/// What the holder of the parent's lease writes of a draft renews that lease, though its record is the child's.
+async fn renews_the_lease(cx: &ClauseContext) {
+    let clock = Arc::new(TestClock::default());
+    let store = cx.store_with(clock.clone(), |options| options).await;
+    let ann = store.as_caller(&cx.caller());
+    let parent = cx.session(&store, &cx.caller()).await;
+    let (_, edge) = child_of(&ann, parent).await;
+    let ttl = Duration::from_secs(60);
+    let token = ann.claim_lease(parent, ttl).await.expect("a lease");
+    let holder = ann.with_lease(token);
+    let renewed = async || {
+        let lease = ann.lease(parent).await.expect("an answer").expect("a lease");
+        assert_eq!(lease.expires_at, clock.now().plus(ttl));
+        clock.advance(Duration::from_secs(10));
+    };
+    renewed().await;
+    let proposed = holder.propose_collapse(edge, draft("for later")).await.expect("a draft");
+    renewed().await;
+    holder.reject_collapse(proposed.id).await.expect("a rejection");
+    renewed().await;
+}
+
 /// The parent that was recorded, and no other: not after the child got another, and under that parent's lease.
 pub async fn col2(cx: ClauseContext) -> Verdict {
     let store = cx.store().await;
@@ -136,7 +161,7 @@ pub async fn col2(cx: ClauseContext) -> Verdict {
     let (child, edge) = child_of(&ann, parent).await;
     let proposed = ann.propose_collapse(edge, draft("for the first")).await.expect("a draft");
 
-    let token = ann.claim_lease(parent, std::time::Duration::from_secs(60)).await.expect("a lease");
+    let token = ann.claim_lease(parent, Duration::from_secs(60)).await.expect("a lease");
     let accept = ann.accept_collapse(proposed.id, None);
     harmless(&store, &caller, thread, ErrorKind::Fenced, accept).await;
     let reject = ann.reject_collapse(proposed.id);
@@ -162,6 +187,7 @@ pub async fn col2(cx: ClauseContext) -> Verdict {
     assert_eq!(texts(&store, &caller, other).await, ["for the other"]);
     assert_eq!(tail(&ann, other).await, entry.version());
     assert!(texts(&store, &caller, parent).await.is_empty(), "nothing for the first");
+    renews_the_lease(&cx).await;
     Verdict::Passed
 }
 

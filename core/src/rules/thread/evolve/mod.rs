@@ -59,8 +59,18 @@ impl ThreadState {
             s.last_record = event.version;
         });
         self.renew(session, event);
-        if let Event::EdgeCreated { parent, .. } = event.event {
-            self.renew(*parent, event);
+        // Records of a child that are written by the holder of its parent's lease.
+        let parent = match event.event {
+            Event::EdgeCreated { parent, .. } | Event::CollapseProposed { parent, .. } => {
+                Some(*parent)
+            }
+            Event::CollapseRejected { collapse, .. } => {
+                self.collapses.get(collapse).map(|draft| draft.parent)
+            }
+            _ => None,
+        };
+        if let Some(parent) = parent {
+            self.renew(parent, event);
         }
     }
 
