@@ -187,6 +187,12 @@ async fn compare_thread(
     for v in thread.edges.keys() {
         let got = answered("edge", store.as_caller(caller).edge(SubSessionId::new(id, *v)).await)?;
         same(format!("edge {v} of {id}"), &value(&got), &value(&thread.edge_value(id, *v)))?;
+        let edge = SubSessionId::new(id, *v);
+        let asks = store.as_caller(caller);
+        let chain = pages(2, |page| asks.interventions(edge, page)).await;
+        let chain: Vec<_> = chain.into_iter().map(|edge| edge.id).collect();
+        let want = thread.interventions(id, *v);
+        same(format!("interventions before {edge}"), &value(&chain), &value(&want))?;
     }
     let got = pages(2, |page| store.as_caller(caller).runs(RunScope::Thread(id)).page(page)).await;
     let want: Vec<_> = thread.sessions.keys().flat_map(|s| thread.runs_of(id, *s)).collect();
@@ -274,7 +280,9 @@ async fn feed(
                 return Err(format!("the feed of {id} goes from {after} to {}", event.version));
             }
             after = event.version;
-            let gone = event.session.is_some_and(|s| !thread.sessions.contains_key(&s.version()));
+            // What a fork shows of it is still read.
+            let gone = event.session.is_some_and(|s| !thread.sessions.contains_key(&s.version()))
+                && !thread.entries.contains_key(&after);
             if gone && event.body.is_some() {
                 return Err(format!("the feed of {id} shows a deleted session at {after}"));
             }

@@ -3,7 +3,7 @@
 use sessile_core::{
     Caller,
     command::{SessionOutcome, ThreadOutcome},
-    id::{CollapseId, EntryId, ProjectId, RunId, SessionId, SubSessionId, ThreadId},
+    id::{CollapseId, EntryId, ProjectId, RunId, SessionId, SubSessionId, SummaryId, ThreadId},
     model::CollapseStatus,
 };
 
@@ -20,6 +20,7 @@ pub(super) struct Known {
     runs: Vec<RunId>,
     entries: Vec<EntryId>,
     collapses: Vec<CollapseId>,
+    summaries: Vec<SummaryId>,
 }
 
 impl Known {
@@ -47,6 +48,7 @@ impl Known {
                 add(&mut self.collapses, made.id);
                 made.entry.iter().for_each(|entry| add(&mut self.entries, *entry));
             }
+            SessionOutcome::Summarised(summary) => add(&mut self.summaries, *summary),
             SessionOutcome::Linked(edge) => add(&mut self.edges, *edge),
             SessionOutcome::RunStarted(run) => add(&mut self.runs, *run),
             SessionOutcome::Appended(said) => {
@@ -147,6 +149,18 @@ impl Names<'_> {
         let never = CollapseId::new(self.nowhere(), 3);
         let all = (&self.own.collapses[..], &self.foreign.collapses[..]);
         choose(pick, all, |id| status(id).is_some(), is_open, never)
+    }
+
+    /// A summary, near a thread: one of its own.
+    pub(super) fn summary(&self, pick: Pick, near: ThreadId) -> SummaryId {
+        let of = |id: SummaryId| {
+            self.in_thread(id.thread(), |t| {
+                t.sessions.contains_key(t.summaries.get(&id.version())?).then_some(())
+            })
+        };
+        let never = SummaryId::new(near, 1 << 40);
+        let all = (&self.own.summaries[..], &self.foreign.summaries[..]);
+        choose(pick, all, |id| of(id).is_some(), |id| id.thread() == near, never)
     }
 
     /// An edge, near a session: one below it.

@@ -8,18 +8,18 @@ use sessile_core::{
         NewSession, NewSubSession, NewThread, SessionCommand, StateChange, StateScope, Sweep,
         ThreadCommand, UpdateEdge, UpdateProject, UpdateSession, UpdateThread,
     },
-    id::{CollapseId, SessionId, SubSessionId, Version},
+    id::{CollapseId, SessionId, SubSessionId, ThreadId, Version},
     json::Json,
     model::{
         Actor, Autonomy, Budget, CompletionMode, Currency, FailureMode, Labels, Message,
-        NewCollapse, NewEntry, NewSummary, Part, ProjectConfig, Role, SubSessionKind,
+        NewCollapse, NewEntry, NewSummary, Part, PrevArtifact, ProjectConfig, Role, SubSessionKind,
         SummaryOutcome, Tokens, Usage,
     },
 };
 
 use super::{
     known::Names,
-    step::{Act, Change, Expected, Text, Under},
+    step::{Act, Answers, Change, Expected, Text, Under},
 };
 use crate::internal::{archives::ARCHIVE, hostile, shapes};
 
@@ -83,9 +83,17 @@ fn model(n: u8) -> String {
     ["opus", "a/b:c \u{1f600}", "' or 1=1 --", "\n"][usize::from(n) % 4].to_owned()
 }
 
-fn config(n: u8) -> ProjectConfig {
+fn config(n: u8, budget: Option<u8>) -> ProjectConfig {
     let (depth, width) = [(4, 8), (1, 2), (2, 1), (1001, 0)][usize::from(n) % 4];
-    ProjectConfig::default().with_max_delegation_depth(depth).with_max_delegation_width(width)
+    let interventions = [1, 3, 2, 0][usize::from(n) % 4];
+    let config = ProjectConfig::default()
+        .with_max_delegation_depth(depth)
+        .with_max_delegation_width(width)
+        .with_max_intervention_depth(interventions);
+    match budget {
+        Some(budget) => config.with_budget(budget_of(budget)),
+        None => config,
+    }
 }
 
 fn autonomy_of(n: u8) -> Autonomy {
@@ -176,14 +184,20 @@ fn inheritance(n: u8) -> Inheritance {
         2 => selection(&[Role::Assistant], None),
         3 => selection(&[Role::Tool, Role::User], Some(2)),
         4 => selection(&[], Some(1)),
+        6 => Inheritance::FullHistory,
         _ => selection(&[], Some(0)),
     }
 }
 
 impl Names<'_> {
-    fn under(&self, under: &Under, near: sessile_core::id::ThreadId) -> NewSubSession {
+    fn under(&self, under: &Under, near: ThreadId) -> NewSubSession {
         let parent = self.session(under.parent, Some(near));
         let (kind, failure_mode, completion_mode) = modes(under.modes);
+        // One in five is of a kind that answers nothing.
+        let kind = match under.answers {
+            Some(_) if !under.modes.is_multiple_of(5) => SubSessionKind::Intervention,
+            _ => kind,
+        };
         NewSubSession {
             parent,
             kind,
@@ -191,8 +205,16 @@ impl Names<'_> {
             completion_mode,
             purpose: under.purpose.map(text),
             spawned_by_run: under.run.map(|run| self.run(run, Some(parent))),
-            prev_artifact: None,
+            prev_artifact: under.answers.map(|answers| self.artifact(answers, near)),
             inherit: inheritance(under.inherits),
+        }
+    }
+
+    fn artifact(&self, answers: Answers, near: ThreadId) -> PrevArtifact {
+        match answers {
+            Answers::Summary(pick) => PrevArtifact::Summary(self.summary(pick, near)),
+            Answers::Leaf(n @ 0..2) => PrevArtifact::Leaf("x".repeat(usize::from(n) * 1025)),
+            Answers::Leaf(n) => PrevArtifact::Leaf(text(n.into())),
         }
     }
 
@@ -209,17 +231,20 @@ impl Names<'_> {
     fn thread_act(&self, act: &Act) -> Option<ThreadCommand> {
         let tenant = self.model.tenants.get(&self.caller.tenant);
         Some(match act {
-            Act::CreateProject { name: n, caps, external_id } => {
+            Act::CreateProject { name: n, caps, budget, external_id } => {
                 let project = NewProject {
                     external_id: external_id.map(name),
-                    ..NewProject::named(text(*n)).with_config(config(*caps))
+                    ..NewProject::named(text(*n)).with_config(config(*caps, *budget))
                 };
                 ThreadCommand::CreateProject { project }
             }
-            Act::UpdateProject { project, expected, name, caps } => {
+            Act::UpdateProject { project, expected, name, caps, budget } => {
                 let project = self.project(*project);
                 let right = tenant.and_then(|t| t.projects.get(&project)).map_or(1, |p| p.version);
-                let update = UpdateProject { name: name.map(text), config: caps.map(config) };
+                let update = UpdateProject {
+                    name: name.map(text),
+                    config: caps.map(|caps| config(caps, *budget)),
+                };
                 ThreadCommand::UpdateProject { project, expected: off(*expected, right), update }
             }
             Act::ArchiveProject(p) => ThreadCommand::ArchiveProject { project: self.project(*p) },
@@ -264,6 +289,7 @@ impl Names<'_> {
                 let entries = entries.iter().map(|entry| self.entry(*entry, thread)).collect();
                 ThreadCommand::EraseEntries { thread, entries }
             }
+            Act::ReturnBudget(t) => ThreadCommand::ReturnBudget { thread: self.thread(*t) },
             Act::Vacuum(t) => ThreadCommand::VacuumThread { thread: self.thread(*t) },
             _ => return None,
         })
@@ -500,14 +526,14 @@ impl Names<'_> {
             let expected = off(*expected, known.map_or(1, |e| e.version));
             return (SessionCommand::StepMerge { edge, expected, to: *to }, child);
         }
-        let Act::UpdateEdge { expected, purpose, modes: n, .. } = act else {
+        let Act::UpdateEdge { expected, purpose, modes: n, answers, .. } = act else {
             return (SessionCommand::DeleteEdge { edge }, child);
         };
         let update = UpdateEdge {
             purpose: purpose.map(|n| n.map(text)),
             failure_mode: n.map(|n| modes(n).1),
             completion_mode: n.map(|n| modes(n).2),
-            prev_artifact: None,
+            prev_artifact: answers.map(|answers| self.artifact(answers, edge.thread())),
         };
         let expected = off(*expected, known.map_or(1, |e| e.version));
         (SessionCommand::UpdateEdge { edge, expected, update }, child)

@@ -59,6 +59,13 @@ pub struct Who {
     pub key: KeyUse,
 }
 
+impl Who {
+    /// Of the first tenant, with nothing that could be wrong.
+    pub(super) const fn first(user: u8) -> Self {
+        Self { tenant: 0, user, handle: 0, token: Token::Missing, key: KeyUse::None }
+    }
+}
+
 /// A text by number: mostly a name that many share, sometimes a hostile one, sometimes one that is refused.
 pub type Text = u16;
 
@@ -71,6 +78,16 @@ pub struct Under {
     pub modes: u8,
     pub purpose: Option<Text>,
     pub inherits: u8,
+    pub answers: Option<Answers>,
+}
+
+/// What an intervention answers: a summary, or by number something outside.
+#[derive(Clone, Copy, Debug)]
+pub enum Answers {
+    /// One that was sealed, or was not.
+    Summary(Pick),
+    /// Something outside.
+    Leaf(u8),
 }
 
 /// A change of one key of a state.
@@ -90,6 +107,7 @@ pub enum Act {
     CreateProject {
         name: Text,
         caps: u8,
+        budget: Option<u8>,
         external_id: Option<u8>,
     },
     UpdateProject {
@@ -97,6 +115,7 @@ pub enum Act {
         expected: Expected,
         name: Option<Text>,
         caps: Option<u8>,
+        budget: Option<u8>,
     },
     ArchiveProject(Pick),
     ReopenProject(Pick),
@@ -127,6 +146,7 @@ pub enum Act {
     ReopenThread(Pick),
     DeleteThread(Pick),
     PurgeThread(Pick),
+    ReturnBudget(Pick),
     Erase {
         thread: Pick,
         entries: Vec<Pick>,
@@ -196,6 +216,7 @@ pub enum Act {
         expected: Expected,
         purpose: Option<Option<Text>>,
         modes: Option<u8>,
+        answers: Option<Answers>,
     },
     DeleteEdge(Pick),
     HandOff {

@@ -28,12 +28,15 @@ pub(super) struct Handles {
     stores: Vec<Store>,
     clocks: Vec<Arc<TestClock>>,
     cases: u64,
+    /// Commands, and those that were carried out.
+    pub(super) commands: (u64, u64),
 }
 
 impl Handles {
     pub(super) async fn open(cx: &ClauseContext) -> Self {
         let clocks: Vec<Arc<TestClock>> = (0..HANDLES).map(|_| Arc::default()).collect();
-        let mut handles = Self { cx: cx.clone(), stores: Vec::new(), clocks, cases: 0 };
+        let mut handles =
+            Self { cx: cx.clone(), stores: Vec::new(), clocks, cases: 0, commands: (0, 0) };
         handles.reopen().await;
         handles
     }
@@ -192,6 +195,7 @@ impl World<'_> {
                 self.trace.push(line(handle, caller, &command, &got));
                 let want = self.model.thread_command(caller, &command, now, got.as_ref().ok());
                 compare(&got, &want)?;
+                count(&mut self.handles.commands, &got);
                 got.iter().for_each(|outcome| self.known[tenant].learn_thread(outcome));
             }
             Command::Session(command, _) => {
@@ -199,6 +203,7 @@ impl World<'_> {
                 self.trace.push(line(handle, caller, &command, &got));
                 let want = self.model.session_command(caller, &command, now);
                 compare(&got, &want)?;
+                count(&mut self.handles.commands, &got);
                 got.iter().for_each(|outcome| self.known[tenant].learn_session(outcome));
                 let asks = self.handles.cx.caller_of(caller.tenant.as_str(), user(0));
                 if let Ok(SessionOutcome::RunStarted(run)) = got
@@ -219,6 +224,11 @@ impl World<'_> {
         }
         Ok(())
     }
+}
+
+const fn count<T>((commands, done): &mut (u64, u64), got: &Result<T, Error>) {
+    *commands += 1;
+    *done += got.is_ok() as u64;
 }
 
 fn user(n: u8) -> &'static str {

@@ -1,5 +1,7 @@
 //! Sessions that are over: archived, and restored.
 
+use std::collections::BTreeSet;
+
 use sessile_core::{
     Error,
     ErrorKind::Precondition,
@@ -11,6 +13,14 @@ use sessile_core::{
 
 use super::{Predicted, facts::Facts, guards::illegal, state::*};
 use crate::internal::archives::ARCHIVE;
+
+/// A record that holds entries of one session's log: those after one version, up to another, that are not erased.
+#[derive(Clone, Debug)]
+pub(super) struct Pack {
+    session: Version,
+    after: Version,
+    held: BTreeSet<Version>,
+}
 
 impl Thread {
     pub(super) fn archive_session(
@@ -68,12 +78,22 @@ impl Thread {
         let mut own = self.entries.iter().filter(|(_, entry)| entry.session == v);
         let (first, last) = (own.next(), own.next_back());
         let Some((first, _)) = first.filter(|_| archiving.evict) else { return };
-        let evicted = Some((*first - 1, last.map_or(*first, |(last, _)| *last)));
-        if self.sessions[&v].evicted != evicted {
+        let last = last.map_or(*first, |(last, _)| *last);
+        let after = self.shown_elsewhere(v).max(*first - 1);
+        let evicted = (after < last).then_some((after, last));
+        if evicted.is_some() && self.sessions[&v].evicted != evicted {
             let version = self.record(facts.now, &facts.caller.actor);
             let it = self.session(v);
             (it.evicted, it.version) = (evicted, version);
-            self.packs.remove(&v);
+            self.packs.retain(|pack| pack.session != v || pack.after < after);
+            let is_own = |at: &Version| self.entries.get(at).is_some_and(|e| e.session == v);
+            self.keys.forget(|outcome| match outcome {
+                Any::Session(SessionOutcome::Appended(first)) => {
+                    let first = first.first.version();
+                    after < first && first <= last && is_own(&first)
+                }
+                _ => false,
+            });
         }
     }
 
@@ -90,13 +110,13 @@ impl Thread {
         now: sessile_core::Timestamp,
         actor: &Actor,
     ) {
-        let packs = self.packs.values_mut();
-        let changed = packs.filter_map(|held| {
+        let mut changed = 0;
+        for Pack { held, .. } in &mut self.packs {
             let before = held.len();
             held.retain(|version| !erased.contains(version));
-            (held.len() < before).then_some(())
-        });
-        for () in changed.collect::<Vec<_>>() {
+            changed += usize::from(held.len() < before);
+        }
+        for _ in 0..changed {
             self.record(now, actor);
         }
     }
@@ -115,7 +135,7 @@ impl Thread {
                 entry.session == v && !self.erased.contains_key(*version)
             });
             let held = back.map(|(version, _)| *version).collect();
-            self.packs.insert(v, held);
+            self.packs.push(Pack { session: v, after, held });
             self.record(facts.now, &facts.caller.actor);
         }
         let version = self.record_in(v, facts.now, facts.caller);
@@ -142,7 +162,7 @@ impl Thread {
             .collapses
             .values()
             .filter(|draft| draft.entry.is_some_and(|entry| erased.contains(&entry)));
-        let sessions: std::collections::BTreeSet<Version> =
+        let sessions: BTreeSet<Version> =
             erased.iter().filter_map(of).chain(drafts.map(|draft| draft.child)).collect();
         for v in sessions {
             if self.sessions.get(&v).is_none_or(|it| it.archived.is_none()) {

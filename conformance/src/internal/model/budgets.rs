@@ -13,7 +13,7 @@ use sessile_core::{
 use super::{Predicted, runs::of as totals_of, state::*};
 
 /// What a budget bounds: tokens, or the cost in a currency.
-type Bound = Option<Currency>;
+pub(super) type Bound = Option<Currency>;
 
 /// The budget of a session.
 #[derive(Clone, Debug)]
@@ -32,11 +32,11 @@ pub(super) fn bounds(budget: &Budget) -> Vec<(Bound, u64)> {
     tokens.into_iter().chain(cost).collect()
 }
 
-fn bound(budget: &Budget, bound: &Bound) -> Option<u64> {
+pub(super) fn bound(budget: &Budget, bound: &Bound) -> Option<u64> {
     bounds(budget).into_iter().find(|(it, _)| it == bound).map(|(_, limit)| limit)
 }
 
-fn amount(totals: &Totals, bound: &Bound) -> u64 {
+pub(super) fn amount(totals: &Totals, bound: &Bound) -> u64 {
     let tokens = totals.tokens;
     match bound {
         None => tokens.input + tokens.output + tokens.cache_read + tokens.cache_write,

@@ -149,11 +149,14 @@ impl Thread {
                 CollapseStatus::Open if !is_fit => CollapseStatus::Stale,
                 status => status,
             };
+            // With the message goes the draft that it came of.
+            let is_left = it.entry.is_none_or(|entry| !self.erased.contains_key(&entry));
+            let (text, by) = (is_left.then_some(&it.text), is_left.then_some(&it.created_by));
             json!({
                 "id": CollapseId::new(id, *v), "edge": edge_id(id, it.edge), "child": session_id(id, it.child),
                 "upto": it.upto, "parent": session_id(id, it.parent), "autonomy": it.autonomy, "status": status,
-                "entry": it.entry.map(|entry| EntryId::new(id, entry)), "text": it.text,
-                "created_by": it.created_by, "version": v,
+                "entry": it.entry.map(|entry| EntryId::new(id, entry)), "text": text,
+                "created_by": by, "version": v,
             })
         })
         .collect()

@@ -49,6 +49,7 @@ impl Thread {
         self.caps(facts, edge, self.ancestry(v).len() as u32, recipients.len() as u64)?;
         self.may_share(id, v, recipients)?;
         recipients.iter().try_for_each(|recipient| self.fits(recipient))?;
+        let before = self.head;
         let sent = self.record_in(v, facts.now, facts.caller);
         let it = self.session(v);
         it.owner_version += 1;
@@ -56,13 +57,15 @@ impl Thread {
         if is_broadcast {
             (it.status, it.broadcast) = (SessionStatus::AwaitingMerge, sent);
         } else {
-            let before = std::mem::replace(&mut it.actor, recipients[0].actor.clone());
-            it.previous_actors.extend(before);
+            let former = std::mem::replace(&mut it.actor, recipients[0].actor.clone());
+            it.previous_actors.extend(former);
             it.lease = None;
         }
         let group = is_broadcast.then_some(sent);
         let all = recipients.iter();
-        let mut made: Vec<_> = all.map(|new| self.push_session(facts, id, new, group)).collect();
+        let mut made: Vec<_> =
+            all.map(|new| self.push_session(facts, id, new, (group, before))).collect();
+        self.begin_slices(facts.caps.budget.is_some(), facts.now, facts.caller);
         Ok(match made.as_slice() {
             [one] if !is_broadcast => SessionOutcome::HandedOff(*one),
             _ => SessionOutcome::BroadcastSent(std::mem::take(&mut made)),
@@ -75,9 +78,12 @@ impl Thread {
         &mut self,
         facts: &Facts<'_>,
         id: ThreadId,
-        child: Version,
+        (child, before): (Version, Version),
         edge: &NewSubSession,
     ) {
+        if edge.inherit == Inheritance::FullHistory {
+            self.bases.insert(child, (edge.parent.version(), before));
+        }
         let (roles, last) = match &edge.inherit {
             Inheritance::HeadSnapshot { .. } => (&[][..], None),
             Inheritance::Selective(selection) => (&selection.roles[..], selection.last),
@@ -85,7 +91,9 @@ impl Thread {
         };
         let parent = edge.parent.version();
         let shown = |(v, e): &(&Version, &LoggedEntry)| {
-            e.session == parent && e.message.is_some() && !self.erased.contains_key(*v)
+            self.shows(parent, **v, e.session)
+                && e.message.is_some()
+                && !self.erased.contains_key(*v)
         };
         let is_selected = |(_, e): &(&Version, &LoggedEntry)| {
             let role = e.message.as_ref().map(|message| message.role);
@@ -130,6 +138,8 @@ impl Thread {
         let version = self.record_in(v, facts.now, facts.caller);
         let it = self.session(v);
         (it.ended, it.summarised, it.summary) = (true, true, version);
+        self.summaries.insert(version, v);
+        let it = self.session(v);
         if matches!(it.status, SessionStatus::Active | SessionStatus::AwaitingMerge) {
             it.status = SessionStatus::Idle;
             it.version = version;
@@ -175,7 +185,7 @@ impl Thread {
         if new.labels.iter().next().is_none() {
             new.labels = it.labels;
         }
-        let mut created = self.push_session(facts, id, &new, None);
+        let mut created = self.push_session(facts, id, &new, (None, self.head));
         let successor = created.id.version();
         if let Some(held) = it.lease {
             let token = self.record_in(successor, facts.now, facts.caller);
@@ -197,6 +207,7 @@ impl Thread {
             edge.touch(version, now);
         }
         self.move_budget(v, successor);
+        self.begin_slices(facts.caps.budget.is_some(), facts.now, facts.caller);
         Ok(SessionOutcome::SessionCreated(created))
     }
 

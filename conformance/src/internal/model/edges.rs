@@ -51,7 +51,11 @@ impl Thread {
             }
             _ => return Err(Precondition.into()),
         }
+        let answered = edge.prev_artifact.as_ref();
+        self.answers(id, answered)?;
+        self.no_cycle((edge.parent, link.child), answered)?;
         self.caps(facts, edge, ancestry.len() as u32 + self.height(child), 1)?;
+        self.intervention_caps(facts, edge.parent, answered)?;
         let status = if self.live_runs(child).next().is_some() {
             SubSessionStatus::Active
         } else {
@@ -79,6 +83,7 @@ impl Thread {
             failure_mode: new.failure_mode,
             completion_mode: new.completion_mode,
             purpose: new.purpose.clone(),
+            answers: new.prev_artifact.clone(),
             broadcast: None,
             summary: 0,
             before_archive: None,

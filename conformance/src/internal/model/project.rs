@@ -106,6 +106,7 @@ impl Model {
                     let all = known.sessions.iter().map(|(v, s)| (*v, s.status)).collect();
                     not_empty(*thread, ThreadAction::Delete, all)?;
                 }
+                tenant.return_slice(*thread, (now, caller))?;
                 tenant.threads.remove(thread);
                 Ok(ThreadOutcome::Deleted)
             }
@@ -129,7 +130,16 @@ impl Model {
                 if known.head > before {
                     known.keys.remember(caller.key.as_ref(), asked, Any::Thread(outcome));
                 }
+                if matches!(command, ThreadCommand::ArchiveThread { .. }) {
+                    // What fails is for the sweep.
+                    let _ = self.tenant(&caller.tenant).return_slice(*thread, (now, caller));
+                }
                 Ok(outcome)
+            }
+            ThreadCommand::ReturnBudget { thread } => {
+                let tenant = self.tenant(&caller.tenant);
+                tenant.threads.get(thread).ok_or_else(|| Error::not_found(*thread))?;
+                tenant.return_slice(*thread, (now, caller)).map(ThreadOutcome::Changed)
             }
             ThreadCommand::VacuumThread { thread } => {
                 self.tenant(&caller.tenant)
@@ -190,6 +200,7 @@ impl Model {
             version: 1,
             head: 1,
             last_at: now,
+            escrow: Default::default(),
             keys,
         };
         let tenant = self.tenant(&caller.tenant);
@@ -218,7 +229,8 @@ impl Model {
                 stale(id, Counter::Version, *expected, project.version)?;
                 let UpdateProject { name, config } = update.clone();
                 project.name = name.unwrap_or_else(|| project.name.clone());
-                project.config = config.unwrap_or_else(|| project.config.clone());
+                let config = config.unwrap_or_else(|| project.config.clone());
+                project.configure(config);
                 Ok(project.changed(now))
             }
             ThreadCommand::ArchiveProject { .. } if !archived => {
@@ -301,12 +313,15 @@ impl Model {
             collapses: Default::default(),
             runs: Default::default(),
             entries: Default::default(),
+            bases: Default::default(),
+            summaries: Default::default(),
             unread: Default::default(),
             erased: Default::default(),
             packs: Default::default(),
             tasks: Default::default(),
             keyed: Default::default(),
             budget: new.budget.clone(),
+            purse: Default::default(),
             writers: user.iter().cloned().collect(),
             touched: user.into_iter().collect(),
             keys: Keys::default(),
@@ -496,10 +511,17 @@ impl Thread {
         let version = self.record(now, caller);
         let fresh: Vec<_> = here.into_iter().filter(|v| !self.erased.contains_key(v)).collect();
         self.erased.extend(fresh.iter().map(|v| (*v, version)));
-        let erased = &self.erased;
-        self.keys.forget(|outcome| {
-            matches!(outcome, Any::Session(SessionOutcome::Appended(first))
-                if erased.contains_key(&first.first.version()))
+        let (erased, drafts) = (&self.erased, &self.collapses);
+        self.keys.forget(|outcome| match outcome {
+            Any::Session(SessionOutcome::Appended(first)) => {
+                erased.contains_key(&first.first.version())
+            }
+            // The draft goes with its message.
+            Any::Session(SessionOutcome::CollapseProposed(first)) => {
+                let entry = drafts.get(&first.id.version()).and_then(|draft| draft.entry);
+                entry.is_some_and(|entry| erased.contains_key(&entry))
+            }
+            _ => false,
         });
         self.erase_in_packs(&fresh, now, caller);
         self.archive_anew(&fresh, now, caller);

@@ -41,10 +41,14 @@ impl Model {
     /// A project as `project` shows it.
     pub fn project_value(&self, tenant: &TenantId, id: ProjectId) -> Option<Value> {
         let p = self.tenants.get(tenant)?.projects.get(&id)?;
-        Some(json!({
+        let mut value = json!({
             "id": id, "tenant": tenant, "external_id": p.external_id, "name": p.name, "status": p.status, "config": p.config,
             "created_at": p.created_at, "updated_at": p.updated_at, "version": p.version,
-        }))
+        });
+        if let Some(budget) = p.budget_value() {
+            value["budget"] = budget;
+        }
+        Some(value)
     }
 
     /// A thread as `thread` shows it.
@@ -87,6 +91,9 @@ impl Model {
             if let Some(other) = other {
                 value[field] = json!(session_id(id, other));
             }
+        }
+        if let Some((of, upto)) = t.bases.get(&v) {
+            value["base"] = json!({ "session": session_id(id, *of), "version": upto });
         }
         if let Some(budget) = t.budget_value(v) {
             value["budget"] = budget;
@@ -134,6 +141,9 @@ impl Thread {
         if let Some(before) = e.before_archive {
             value["before_archive"] = json!(before);
         }
+        if let Some(answers) = &e.answers {
+            value["prev_artifact"] = json!(answers);
+        }
         if let Some(broadcast) = e.broadcast {
             value["broadcast"] = json!(broadcast);
         }
@@ -152,7 +162,7 @@ impl Thread {
     pub fn log(&self, id: ThreadId, session: Version) -> Vec<Value> {
         self.entries
             .iter()
-            .filter(|(_, e)| e.session == session)
+            .filter(|(v, e)| self.shows(session, **v, e.session))
             .filter_map(|(v, _)| self.entry_value(id, *v))
             .collect()
     }

@@ -317,6 +317,7 @@ impl Thread {
             Call { version, at: self.updated_at, call: call.to_owned(), usage: usage.clone() };
         self.runs.get_mut(&run.version()).expect("it lives").calls.push(booked);
         self.pay(session, usage);
+        self.spend_slice(usage);
         Ok(SessionOutcome::Changed(version))
     }
 

@@ -113,6 +113,15 @@ impl Model {
             project_archived: project.status == ProjectStatus::Archived,
             max_skew,
         };
+        if matches!(command, SessionCommand::StartRun { .. }) {
+            let has_none = |thread: &Thread| {
+                thread.needs_slice() && thread.clone().session_command(&facts, id, command).is_ok()
+            };
+            while tenant.threads.get(&id).is_some_and(has_none) {
+                tenant.draw(id, true, (now, caller))?;
+            }
+        }
+        let thread = tenant.threads.get_mut(&id).ok_or(NotFound)?;
         let before = thread.head;
         let used_up = thread.used_up();
         let outcome = thread.session_command(&facts, id, command)?;
@@ -197,12 +206,8 @@ impl Thread {
                 self.record_in(v, facts.now, facts.caller);
                 self.sessions.remove(&v);
                 self.end_shares_of(v);
-                let (gone, kept) = std::mem::take(&mut self.entries)
-                    .into_iter()
-                    .partition(|(_, e): &(Version, LoggedEntry)| e.session == v);
-                self.entries = kept;
                 self.collapses.retain(|_, it| it.child != v);
-                self.unread.extend(std::collections::BTreeMap::into_keys(gone));
+                self.forget_unread();
                 self.runs.values_mut().filter(|r| r.session == v).for_each(|r| r.gone = true);
                 Ok(SessionOutcome::Deleted)
             }
@@ -211,6 +216,7 @@ impl Thread {
                 let v = edge.version();
                 let child = self.edges.get(&v).ok_or_else(|| Error::not_found(*edge))?.child;
                 self.writable(facts, session_id(id, child))?;
+                self.may_answer(facts, id, v, update.prev_artifact.as_ref())?;
                 stale(*edge, Counter::Version, *expected, self.edges[&v].version)?;
                 let version = self.record_in(child, facts.now, facts.caller);
                 let now = self.updated_at;
@@ -218,6 +224,7 @@ impl Thread {
                 it.purpose = update.purpose.clone().unwrap_or_else(|| it.purpose.clone());
                 it.failure_mode = update.failure_mode.unwrap_or(it.failure_mode);
                 it.completion_mode = update.completion_mode.unwrap_or(it.completion_mode);
+                it.answers = it.answers.take().or_else(|| update.prev_artifact.clone());
                 it.touch(version, now);
                 Ok(SessionOutcome::Changed(version))
             }
@@ -327,11 +334,15 @@ impl Thread {
             self.fence(edge.parent, facts)?;
             self.asker_lives(edge)?;
             let depth = self.ancestry(edge.parent.version()).len() as u32;
+            self.answers(id, edge.prev_artifact.as_ref())?;
             self.caps(facts, edge, depth, 1)?;
+            self.intervention_caps(facts, edge.parent, edge.prev_artifact.as_ref())?;
             self.may_share(id, edge.parent.version(), std::slice::from_ref(new))?;
         }
         self.fits(new)?;
-        Ok(SessionOutcome::SessionCreated(self.push_session(facts, id, new, None)))
+        let made = self.push_session(facts, id, new, (None, self.head));
+        self.begin_slices(facts.caps.budget.is_some(), facts.now, facts.caller);
+        Ok(SessionOutcome::SessionCreated(made))
     }
 
     /// What a new session begins with is not too large.
@@ -352,7 +363,7 @@ impl Thread {
         facts: &Facts<'_>,
         id: ThreadId,
         new: &NewSession,
-        broadcast: Option<Version>,
+        (broadcast, before): (Option<Version>, Version),
     ) -> CreatedSession {
         let state = KeyedHistory::initial(&new.state);
         let version = self.record(facts.now, &facts.caller.actor);
@@ -392,7 +403,7 @@ impl Thread {
         });
         self.write_state(facts, session_id(id, version).into(), &state);
         if let Some(edge) = &new.parent {
-            self.inherit(facts, id, version, edge);
+            self.inherit(facts, id, (version, before), edge);
         }
         let appended =
             (!new.turn.is_empty()).then(|| self.push_entries(facts, id, version, &new.turn));

@@ -10,9 +10,9 @@ use sessile_core::{
     command::{SessionCommand, ThreadCommand},
     id::{EntryId, ProjectId, RunId, SessionId, SubSessionId, TenantId, ThreadId, UserId, Version},
     model::{
-        Actor, Budget, CompletionMode, FailureMode, Labels, Message, ProjectConfig, ProjectStatus,
-        RunOutcome, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus, ThreadStatus,
-        Usage,
+        Actor, Budget, CompletionMode, FailureMode, Labels, Message, PrevArtifact, ProjectConfig,
+        ProjectStatus, RunOutcome, RunStatus, SessionStatus, SubSessionKind, SubSessionStatus,
+        ThreadStatus, Usage,
     },
 };
 
@@ -55,6 +55,7 @@ pub struct Project {
     pub head: Version,
     /// The time of its journal, which never goes back.
     pub(super) last_at: Timestamp,
+    pub(super) escrow: super::slices::Escrow,
     pub(super) keys: Keys<ThreadCommand, sessile_core::command::ThreadOutcome>,
 }
 
@@ -89,16 +90,21 @@ pub struct Thread {
     /// Runs of deleted sessions too: what they cost stays.
     pub runs: BTreeMap<Version, ModelRun>,
     pub entries: BTreeMap<Version, LoggedEntry>,
+    /// What each session that inherited a whole history, deleted or not, begins with: another's log, up to a version.
+    pub(super) bases: BTreeMap<Version, (Version, Version)>,
+    /// Whose activity each summary is of, deleted or not.
+    pub summaries: BTreeMap<Version, Version>,
     /// Entries of deleted sessions: nobody reads them, but they can be erased.
     pub(super) unread: BTreeSet<Version>,
     /// Entries without message, and the record that erased each.
     pub(super) erased: BTreeMap<Version, Version>,
-    /// What came back, by session, in the records that hold it.
-    pub(super) packs: BTreeMap<Version, BTreeSet<Version>>,
+    /// What came back, in the records that hold it.
+    pub(super) packs: Vec<super::archives::Pack>,
     /// Every task a session or run ever named.
     pub tasks: BTreeSet<String>,
     pub keyed: KeyedHistory,
     pub budget: Option<Budget>,
+    pub(super) purse: super::slices::Purse,
     /// Who surely wrote in it (created it, appended), and who may count as having done so (any command).
     pub writers: BTreeSet<UserId>,
     pub(super) touched: BTreeSet<UserId>,
@@ -165,6 +171,7 @@ pub struct Edge {
     pub failure_mode: FailureMode,
     pub completion_mode: CompletionMode,
     pub purpose: Option<String>,
+    pub answers: Option<PrevArtifact>,
     pub broadcast: Option<Version>,
     pub summary: Version,
     pub before_archive: Option<SubSessionStatus>,

@@ -11,7 +11,10 @@ use sessile_core::{
         ThreadCommand,
     },
     id::{RunId, SessionId, ThreadId},
-    model::{Actor, Budget, Labels, Message, NewEntry, Part, ProjectConfig, RunOutcome},
+    model::{
+        Actor, Budget, Labels, Message, NewEntry, Part, PrevArtifact, ProjectConfig, RunOutcome,
+        SubSessionKind,
+    },
 };
 
 use super::{Predicted, Refusal, budgets::bounds};
@@ -93,6 +96,8 @@ impl Check {
 
     fn config(&mut self, config: &ProjectConfig) {
         self.require(config.max_delegation_depth <= 1000 && config.max_delegation_width <= 1000);
+        self.require(config.max_intervention_depth <= 1000);
+        config.budget.iter().for_each(|budget| self.budget(budget));
     }
 
     fn edge(&mut self, edge: &NewSubSession, caller: &Caller) {
@@ -102,6 +107,18 @@ impl Check {
         }
         if let Some(run) = edge.spawned_by_run {
             self.run(run, caller);
+        }
+        if let Some(artifact) = &edge.prev_artifact {
+            self.require(edge.kind == SubSessionKind::Intervention);
+            self.artifact(artifact, caller);
+        }
+    }
+
+    fn artifact(&mut self, artifact: &PrevArtifact, caller: &Caller) {
+        match artifact {
+            PrevArtifact::Leaf(leaf) => self.require((1..=1024).contains(&leaf.len())),
+            PrevArtifact::Summary(summary) => self.thread(summary.thread(), caller),
+            _ => unreachable!("an artifact of another kind"),
         }
     }
 
@@ -143,6 +160,7 @@ impl Check {
         for recipient in recipients {
             self.new_session(recipient, caller);
             self.require(recipient.lease.is_none() && recipient.external_id.is_none());
+            self.require(recipient.parent.iter().all(|edge| edge.prev_artifact.is_none()));
             self.require(recipient.actor.is_some() && !owners.contains(&&recipient.actor));
             owners.push(&recipient.actor);
         }
@@ -221,6 +239,7 @@ pub(super) fn thread_command(caller: &Caller, command: &ThreadCommand) -> Predic
         | ThreadCommand::ReopenThread { thread }
         | ThreadCommand::DeleteThread { thread }
         | ThreadCommand::PurgeThread { thread }
+        | ThreadCommand::ReturnBudget { thread }
         | ThreadCommand::VacuumThread { thread } => check.thread(*thread, caller),
         ThreadCommand::EraseEntries { thread, entries } => {
             check.require((1..=256).contains(&entries.len()));
@@ -266,6 +285,7 @@ pub(super) fn session_command(caller: &Caller, command: &SessionCommand) -> Pred
         SessionCommand::UpdateEdge { edge, update, .. } => {
             check.thread(edge.thread(), caller);
             update.purpose.iter().flatten().for_each(|p| check.text(p));
+            update.prev_artifact.iter().for_each(|it| check.artifact(it, caller));
         }
         SessionCommand::DeleteEdge { edge } => check.thread(edge.thread(), caller),
         SessionCommand::Append { session, append } => {
