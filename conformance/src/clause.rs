@@ -33,7 +33,7 @@ pub enum Verdict {
     /// The backend declares that it does not do this, and was seen to refuse; which refusal was seen.
     Unsupported(String),
     /// It could not be judged, and why.
-    NotRun(String),
+    NotJudged(String),
 }
 
 /// Registers the tests of a module: `clauses! { MSG1 => msg1, MSG2 => msg2 }` gives it a `CLAUSES`.

@@ -21,7 +21,7 @@ pub enum Outcome {
     /// The backend declares that it does not do this, and was seen to refuse; which refusal was seen.
     Unsupported(String),
     /// It could not be judged, and why: a hook is missing, for example.
-    NotRun(String),
+    NotJudged(String),
 }
 
 /// The outcome of a clause, and remarks.
@@ -33,6 +33,13 @@ pub struct Judged {
     pub notes: Vec<String>,
     /// How long it took.
     pub took: Duration,
+}
+
+impl Judged {
+    /// A clause that was not judged, and why.
+    pub(crate) fn not_judged(why: String) -> Self {
+        Self { outcome: Outcome::NotJudged(why), notes: Vec::new(), took: Duration::ZERO }
+    }
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
@@ -83,7 +90,7 @@ async fn run(clause: Clause, backend: Backend) -> Judged {
                 match ended {
                     Ok(Verdict::Passed) => Outcome::Passed,
                     Ok(Verdict::Unsupported(why)) => Outcome::Unsupported(why),
-                    Ok(Verdict::NotRun(why)) => Outcome::NotRun(why),
+                    Ok(Verdict::NotJudged(why)) => Outcome::NotJudged(why),
                     Err(error) => Outcome::Failed(reason(error)),
                 }
             }

@@ -52,7 +52,7 @@
 //!   operation, fills the disk and lets flushes fail (CRS1, CRS3). A journal with a seam of its own between itself and the
 //!   file system can offer this; one that speaks to a server cannot.
 //!
-//! Without a hook the clauses that need it are *not run*.
+//! Without a hook the clauses that need it are *not judged*.
 //!
 //! # Judge your workspace driver
 //!
@@ -81,10 +81,11 @@
 //! says for each backend how many clauses were
 //!
 //! - **passed**: the clause holds;
-//! - **failed**: it does not; the test's panic says what was expected and what came. Begin with the `j` clauses: most others
-//!   fail if one of these does;
+//! - **failed**: it does not; the test's panic says what was expected and what came;
 //! - **unsupported**: the journal says that it does not do this (`scrub`, for example), and was seen to refuse it;
-//! - **not run**: a hook is missing. This counts as a failure, unless the backend says so of the clause: `not_run: ["CRS3"]`.
+//! - **not judged**: a hook is missing. This counts as a failure, unless the backend says so of the clause: `not_run: ["CRS3"]`.
+//!   Or a `j` clause failed: those come first, and as long as one fails nothing else of the backend is judged, for it would fail
+//!   for the same reason.
 //!
 //! Notes below it tell what was judged in a weaker form, such as tasks in place of processes. `SESSILE_PROFILE=nightly` repeats
 //! what is random fifty times as often. `machine`, which tries random commands against a model, prints its seed
@@ -126,6 +127,7 @@ mod clause;
 #[doc(hidden)]
 pub mod clauses;
 mod dir;
+mod gate;
 #[doc(hidden)]
 pub mod internal;
 mod judge;

@@ -50,7 +50,7 @@ async fn thread(store: &Store, caller: &Caller, project: ProjectId) -> (ThreadId
 pub async fn j12(cx: ClauseContext) -> Verdict {
     warm(&cx).await;
     if cx.tamper().is_none() {
-        return Verdict::NotRun("the driver brought no tamper hook".to_owned());
+        return Verdict::NotJudged("the driver brought no tamper hook".to_owned());
     }
     let caller = cx.caller();
     let mut store = cx.store().await;
@@ -255,7 +255,9 @@ async fn newer_store(cx: &ClauseContext) -> Verdict {
         return Verdict::Passed;
     }
     let Some(tamper) = cx.tamper() else {
-        return Verdict::NotRun("the driver brought no tamper hook for a newer store".to_owned());
+        return Verdict::NotJudged(
+            "the driver brought no tamper hook for a newer store".to_owned(),
+        );
     };
     cx.close_all().await;
     assert!(tamper.newer_format().await, "a durable store has a format");

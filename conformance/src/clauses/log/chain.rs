@@ -22,7 +22,7 @@ pub async fn msg13(cx: ClauseContext) -> Verdict {
     expected(&cx).await;
     purged_meanwhile(&cx).await;
     if cx.tamper().is_none() {
-        return Verdict::NotRun("the driver brought no tamper hook".into());
+        return Verdict::NotJudged("the driver brought no tamper hook".into());
     }
     let caller = cx.caller();
     for (at, damage) in [

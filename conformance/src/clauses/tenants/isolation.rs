@@ -172,7 +172,7 @@ fn chain(caller: &Caller, end: Option<Actor>, levels: usize) -> Actor {
 /// Damage to one tenant's records changes no other tenant's answers.
 pub async fn ten4(cx: ClauseContext) -> Verdict {
     if cx.tamper().is_none() {
-        return Verdict::NotRun("the driver brought no tamper hook".into());
+        return Verdict::NotJudged("the driver brought no tamper hook".into());
     }
     for damage in [Damage::FlipHeader, Damage::FlipBody, Damage::Drop] {
         let cx = cx.another().await;

@@ -190,7 +190,7 @@ pub async fn crs3(cx: ClauseContext) -> Verdict {
         return unsupported;
     }
     let Some(open) = cx.backend().crash() else {
-        return Verdict::NotRun("the driver gives no `crash` hook".into());
+        return Verdict::NotJudged("the driver gives no `crash` hook".into());
     };
     let seed = cx.seed();
     let hindering = tokio::task::spawn_blocking(move || {
