@@ -22,6 +22,18 @@ impl Clause {
     pub fn all() -> impl Iterator<Item = &'static Self> {
         crate::clauses::all()
     }
+
+    /// What holds: its sentences in `CONTRACT.md`. Only `machine`, which tries all of them at once, has none.
+    pub fn law(&self) -> Option<&'static str> {
+        include_str!("../CONTRACT.md").lines().find_map(|line| {
+            let (_due, law) = line
+                .strip_prefix("| ")?
+                .strip_prefix(self.id)?
+                .strip_prefix(" | ")?
+                .split_once(" | ")?;
+            law.strip_suffix(" |")
+        })
+    }
 }
 
 /// How the test of a clause ended, unless it panicked.

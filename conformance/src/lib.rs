@@ -81,9 +81,10 @@
 //! says for each backend how many clauses were
 //!
 //! - **passed**: the clause holds;
-//! - **failed**: it does not; the test's panic says what was expected and what came;
+//! - **failed**: it does not. The failure says what was expected and what came, the file and line of the assertion, the sentence of
+//!   the contract that is broken, and where to look first;
 //! - **unsupported**: the journal says that it does not do this (`scrub`, for example), and was seen to refuse it;
-//! - **not judged**: a hook is missing. This counts as a failure, unless the backend says so of the clause: `not_run: ["CRS3"]`.
+//! - **not judged**: a hook is missing, or failed itself. This counts as a failure, unless the backend says so of the clause: `not_run: ["CRS3"]`.
 //!   Or a `j` clause failed: those come first, and as long as one fails nothing else of the backend is judged, for it would fail
 //!   for the same reason.
 //!
@@ -127,6 +128,7 @@ mod clause;
 #[doc(hidden)]
 pub mod clauses;
 mod dir;
+mod failure;
 mod gate;
 #[doc(hidden)]
 pub mod internal;

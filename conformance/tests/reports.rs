@@ -5,12 +5,13 @@ use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Trial};
 use sessile_conformance::{
-    Backend,
+    Backend, Damage, Tamper,
     internal::{
         MapJournal,
         wrong_journals::{Mistake, WrongJournal},
     },
 };
+use sessile_core::id::{Space, Version};
 
 /// Says which suite the program is to be.
 const SUITE: &str = "SESSILE_TEST_SUITE";
@@ -19,10 +20,27 @@ fn wrong(mistake: Mistake) -> Backend {
     Backend::journal("wrong", move |_dir| async move { WrongJournal::with(mistake) })
 }
 
+/// A hook that changes nothing.
+struct IdleTamper;
+
+#[async_trait::async_trait]
+impl Tamper for IdleTamper {
+    async fn damage(&self, _: &Space, _: Version, _: Damage) {}
+
+    async fn newer_format(&self) -> bool {
+        false
+    }
+}
+
 /// The suite of a name.
 fn suite(name: &str) -> Vec<Backend> {
     match name {
         "confuses" => vec![MapJournal::backend(), wrong(Mistake::ConfusesDiverged)],
+        "denies" => vec![wrong(Mistake::DeniesCommits)],
+        "idle" => {
+            let right = Backend::journal("idle", |_dir| async { MapJournal::default() });
+            vec![right.with_tamper(|_dir| IdleTamper)]
+        }
         other => panic!("no suite {other}"),
     }
 }
@@ -62,13 +80,44 @@ fn a_journal_that_is_none() {
     says(&said, &["wrong: 1 passed", "plain: not assessed"]);
 }
 
+/// A failure says where, which law and where to look; a hook that does nothing is no failure of the driver.
+fn whose_fault() {
+    let (succeeded, said) = run("confuses", &["wrong::j2"]);
+    assert!(!succeeded);
+    says(
+        &said,
+        &[
+            "J2: a commit that expected nothing was answered",
+            "    at conformance/src/clauses/journal/commit.rs:",
+            "    J2: Conditional. A batch lands only where version and hash",
+            "    look first at whether `commit` compares",
+        ],
+    );
+    let (_, said) = run("confuses", &["wrong::j11"]);
+    says(&said, &["\n    the first panic was at conformance/src/clauses/journal/dropped.rs:"]);
+    let (_, said) = run("denies", &["wrong::j5"]);
+    says(&said, &["src/internal/raw_batches.rs:", ", called at src/clauses/journal/read.rs:"]);
+    for clause in ["J12", "MSG13", "TEN4"] {
+        let (succeeded, said) =
+            run("idle", &["--exact", &format!("idle::{}", clause.to_lowercase())]);
+        assert!(!succeeded);
+        let hand = format!("{clause} was not judged: the hook `tamper` failed, not the driver: ");
+        says(&said, &[&hand, "0 failed, 0 unsupported"]);
+    }
+}
+
 fn main() -> ExitCode {
     if let Ok(name) = std::env::var(SUITE) {
         return sessile_conformance::main(suite(&name));
     }
-    let trials = vec![Trial::test("a_journal_that_is_none", || {
-        a_journal_that_is_none();
-        Ok(())
-    })];
+    let trials =
+        [("a_journal_that_is_none", a_journal_that_is_none as fn()), ("whose_fault", whose_fault)];
+    let trials = trials.map(|(name, judge)| {
+        Trial::test(name, move || {
+            judge();
+            Ok(())
+        })
+    });
+    let trials = trials.into_iter().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -13,6 +13,7 @@ mod counting;
 pub mod crash;
 pub mod fault;
 pub mod history;
+mod hooks;
 pub mod hostile;
 pub mod id_arguments;
 pub mod looking_back;
@@ -31,7 +32,6 @@ pub mod text_limits;
 pub mod workspaces;
 pub mod wrong_journals;
 
-pub(crate) use self::child_programs::child_programs;
 pub use self::{
     archives::MapArchive,
     background::InTasks,
@@ -41,4 +41,5 @@ pub use self::{
     map_driver::MapDriver,
     map_journal::MapJournal,
 };
+pub(crate) use self::{child_programs::child_programs, hooks::HookFailed};
 pub use crate::clause::Verdict;
