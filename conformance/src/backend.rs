@@ -13,7 +13,7 @@ use sessile_core::{
 };
 
 use crate::{
-    BoxFuture, Clause, Dir, IntoArchive, IntoDriver, IntoJournal, Tamper,
+    BoxFuture, Clause, Dir, IntoArchive, IntoDriver, IntoJournal, Level, Tamper,
     internal::{MapArchive, MapJournal},
     medium::SimDisk,
 };
@@ -47,7 +47,7 @@ pub struct Backend {
     crash: Option<Arc<OpenOn>>,
     info: Arc<OnceLock<JournalInfo>>,
     absent: Option<String>,
-    not_run: Vec<&'static str>,
+    level: Option<Level>,
 }
 
 impl Backend {
@@ -72,7 +72,7 @@ impl Backend {
             crash: None,
             info: Arc::default(),
             absent: None,
-            not_run: Vec::new(),
+            level: None,
         }
     }
 
@@ -181,15 +181,32 @@ impl Backend {
         self
     }
 
-    /// These clauses cannot be judged, because a hook cannot be given: they are no failure.
+    /// Asks for this level, and for those below it that [`JournalInfo`] claims: each of their clauses must be judged, and those
+    /// above are not. Without it all clauses are judged that can be, and all levels are asked for that `JournalInfo` claims.
     #[must_use]
-    pub fn with_not_run(mut self, clauses: &[&'static str]) -> Self {
-        self.not_run = clauses.to_vec();
+    pub fn with_level(mut self, level: Level) -> Self {
+        self.level = Some(level);
         self
     }
 
-    pub(crate) fn not_run(&self) -> &[&'static str] {
-        &self.not_run
+    /// The highest level to judge.
+    pub(crate) fn highest(&self) -> Level {
+        self.level.unwrap_or(Level::Medium)
+    }
+
+    /// Whether its journal claims a level; unknown claims are taken for claims: it could not be opened.
+    pub(crate) fn claims(&self, level: Level) -> bool {
+        self.info.get().is_none_or(|info| level.is_claimed_by(info))
+    }
+
+    /// Whether each clause of a level must be judged.
+    pub(crate) fn must_hold(&self, level: Level) -> bool {
+        self.level == Some(level) || level <= self.highest() && self.claims(level)
+    }
+
+    /// A level that was asked for although its journal says that it has not got it.
+    pub(crate) fn overreaches(&self) -> Option<Level> {
+        self.level.filter(|level| *level != Level::Medium && !self.claims(*level))
     }
 
     /// Adds a hook that opens a store on a simulated medium; see [`medium`](crate::medium).

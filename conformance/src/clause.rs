@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin};
 
-use crate::internal::ClauseContext;
+use crate::{Level, internal::ClauseContext};
 
 /// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -12,6 +12,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct Clause {
     /// Its number in `CONTRACT.md`: `MSG5`.
     pub id: &'static str,
+    /// The claim that it belongs to.
+    pub level: Level,
     /// The test. It fails by a panic.
     #[doc(hidden)]
     pub run: fn(ClauseContext) -> BoxFuture<'static, Verdict>,
@@ -48,12 +50,17 @@ pub enum Verdict {
     NotJudged(String),
 }
 
-/// Registers the tests of a module: `clauses! { MSG1 => msg1, MSG2 => msg2 }` gives it a `CLAUSES`.
+/// Registers the tests of a module: `clauses! { MSG1 => msg1, MSG5: Shared => msg5 }` gives it a `CLAUSES`. A clause without a
+/// level needs a store and no more.
 macro_rules! clauses {
-    ($($id:ident => $run:path),* $(,)?) => {
+    ($($id:ident $(: $level:ident)? => $run:path),* $(,)?) => {
         /// The clauses of this module.
         pub const CLAUSES: &[$crate::Clause] = &[
-            $($crate::Clause { id: stringify!($id), run: |cx| Box::pin($run(cx)) },)*
+            $($crate::Clause {
+                id: stringify!($id),
+                level: [$($crate::Level::$level,)? $crate::Level::Store][0],
+                run: |cx| Box::pin($run(cx)),
+            },)*
         ];
     };
 }

@@ -54,6 +54,24 @@
 //!
 //! Without a hook the clauses that need it are *not judged*.
 //!
+//! # Levels
+//!
+//! Each clause belongs to one [`Level`], a claim that either holds or does not:
+//!
+//! | level | the claim | made by |
+//! | --- | --- | --- |
+//! | Journal | it is a journal: the `J` clauses | every backend |
+//! | Store | a store stands on it | every backend |
+//! | Concurrent | callers may come at once | every backend |
+//! | Shared | processes share a store | `JournalInfo::sharing` |
+//! | Durable | what was acknowledged survives kills and crashes | `JournalInfo::durability` |
+//! | Medium | it stands a full disk and a failed flush | nothing but `level: Medium` |
+//!
+//! The summary says of each whether it held, failed, or was not judged, and by which clauses. What is claimed must be judged in
+//! full: there a clause that is *not judged* is a failure, elsewhere it is said and is none. So a driver that speaks to a server,
+//! for which nobody can write the hook `crash`, passes without CRS3. `level: Journal` asks for less, which suits a driver in
+//! the making: what is above is left alone. `level: Medium` asks for everything.
+//!
 //! # Judge your workspace driver
 //!
 //! The clauses on workspaces judge a [`WorkspaceDriver`](sessile_core::workspace::WorkspaceDriver) in the same way:
@@ -84,9 +102,8 @@
 //! - **failed**: it does not. The failure says what was expected and what came, the file and line of the assertion, the sentence of
 //!   the contract that is broken, and where to look first;
 //! - **unsupported**: the journal says that it does not do this (`scrub`, for example), and was seen to refuse it;
-//! - **not judged**: a hook is missing, or failed itself. This counts as a failure, unless the backend says so of the clause: `not_run: ["CRS3"]`.
-//!   Or a `j` clause failed: those come first, and as long as one fails nothing else of the backend is judged, for it would fail
-//!   for the same reason.
+//! - **not judged**: a hook is missing or failed itself, or the clause is above the level that was asked for. Or a `j` clause failed:
+//!   those come first, and as long as one fails nothing else of the backend is judged, for it would fail for the same reason.
 //!
 //! Notes below it tell what was judged in a weaker form, such as tasks in place of processes. `SESSILE_PROFILE=nightly` repeats
 //! what is random fifty times as often. `machine`, which tries random commands against a model, prints its seed
@@ -133,9 +150,11 @@ mod gate;
 #[doc(hidden)]
 pub mod internal;
 mod judge;
+mod level;
 pub mod medium;
 mod open;
 mod suite;
+mod summary;
 mod tamper;
 
 pub use backend::Backend;
@@ -144,6 +163,7 @@ pub use clause::{BoxFuture, Clause};
 pub use dir::Dir;
 pub use internal::process::run_as_child;
 pub use judge::{Judged, Outcome, judge};
+pub use level::Level;
 #[doc(hidden)]
 pub use open::marker;
 pub use open::{IntoArchive, IntoDriver, IntoJournal};

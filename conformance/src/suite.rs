@@ -1,14 +1,13 @@
 //! `suite!`, and what it runs: one test for each clause and backend, and a summary.
 
 use std::{
-    collections::BTreeMap,
     process::ExitCode,
     sync::{Arc, Mutex},
 };
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use crate::{Backend, Clause, Judged, Outcome, gate::Gate, judge, run_as_child};
+use crate::{Backend, Clause, Judged, Level, Outcome, gate::Gate, judge, run_as_child, summary};
 
 /// Makes the `main` of a test target with `harness = false` that judges one or several backends.
 ///
@@ -19,8 +18,8 @@ use crate::{Backend, Clause, Judged, Outcome, gate::Gate, judge, run_as_child};
 ///   gives the same store;
 /// - `tamper`, if it has that: takes the same `Dir` and answers a [`Tamper`](crate::Tamper);
 /// - `crash`, if it has that: takes a [`SimDisk`](crate::medium::SimDisk) and answers a journal on it, as `open` does;
-/// - `not_run`, if a hook cannot be given: the ids of the clauses that need it, `["CRS3"]`. They are said to be *not judged*, and
-///   are no failure; one that could be judged after all is;
+/// - `level`, if it is not to be judged by all that its [`JournalInfo`](sessile_core::journal::JournalInfo) claims: the highest
+///   [`Level`](crate::Level) to judge. `level: Journal` is for a driver in the making, `level: Medium` for one with `crash`;
 /// - `absent`, if it may be missing: why it cannot be judged here (a server that is not there), or `None`. It is left out
 ///   then, and the summary says so; asking for it by name fails.
 ///
@@ -68,7 +67,7 @@ macro_rules! suite {
     ($(
         $what:ident: $name:ident, open: $open:expr
         $(, over: $over:expr)? $(, audit: $audit:expr)? $(, tamper: $tamper:expr)? $(, crash: $crash:expr)?
-        $(, not_run: $not_run:expr)? $(, absent: $absent:expr)? $(,)?
+        $(, level: $level:ident)? $(, absent: $absent:expr)? $(,)?
     );+ $(;)?) => {
         fn main() -> ::std::process::ExitCode {
             $crate::main(::std::vec![
@@ -78,7 +77,7 @@ macro_rules! suite {
                         $(.with_audit($audit))?
                         $(.with_tamper($tamper))?
                         $(.with_crash($crash))?
-                        $(.with_not_run(&$not_run))?
+                        $(.with_level($crate::Level::$level))?
                         $(.with_absent($absent))?
                 ),+
             ])
@@ -100,67 +99,70 @@ pub fn main(backends: Vec<Backend>) -> ExitCode {
         backends.into_iter().partition(|backend| backend.absent().is_some());
     arguments.test_threads.get_or_insert(2);
 
-    let judged: Arc<Mutex<Vec<(String, Judged)>>> = Arc::default();
+    let judged = Arc::default();
     let (mut first, mut then) = (Vec::new(), Vec::new());
     for backend in &backends {
-        let clauses: Vec<_> = Clause::all()
-            .filter(|clause| backend.is_judged_by(clause))
-            .map(|clause| (clause, name(backend, clause)))
-            .collect();
-        let of_journals: Vec<_> =
-            clauses.iter().filter(|(clause, _)| is_of_journals(clause)).collect();
-        let is_whole = of_journals.iter().all(|(_, name)| is_asked_for(&arguments, name));
-        let gate = is_whole.then(|| Arc::new(Gate::of(of_journals.len())));
-        for (clause, name) in clauses {
-            let (backend, judged, gate) = (backend.clone(), Arc::clone(&judged), gate.clone());
-            let at = name.clone();
-            let trial = Trial::ignorable_test(name, move || {
-                let failed = match &gate {
-                    Some(gate) if !is_of_journals(clause) => gate.wait(),
-                    _ => Vec::new(),
-                };
-                let verdict = match failed.is_empty() {
-                    true => judge(clause, &backend),
-                    false => Judged::not_judged(format!("failed: {}", failed.join(", "))),
-                };
-                if let Some(gate) = gate.filter(|_| is_of_journals(clause)) {
-                    gate.heard(clause, &verdict.outcome);
-                }
-                let completion = completion(clause, &backend, &verdict.outcome, !failed.is_empty());
-                judged.lock().expect("no panic inside").push((at, verdict));
-                completion
-            });
-            if is_of_journals(clause) { first.push(trial) } else { then.push(trial) }
+        for (clause, trial) in trials(backend, &arguments, &judged) {
+            if clause.level == Level::Journal { first.push(trial) } else { then.push(trial) }
         }
     }
     first.append(&mut then);
     let nothing = first.is_empty();
     let filter = arguments.filter.clone().unwrap_or_default();
     let conclusion = libtest_mimic::run(&arguments, first);
-    let mut asked_for = false;
+    let mut failed = false;
     for backend in &absent {
-        asked_for |= filter.starts_with(&format!("{}::", backend.name()));
+        failed |= filter.starts_with(&format!("{}::", backend.name()));
         eprintln!("NOT ASSESSED {}: {}", backend.name(), backend.absent().unwrap_or_default());
     }
-    if asked_for {
+    if failed {
         return ExitCode::FAILURE;
     }
     if !arguments.list {
-        summary(&backends, &judged.lock().expect("no panic inside"));
+        let judged = judged.lock().expect("no panic inside");
+        for backend in &backends {
+            failed |= !summary::print(backend, &judged);
+        }
     }
     if nothing {
         eprintln!("not assessed: the suite has no clause or no backend");
-        return ExitCode::FAILURE;
     }
-    conclusion.exit_code()
+    if nothing || failed { ExitCode::FAILURE } else { conclusion.exit_code() }
 }
 
-fn name(backend: &Backend, clause: &Clause) -> String {
-    format!("{}::{}", backend.name(), clause.id.to_lowercase())
-}
+/// What has ended: backend, clause, how.
+pub(crate) type AllJudged = Vec<(&'static str, &'static Clause, Judged)>;
 
-fn is_of_journals(clause: &Clause) -> bool {
-    clause.id.starts_with('J')
+/// The tests of a backend.
+fn trials(
+    backend: &Backend,
+    arguments: &Arguments,
+    judged: &Arc<Mutex<AllJudged>>,
+) -> Vec<(&'static Clause, Trial)> {
+    let clauses: Vec<_> = Clause::all().filter(|clause| backend.is_judged_by(clause)).collect();
+    let name = |clause: &Clause| format!("{}::{}", backend.name(), clause.id.to_lowercase());
+    let lowest = clauses.iter().map(|clause| clause.level).min();
+    let begins: Vec<_> = clauses.iter().filter(|clause| Some(clause.level) == lowest).collect();
+    // A run that leaves out some of these judges whatever it is asked for.
+    let is_whole = begins.iter().all(|clause| is_asked_for(arguments, &name(clause)));
+    let gates = if lowest == Some(Level::Journal) { begins.len() } else { 0 };
+    let gate = is_whole.then(|| Arc::new(Gate::of(gates)));
+    let trial = |clause: &'static Clause| {
+        let (backend, judged, gate) = (backend.clone(), Arc::clone(judged), gate.clone());
+        let trial = Trial::ignorable_test(name(clause), move || {
+            let left_out = why_not(clause, &backend, gate.as_deref());
+            let is_left_out = left_out.is_some();
+            let it = left_out.map_or_else(|| judge(clause, &backend), Judged::not_judged);
+            if let Some(gate) = gate.filter(|_| clause.level == Level::Journal) {
+                gate.heard(clause, &it.outcome);
+            }
+            let completion = completion(clause, &backend, &it.outcome, is_left_out);
+            judged.lock().expect("no panic inside").push((backend.name(), clause, it));
+            completion
+        });
+        (clause, trial)
+    };
+    clauses.into_iter().map(trial).collect()
 }
 
 /// Whether the arguments of the program leave a test in the run.
@@ -170,72 +172,29 @@ fn is_asked_for(arguments: &Arguments, name: &str) -> bool {
     arguments.filter.iter().all(matches) && !arguments.skip.iter().any(matches)
 }
 
-/// What libtest is told of a clause.
+/// Why a clause is not judged in a run of the whole backend, if it is not. Waits for the journal's own clauses.
+fn why_not(clause: &Clause, backend: &Backend, gate: Option<&Gate>) -> Option<String> {
+    let gate = gate?;
+    if clause.level > backend.highest() {
+        return Some(format!("above level {}", backend.highest()));
+    }
+    let failed = if clause.level == Level::Journal { Vec::new() } else { gate.wait() };
+    (!failed.is_empty()).then(|| format!("failed: {}", failed.join(", ")))
+}
+
+/// What libtest is told of a clause. One that could not be judged has failed where its level must hold.
 fn completion(
     clause: &Clause,
     backend: &Backend,
     outcome: &Outcome,
-    is_gated: bool,
+    is_left_out: bool,
 ) -> Result<Completion, Failed> {
-    let may_be_left = backend.not_run().contains(&clause.id);
     match outcome {
-        Outcome::Failed(why) => Err(format!("{}: {why}", clause.id).into()),
-        Outcome::NotJudged(why) if is_gated || may_be_left => {
-            Ok(Completion::ignored_with(format!("not judged: {why}")))
-        }
-        Outcome::NotJudged(why) => Err(format!("{} was not judged: {why}", clause.id).into()),
-        Outcome::Passed | Outcome::Unsupported(_) if may_be_left => {
-            Err(format!("{} was judged: take it out of `not_run`", clause.id).into())
-        }
         Outcome::Passed | Outcome::Unsupported(_) => Ok(Completion::Completed),
-    }
-}
-
-fn summary(backends: &[Backend], judged: &[(String, Judged)]) {
-    for backend in backends {
-        let prefix = format!("{}::", backend.name());
-        let mut mine: Vec<_> =
-            judged.iter().filter_map(|(name, j)| Some((name.strip_prefix(&prefix)?, j))).collect();
-        mine.sort_by_key(|(name, _)| *name);
-        if mine.is_empty() {
-            println!("{}: not assessed: no clause was run", backend.name());
-            continue;
+        Outcome::Failed(why) => Err(format!("{}: {why}", clause.id).into()),
+        Outcome::NotJudged(why) if !is_left_out && backend.must_hold(clause.level) => {
+            Err(format!("{} was not judged: {why}", clause.id).into())
         }
-        let count =
-            |wanted: fn(&Outcome) -> bool| mine.iter().filter(|(_, j)| wanted(&j.outcome)).count();
-        println!(
-            "{}: {} passed, {} failed, {} unsupported (each seen to refuse), {} not judged",
-            backend.name(),
-            count(|o| matches!(o, Outcome::Passed)),
-            count(|o| matches!(o, Outcome::Failed(_))),
-            count(|o| matches!(o, Outcome::Unsupported(_))),
-            count(|o| matches!(o, Outcome::NotJudged(_))),
-        );
-        let mut not_judged: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (name, judged) in mine {
-            match &judged.outcome {
-                Outcome::Passed => {}
-                Outcome::Failed(why) => {
-                    println!("  failed       {name}: {}", why.lines().next().unwrap_or_default());
-                }
-                Outcome::Unsupported(why) => println!("  unsupported  {name}: {why}"),
-                Outcome::NotJudged(why) => {
-                    not_judged.entry(why.as_str()).or_default().push(name);
-                }
-            }
-            for note in &judged.notes {
-                println!("  note         {name}: {note}");
-            }
-            if judged.took.as_millis() > 2000 {
-                println!("  slow         {name}: {:.1} s", judged.took.as_secs_f64());
-            }
-        }
-        for (why, names) in not_judged {
-            let names = match names.len() {
-                ..=8 => names.join(", "),
-                many => format!("{many} clauses"),
-            };
-            println!("  not judged   {names}: {why}");
-        }
+        Outcome::NotJudged(why) => Ok(Completion::ignored_with(format!("not judged: {why}"))),
     }
 }

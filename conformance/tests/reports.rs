@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Trial};
 use sessile_conformance::{
-    Backend, Damage, Tamper,
+    Backend, Damage, Level, Tamper,
     internal::{
         MapJournal,
         wrong_journals::{Mistake, WrongJournal},
@@ -18,6 +18,10 @@ const SUITE: &str = "SESSILE_TEST_SUITE";
 
 fn wrong(mistake: Mistake) -> Backend {
     Backend::journal("wrong", move |_dir| async move { WrongJournal::with(mistake) })
+}
+
+fn right(name: &'static str) -> Backend {
+    Backend::journal(name, |_dir| async { MapJournal::default() })
 }
 
 /// A hook that changes nothing.
@@ -37,10 +41,10 @@ fn suite(name: &str) -> Vec<Backend> {
     match name {
         "confuses" => vec![MapJournal::backend(), wrong(Mistake::ConfusesDiverged)],
         "denies" => vec![wrong(Mistake::DeniesCommits)],
-        "idle" => {
-            let right = Backend::journal("idle", |_dir| async { MapJournal::default() });
-            vec![right.with_tamper(|_dir| IdleTamper)]
-        }
+        "idle" => vec![right("idle").with_tamper(|_dir| IdleTamper)],
+        "journal" => vec![MapJournal::backend().with_level(Level::Journal)],
+        "overreaches" => vec![right("overreaches").with_level(Level::Durable)],
+        "bare" => vec![right("bare")],
         other => panic!("no suite {other}"),
     }
 }
@@ -106,12 +110,40 @@ fn whose_fault() {
     }
 }
 
+/// Each level is said to hold, to have failed or not to be judged; more than a journal claims cannot be asked for.
+fn levels() {
+    let (succeeded, said) = run("journal", &[]);
+    assert!(succeeded, "{said}");
+    says(
+        &said,
+        &[
+            "  Journal      held\n",
+            "  Store        not judged: ",
+            "  Durable      not judged: ",
+            "clauses: above level Journal",
+            "ignored (not judged: above level Journal)",
+        ],
+    );
+    let (succeeded, said) = run("journal", &["plain::thd1"]);
+    assert!(succeeded, "{said}");
+    says(&said, &["  Store        held by the "]);
+    let (succeeded, said) = run("overreaches", &["::j3"]);
+    assert!(!succeeded);
+    says(&said, &["  Durable is asked for, and the journal's info() does not claim it"]);
+    let (succeeded, said) = run("bare", &["::ten"]);
+    assert!(!succeeded);
+    says(&said, &["TEN4 was not judged: the driver brought no tamper hook"]);
+}
+
 fn main() -> ExitCode {
     if let Ok(name) = std::env::var(SUITE) {
         return sessile_conformance::main(suite(&name));
     }
-    let trials =
-        [("a_journal_that_is_none", a_journal_that_is_none as fn()), ("whose_fault", whose_fault)];
+    let trials = [
+        ("a_journal_that_is_none", a_journal_that_is_none as fn()),
+        ("whose_fault", whose_fault),
+        ("levels", levels),
+    ];
     let trials = trials.map(|(name, judge)| {
         Trial::test(name, move || {
             judge();

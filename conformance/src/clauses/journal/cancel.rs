@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-crate::clauses! { J10 => j10 }
+crate::clauses! { J10: Journal => j10 }
 
 /// More awaits than any call of a journal should have.
 const MOST: usize = 40;

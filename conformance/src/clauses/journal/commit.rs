@@ -22,7 +22,7 @@ use crate::{
     internal::{ClauseContext, assertions::refused, raw_batches},
 };
 
-crate::clauses! { J1 => j1, J2 => j2, J3 => j3, J7 => j7 }
+crate::clauses! { J1: Journal => j1, J2: Journal => j2, J3: Journal => j3, J7: Journal => j7 }
 crate::internal::child_programs! { "j2_append" => append }
 
 const OF: usize = 7;

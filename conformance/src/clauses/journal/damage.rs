@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-crate::clauses! { J12 => j12, J17 => j17 }
+crate::clauses! { J12: Journal => j12, J17: Journal => j17 }
 
 /// A thread with one session of six entries, and one session after them.
 async fn thread(store: &Store, caller: &Caller, project: ProjectId) -> (ThreadId, SessionId) {

@@ -16,7 +16,7 @@ use crate::{
     internal::{ClauseContext, assertions::refused, raw_batches},
 };
 
-crate::clauses! { J13 => j13, J19 => j19 }
+crate::clauses! { J13: Journal => j13, J19: Journal => j19 }
 
 /// Is in every body that will be erased, and nowhere else.
 const SECRET: &str = "a-secret-that-has-to-go";

@@ -14,7 +14,7 @@ use crate::{
     internal::{ClauseContext, assertions::refused, raw_batches},
 };
 
-crate::clauses! { J6 => j6, J16 => j16 }
+crate::clauses! { J6: Journal => j6, J16: Journal => j16 }
 crate::internal::child_programs! { "j6_write" => write, "j16_open" => open, "j16_claim" => claim }
 
 /// What the writer tells of each acknowledgement.

@@ -23,7 +23,7 @@ use crate::{
     internal::{ClauseContext, assertions::refused, hostile, raw_batches},
 };
 
-crate::clauses! { J4 => j4, J5 => j5, J8 => j8 }
+crate::clauses! { J4: Journal => j4, J5: Journal => j5, J8: Journal => j8 }
 crate::internal::child_programs! { "j4_look" => look }
 
 /// A read that starts after an acknowledgement sees it, through any handle, in any process.

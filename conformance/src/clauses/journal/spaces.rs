@@ -19,7 +19,7 @@ use crate::{
     internal::{ClauseContext, assertions::refused, hostile, raw_batches},
 };
 
-crate::clauses! { J9 => j9, J15 => j15 }
+crate::clauses! { J9: Journal => j9, J15: Journal => j15 }
 
 fn tenant(text: &str) -> TenantId {
     TenantId::new(text).expect("a tenant the alphabet allows")

@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-crate::clauses! { CRS1 => crs1, CRS2 => crs2, CRS3 => crs3 }
+crate::clauses! { CRS1: Durable => crs1, CRS2: Durable => crs2, CRS3: Medium => crs3 }
 crate::internal::child_programs! { "crs_work" => work, "crs_turns" => turns }
 
 fn memory_only(cx: &ClauseContext) -> Option<Verdict> {

@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-crate::clauses! { LIN1 => lin1, LIN2 => lin2, CLK2 => clk2 }
+crate::clauses! { LIN1: Concurrent => lin1, LIN2: Concurrent => lin2, CLK2: Concurrent => clk2 }
 
 /// An engine that fails in every tenth commit: what was decided after such a commit was decided on a state that is not there.
 const ERRS: Faults = Faults { engine_error: 100, yields: 6, ..Faults::NONE };
