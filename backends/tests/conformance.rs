@@ -214,12 +214,14 @@ sessile_conformance::suite! {
     open: |dir| async move { objects::in_memory(&dir).await },
     tamper: objects::InObjects,
     crash: sim::objects,
+    holds: objects::holds,
     level: Medium;
 
     journal: s3,
     open: |dir| async move { objects::in_cloud(Cloud::S3, &dir).await },
     tamper: objects::InObjects,
     crash: sim::objects,
+    holds: objects::holds,
     level: Medium,
     absent: objects::without("SESSILE_TEST_S3");
 
@@ -227,12 +229,15 @@ sessile_conformance::suite! {
     open: |dir| async move { objects::in_cloud(Cloud::Azure, &dir).await },
     tamper: objects::InObjects,
     crash: sim::objects,
+    holds: objects::holds,
     level: Medium,
     absent: objects::without("SESSILE_TEST_AZURE");
 
     journal: postgres,
     open: |dir| async move { postgres::open(dir).await },
     tamper: postgres::InSchema,
+    holds: postgres::holds,
+    clean: postgres::clean,
     absent: postgres::without();
 
     journal: redb,

@@ -27,6 +27,8 @@ type Audit = dyn Fn(Dir, Vec<WorkspaceName>) -> BoxFuture<'static, ()> + Send + 
 type OpenOn =
     dyn Fn(SimDisk) -> BoxFuture<'static, sessile_core::Result<Arc<dyn Journal>>> + Send + Sync;
 type MakeTamper = dyn Fn(Dir) -> Box<dyn Tamper> + Send + Sync;
+type Holds = dyn Fn(Dir, Vec<u8>) -> BoxFuture<'static, bool> + Send + Sync;
+type Clean = dyn Fn(Dir) -> BoxFuture<'static, ()> + Send + Sync;
 
 /// The clauses on delegation that make workspaces.
 const DELEGATES_FILES: &[&str] = &[
@@ -45,6 +47,8 @@ pub struct Backend {
     audit: Option<Arc<Audit>>,
     tamper: Option<Arc<MakeTamper>>,
     crash: Option<Arc<OpenOn>>,
+    holds: Option<Arc<Holds>>,
+    clean: Option<Arc<Clean>>,
     info: Arc<OnceLock<JournalInfo>>,
     absent: Option<String>,
     level: Option<Level>,
@@ -70,6 +74,8 @@ impl Backend {
             audit: None,
             tamper: None,
             crash: None,
+            holds: None,
+            clean: None,
             info: Arc::default(),
             absent: None,
             level: None,
@@ -224,6 +230,39 @@ impl Backend {
         self
     }
 
+    /// Adds a hook that says whether the medium still holds these bytes, where the store is not in files below the directory: it
+    /// looks at all that the store of this `Dir` has ever written and a reader of the medium could find, and makes the engine
+    /// write first what it has only in memory.
+    #[must_use]
+    pub fn with_holds<F, Fut>(mut self, holds: F) -> Self
+    where
+        F: Fn(Dir, Vec<u8>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        self.holds = Some(Arc::new(move |dir, bytes| Box::pin(holds(dir, bytes))));
+        self
+    }
+
+    pub(crate) fn holds(&self) -> Option<&Holds> {
+        self.holds.as_deref()
+    }
+
+    /// Adds a hook that removes what the store of a `Dir` has left outside of its directory: a schema on a server, for example. It
+    /// is called when the suite is done with the store.
+    #[must_use]
+    pub fn with_clean<F, Fut>(mut self, clean: F) -> Self
+    where
+        F: Fn(Dir) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.clean = Some(Arc::new(move |dir| Box::pin(clean(dir))));
+        self
+    }
+
+    pub(crate) fn clean(&self) -> Option<&Clean> {
+        self.clean.as_deref()
+    }
+
     /// Leaves the backend out if a reason is given: a server that is not there, for example.
     #[must_use]
     pub fn with_absent(mut self, why: Option<String>) -> Self {
@@ -260,9 +299,13 @@ impl Backend {
         }
         let temp = tempfile::tempdir()
             .map_err(|e| sessile_core::Error::unavailable("no temporary directory", e))?;
-        let journal = self.open(&Dir::new(temp.path().to_owned())).await?;
+        let dir = Dir::new(temp.path().to_owned());
+        let journal = self.open(&dir).await?;
         let info = journal.info().clone();
         journal.close().await?;
+        if let Some(clean) = self.clean() {
+            clean(dir).await;
+        }
         Ok(self.info.get_or_init(|| info))
     }
 }

@@ -95,6 +95,7 @@ async fn run(clause: Clause, backend: Backend, panics: &Panics) -> Judged {
         Err(error) => Err(error),
         Ok(cx) => {
             let ended = tokio::spawn((clause.run)(cx.clone())).await;
+            cx.clean().await;
             notes = cx.notes();
             ended
         }

@@ -44,13 +44,17 @@
 //! `open` is called often, also at the same time and in other processes: the suite starts its own executable again where
 //! [`JournalInfo`](sessile_core::journal::JournalInfo) says that processes may share a store.
 //!
-//! # Two hooks more
+//! # Hooks
 //!
 //! - `tamper: |dir| MyTamper(dir)` damages records where they are stored ([`Tamper`]). With it the suite judges that damage is
 //!   found and located (J12, MSG13), stays with its tenant (TEN4), and that a newer format is refused (J17).
 //! - `crash: |disk| async move { .. }` opens a store on a simulated [`medium`]. With it the suite stops the machine after each
 //!   operation, fills the disk and lets flushes fail (CRS1, CRS3). A journal with a seam of its own between itself and the
 //!   file system can offer this; one that speaks to a server cannot.
+//!
+//! - `holds: |dir, bytes| async move { .. }` says whether the medium still has these bytes, where the store is in no files below
+//!   the directory. With it the suite judges that a scrub that says so has removed what was erased (J13).
+//! - `clean: |dir| async move { .. }` removes what is left of a store outside of the directory: a schema on a server, for example.
 //!
 //! Without a hook the clauses that need it are *not judged*.
 //!
@@ -161,7 +165,7 @@ pub use backend::Backend;
 pub(crate) use clause::clauses;
 pub use clause::{BoxFuture, Clause};
 pub use dir::Dir;
-pub use internal::process::run_as_child;
+pub use internal::{hooks::folder_holds, process::run_as_child};
 pub use judge::{Judged, Outcome, judge};
 pub use level::Level;
 #[doc(hidden)]

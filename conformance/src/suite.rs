@@ -18,6 +18,9 @@ use crate::{Backend, Clause, Judged, Level, Outcome, gate::Gate, judge, run_as_c
 ///   gives the same store;
 /// - `tamper`, if it has that: takes the same `Dir` and answers a [`Tamper`](crate::Tamper);
 /// - `crash`, if it has that: takes a [`SimDisk`](crate::medium::SimDisk) and answers a journal on it, as `open` does;
+/// - `holds`, if the store is in no files below `dir.path()`: takes the same `Dir` and some bytes, and answers whether the medium
+///   has them;
+/// - `clean`, if the store is outside of `dir.path()`: takes the same `Dir` and removes what is left of it;
 /// - `level`, if it is not to be judged by all that its [`JournalInfo`](sessile_core::journal::JournalInfo) claims: the highest
 ///   [`Level`](crate::Level) to judge. `level: Journal` is for a driver in the making, `level: Medium` for one with `crash`;
 /// - `absent`, if it may be missing: why it cannot be judged here (a server that is not there), or `None`. It is left out
@@ -67,6 +70,7 @@ macro_rules! suite {
     ($(
         $what:ident: $name:ident, open: $open:expr
         $(, over: $over:expr)? $(, audit: $audit:expr)? $(, tamper: $tamper:expr)? $(, crash: $crash:expr)?
+        $(, holds: $holds:expr)? $(, clean: $clean:expr)?
         $(, level: $level:ident)? $(, absent: $absent:expr)? $(,)?
     );+ $(;)?) => {
         fn main() -> ::std::process::ExitCode {
@@ -77,6 +81,8 @@ macro_rules! suite {
                         $(.with_audit($audit))?
                         $(.with_tamper($tamper))?
                         $(.with_crash($crash))?
+                        $(.with_holds($holds))?
+                        $(.with_clean($clean))?
                         $(.with_level($crate::Level::$level))?
                         $(.with_absent($absent))?
                 ),+

@@ -31,8 +31,7 @@ fn killed(id: &str, backend: &Backend) -> Result<String, Outcome> {
 fn each_wrong_journal_is_found() {
     let mut survivors = Vec::new();
     for &mistake in Mistake::ALL {
-        let backend =
-            Backend::journal("wrong", move |_dir| async move { WrongJournal::with(mistake) });
+        let backend = WrongJournal::backend(mistake);
         for id in mistake.breaks() {
             match killed(id, &backend) {
                 Ok(why) => println!("journal {mistake:?} is killed by {id}: {why}"),

@@ -16,10 +16,6 @@ use sessile_core::id::{Space, Version};
 /// Says which suite the program is to be.
 const SUITE: &str = "SESSILE_TEST_SUITE";
 
-fn wrong(mistake: Mistake) -> Backend {
-    Backend::journal("wrong", move |_dir| async move { WrongJournal::with(mistake) })
-}
-
 fn right(name: &'static str) -> Backend {
     Backend::journal(name, |_dir| async { MapJournal::default() })
 }
@@ -39,8 +35,8 @@ impl Tamper for IdleTamper {
 /// The suite of a name.
 fn suite(name: &str) -> Vec<Backend> {
     match name {
-        "confuses" => vec![MapJournal::backend(), wrong(Mistake::ConfusesDiverged)],
-        "denies" => vec![wrong(Mistake::DeniesCommits)],
+        "confuses" => vec![MapJournal::backend(), WrongJournal::backend(Mistake::ConfusesDiverged)],
+        "denies" => vec![WrongJournal::backend(Mistake::DeniesCommits)],
         "idle" => vec![right("idle").with_tamper(|_dir| IdleTamper)],
         "journal" => vec![MapJournal::backend().with_level(Level::Journal)],
         "overreaches" => vec![right("overreaches").with_level(Level::Durable)],

@@ -1,5 +1,7 @@
 //! A PostgreSQL server for the suite.
 
+use std::path::Path;
+
 use async_trait::async_trait;
 use sessile::{
     Result,
@@ -38,25 +40,39 @@ pub(super) async fn open(dir: Dir) -> Result<Postgres> {
     Postgres::open(options.with_tls(Tls::Disable)).await
 }
 
+/// Whether a file of tables and indexes has these bytes, once the server has written what it has in memory.
+pub(super) async fn holds(dir: Dir, bytes: Vec<u8>) -> bool {
+    client(&dir).await.batch_execute("CHECKPOINT").await.expect("a superuser");
+    let control = std::env::var("SESSILE_TEST_POSTGRES_CONTROL").expect("the control of a server");
+    let folder = control.split(" -D ").nth(1).expect("a folder");
+    sessile_conformance::folder_holds(&Path::new(folder).join("base"), &bytes)
+}
+
+/// Drops the schema.
+pub(super) async fn clean(dir: Dir) {
+    let drop = format!("DROP SCHEMA IF EXISTS \"{}\" CASCADE", schema(&dir));
+    client(&dir).await.batch_execute(&drop).await.expect("a superuser");
+}
+
+/// A session of its own, in the schema.
+async fn client(dir: &Dir) -> Client {
+    let mut config: tokio_postgres::Config = address().parse().expect("an address");
+    config.password(std::env::var("PGPASSWORD").expect("a password"));
+    let (client, connection) = config.connect(NoTls).await.expect("a session");
+    tokio::spawn(connection);
+    let settings =
+        format!("SET client_min_messages = error; SET search_path = \"{}\"", schema(dir));
+    client.batch_execute(&settings).await.expect("a schema");
+    client
+}
+
 /// Damages rows, through a session of its own.
 pub(super) struct InSchema(pub(super) Dir);
-
-impl InSchema {
-    async fn client(&self) -> Client {
-        let mut config: tokio_postgres::Config = address().parse().expect("an address");
-        config.password(std::env::var("PGPASSWORD").expect("a password"));
-        let (client, connection) = config.connect(NoTls).await.expect("a session");
-        tokio::spawn(connection);
-        let path = format!("SET search_path = \"{}\"", schema(&self.0));
-        client.batch_execute(&path).await.expect("a schema");
-        client
-    }
-}
 
 #[async_trait]
 impl Tamper for InSchema {
     async fn damage(&self, space: &Space, version: Version, damage: Damage) {
-        let client = self.client().await;
+        let client = client(&self.0).await;
         let kind = match space.kind() {
             SpaceKind::Project => "project",
             SpaceKind::Thread => "thread",
@@ -109,7 +125,7 @@ impl Tamper for InSchema {
 
     async fn newer_format(&self) -> bool {
         let set = "UPDATE meta SET value = '1000' WHERE key = 'format'";
-        self.client().await.batch_execute(set).await.expect("a change");
+        client(&self.0).await.batch_execute(set).await.expect("a change");
         true
     }
 }

@@ -3,7 +3,9 @@
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::Path,
     pin::pin,
+    time::Duration,
 };
 
 use sessile_core::{
@@ -33,6 +35,9 @@ async fn by_hand<T>(hook: &str, doing: impl Future<Output = T>) -> T {
     .await
 }
 
+/// How long the hook `clean` may take for one store.
+const CLEANING: Duration = Duration::from_secs(30);
+
 /// What a journal reads of a space, without a store that would check it.
 type Seen = Result<(Vec<Record>, Option<Vec<u8>>), String>;
 
@@ -58,6 +63,45 @@ impl ClauseContext {
         }
     }
 
+    /// Whether the medium holds these bytes: the hook `holds` says so, or a file of the store's directory does.
+    pub(crate) async fn holds(&self, bytes: &[u8]) -> bool {
+        match self.backend().holds() {
+            Some(holds) => by_hand("holds", holds(self.dir().clone(), bytes.to_vec())).await,
+            None => folder_holds(self.dir().path(), bytes),
+        }
+    }
+
+    /// Looks on the medium for what must have gone, after a scrub that said `Done`. What must be there shows that one can see
+    /// anything at all; where one cannot, the answer is why.
+    pub(crate) async fn gone_from_medium(&self, gone: &[u8], stays: &[u8]) -> Result<(), String> {
+        if !self.holds(stays).await {
+            if self.backend().holds().is_some() {
+                fail("holds", "it does not find what was not erased");
+            }
+            return Err(
+                "no file shows what was not erased, and the driver brought no `holds` hook: \
+                        nobody can say whether a scrub that answers `Done` has scrubbed"
+                    .to_owned(),
+            );
+        }
+        assert!(!self.holds(gone).await, "the medium holds what was erased and scrubbed");
+        Ok(())
+    }
+
+    /// Removes what the stores of the clause left outside of their directories, by the hook `clean`.
+    pub(crate) async fn clean(&self) {
+        let Some(clean) = self.backend().clean() else { return };
+        self.close_all().await;
+        for dir in self.locations() {
+            let why = match tokio::time::timeout(CLEANING, tokio::spawn(clean(dir))).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(panic)) => crate::judge::reason(panic),
+                Err(elapsed) => elapsed.to_string(),
+            };
+            self.note(format!("the hook `clean` failed: {why}"));
+        }
+    }
+
     async fn seen(&self, space: &Space, version: Version) -> Seen {
         let journal = self.journal().await;
         let mut all = Vec::new();
@@ -80,4 +124,20 @@ impl ClauseContext {
         };
         Ok((all, blob))
     }
+}
+
+/// Whether a file below a folder has these bytes: what the suite does for a backend without the hook `holds`, and what such a
+/// hook may do with the folder of a server.
+///
+/// # Panics
+/// If the folder cannot be read. A file that goes away meanwhile has nothing.
+pub fn folder_holds(folder: &Path, bytes: &[u8]) -> bool {
+    let entries = std::fs::read_dir(folder).expect("a readable folder");
+    entries.map(|entry| entry.expect("an entry").path()).any(|path| {
+        if path.is_dir() {
+            return folder_holds(&path, bytes);
+        }
+        let content = std::fs::read(&path).unwrap_or_default();
+        content.windows(bytes.len()).any(|window| window == bytes)
+    })
 }

@@ -13,7 +13,7 @@ mod counting;
 pub mod crash;
 pub mod fault;
 pub mod history;
-mod hooks;
+pub(crate) mod hooks;
 pub mod hostile;
 pub mod id_arguments;
 pub mod looking_back;

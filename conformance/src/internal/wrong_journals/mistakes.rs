@@ -20,7 +20,7 @@ use sessile_core::{
     },
 };
 
-use crate::internal::MapJournal;
+use crate::{Backend, Dir, internal::MapJournal};
 
 macro_rules! mistakes {
     ($($(#[$doc:meta])* $name:ident => $($id:literal)|+,)*) => {
@@ -81,6 +81,8 @@ mistakes! {
     ReusesNames => "J18",
     /// Answers an erasure as done and erases nothing.
     KeepsErased => "J13",
+    /// Erases what readers see, keeps it on its medium, and says of a scrub that it is done.
+    LiesOnScrub => "J13",
     /// Collects blobs that records name.
     CollectsNamed => "J19",
     /// Blocks in a way that only some threads of some runtimes allow.
@@ -96,6 +98,8 @@ pub struct WrongJournal {
     calls: AtomicU64,
     heads: Mutex<BTreeMap<Space, Option<Head>>>,
     generations: Mutex<BTreeMap<Space, u128>>,
+    /// What is on the medium still, though nobody can read it.
+    leftovers: Mutex<Vec<String>>,
 }
 
 impl WrongJournal {
@@ -108,7 +112,28 @@ impl WrongJournal {
             calls: AtomicU64::new(0),
             heads: Mutex::default(),
             generations: Mutex::default(),
+            leftovers: Mutex::default(),
         }
+    }
+
+    /// Such journals as a backend.
+    pub fn backend(mistake: Mistake) -> Backend {
+        let open = move |dir: Dir| async move {
+            let journal = Arc::new(Self::with(mistake));
+            dir.keep(Arc::clone(&journal));
+            journal
+        };
+        let holds = |dir: Dir, bytes: Vec<u8>| async move {
+            dir.kept::<Self>().expect("a journal that was opened").holds(&bytes)
+        };
+        Backend::journal("wrong", open).with_holds(holds)
+    }
+
+    /// Whether its medium has these bytes.
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        let leftovers = self.leftovers.lock().expect("no panic inside");
+        let has = |text: &String| text.as_bytes().windows(bytes.len()).any(|it| it == bytes);
+        self.inner.holds(bytes) || leftovers.iter().any(has)
     }
 
     fn is(&self, mistake: Mistake) -> bool {
@@ -306,6 +331,22 @@ impl Journal for WrongJournal {
     async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
         if self.is(Mistake::KeepsErased) {
             return Ok(());
+        }
+        if self.is(Mistake::LiesOnScrub) {
+            let all = ReadRange {
+                stream: None,
+                after: 0,
+                upto: Version::MAX,
+                direction: Direction::Forward,
+                limit: 100,
+            };
+            for record in self.inner.read(space, &all).await? {
+                if let RecordBody::Inline(text) = record.body
+                    && versions.contains(&record.version)
+                {
+                    self.leftovers.lock().expect("no panic inside").push(text.to_string());
+                }
+            }
         }
         self.inner.erase(&self.place(space), versions).await
     }
