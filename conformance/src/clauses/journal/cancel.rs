@@ -62,8 +62,11 @@ impl<T> Future for Cut<'_, T> {
     }
 }
 
+/// Longer than any call waits, for others or for its engine, and shorter than what forgets a connection takes to notice.
+const SOON: Duration = Duration::from_secs(4);
+
 async fn soon<T>(what: &str, doing: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(5), doing)
+    tokio::time::timeout(SOON, doing)
         .await
         .unwrap_or_else(|_| panic!("{what} waits for a future that was dropped"))
 }
