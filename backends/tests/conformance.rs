@@ -236,6 +236,8 @@ sessile_conformance::suite! {
     journal: postgres,
     open: |dir| async move { postgres::open(dir).await },
     tamper: postgres::InSchema,
+    wire: postgres::ToServer,
+    restart: postgres::restart,
     holds: postgres::holds,
     clean: postgres::clean,
     absent: postgres::without();

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::Future,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use sessile_core::{
@@ -13,7 +13,7 @@ use sessile_core::{
 };
 
 use crate::{
-    BoxFuture, Clause, Dir, IntoArchive, IntoDriver, IntoJournal, Level, Tamper,
+    BoxFuture, Clause, Dir, IntoArchive, IntoDriver, IntoJournal, Level, Tamper, Wire,
     internal::{MapArchive, MapJournal},
     medium::SimDisk,
 };
@@ -28,12 +28,23 @@ type OpenOn =
     dyn Fn(SimDisk) -> BoxFuture<'static, sessile_core::Result<Arc<dyn Journal>>> + Send + Sync;
 type MakeTamper = dyn Fn(Dir) -> Box<dyn Tamper> + Send + Sync;
 type Holds = dyn Fn(Dir, Vec<u8>) -> BoxFuture<'static, bool> + Send + Sync;
+type MakeWire = dyn Fn(Dir) -> Box<dyn Wire> + Send + Sync;
 type Clean = dyn Fn(Dir) -> BoxFuture<'static, ()> + Send + Sync;
+type Restart = Clean;
 
 /// The clauses on delegation that make workspaces.
 const DELEGATES_FILES: &[&str] = &[
     "SPN1", "SPN2", "SPN3", "SPN5", "SPN7", "HOF4", "HOF5", "HOF8", "BRD2", "BRD3", "SES9", "ARC7",
 ];
+
+/// The clause that restarts the server.
+const RESTARTS: &str = "J6";
+
+/// A clause that is being judged.
+pub(crate) enum Turn<'a> {
+    Alone(#[allow(dead_code, reason = "it is held")] RwLockWriteGuard<'a, ()>),
+    WithOthers(#[allow(dead_code, reason = "it is held")] RwLockReadGuard<'a, ()>),
+}
 
 /// A journal or a workspace driver to judge: its name, how to open a store of it, and what else the suite may do to one.
 ///
@@ -47,8 +58,11 @@ pub struct Backend {
     audit: Option<Arc<Audit>>,
     tamper: Option<Arc<MakeTamper>>,
     crash: Option<Arc<OpenOn>>,
+    wire: Option<Arc<MakeWire>>,
+    restart: Option<Arc<Restart>>,
     holds: Option<Arc<Holds>>,
     clean: Option<Arc<Clean>>,
+    turns: Arc<RwLock<()>>,
     info: Arc<OnceLock<JournalInfo>>,
     absent: Option<String>,
     level: Option<Level>,
@@ -74,8 +88,11 @@ impl Backend {
             audit: None,
             tamper: None,
             crash: None,
+            wire: None,
+            restart: None,
             holds: None,
             clean: None,
+            turns: Arc::default(),
             info: Arc::default(),
             absent: None,
             level: None,
@@ -228,6 +245,45 @@ impl Backend {
             Box::pin(async move { opening.await.into_journal() })
         }));
         self
+    }
+
+    /// Adds a hook that opens a store by way of an address that the suite gives; see [`Wire`].
+    #[must_use]
+    pub fn with_wire<F, W>(mut self, wire: F) -> Self
+    where
+        F: Fn(Dir) -> W + Send + Sync + 'static,
+        W: Wire + 'static,
+    {
+        self.wire = Some(Arc::new(move |dir| Box::new(wire(dir))));
+        self
+    }
+
+    pub(crate) fn wire(&self, dir: &Dir) -> Option<Box<dyn Wire>> {
+        self.wire.as_ref().map(|make| make(dir.clone()))
+    }
+
+    /// Adds a hook that kills the server below the store of a `Dir`, as hard as it can be killed, and starts it again. No other
+    /// clause of the backend runs meanwhile. An engine without a server does not need it: its process is killed.
+    #[must_use]
+    pub fn with_restart<F, Fut>(mut self, restart: F) -> Self
+    where
+        F: Fn(Dir) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.restart = Some(Arc::new(move |dir| Box::pin(restart(dir))));
+        self
+    }
+
+    pub(crate) fn restart(&self) -> Option<&Restart> {
+        self.restart.as_deref()
+    }
+
+    /// Held while a clause is judged: one that restarts the server is judged alone.
+    pub(crate) fn turn(&self, clause: &Clause) -> Turn<'_> {
+        match clause.id == RESTARTS && self.restart.is_some() {
+            true => Turn::Alone(self.turns.write().unwrap_or_else(PoisonError::into_inner)),
+            false => Turn::WithOthers(self.turns.read().unwrap_or_else(PoisonError::into_inner)),
+        }
     }
 
     /// Adds a hook that says whether the medium still holds these bytes, where the store is not in files below the directory: it

@@ -61,6 +61,7 @@ pub(crate) fn runtime(panics: Panics) -> tokio::runtime::Runtime {
 ///
 /// A clause may start the executable again: its `main` must call [`run_as_child`](crate::run_as_child) first.
 pub fn judge(clause: &Clause, backend: &Backend) -> Judged {
+    let _turn = backend.turn(clause);
     let (send, receive) = mpsc::channel();
     let (clause, backend) = (*clause, backend.clone());
     std::thread::spawn(move || {

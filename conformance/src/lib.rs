@@ -52,11 +52,17 @@
 //!   operation, fills the disk and lets flushes fail (CRS1, CRS3). A journal with a seam of its own between itself and the
 //!   file system can offer this; one that speaks to a server cannot.
 //!
+//! - `wire: |dir| MyWire(dir)` opens a store by way of an address that the suite gives ([`Wire`]). With it the suite cuts and
+//!   stalls what passes between driver and server: a commit whose reply is lost is in doubt and never doubled (J7), whoever waits
+//!   behind a wire that stands still waits no longer than asked (J10, LIN2), and a journal goes on afterwards.
+//! - `restart: |dir| async move { .. }` kills the server below the store and starts it again. With it the suite judges that what a
+//!   server acknowledged is there when it comes back (J6). An engine without a server needs none: its process is killed.
 //! - `holds: |dir, bytes| async move { .. }` says whether the medium still has these bytes, where the store is in no files below
 //!   the directory. With it the suite judges that a scrub that says so has removed what was erased (J13).
 //! - `clean: |dir| async move { .. }` removes what is left of a store outside of the directory: a schema on a server, for example.
 //!
-//! Without a hook the clauses that need it are *not judged*.
+//! Without `tamper` or `crash` the clauses that need it are *not judged*, and so is J13 where nobody can look at the medium. What
+//! `wire` and `restart` add to their clauses is left out without them; for a journal that hosts share the summary says so.
 //!
 //! # Levels
 //!
@@ -160,6 +166,7 @@ mod open;
 mod suite;
 mod summary;
 mod tamper;
+mod wire;
 
 pub use backend::Backend;
 pub(crate) use clause::clauses;
@@ -173,3 +180,4 @@ pub use open::marker;
 pub use open::{IntoArchive, IntoDriver, IntoJournal};
 pub use suite::main;
 pub use tamper::{Damage, Tamper};
+pub use wire::Wire;

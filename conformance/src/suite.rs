@@ -18,6 +18,8 @@ use crate::{Backend, Clause, Judged, Level, Outcome, gate::Gate, judge, run_as_c
 ///   gives the same store;
 /// - `tamper`, if it has that: takes the same `Dir` and answers a [`Tamper`](crate::Tamper);
 /// - `crash`, if it has that: takes a [`SimDisk`](crate::medium::SimDisk) and answers a journal on it, as `open` does;
+/// - `wire`, if it speaks to a server: takes the same `Dir` and answers a [`Wire`](crate::Wire);
+/// - `restart`, if it speaks to a server: takes the same `Dir`, kills the server and starts it again;
 /// - `holds`, if the store is in no files below `dir.path()`: takes the same `Dir` and some bytes, and answers whether the medium
 ///   has them;
 /// - `clean`, if the store is outside of `dir.path()`: takes the same `Dir` and removes what is left of it;
@@ -70,6 +72,7 @@ macro_rules! suite {
     ($(
         $what:ident: $name:ident, open: $open:expr
         $(, over: $over:expr)? $(, audit: $audit:expr)? $(, tamper: $tamper:expr)? $(, crash: $crash:expr)?
+        $(, wire: $wire:expr)? $(, restart: $restart:expr)?
         $(, holds: $holds:expr)? $(, clean: $clean:expr)?
         $(, level: $level:ident)? $(, absent: $absent:expr)? $(,)?
     );+ $(;)?) => {
@@ -81,6 +84,8 @@ macro_rules! suite {
                         $(.with_audit($audit))?
                         $(.with_tamper($tamper))?
                         $(.with_crash($crash))?
+                        $(.with_wire($wire))?
+                        $(.with_restart($restart))?
                         $(.with_holds($holds))?
                         $(.with_clean($clean))?
                         $(.with_level($crate::Level::$level))?

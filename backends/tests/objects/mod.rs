@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
-use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
+use object_store::{ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory};
 use sessile::{
     ErrorKind, Result,
     archive::ArchiveObjects,

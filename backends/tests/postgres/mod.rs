@@ -1,15 +1,25 @@
 //! A PostgreSQL server for the suite.
 
-use std::path::Path;
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sessile::{
     Result,
     id::{Space, SpaceKind, Version},
+    journal::Journal,
     postgres::{Options, Postgres, Tls},
 };
-use sessile_conformance::{Damage, Dir, Tamper};
-use tokio_postgres::{Client, NoTls, types::ToSql};
+use sessile_conformance::{Damage, Dir, Tamper, Wire, folder_holds};
+use tokio_postgres::{Client, Config, NoTls, types::ToSql};
 
 /// Says where the server is, as the script beside the tests does.
 const VARIABLE: &str = "SESSILE_TEST_POSTGRES";
@@ -35,17 +45,73 @@ fn schema(dir: &Dir) -> String {
 }
 
 pub(super) async fn open(dir: Dir) -> Result<Postgres> {
+    Postgres::open(options(&address(), &dir)?).await
+}
+
+fn options(address: &str, dir: &Dir) -> Result<Options> {
     // Many handles are open at once.
-    let options = Options::new(&address())?.with_schema(&schema(&dir))?.with_connections(4);
-    Postgres::open(options.with_tls(Tls::Disable)).await
+    let options = Options::new(address)?.with_schema(&schema(dir))?.with_connections(4);
+    Ok(options.with_tls(Tls::Disable))
+}
+
+/// The way to the server.
+pub(super) struct ToServer(pub(super) Dir);
+
+#[async_trait]
+impl Wire for ToServer {
+    fn server(&self) -> SocketAddr {
+        let config: Config = address().parse().expect("an address");
+        ([127, 0, 0, 1], config.get_ports().first().copied().expect("a port")).into()
+    }
+
+    async fn open(&self, through: SocketAddr) -> Result<Arc<dyn Journal>> {
+        let address = address().replace(&self.server().to_string(), &through.to_string());
+        Ok(Arc::new(Postgres::open(options(&address, &self.0)?).await?))
+    }
+}
+
+/// Kills the server and starts it again. Every second time it is told to end as in a crash, else its first process is killed and
+/// the others find out.
+pub(super) async fn restart(_dir: Dir) {
+    static KILLS: AtomicUsize = AtomicUsize::new(0);
+    let is_told = KILLS.fetch_add(1, Ordering::Relaxed) % 2 == 0;
+    let restarting = tokio::task::spawn_blocking(move || {
+        if is_told {
+            assert!(control(&["stop", "-s", "-m", "immediate"]), "the server stops");
+        } else {
+            let pid = std::fs::read_to_string(folder().join("postmaster.pid")).expect("it runs");
+            let pid = pid.lines().next().expect("a process").to_owned();
+            assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill runs").success());
+        }
+        // What is left of it has to go first.
+        while !control(&["start", "-s", "-w", "-l", "/dev/null"]) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+    tokio::time::timeout(Duration::from_secs(60), restarting)
+        .await
+        .expect("the server starts again")
+        .expect("it is killed");
+}
+
+/// Runs the server's control program, as the script says how.
+fn control(words: &[&str]) -> bool {
+    let control = std::env::var("SESSILE_TEST_POSTGRES_CONTROL").expect("the control of a server");
+    let mut control = control.split(' ');
+    let mut command = Command::new(control.next().expect("a program"));
+    command.args(control).args(words).output().expect("it runs").status.success()
+}
+
+/// Where the server keeps its files.
+fn folder() -> PathBuf {
+    let control = std::env::var("SESSILE_TEST_POSTGRES_CONTROL").expect("the control of a server");
+    control.split(" -D ").nth(1).expect("a folder").into()
 }
 
 /// Whether a file of tables and indexes has these bytes, once the server has written what it has in memory.
 pub(super) async fn holds(dir: Dir, bytes: Vec<u8>) -> bool {
     client(&dir).await.batch_execute("CHECKPOINT").await.expect("a superuser");
-    let control = std::env::var("SESSILE_TEST_POSTGRES_CONTROL").expect("the control of a server");
-    let folder = control.split(" -D ").nth(1).expect("a folder");
-    sessile_conformance::folder_holds(&Path::new(folder).join("base"), &bytes)
+    folder_holds(&folder().join("base"), &bytes)
 }
 
 /// Drops the schema.
@@ -56,7 +122,7 @@ pub(super) async fn clean(dir: Dir) {
 
 /// A session of its own, in the schema.
 async fn client(dir: &Dir) -> Client {
-    let mut config: tokio_postgres::Config = address().parse().expect("an address");
+    let mut config: Config = address().parse().expect("an address");
     config.password(std::env::var("PGPASSWORD").expect("a password"));
     let (client, connection) = config.connect(NoTls).await.expect("a session");
     tokio::spawn(connection);

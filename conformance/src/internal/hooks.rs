@@ -5,12 +5,13 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::Path,
     pin::pin,
+    sync::Arc,
     time::Duration,
 };
 
 use sessile_core::{
     id::{Space, Version},
-    journal::{Record, RecordBody},
+    journal::{Journal, Record, RecordBody},
 };
 
 use super::{ClauseContext, raw_batches};
@@ -69,6 +70,20 @@ impl ClauseContext {
             Some(holds) => by_hand("holds", holds(self.dir().clone(), bytes.to_vec())).await,
             None => folder_holds(self.dir().path(), bytes),
         }
+    }
+
+    /// The journal that the hook `wire` opens.
+    pub(crate) async fn opened_by_hand(
+        &self,
+        opening: impl Future<Output = sessile_core::Result<Arc<dyn Journal>>>,
+    ) -> Arc<dyn Journal> {
+        by_hand("wire", opening).await.unwrap_or_else(|error| fail("wire", &error.to_string()))
+    }
+
+    /// Kills the server and starts it again, by the hook `restart`, which must be there.
+    pub(crate) async fn restart(&self) {
+        let restart = self.backend().restart().expect("it was asked for before");
+        by_hand("restart", restart(self.dir().clone())).await;
     }
 
     /// Looks on the medium for what must have gone, after a scrub that said `Done`. What must be there shows that one can see

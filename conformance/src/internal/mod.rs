@@ -23,12 +23,15 @@ mod map_journal;
 pub mod model;
 mod parent_pipe;
 pub mod process;
+mod proxy;
 pub mod raw_batches;
 pub mod rounds;
 pub mod shapes;
 pub mod shorthand;
 pub mod stops;
 pub mod text_limits;
+pub(crate) mod wire;
+pub mod wired_journal;
 pub mod workspaces;
 pub mod wrong_journals;
 

@@ -79,6 +79,7 @@ pub async fn j10(cx: ClauseContext) -> Verdict {
     aborts(&cx).await;
     turns(&cx).await;
     stores(&cx).await;
+    super::behind_a_wire::stands_still(&cx).await;
     Verdict::Passed
 }
 

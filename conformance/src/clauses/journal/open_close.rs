@@ -56,6 +56,7 @@ pub async fn j6(cx: ClauseContext) -> Verdict {
         assert!(said.len() >= enough, "the writers were heard before they were killed");
         survived(&cx, &said, writers).await;
     }
+    super::behind_a_wire::killed_server(&cx).await;
     let space = raw_batches::space(99);
     let journal = cx.journal().await;
     raw_batches::append(&*journal, &space, None, 5, "closed").await;
