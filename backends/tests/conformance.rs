@@ -222,6 +222,7 @@ sessile_conformance::suite! {
     tamper: objects::InObjects,
     crash: sim::objects,
     holds: objects::holds,
+    clean: objects::clean,
     level: Medium,
     absent: objects::without("SESSILE_TEST_S3");
 
@@ -230,6 +231,7 @@ sessile_conformance::suite! {
     tamper: objects::InObjects,
     crash: sim::objects,
     holds: objects::holds,
+    clean: objects::clean,
     level: Medium,
     absent: objects::without("SESSILE_TEST_AZURE");
 

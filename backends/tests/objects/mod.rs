@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::{ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory};
 use sessile::{
     ErrorKind, Result,
@@ -124,6 +124,15 @@ pub(super) async fn holds(dir: Dir, bytes: Vec<u8>) -> bool {
         }
     }
     false
+}
+
+/// Removes what is below the store's prefix on a server.
+pub(super) async fn clean(dir: Dir) {
+    let Some(location) = dir.kept::<Location>() else { return };
+    let (store, prefix) = location.objects();
+    let all = store.list(Some(&prefix.into())).map_ok(|object| object.location).boxed();
+    let removed: Vec<_> = store.delete_stream(all).try_collect().await.expect("it is removed");
+    drop(removed);
 }
 
 /// Why there is no server, if there is none: its variable is not set.

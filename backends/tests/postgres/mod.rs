@@ -19,6 +19,7 @@ use sessile::{
     postgres::{Options, Postgres, Tls},
 };
 use sessile_conformance::{Damage, Dir, Tamper, Wire, folder_holds};
+use tokio::time::timeout;
 use tokio_postgres::{Client, Config, NoTls, types::ToSql};
 
 /// Says where the server is, as the script beside the tests does.
@@ -74,32 +75,30 @@ impl Wire for ToServer {
 /// the others find out.
 pub(super) async fn restart(_dir: Dir) {
     static KILLS: AtomicUsize = AtomicUsize::new(0);
-    let is_told = KILLS.fetch_add(1, Ordering::Relaxed) % 2 == 0;
-    let restarting = tokio::task::spawn_blocking(move || {
-        if is_told {
-            assert!(control(&["stop", "-s", "-m", "immediate"]), "the server stops");
-        } else {
-            let pid = std::fs::read_to_string(folder().join("postmaster.pid")).expect("it runs");
-            let pid = pid.lines().next().expect("a process").to_owned();
-            assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill runs").success());
-        }
+    if KILLS.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+        assert!(control(&["stop", "-s", "-m", "immediate"]).await, "the server stops");
+    } else {
+        let pid = std::fs::read_to_string(folder().join("postmaster.pid")).expect("it runs");
+        let pid = pid.lines().next().expect("a process").to_owned();
+        assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill runs").success());
+    }
+    let starting = async {
         // What is left of it has to go first.
-        while !control(&["start", "-s", "-w", "-l", "/dev/null"]) {
-            std::thread::sleep(Duration::from_millis(100));
+        while !control(&["start", "-s", "-w", "-l", "/dev/null"]).await {
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-    });
-    tokio::time::timeout(Duration::from_secs(60), restarting)
-        .await
-        .expect("the server starts again")
-        .expect("it is killed");
+    };
+    timeout(Duration::from_secs(60), starting).await.expect("the server starts again");
 }
 
 /// Runs the server's control program, as the script says how.
-fn control(words: &[&str]) -> bool {
+async fn control(words: &'static [&'static str]) -> bool {
     let control = std::env::var("SESSILE_TEST_POSTGRES_CONTROL").expect("the control of a server");
     let mut control = control.split(' ');
     let mut command = Command::new(control.next().expect("a program"));
-    command.args(control).args(words).output().expect("it runs").status.success()
+    command.args(control).args(words);
+    let running = tokio::task::spawn_blocking(move || command.output());
+    running.await.expect("no panic").expect("it runs").status.success()
 }
 
 /// Where the server keeps its files.

@@ -41,6 +41,8 @@ pub(super) enum Order {
     Call(Job),
 }
 
+/// When, where, after what, and what.
+type Committed = (Instant, Space, Option<Position>, Batch);
 type SpaceLock = Arc<tokio::sync::Mutex<()>>;
 
 /// The server of one store. It lives as long as its location, and survives its [crashes](Self::crash).
@@ -50,7 +52,7 @@ pub struct MapServer {
     orders: Mutex<(u64, HashMap<u64, Order>)>,
     locks: Mutex<HashMap<Space, SpaceLock>>,
     /// What was committed, and when, for a server that flushes later than it says.
-    committed: Mutex<Vec<(Instant, Space, Option<Position>, Batch)>>,
+    committed: Mutex<Vec<Committed>>,
     flushes_after: Duration,
     /// How often it has crashed: connections of an earlier life are dead.
     lives: watch::Sender<u64>,
