@@ -109,8 +109,16 @@ pub(crate) async fn settled(
         Err(error) if is_clean(error.kind()) => {
             count(&told.refused);
             let end = raw_batches::at(&head(calm, space).await);
+            let version = |at: Option<Position>| at.map_or(0, |position| position.version);
+            assert!(
+                version(end) >= version(at),
+                "what was acknowledged is lost: it ended at {at:?}, and now at {end:?}"
+            );
             assert_eq!(end, at, "an error means that nothing was written, and it was: {error:?}");
             at
+        }
+        Ok(Commit::Diverged { head }) => {
+            panic!("what was acknowledged is lost: it ended at {at:?}, and now at {head:?}")
         }
         other => panic!("nobody else writes here, and a commit was answered {other:?}"),
     }
