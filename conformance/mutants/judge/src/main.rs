@@ -13,8 +13,11 @@ use sessile_conformance::{
 };
 
 /// LIN1 without its tasks: histories recorded by processes alone.
-const BY_PROCESSES: Clause =
-    Clause { id: "LIN1", level: Level::Concurrent, run: |cx| Box::pin(histories::lin1_by_processes(cx)) };
+const BY_PROCESSES: Clause = Clause {
+    id: "LIN1",
+    level: Level::Concurrent,
+    run: |cx| Box::pin(histories::lin1_by_processes(cx)),
+};
 
 fn backends() -> Vec<Backend> {
     vec![
