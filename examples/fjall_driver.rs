@@ -16,7 +16,7 @@ use fjall::{
     SingleWriterTxKeyspace as Keyspace,
 };
 use sessile::driver::{
-    blocking,
+    blocking, check,
     kv::{ApplyError, GuardedBatch, Key, Kv, KvInfo, KvJournal, Value},
     owner,
 };
@@ -142,7 +142,7 @@ impl Fjall {
         let open = Arc::clone(&self.open);
         let work = move || {
             let open = open.read().unwrap_or_else(PoisonError::into_inner);
-            open.as_ref().map(work).ok_or_else(|| Error::failed("the handle is closed"))
+            open.as_ref().map(work).ok_or_else(check::closed)
         };
         blocking::run(work).await?
     }

@@ -194,42 +194,54 @@ sessile_conformance::suite! {
         dir.keep(fjall);
         sessile::Result::Ok(journal)
     },
-    tamper: InFjall,
-    not_run: ["CRS3"];
+    tamper: InFjall;
 
     journal: disk,
     open: |dir| async move {
         Disk::open(dir.path().join(FOLDER), disk::Options::default()).await
     },
     tamper: InFolder,
-    crash: sim::disk;
+    crash: sim::disk,
+    level: Medium;
 
     journal: object_file,
     open: |dir| async move { objects::in_folder(&dir).await },
     tamper: objects::InObjects,
-    crash: sim::objects;
+    crash: sim::objects,
+    level: Medium;
 
     journal: object_memory,
     open: |dir| async move { objects::in_memory(&dir).await },
     tamper: objects::InObjects,
-    crash: sim::objects;
+    crash: sim::objects,
+    holds: objects::holds,
+    level: Medium;
 
     journal: s3,
     open: |dir| async move { objects::in_cloud(Cloud::S3, &dir).await },
     tamper: objects::InObjects,
     crash: sim::objects,
+    holds: objects::holds,
+    clean: objects::clean,
+    level: Medium,
     absent: objects::without("SESSILE_TEST_S3");
 
     journal: azure,
     open: |dir| async move { objects::in_cloud(Cloud::Azure, &dir).await },
     tamper: objects::InObjects,
     crash: sim::objects,
+    holds: objects::holds,
+    clean: objects::clean,
+    level: Medium,
     absent: objects::without("SESSILE_TEST_AZURE");
 
     journal: postgres,
     open: |dir| async move { postgres::open(dir).await },
     tamper: postgres::InSchema,
-    not_run: ["CRS3"],
+    wire: postgres::ToServer,
+    restart: postgres::restart,
+    holds: postgres::holds,
+    clean: postgres::clean,
     absent: postgres::without();
 
     journal: redb,
@@ -238,12 +250,14 @@ sessile_conformance::suite! {
         sessile::Result::Ok(wrapped(&dir, journal))
     },
     tamper: InOneFile,
-    crash: sim::redb;
+    crash: sim::redb,
+    level: Medium;
 
     journal: sqlite,
     open: |dir| async move { Sqlite::open(dir.path().join(FILE), Options::default()).await },
     tamper: InFile,
-    crash: sim::sqlite;
+    crash: sim::sqlite,
+    level: Medium;
 
     workspace: directory,
     open: workspaces::directory,

@@ -8,7 +8,7 @@ use std::{process::ExitCode, sync::Arc};
 use libtest_mimic::{Arguments, Failed, Trial};
 use sessile::sqlite::{Options, Sqlite};
 use sessile_conformance::{
-    Backend, Clause, Dir, Outcome,
+    Backend, Clause, Dir, Level, Outcome,
     clauses::whole_store::histories,
     internal::{
         process,
@@ -17,9 +17,16 @@ use sessile_conformance::{
     judge,
 };
 
-const BY_TASKS: Clause = Clause { id: "LIN1", run: |cx| Box::pin(histories::lin1_by_tasks(cx)) };
-const BY_PROCESSES: Clause =
-    Clause { id: "LIN1", run: |cx| Box::pin(histories::lin1_by_processes(cx)) };
+const BY_TASKS: Clause = Clause {
+    id: "LIN1",
+    level: Level::Concurrent,
+    run: |cx| Box::pin(histories::lin1_by_tasks(cx)),
+};
+const BY_PROCESSES: Clause = Clause {
+    id: "LIN1",
+    level: Level::Concurrent,
+    run: |cx| Box::pin(histories::lin1_by_processes(cx)),
+};
 
 fn right() -> Backend {
     Backend::journal("right", |dir: Dir| async move {

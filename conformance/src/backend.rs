@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::Future,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use sessile_core::{
@@ -13,7 +13,7 @@ use sessile_core::{
 };
 
 use crate::{
-    BoxFuture, Clause, Dir, IntoArchive, IntoDriver, IntoJournal, Tamper,
+    BoxFuture, Clause, Dir, IntoArchive, IntoDriver, IntoJournal, Level, Tamper, Wire,
     internal::{MapArchive, MapJournal},
     medium::SimDisk,
 };
@@ -27,11 +27,24 @@ type Audit = dyn Fn(Dir, Vec<WorkspaceName>) -> BoxFuture<'static, ()> + Send + 
 type OpenOn =
     dyn Fn(SimDisk) -> BoxFuture<'static, sessile_core::Result<Arc<dyn Journal>>> + Send + Sync;
 type MakeTamper = dyn Fn(Dir) -> Box<dyn Tamper> + Send + Sync;
+type Holds = dyn Fn(Dir, Vec<u8>) -> BoxFuture<'static, bool> + Send + Sync;
+type MakeWire = dyn Fn(Dir) -> Box<dyn Wire> + Send + Sync;
+type Clean = dyn Fn(Dir) -> BoxFuture<'static, ()> + Send + Sync;
+type Restart = Clean;
 
 /// The clauses on delegation that make workspaces.
 const DELEGATES_FILES: &[&str] = &[
     "SPN1", "SPN2", "SPN3", "SPN5", "SPN7", "HOF4", "HOF5", "HOF8", "BRD2", "BRD3", "SES9", "ARC7",
 ];
+
+/// The clause that restarts the server.
+const RESTARTS: &str = "J6";
+
+/// A clause that is being judged.
+pub(crate) enum Turn<'a> {
+    Alone(#[allow(dead_code, reason = "it is held")] RwLockWriteGuard<'a, ()>),
+    WithOthers(#[allow(dead_code, reason = "it is held")] RwLockReadGuard<'a, ()>),
+}
 
 /// A journal or a workspace driver to judge: its name, how to open a store of it, and what else the suite may do to one.
 ///
@@ -45,9 +58,14 @@ pub struct Backend {
     audit: Option<Arc<Audit>>,
     tamper: Option<Arc<MakeTamper>>,
     crash: Option<Arc<OpenOn>>,
+    wire: Option<Arc<MakeWire>>,
+    restart: Option<Arc<Restart>>,
+    holds: Option<Arc<Holds>>,
+    clean: Option<Arc<Clean>>,
+    turns: Arc<RwLock<()>>,
     info: Arc<OnceLock<JournalInfo>>,
     absent: Option<String>,
-    not_run: Vec<&'static str>,
+    level: Option<Level>,
 }
 
 impl Backend {
@@ -70,9 +88,14 @@ impl Backend {
             audit: None,
             tamper: None,
             crash: None,
+            wire: None,
+            restart: None,
+            holds: None,
+            clean: None,
+            turns: Arc::default(),
             info: Arc::default(),
             absent: None,
-            not_run: Vec::new(),
+            level: None,
         }
     }
 
@@ -181,15 +204,32 @@ impl Backend {
         self
     }
 
-    /// These clauses cannot be judged, because a hook cannot be given: they are no failure.
+    /// Asks for this level, and for those below it that [`JournalInfo`] claims: each of their clauses must be judged, and those
+    /// above are not. Without it all clauses are judged that can be, and all levels are asked for that `JournalInfo` claims.
     #[must_use]
-    pub fn with_not_run(mut self, clauses: &[&'static str]) -> Self {
-        self.not_run = clauses.to_vec();
+    pub fn with_level(mut self, level: Level) -> Self {
+        self.level = Some(level);
         self
     }
 
-    pub(crate) fn not_run(&self) -> &[&'static str] {
-        &self.not_run
+    /// The highest level to judge.
+    pub(crate) fn highest(&self) -> Level {
+        self.level.unwrap_or(Level::Medium)
+    }
+
+    /// Whether its journal claims a level; unknown claims are taken for claims: it could not be opened.
+    pub(crate) fn claims(&self, level: Level) -> bool {
+        self.info.get().is_none_or(|info| level.is_claimed_by(info))
+    }
+
+    /// Whether each clause of a level must be judged.
+    pub(crate) fn must_hold(&self, level: Level) -> bool {
+        self.level == Some(level) || level <= self.highest() && self.claims(level)
+    }
+
+    /// A level that was asked for although its journal says that it has not got it.
+    pub(crate) fn overreaches(&self) -> Option<Level> {
+        self.level.filter(|level| *level != Level::Medium && !self.claims(*level))
     }
 
     /// Adds a hook that opens a store on a simulated medium; see [`medium`](crate::medium).
@@ -205,6 +245,78 @@ impl Backend {
             Box::pin(async move { opening.await.into_journal() })
         }));
         self
+    }
+
+    /// Adds a hook that opens a store by way of an address that the suite gives; see [`Wire`].
+    #[must_use]
+    pub fn with_wire<F, W>(mut self, wire: F) -> Self
+    where
+        F: Fn(Dir) -> W + Send + Sync + 'static,
+        W: Wire + 'static,
+    {
+        self.wire = Some(Arc::new(move |dir| Box::new(wire(dir))));
+        self
+    }
+
+    pub(crate) fn wire(&self, dir: &Dir) -> Option<Box<dyn Wire>> {
+        self.wire.as_ref().map(|make| make(dir.clone()))
+    }
+
+    /// Adds a hook that kills the server below the store of a `Dir`, as hard as it can be killed, and starts it again. No other
+    /// clause of the backend runs meanwhile. An engine without a server does not need it: its process is killed.
+    #[must_use]
+    pub fn with_restart<F, Fut>(mut self, restart: F) -> Self
+    where
+        F: Fn(Dir) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.restart = Some(Arc::new(move |dir| Box::pin(restart(dir))));
+        self
+    }
+
+    pub(crate) fn restart(&self) -> Option<&Restart> {
+        self.restart.as_deref()
+    }
+
+    /// Held while a clause is judged: one that restarts the server is judged alone.
+    pub(crate) fn turn(&self, clause: &Clause) -> Turn<'_> {
+        match clause.id == RESTARTS && self.restart.is_some() {
+            true => Turn::Alone(self.turns.write().unwrap_or_else(PoisonError::into_inner)),
+            false => Turn::WithOthers(self.turns.read().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    /// Adds a hook that says whether the medium still holds these bytes, where the store is not in files below the directory: it
+    /// looks at all that the store of this `Dir` has ever written and a reader of the medium could find, and makes the engine
+    /// write first what it has only in memory.
+    #[must_use]
+    pub fn with_holds<F, Fut>(mut self, holds: F) -> Self
+    where
+        F: Fn(Dir, Vec<u8>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        self.holds = Some(Arc::new(move |dir, bytes| Box::pin(holds(dir, bytes))));
+        self
+    }
+
+    pub(crate) fn holds(&self) -> Option<&Holds> {
+        self.holds.as_deref()
+    }
+
+    /// Adds a hook that removes what the store of a `Dir` has left outside of its directory: a schema on a server, for example. It
+    /// is called when the suite is done with the store.
+    #[must_use]
+    pub fn with_clean<F, Fut>(mut self, clean: F) -> Self
+    where
+        F: Fn(Dir) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.clean = Some(Arc::new(move |dir| Box::pin(clean(dir))));
+        self
+    }
+
+    pub(crate) fn clean(&self) -> Option<&Clean> {
+        self.clean.as_deref()
     }
 
     /// Leaves the backend out if a reason is given: a server that is not there, for example.
@@ -243,9 +355,13 @@ impl Backend {
         }
         let temp = tempfile::tempdir()
             .map_err(|e| sessile_core::Error::unavailable("no temporary directory", e))?;
-        let journal = self.open(&Dir::new(temp.path().to_owned())).await?;
+        let dir = Dir::new(temp.path().to_owned());
+        let journal = self.open(&dir).await?;
         let info = journal.info().clone();
         journal.close().await?;
+        if let Some(clean) = self.clean() {
+            clean(dir).await;
+        }
         Ok(self.info.get_or_init(|| info))
     }
 }

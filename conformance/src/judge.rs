@@ -4,7 +4,12 @@ use std::{sync::mpsc, time::Duration};
 
 use sessile_core::hash::Hash;
 
-use crate::{Backend, Clause, clause::Verdict, internal::ClauseContext};
+use crate::{
+    Backend, Clause,
+    clause::Verdict,
+    failure::{self, Panics},
+    internal::{ClauseContext, HookFailed},
+};
 
 /// A clause that takes longer has failed; twenty times this in the nightly and the proof profile. It is there to end what
 /// hangs: a server on a machine that is busy with other things has been seen to need a minute for the longest clauses.
@@ -16,12 +21,13 @@ const LIMIT: Duration = Duration::from_secs(180);
 pub enum Outcome {
     /// It holds.
     Passed,
-    /// It does not hold; what was expected and what came.
+    /// It does not hold: what was expected and what came, file and line of the assertion, the sentence of the contract, and where
+    /// to look first.
     Failed(String),
     /// The backend declares that it does not do this, and was seen to refuse; which refusal was seen.
     Unsupported(String),
-    /// It could not be judged, and why: a hook is missing, for example.
-    NotRun(String),
+    /// It could not be judged, and why: a hook is missing, or failed.
+    NotJudged(String),
 }
 
 /// The outcome of a clause, and remarks.
@@ -35,10 +41,18 @@ pub struct Judged {
     pub took: Duration,
 }
 
-pub(crate) fn runtime() -> tokio::runtime::Runtime {
+impl Judged {
+    /// A clause that was not judged, and why.
+    pub(crate) fn not_judged(why: String) -> Self {
+        Self { outcome: Outcome::NotJudged(why), notes: Vec::new(), took: Duration::ZERO }
+    }
+}
+
+pub(crate) fn runtime(panics: Panics) -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
+        .on_thread_start(move || panics.note_here())
         .build()
         .expect("a runtime starts")
 }
@@ -47,11 +61,14 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
 ///
 /// A clause may start the executable again: its `main` must call [`run_as_child`](crate::run_as_child) first.
 pub fn judge(clause: &Clause, backend: &Backend) -> Judged {
+    let _turn = backend.turn(clause);
     let (send, receive) = mpsc::channel();
     let (clause, backend) = (*clause, backend.clone());
     std::thread::spawn(move || {
-        let runtime = runtime();
-        let judged = runtime.block_on(run(clause, backend));
+        let panics = Panics::default();
+        panics.note_here();
+        let runtime = runtime(panics.clone());
+        let judged = runtime.block_on(run(clause, backend, &panics));
         let _hung_up = send.send(judged);
         runtime.shutdown_background();
     });
@@ -70,35 +87,37 @@ fn nightly(limit: Duration) -> Duration {
     }
 }
 
-async fn run(clause: Clause, backend: Backend) -> Judged {
+async fn run(clause: Clause, backend: Backend, panics: &Panics) -> Judged {
     let start = tokio::time::Instant::now();
     let seed = Hash::of(&[backend.name().as_bytes(), b"/", clause.id.as_bytes()]).prefix_64();
     let mut notes = Vec::new();
-    let outcome =
-        match tokio::spawn(async move { ClauseContext::fresh(&backend, seed).await }).await {
-            Err(error) => Outcome::Failed(reason(error)),
-            Ok(cx) => {
-                let ended = tokio::spawn((clause.run)(cx.clone())).await;
-                notes = cx.notes();
-                match ended {
-                    Ok(Verdict::Passed) => Outcome::Passed,
-                    Ok(Verdict::Unsupported(why)) => Outcome::Unsupported(why),
-                    Ok(Verdict::NotRun(why)) => Outcome::NotRun(why),
-                    Err(error) => Outcome::Failed(reason(error)),
-                }
-            }
-        };
+    let fresh = tokio::spawn(async move { ClauseContext::fresh(&backend, seed).await });
+    let ended = match fresh.await {
+        Err(error) => Err(error),
+        Ok(cx) => {
+            let ended = tokio::spawn((clause.run)(cx.clone())).await;
+            cx.clean().await;
+            notes = cx.notes();
+            ended
+        }
+    };
+    let outcome = match ended {
+        Ok(Verdict::Passed) => Outcome::Passed,
+        Ok(Verdict::Unsupported(why)) => Outcome::Unsupported(why),
+        Ok(Verdict::NotJudged(why)) => Outcome::NotJudged(why),
+        Err(error) => match error.try_into_panic().map(|panic| panic.downcast::<HookFailed>()) {
+            Ok(Ok(hook)) => Outcome::NotJudged(hook.0),
+            Ok(Err(panic)) => Outcome::Failed(panics.tell(&clause, &failure::text(&*panic))),
+            Err(error) => Outcome::Failed(panics.tell(&clause, &error.to_string())),
+        },
+    };
     Judged { outcome, notes, took: start.elapsed() }
 }
 
 /// What a panicking task said.
 pub(crate) fn reason(error: tokio::task::JoinError) -> String {
     match error.try_into_panic() {
-        Ok(panic) => panic
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-            .unwrap_or_else(|| "it panicked".to_owned()),
+        Ok(panic) => failure::text(&*panic),
         Err(error) => error.to_string(),
     }
 }

@@ -44,7 +44,7 @@
 //! `open` is called often, also at the same time and in other processes: the suite starts its own executable again where
 //! [`JournalInfo`](sessile_core::journal::JournalInfo) says that processes may share a store.
 //!
-//! # Two hooks more
+//! # Hooks
 //!
 //! - `tamper: |dir| MyTamper(dir)` damages records where they are stored ([`Tamper`]). With it the suite judges that damage is
 //!   found and located (J12, MSG13), stays with its tenant (TEN4), and that a newer format is refused (J17).
@@ -52,7 +52,35 @@
 //!   operation, fills the disk and lets flushes fail (CRS1, CRS3). A journal with a seam of its own between itself and the
 //!   file system can offer this; one that speaks to a server cannot.
 //!
-//! Without a hook the clauses that need it are *not run*.
+//! - `wire: |dir| MyWire(dir)` opens a store by way of an address that the suite gives ([`Wire`]). With it the suite cuts and
+//!   stalls what passes between driver and server: a commit whose reply is lost is in doubt and never doubled (J7), whoever waits
+//!   behind a wire that stands still waits no longer than asked (J10, LIN2), and a journal goes on afterwards.
+//! - `restart: |dir| async move { .. }` kills the server below the store and starts it again. With it the suite judges that what a
+//!   server acknowledged is there when it comes back (J6). An engine without a server needs none: its process is killed.
+//! - `holds: |dir, bytes| async move { .. }` says whether the medium still has these bytes, where the store is in no files below
+//!   the directory. With it the suite judges that a scrub that says so has removed what was erased (J13).
+//! - `clean: |dir| async move { .. }` removes what is left of a store outside of the directory: a schema on a server, for example.
+//!
+//! Without `tamper` or `crash` the clauses that need it are *not judged*, and so is J13 where nobody can look at the medium. What
+//! `wire` and `restart` add to their clauses is left out without them; for a journal that hosts share the summary says so.
+//!
+//! # Levels
+//!
+//! Each clause belongs to one [`Level`], a claim that either holds or does not:
+//!
+//! | level | the claim | made by |
+//! | --- | --- | --- |
+//! | Journal | it is a journal: the `J` clauses | every backend |
+//! | Store | a store stands on it | every backend |
+//! | Concurrent | callers may come at once | every backend |
+//! | Shared | processes share a store | `JournalInfo::sharing` |
+//! | Durable | what was acknowledged survives kills and crashes | `JournalInfo::durability` |
+//! | Medium | it stands a full disk and a failed flush | nothing but `level: Medium` |
+//!
+//! The summary says of each whether it held, failed, or was not judged, and by which clauses. What is claimed must be judged in
+//! full: there a clause that is *not judged* is a failure, elsewhere it is said and is none. So a driver that speaks to a server,
+//! for which nobody can write the hook `crash`, passes without CRS3. `level: Journal` asks for less, which suits a driver in
+//! the making: what is above is left alone. `level: Medium` asks for everything.
 //!
 //! # Judge your workspace driver
 //!
@@ -81,10 +109,11 @@
 //! says for each backend how many clauses were
 //!
 //! - **passed**: the clause holds;
-//! - **failed**: it does not; the test's panic says what was expected and what came. Begin with the `j` clauses: most others
-//!   fail if one of these does;
+//! - **failed**: it does not. The failure says what was expected and what came, the file and line of the assertion, the sentence of
+//!   the contract that is broken, and where to look first;
 //! - **unsupported**: the journal says that it does not do this (`scrub`, for example), and was seen to refuse it;
-//! - **not run**: a hook is missing. This counts as a failure, unless the backend says so of the clause: `not_run: ["CRS3"]`.
+//! - **not judged**: a hook is missing or failed itself, or the clause is above the level that was asked for. Or a `j` clause failed:
+//!   those come first, and as long as one fails nothing else of the backend is judged, for it would fail for the same reason.
 //!
 //! Notes below it tell what was judged in a weaker form, such as tasks in place of processes. `SESSILE_PROFILE=nightly` repeats
 //! what is random fifty times as often. `machine`, which tries random commands against a model, prints its seed
@@ -126,22 +155,29 @@ mod clause;
 #[doc(hidden)]
 pub mod clauses;
 mod dir;
+mod failure;
+mod gate;
 #[doc(hidden)]
 pub mod internal;
 mod judge;
+mod level;
 pub mod medium;
 mod open;
 mod suite;
+mod summary;
 mod tamper;
+mod wire;
 
 pub use backend::Backend;
 pub(crate) use clause::clauses;
 pub use clause::{BoxFuture, Clause};
 pub use dir::Dir;
-pub use internal::process::run_as_child;
+pub use internal::{hooks::folder_holds, process::run_as_child};
 pub use judge::{Judged, Outcome, judge};
+pub use level::Level;
 #[doc(hidden)]
 pub use open::marker;
 pub use open::{IntoArchive, IntoDriver, IntoJournal};
 pub use suite::main;
 pub use tamper::{Damage, Tamper};
+pub use wire::Wire;

@@ -5,9 +5,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use crate::{Backend, Clause, Judged, Outcome, judge, run_as_child};
+use crate::{Backend, Clause, Judged, Level, Outcome, gate::Gate, judge, run_as_child, summary};
 
 /// Makes the `main` of a test target with `harness = false` that judges one or several backends.
 ///
@@ -18,8 +18,13 @@ use crate::{Backend, Clause, Judged, Outcome, judge, run_as_child};
 ///   gives the same store;
 /// - `tamper`, if it has that: takes the same `Dir` and answers a [`Tamper`](crate::Tamper);
 /// - `crash`, if it has that: takes a [`SimDisk`](crate::medium::SimDisk) and answers a journal on it, as `open` does;
-/// - `not_run`, if a hook cannot be given: the ids of the clauses that need it, `["CRS3"]`. They are said to be *not run*, and
-///   are no failure; one that could be judged after all is;
+/// - `wire`, if it speaks to a server: takes the same `Dir` and answers a [`Wire`](crate::Wire);
+/// - `restart`, if it speaks to a server: takes the same `Dir`, kills the server and starts it again;
+/// - `holds`, if the store is in no files below `dir.path()`: takes the same `Dir` and some bytes, and answers whether the medium
+///   has them;
+/// - `clean`, if the store is outside of `dir.path()`: takes the same `Dir` and removes what is left of it;
+/// - `level`, if it is not to be judged by all that its [`JournalInfo`](sessile_core::journal::JournalInfo) claims: the highest
+///   [`Level`](crate::Level) to judge. `level: Journal` is for a driver in the making, `level: Medium` for one with `crash`;
 /// - `absent`, if it may be missing: why it cannot be judged here (a server that is not there), or `None`. It is left out
 ///   then, and the summary says so; asking for it by name fails.
 ///
@@ -67,7 +72,9 @@ macro_rules! suite {
     ($(
         $what:ident: $name:ident, open: $open:expr
         $(, over: $over:expr)? $(, audit: $audit:expr)? $(, tamper: $tamper:expr)? $(, crash: $crash:expr)?
-        $(, not_run: $not_run:expr)? $(, absent: $absent:expr)? $(,)?
+        $(, wire: $wire:expr)? $(, restart: $restart:expr)?
+        $(, holds: $holds:expr)? $(, clean: $clean:expr)?
+        $(, level: $level:ident)? $(, absent: $absent:expr)? $(,)?
     );+ $(;)?) => {
         fn main() -> ::std::process::ExitCode {
             $crate::main(::std::vec![
@@ -77,7 +84,11 @@ macro_rules! suite {
                         $(.with_audit($audit))?
                         $(.with_tamper($tamper))?
                         $(.with_crash($crash))?
-                        $(.with_not_run(&$not_run))?
+                        $(.with_wire($wire))?
+                        $(.with_restart($restart))?
+                        $(.with_holds($holds))?
+                        $(.with_clean($clean))?
+                        $(.with_level($crate::Level::$level))?
                         $(.with_absent($absent))?
                 ),+
             ])
@@ -87,6 +98,9 @@ macro_rules! suite {
 
 /// Judges these backends, as the `main` that [`suite!`](crate::suite) makes. Takes the arguments of the program: those of
 /// libtest.
+///
+/// The `J` clauses of all backends come first. Where one fails, the other clauses of its backend are *not judged*: they would
+/// fail for the same reason. A run whose filter leaves out a `J` clause judges what it was asked for.
 pub fn main(backends: Vec<Backend>) -> ExitCode {
     if run_as_child(&backends) {
         return ExitCode::SUCCESS;
@@ -96,86 +110,102 @@ pub fn main(backends: Vec<Backend>) -> ExitCode {
         backends.into_iter().partition(|backend| backend.absent().is_some());
     arguments.test_threads.get_or_insert(2);
 
-    let judged: Arc<Mutex<Vec<(String, Judged)>>> = Arc::default();
-    let mut trials = Vec::new();
+    let judged = Arc::default();
+    let (mut first, mut then) = (Vec::new(), Vec::new());
     for backend in &backends {
-        for clause in Clause::all().filter(|clause| backend.is_judged_by(clause)) {
-            let name = format!("{}::{}", backend.name(), clause.id.to_lowercase());
-            let (backend, judged, at) = (backend.clone(), Arc::clone(&judged), name.clone());
-            trials.push(Trial::test(name, move || {
-                let verdict = judge(clause, &backend);
-                let may_be_left = backend.not_run().contains(&clause.id);
-                let failure = match &verdict.outcome {
-                    Outcome::Failed(why) => Some(format!("{}: {why}", clause.id)),
-                    Outcome::NotRun(why) if !may_be_left => {
-                        Some(format!("{} was not run: {why}", clause.id))
-                    }
-                    Outcome::Passed | Outcome::Unsupported(_) if may_be_left => {
-                        Some(format!("{} was judged: take it out of `not_run`", clause.id))
-                    }
-                    _ => None,
-                };
-                judged.lock().expect("no panic inside").push((at, verdict));
-                failure.map_or(Ok(()), |why| Err(Failed::from(why)))
-            }));
+        for (clause, trial) in trials(backend, &arguments, &judged) {
+            if clause.level == Level::Journal { first.push(trial) } else { then.push(trial) }
         }
     }
-    let nothing = trials.is_empty();
+    first.append(&mut then);
+    let nothing = first.is_empty();
     let filter = arguments.filter.clone().unwrap_or_default();
-    let conclusion = libtest_mimic::run(&arguments, trials);
-    let mut asked_for = false;
+    let conclusion = libtest_mimic::run(&arguments, first);
+    let mut failed = false;
     for backend in &absent {
-        asked_for |= filter.starts_with(&format!("{}::", backend.name()));
+        failed |= filter.starts_with(&format!("{}::", backend.name()));
         eprintln!("NOT ASSESSED {}: {}", backend.name(), backend.absent().unwrap_or_default());
     }
-    if asked_for {
+    if failed {
         return ExitCode::FAILURE;
     }
     if !arguments.list {
-        summary(&backends, &judged.lock().expect("no panic inside"));
+        let judged = judged.lock().expect("no panic inside");
+        for backend in &backends {
+            failed |= !summary::print(backend, &judged);
+        }
     }
     if nothing {
         eprintln!("not assessed: the suite has no clause or no backend");
-        return ExitCode::FAILURE;
     }
-    conclusion.exit_code()
+    if nothing || failed { ExitCode::FAILURE } else { conclusion.exit_code() }
 }
 
-fn summary(backends: &[Backend], judged: &[(String, Judged)]) {
-    for backend in backends {
-        let prefix = format!("{}::", backend.name());
-        let mut mine: Vec<_> =
-            judged.iter().filter_map(|(name, j)| Some((name.strip_prefix(&prefix)?, j))).collect();
-        mine.sort_by_key(|(name, _)| *name);
-        if mine.is_empty() {
-            println!("{}: not assessed: no clause was run", backend.name());
-            continue;
+/// What has ended: backend, clause, how.
+pub(crate) type AllJudged = Vec<(&'static str, &'static Clause, Judged)>;
+
+/// The tests of a backend.
+fn trials(
+    backend: &Backend,
+    arguments: &Arguments,
+    judged: &Arc<Mutex<AllJudged>>,
+) -> Vec<(&'static Clause, Trial)> {
+    let clauses: Vec<_> = Clause::all().filter(|clause| backend.is_judged_by(clause)).collect();
+    let name = |clause: &Clause| format!("{}::{}", backend.name(), clause.id.to_lowercase());
+    let lowest = clauses.iter().map(|clause| clause.level).min();
+    let begins: Vec<_> = clauses.iter().filter(|clause| Some(clause.level) == lowest).collect();
+    // A run that leaves out some of these judges whatever it is asked for.
+    let is_whole = begins.iter().all(|clause| is_asked_for(arguments, &name(clause)));
+    let gates = if lowest == Some(Level::Journal) { begins.len() } else { 0 };
+    let gate = is_whole.then(|| Arc::new(Gate::of(gates)));
+    let trial = |clause: &'static Clause| {
+        let (backend, judged, gate) = (backend.clone(), Arc::clone(judged), gate.clone());
+        let trial = Trial::ignorable_test(name(clause), move || {
+            let left_out = why_not(clause, &backend, gate.as_deref());
+            let is_left_out = left_out.is_some();
+            let it = left_out.map_or_else(|| judge(clause, &backend), Judged::not_judged);
+            if let Some(gate) = gate.filter(|_| clause.level == Level::Journal) {
+                gate.heard(clause, &it.outcome);
+            }
+            let completion = completion(clause, &backend, &it.outcome, is_left_out);
+            judged.lock().expect("no panic inside").push((backend.name(), clause, it));
+            completion
+        });
+        (clause, trial)
+    };
+    clauses.into_iter().map(trial).collect()
+}
+
+/// Whether the arguments of the program leave a test in the run.
+fn is_asked_for(arguments: &Arguments, name: &str) -> bool {
+    let matches =
+        |filter: &String| if arguments.exact { name == filter } else { name.contains(filter) };
+    arguments.filter.iter().all(matches) && !arguments.skip.iter().any(matches)
+}
+
+/// Why a clause is not judged in a run of the whole backend, if it is not. Waits for the journal's own clauses.
+fn why_not(clause: &Clause, backend: &Backend, gate: Option<&Gate>) -> Option<String> {
+    let gate = gate?;
+    if clause.level > backend.highest() {
+        return Some(format!("above level {}", backend.highest()));
+    }
+    let failed = if clause.level == Level::Journal { Vec::new() } else { gate.wait() };
+    (!failed.is_empty()).then(|| format!("failed: {}", failed.join(", ")))
+}
+
+/// What libtest is told of a clause. One that could not be judged has failed where its level must hold.
+fn completion(
+    clause: &Clause,
+    backend: &Backend,
+    outcome: &Outcome,
+    is_left_out: bool,
+) -> Result<Completion, Failed> {
+    match outcome {
+        Outcome::Passed | Outcome::Unsupported(_) => Ok(Completion::Completed),
+        Outcome::Failed(why) => Err(format!("{}: {why}", clause.id).into()),
+        Outcome::NotJudged(why) if !is_left_out && backend.must_hold(clause.level) => {
+            Err(format!("{} was not judged: {why}", clause.id).into())
         }
-        let count =
-            |wanted: fn(&Outcome) -> bool| mine.iter().filter(|(_, j)| wanted(&j.outcome)).count();
-        println!(
-            "{}: {} passed, {} failed, {} unsupported (each seen to refuse), {} not run",
-            backend.name(),
-            count(|o| matches!(o, Outcome::Passed)),
-            count(|o| matches!(o, Outcome::Failed(_))),
-            count(|o| matches!(o, Outcome::Unsupported(_))),
-            count(|o| matches!(o, Outcome::NotRun(_))),
-        );
-        for (name, judged) in mine {
-            match &judged.outcome {
-                Outcome::Passed => {}
-                Outcome::Failed(why) => {
-                    println!("  failed       {name}: {}", why.lines().next().unwrap_or_default());
-                }
-                Outcome::Unsupported(why) => println!("  unsupported  {name}: {why}"),
-                Outcome::NotRun(why) => println!("  not run      {name}: {why}"),
-            }
-            for note in &judged.notes {
-                println!("  note         {name}: {note}");
-            }
-            if judged.took.as_millis() > 2000 {
-                println!("  slow         {name}: {:.1} s", judged.took.as_secs_f64());
-            }
-        }
+        Outcome::NotJudged(why) => Ok(Completion::ignored_with(format!("not judged: {why}"))),
     }
 }

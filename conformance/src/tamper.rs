@@ -21,7 +21,7 @@ pub enum Damage {
 /// Damages a store of one backend, as a bad disk or a person with an editor would.
 ///
 /// The suite gets it from the `tamper` hook. It must change what is stored, not what a handle has cached: J12, J17, MSG13
-/// and TEN4 open the store again and expect the damage to be found. Without the hook these clauses are *not run*.
+/// and TEN4 open the store again and expect the damage to be found. Without the hook these clauses are *not judged*.
 #[async_trait]
 pub trait Tamper: Send + Sync {
     /// Damages the record at a version. The record exists, and no call is under way on any handle.

@@ -1,9 +1,9 @@
 //! The contract and the tests agree: what is due has a test, and every test is of the contract.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sessile_conformance::{Clause, internal::machine};
+use sessile_conformance::{Clause, Level, internal::machine};
 
 /// The parts of the project that have come.
 const CAME: &[&str] =
@@ -79,4 +79,24 @@ fn the_contract_numbers_its_clauses_without_gaps() {
         assert_eq!(found, &want, "{prefix}");
     }
     assert_eq!(numbers.values().map(Vec::len).sum::<usize>(), 200, "a clause was added or lost");
+}
+
+#[test]
+fn each_clause_is_of_the_level_that_the_contract_says() {
+    let named = |level: Level| {
+        let row = format!("| {level} | ");
+        let line = include_str!("../CONTRACT.md").lines().find(|line| line.starts_with(&row));
+        let cells: Vec<_> = line.expect("a row for each level").split(" | ").collect();
+        cells[2].trim_end_matches(" |").split(", ").collect::<BTreeSet<_>>()
+    };
+    for level in [Level::Concurrent, Level::Shared, Level::Durable, Level::Medium] {
+        let of_it: BTreeSet<_> =
+            Clause::all().filter(|clause| clause.level == level).map(|clause| clause.id).collect();
+        assert_eq!(named(level), of_it, "{level}");
+    }
+    for clause in Clause::all() {
+        let of_journals = clause.id.strip_prefix('J').is_some_and(|n| n.parse::<u32>().is_ok());
+        assert_eq!(clause.level == Level::Journal, of_journals, "{}", clause.id);
+        assert!(clause.law().is_some() || clause.id == "MACHINE", "{} has a law", clause.id);
+    }
 }

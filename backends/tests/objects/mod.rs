@@ -6,7 +6,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::{ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory};
 use sessile::{
     ErrorKind, Result,
     archive::ArchiveObjects,
@@ -106,6 +107,32 @@ pub(super) async fn in_folder(dir: &Dir) -> Result<Arc<WrappedJournal>> {
 pub(super) async fn in_cloud(cloud: Cloud, dir: &Dir) -> Result<Arc<WrappedJournal>> {
     let name = dir.path().file_name().expect("a directory of its own").to_string_lossy();
     Location::of(dir, || Place::Cloud(cloud, format!("suite/{name}"))).open().await
+}
+
+/// Whether an object of the store has these bytes.
+pub(super) async fn holds(dir: Dir, bytes: Vec<u8>) -> bool {
+    let location = dir.kept::<Location>().expect("a location that was opened");
+    let (store, prefix) = location.objects();
+    let below = (!prefix.is_empty()).then(|| prefix.into());
+    let all: Vec<_> = store.list(below.as_ref()).try_collect().await.expect("a list");
+    for object in all {
+        // One that goes away meanwhile holds nothing.
+        let Ok(got) = store.get(&object.location).await else { continue };
+        let content = got.bytes().await.expect("an object");
+        if content.windows(bytes.len()).any(|window| window == bytes) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Removes what is below the store's prefix on a server.
+pub(super) async fn clean(dir: Dir) {
+    let Some(location) = dir.kept::<Location>() else { return };
+    let (store, prefix) = location.objects();
+    let all = store.list(Some(&prefix.into())).map_ok(|object| object.location).boxed();
+    let removed: Vec<_> = store.delete_stream(all).try_collect().await.expect("it is removed");
+    drop(removed);
 }
 
 /// Why there is no server, if there is none: its variable is not set.

@@ -1,13 +1,26 @@
 //! A PostgreSQL server for the suite.
 
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
 use async_trait::async_trait;
 use sessile::{
     Result,
     id::{Space, SpaceKind, Version},
+    journal::Journal,
     postgres::{Options, Postgres, Tls},
 };
-use sessile_conformance::{Damage, Dir, Tamper};
-use tokio_postgres::{Client, NoTls, types::ToSql};
+use sessile_conformance::{Damage, Dir, Tamper, Wire, folder_holds};
+use tokio::time::timeout;
+use tokio_postgres::{Client, Config, NoTls, types::ToSql};
 
 /// Says where the server is, as the script beside the tests does.
 const VARIABLE: &str = "SESSILE_TEST_POSTGRES";
@@ -33,30 +46,98 @@ fn schema(dir: &Dir) -> String {
 }
 
 pub(super) async fn open(dir: Dir) -> Result<Postgres> {
+    Postgres::open(options(&address(), &dir)?).await
+}
+
+fn options(address: &str, dir: &Dir) -> Result<Options> {
     // Many handles are open at once.
-    let options = Options::new(&address())?.with_schema(&schema(&dir))?.with_connections(4);
-    Postgres::open(options.with_tls(Tls::Disable)).await
+    let options = Options::new(address)?.with_schema(&schema(dir))?.with_connections(4);
+    Ok(options.with_tls(Tls::Disable))
+}
+
+/// The way to the server.
+pub(super) struct ToServer(pub(super) Dir);
+
+#[async_trait]
+impl Wire for ToServer {
+    fn server(&self) -> SocketAddr {
+        let config: Config = address().parse().expect("an address");
+        ([127, 0, 0, 1], config.get_ports().first().copied().expect("a port")).into()
+    }
+
+    async fn open(&self, through: SocketAddr) -> Result<Arc<dyn Journal>> {
+        let address = address().replace(&self.server().to_string(), &through.to_string());
+        Ok(Arc::new(Postgres::open(options(&address, &self.0)?).await?))
+    }
+}
+
+/// Kills the server and starts it again. Every second time it is told to end as in a crash, else its first process is killed and
+/// the others find out.
+pub(super) async fn restart(_dir: Dir) {
+    static KILLS: AtomicUsize = AtomicUsize::new(0);
+    if KILLS.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+        assert!(control(&["stop", "-s", "-m", "immediate"]).await, "the server stops");
+    } else {
+        let pid = std::fs::read_to_string(folder().join("postmaster.pid")).expect("it runs");
+        let pid = pid.lines().next().expect("a process").to_owned();
+        assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill runs").success());
+    }
+    let starting = async {
+        // What is left of it has to go first.
+        while !control(&["start", "-s", "-w", "-l", "/dev/null"]).await {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), starting).await.expect("the server starts again");
+}
+
+/// Runs the server's control program, as the script says how.
+async fn control(words: &'static [&'static str]) -> bool {
+    let control = std::env::var("SESSILE_TEST_POSTGRES_CONTROL").expect("the control of a server");
+    let mut control = control.split(' ');
+    let mut command = Command::new(control.next().expect("a program"));
+    command.args(control).args(words);
+    let running = tokio::task::spawn_blocking(move || command.output());
+    running.await.expect("no panic").expect("it runs").status.success()
+}
+
+/// Where the server keeps its files.
+fn folder() -> PathBuf {
+    let control = std::env::var("SESSILE_TEST_POSTGRES_CONTROL").expect("the control of a server");
+    control.split(" -D ").nth(1).expect("a folder").into()
+}
+
+/// Whether a file of tables and indexes has these bytes, once the server has written what it has in memory.
+pub(super) async fn holds(dir: Dir, bytes: Vec<u8>) -> bool {
+    client(&dir).await.batch_execute("CHECKPOINT").await.expect("a superuser");
+    folder_holds(&folder().join("base"), &bytes)
+}
+
+/// Drops the schema.
+pub(super) async fn clean(dir: Dir) {
+    let drop = format!("DROP SCHEMA IF EXISTS \"{}\" CASCADE", schema(&dir));
+    client(&dir).await.batch_execute(&drop).await.expect("a superuser");
+}
+
+/// A session of its own, in the schema.
+async fn client(dir: &Dir) -> Client {
+    let mut config: Config = address().parse().expect("an address");
+    config.password(std::env::var("PGPASSWORD").expect("a password"));
+    let (client, connection) = config.connect(NoTls).await.expect("a session");
+    tokio::spawn(connection);
+    let settings =
+        format!("SET client_min_messages = error; SET search_path = \"{}\"", schema(dir));
+    client.batch_execute(&settings).await.expect("a schema");
+    client
 }
 
 /// Damages rows, through a session of its own.
 pub(super) struct InSchema(pub(super) Dir);
 
-impl InSchema {
-    async fn client(&self) -> Client {
-        let mut config: tokio_postgres::Config = address().parse().expect("an address");
-        config.password(std::env::var("PGPASSWORD").expect("a password"));
-        let (client, connection) = config.connect(NoTls).await.expect("a session");
-        tokio::spawn(connection);
-        let path = format!("SET search_path = \"{}\"", schema(&self.0));
-        client.batch_execute(&path).await.expect("a schema");
-        client
-    }
-}
-
 #[async_trait]
 impl Tamper for InSchema {
     async fn damage(&self, space: &Space, version: Version, damage: Damage) {
-        let client = self.client().await;
+        let client = client(&self.0).await;
         let kind = match space.kind() {
             SpaceKind::Project => "project",
             SpaceKind::Thread => "thread",
@@ -109,7 +190,7 @@ impl Tamper for InSchema {
 
     async fn newer_format(&self) -> bool {
         let set = "UPDATE meta SET value = '1000' WHERE key = 'format'";
-        self.client().await.batch_execute(set).await.expect("a change");
+        client(&self.0).await.batch_execute(set).await.expect("a change");
         true
     }
 }

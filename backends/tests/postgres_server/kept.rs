@@ -1,9 +1,6 @@
 //! What a person sees in the tables, what is left of what was erased, and which settings are taken.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use sessile::{
     ErrorKind, Store,
@@ -12,7 +9,7 @@ use sessile::{
     prelude::*,
 };
 
-use sessile_conformance::internal::raw_batches;
+use sessile_conformance::{folder_holds, internal::raw_batches};
 
 use super::server;
 
@@ -52,20 +49,6 @@ pub(crate) async fn views() -> String {
 
 const SECRET: &str = "a secret that is to be forgotten";
 
-/// Whether any file of tables and indexes holds the secret.
-fn holds(folder: &Path) -> bool {
-    let entries =
-        std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-    entries.into_iter().any(|path| {
-        if path.is_dir() {
-            return holds(&path);
-        }
-        // A file that goes away meanwhile holds nothing.
-        let bytes = std::fs::read(&path).unwrap_or_default();
-        bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes())
-    })
-}
-
 /// A scrub that is done leaves nothing in any table, index or statistic; one beside an older snapshot is pending.
 pub(crate) async fn scrub() -> String {
     let journal = std::sync::Arc::new(server::journal("scrub", server::port(), 2).await);
@@ -78,7 +61,7 @@ pub(crate) async fn scrub() -> String {
     let client = server::client().await;
     client.batch_execute("ANALYZE; CHECKPOINT").await.expect("a superuser");
     let folder = server::folder().join("base");
-    assert!(holds(&folder), "it is in a file");
+    assert!(folder_holds(&folder, SECRET.as_bytes()), "it is in a file");
 
     let older = server::client().await;
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM scrub.record";
@@ -107,7 +90,7 @@ pub(crate) async fn scrub() -> String {
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     guest.close().await.expect("it closes");
     client.batch_execute("CHECKPOINT").await.expect("a superuser");
-    assert!(!holds(&folder), "it is in no file");
+    assert!(!folder_holds(&folder, SECRET.as_bytes()), "it is in no file");
     store.close().await.expect("it closes");
     "what was erased is in no file of the database".into()
 }

@@ -47,6 +47,8 @@ struct Inner {
     seed: u64,
     drawn: AtomicU64,
     notes: Mutex<Vec<String>>,
+    /// All locations of the clause that are to be cleaned, this one and [others](ClauseContext::another).
+    locations: Arc<Mutex<Vec<Dir>>>,
 }
 
 impl ClauseContext {
@@ -64,6 +66,20 @@ impl ClauseContext {
         seed: u64,
         parent_pipe: ParentPipe,
     ) -> Self {
+        Self::among(Arc::default(), backend, dir, temp, seed, parent_pipe).await
+    }
+
+    async fn among(
+        locations: Arc<Mutex<Vec<Dir>>>,
+        backend: &Backend,
+        dir: Dir,
+        temp: Option<TempDir>,
+        seed: u64,
+        parent_pipe: ParentPipe,
+    ) -> Self {
+        if backend.clean().is_some() {
+            locations.lock().expect("no panic inside").push(dir.clone());
+        }
         let info = backend.probe().await.expect("a fresh store opens").clone();
         let archive = backend.open_archive(&dir).await.expect("the archive opens");
         let inner = Inner {
@@ -78,6 +94,7 @@ impl ClauseContext {
             seed,
             drawn: AtomicU64::new(0),
             notes: Mutex::default(),
+            locations,
         };
         Self { inner: Arc::new(inner), parent_pipe }
     }
@@ -86,7 +103,20 @@ impl ClauseContext {
     pub async fn another(&self) -> Self {
         let temp = tempfile::tempdir().expect("a temporary directory");
         let dir = Dir::new(temp.path().to_owned());
-        Self::at(&self.inner.backend, dir, Some(temp), self.seed(), self.parent_pipe.clone()).await
+        let locations = Arc::clone(&self.inner.locations);
+        Self::among(
+            locations,
+            &self.inner.backend,
+            dir,
+            Some(temp),
+            self.seed(),
+            self.parent_pipe.clone(),
+        )
+        .await
+    }
+
+    pub(crate) fn locations(&self) -> Vec<Dir> {
+        self.inner.locations.lock().expect("no panic inside").clone()
     }
 
     /// The backend.

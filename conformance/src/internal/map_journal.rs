@@ -101,7 +101,11 @@ impl MapJournal {
         contents.get(space).is_some_and(|content| content.dropped)
     }
 
-    fn check(&self, space: &Space, batch: &Batch) -> Result<()> {
+    fn check(&self, space: &Space, expected: Option<Position>, batch: &Batch) -> Result<()> {
+        let first = expected.map_or(0, |position| position.version) + 1;
+        if (first..).zip(&batch.records).any(|(version, record)| record.version != version) {
+            return Err(Error::invalid("batch", "its versions do not follow what it expects"));
+        }
         let limits = &self.info.limits;
         let card = batch.card.as_ref().map_or(0, |card| card.json.len());
         for (what, limit, actual) in [
@@ -136,7 +140,8 @@ impl Journal for MapJournal {
     ) -> Result<Commit> {
         // Nothing here waits, and a writer that never waits would keep others from their turn.
         consume_budget().await;
-        self.check(space, batch)?;
+        drop(self.contents()?);
+        self.check(space, expected, batch)?;
         let mut contents = self.contents()?;
         let content = contents.entry(space.clone()).or_default();
         if let Some(refusal) = content.refusal(expected) {

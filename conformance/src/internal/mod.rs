@@ -13,6 +13,7 @@ mod counting;
 pub mod crash;
 pub mod fault;
 pub mod history;
+pub(crate) mod hooks;
 pub mod hostile;
 pub mod id_arguments;
 pub mod looking_back;
@@ -22,16 +23,18 @@ mod map_journal;
 pub mod model;
 mod parent_pipe;
 pub mod process;
+mod proxy;
 pub mod raw_batches;
 pub mod rounds;
 pub mod shapes;
 pub mod shorthand;
 pub mod stops;
 pub mod text_limits;
+pub(crate) mod wire;
+pub mod wired_journal;
 pub mod workspaces;
 pub mod wrong_journals;
 
-pub(crate) use self::child_programs::child_programs;
 pub use self::{
     archives::MapArchive,
     background::InTasks,
@@ -41,4 +44,5 @@ pub use self::{
     map_driver::MapDriver,
     map_journal::MapJournal,
 };
+pub(crate) use self::{child_programs::child_programs, hooks::HookFailed};
 pub use crate::clause::Verdict;

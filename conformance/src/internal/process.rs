@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Backend, Dir,
+    failure::Panics,
     internal::{
         ClauseContext, child_programs,
         parent_pipe::{Line, ParentPipe},
@@ -234,7 +235,7 @@ pub fn run_as_child(backends: &[Backend]) -> bool {
     let backend =
         backends.iter().find(|b| b.name() == order.backend).expect("a backend of this suite");
     let run = child_programs::find(&order.program).expect("a program of this suite").run;
-    let result = crate::judge::runtime().block_on(async {
+    let result = crate::judge::runtime(Panics::default()).block_on(async {
         let cx =
             ClauseContext::at(backend, Dir::new(order.dir), None, order.seed, ParentPipe::Stdout)
                 .await;

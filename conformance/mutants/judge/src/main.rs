@@ -6,15 +6,18 @@
 use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use sessile_conformance::{
-    Backend, Clause, Outcome,
+    Backend, Clause, Level, Outcome,
     clauses::whole_store::histories,
     internal::{MapDriver, MapJournal, process},
     judge,
 };
 
 /// LIN1 without its tasks: histories recorded by processes alone.
-const BY_PROCESSES: Clause =
-    Clause { id: "LIN1", run: |cx| Box::pin(histories::lin1_by_processes(cx)) };
+const BY_PROCESSES: Clause = Clause {
+    id: "LIN1",
+    level: Level::Concurrent,
+    run: |cx| Box::pin(histories::lin1_by_processes(cx)),
+};
 
 fn backends() -> Vec<Backend> {
     vec![

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-crate::clauses! { ARC4 => arc4 }
+crate::clauses! { ARC4: Durable => arc4 }
 
 /// Archived or not, wholly, and whole; answers which.
 async fn either(place: &Place, session: SessionId) -> bool {

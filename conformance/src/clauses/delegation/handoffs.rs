@@ -32,7 +32,7 @@ use crate::{
 };
 
 crate::clauses! {
-    SES6 => ses6, SES9 => ses9, HOF1 => hof1, HOF2 => hof2, HOF3 => hof3, HOF4 => hof4, HOF5 => hof5, HOF6 => hof6,
+    SES6 => ses6, SES9 => ses9, HOF1 => hof1, HOF2: Concurrent => hof2, HOF3 => hof3, HOF4 => hof4, HOF5 => hof5, HOF6 => hof6,
     HOF7 => hof7, HOF8 => hof8
 }
 

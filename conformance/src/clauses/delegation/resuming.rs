@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-crate::clauses! { TLN4 => tln4, LEA5 => lea5 }
+crate::clauses! { TLN4 => tln4, LEA5: Shared => lea5 }
 
 async fn offered(handle: &Handle, thread: ThreadId) -> Vec<Resumable> {
     let all = pages(2, |page| handle.resumable(thread).page(page)).await;

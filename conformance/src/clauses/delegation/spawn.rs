@@ -34,7 +34,7 @@ use crate::{
 };
 
 crate::clauses! {
-    SPN1 => spn1, SPN2 => spn2, SPN3 => spn3, SPN4 => spn4, SPN5 => spn5, SPN6 => spn6, SPN7 => spn7, SPN8 => spn8,
+    SPN1: Durable => spn1, SPN2 => spn2, SPN3 => spn3, SPN4 => spn4, SPN5: Concurrent => spn5, SPN6 => spn6, SPN7 => spn7, SPN8 => spn8,
     SPN9 => spn9, SPN10 => spn10
 }
 

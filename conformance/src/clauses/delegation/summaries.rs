@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-crate::clauses! { SUM1 => sum1, SUM2 => sum2, SUM3 => sum3, SUM4 => sum4, SUM5 => sum5 }
+crate::clauses! { SUM1: Concurrent => sum1, SUM2 => sum2, SUM3 => sum3, SUM4 => sum4, SUM5 => sum5 }
 
 fn brief(text: &str) -> NewSummary {
     NewSummary::new(SummaryOutcome::Succeeded, text)

@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-crate::clauses! { J10 => j10 }
+crate::clauses! { J10: Journal => j10 }
 
 /// More awaits than any call of a journal should have.
 const MOST: usize = 40;
@@ -62,8 +62,11 @@ impl<T> Future for Cut<'_, T> {
     }
 }
 
+/// Longer than any call waits, for others or for its engine, and shorter than what forgets a connection takes to notice.
+const SOON: Duration = Duration::from_secs(4);
+
 async fn soon<T>(what: &str, doing: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(5), doing)
+    tokio::time::timeout(SOON, doing)
         .await
         .unwrap_or_else(|_| panic!("{what} waits for a future that was dropped"))
 }
@@ -76,6 +79,7 @@ pub async fn j10(cx: ClauseContext) -> Verdict {
     aborts(&cx).await;
     turns(&cx).await;
     stores(&cx).await;
+    super::behind_a_wire::stands_still(&cx).await;
     Verdict::Passed
 }
 

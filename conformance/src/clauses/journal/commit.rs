@@ -22,7 +22,7 @@ use crate::{
     internal::{ClauseContext, assertions::refused, raw_batches},
 };
 
-crate::clauses! { J1 => j1, J2 => j2, J3 => j3, J7 => j7 }
+crate::clauses! { J1: Journal => j1, J2: Journal => j2, J3: Journal => j3, J7: Journal => j7 }
 crate::internal::child_programs! { "j2_append" => append }
 
 const OF: usize = 7;
@@ -209,6 +209,7 @@ pub async fn j3(cx: ClauseContext) -> Verdict {
         assert_eq!(end.map(|p| p.version), Some(before + 1 + i as u64 % 4));
     }
     let journal = &*journals[0];
+    out_of_line(journal, &space).await;
     let all = raw_batches::read_all(journal, &space).await;
     raw_batches::chained(&all);
     let tags = raw_batches::whole_batches(&all);
@@ -238,6 +239,34 @@ pub async fn j3(cx: ClauseContext) -> Verdict {
     let none = journal.read(&raw_batches::space(9), &raw_batches::range(0, Version::MAX)).await;
     assert_eq!(none.expect("an unknown space"), Vec::new());
     Verdict::Passed
+}
+
+/// A batch whose versions do not follow what it expects is refused, though what it expects is the head.
+async fn out_of_line(journal: &dyn Journal, space: &Space) {
+    let before = raw_batches::content(journal, space).await;
+    let at = raw_batches::at(&before.0);
+    let version = at.map_or(0, |position| position.version);
+    let with = |versions: [Version; 2]| {
+        let mut batch = raw_batches::batch(at, 2, "out of line");
+        for (record, version) in batch.records.iter_mut().zip(versions) {
+            record.version = version;
+        }
+        batch
+    };
+    for versions in [
+        [1, 2],
+        [version, version + 1],
+        [version + 2, version + 3],
+        [version + 1, version + 1],
+        [version + 1, version + 3],
+    ] {
+        refused(journal.commit(space, at, &with(versions)).await, ErrorKind::Invalid);
+    }
+    assert_eq!(
+        raw_batches::content(journal, space).await,
+        before,
+        "what is refused leaves nothing"
+    );
 }
 
 /// A commit that was answered as not applied is never applied; one that was answered as done is there once.
@@ -286,6 +315,7 @@ pub async fn j7(cx: ClauseContext) -> Verdict {
     let done = answers.values().filter(|applied| **applied == Some(true)).count();
     assert!(done > 0, "somebody gets through");
     super::in_doubt::large_append(&cx).await;
+    super::behind_a_wire::cut(&cx).await;
     Verdict::Passed
 }
 

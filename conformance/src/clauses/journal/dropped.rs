@@ -16,7 +16,7 @@ use crate::{
     internal::{ClauseContext, assertions::refused, raw_batches},
 };
 
-crate::clauses! { J11 => j11, J20 => j20 }
+crate::clauses! { J11: Journal => j11, J20: Journal => j20 }
 crate::internal::child_programs! { "j11_wake" => wake }
 
 /// The commit of a writer that is stale since before a drop is never acknowledged, in any process, before or after a restart.

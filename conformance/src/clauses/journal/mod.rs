@@ -1,5 +1,6 @@
 //! J: what a journal promises.
 
+pub mod behind_a_wire;
 pub mod cancel;
 pub mod commit;
 pub mod damage;

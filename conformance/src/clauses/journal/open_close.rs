@@ -14,7 +14,7 @@ use crate::{
     internal::{ClauseContext, assertions::refused, raw_batches},
 };
 
-crate::clauses! { J6 => j6, J16 => j16 }
+crate::clauses! { J6: Journal => j6, J16: Journal => j16 }
 crate::internal::child_programs! { "j6_write" => write, "j16_open" => open, "j16_claim" => claim }
 
 /// What the writer tells of each acknowledgement.
@@ -56,6 +56,7 @@ pub async fn j6(cx: ClauseContext) -> Verdict {
         assert!(said.len() >= enough, "the writers were heard before they were killed");
         survived(&cx, &said, writers).await;
     }
+    super::behind_a_wire::killed_server(&cx).await;
     let space = raw_batches::space(99);
     let journal = cx.journal().await;
     raw_batches::append(&*journal, &space, None, 5, "closed").await;

@@ -23,7 +23,7 @@ use crate::{
     internal::{ClauseContext, assertions::refused, hostile, raw_batches},
 };
 
-crate::clauses! { J4 => j4, J5 => j5, J8 => j8 }
+crate::clauses! { J4: Journal => j4, J5: Journal => j5, J8: Journal => j8 }
 crate::internal::child_programs! { "j4_look" => look }
 
 /// A read that starts after an acknowledgement sees it, through any handle, in any process.
@@ -165,6 +165,7 @@ async fn prefix(journal: &dyn Journal, space: &Space) {
 pub async fn j8(cx: ClauseContext) -> Verdict {
     contents(&cx).await;
     limits(&cx).await;
+    bounded(&cx).await;
     Verdict::Passed
 }
 
@@ -264,6 +265,37 @@ async fn limits(cx: &ClauseContext) {
     if let Some(over) = over.filter(|over| *over <= 1 << 30) {
         refused(journal.put_blob(&space, &vec![0; over]).await, ErrorKind::Capacity);
     }
+}
+
+/// One read answers about as much as a batch may have, whatever it is asked for, and something where something is.
+async fn bounded(cx: &ClauseContext) {
+    let most = cx.info().limits.batch_bytes;
+    let (journal, space) = (cx.journal().await, raw_batches::space(3));
+    let mut at = None;
+    for _ in 0..2 {
+        let mut batch = raw_batches::of_records(Vec::new());
+        for i in 0..8 {
+            let body = RecordBody::Inline("x".repeat(most / 8 - 1024).into());
+            let record = raw_batches::record(at, Stream(i % 2), "{}", body);
+            at = Some(raw_batches::position(&record));
+            batch.records.push(record);
+        }
+        let before = batch.records.first().map_or(0, |record| record.version - 1);
+        let expected = raw_batches::at(&journal.head(&space).await.expect("a head"));
+        assert_eq!(expected.map_or(0, |position| position.version), before);
+        raw_batches::done(journal.commit(&space, expected, &batch).await);
+    }
+    for direction in [Direction::Forward, Direction::Backward] {
+        let range = ReadRange { direction, ..raw_batches::range(0, Version::MAX) };
+        let page = journal.read(&space, &range).await.expect("a page");
+        let weight: usize = page.iter().map(Record::weight).sum();
+        assert!(!page.is_empty(), "an empty answer means the end");
+        assert!(
+            weight <= most + most / 4,
+            "one read has {weight} bytes; a batch has {most} at most"
+        );
+    }
+    assert_eq!(raw_batches::read_all(&*journal, &space).await.len(), 16, "pages join");
 }
 
 /// The same records after another position.

@@ -14,7 +14,7 @@ use crate::{
     internal::{ClauseContext, raw_batches},
 };
 
-crate::clauses! { J21 => j21 }
+crate::clauses! { J21: Journal => j21 }
 
 /// Tasks at once in each kind of runtime.
 const TASKS: u128 = 4;

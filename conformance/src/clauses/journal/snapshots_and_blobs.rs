@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-crate::clauses! { J14 => j14, J18 => j18 }
+crate::clauses! { J14: Journal => j14, J18: Journal => j18 }
 crate::internal::child_programs! { "j18_put" => put }
 
 /// No snapshot changes an answer: absent, stale, cut or forged.

@@ -19,7 +19,7 @@ use crate::{
     internal::{ClauseContext, assertions::refused, hostile, raw_batches},
 };
 
-crate::clauses! { J9 => j9, J15 => j15 }
+crate::clauses! { J9: Journal => j9, J15: Journal => j15 }
 
 fn tenant(text: &str) -> TenantId {
     TenantId::new(text).expect("a tenant the alphabet allows")
@@ -183,7 +183,52 @@ pub async fn j15(cx: ClauseContext) -> Verdict {
     }
     over.store(true, Ordering::SeqCst);
     churn.await.expect("spaces come and go");
+    written_to(&cx, &all).await;
     Verdict::Passed
+}
+
+/// A space that is written to at this moment is listed as any other.
+async fn written_to(cx: &ClauseContext, all: &BTreeMap<u128, (Timestamp, ProjectId)>) {
+    let over = Arc::new(AtomicBool::new(false));
+    let mut writers = Vec::new();
+    for bits in all.keys().copied().step_by(7) {
+        let (journal, over) = (cx.journal().await, Arc::clone(&over));
+        writers.push(tokio::spawn(async move {
+            let space = raw_batches::space(bits);
+            while !over.load(Ordering::SeqCst) {
+                raw_batches::append_anywhere(&*journal, &space, 2, "more").await;
+                tokio::task::yield_now().await;
+            }
+        }));
+    }
+    let journal = cx.journal().await;
+    let mut want: Vec<_> = all.keys().copied().collect();
+    want.sort_unstable();
+    for order in [ListOrder::Id, ListOrder::Updated] {
+        for _ in 0..cx.times(8) {
+            let query = ListQuery {
+                tenant: tenant("acme"),
+                kind: SpaceKind::Thread,
+                project: None,
+                order,
+                after: None,
+                limit: 1000,
+            };
+            let rows = journal.list(&query).await.expect("a page");
+            let mut listed: Vec<_> = rows
+                .iter()
+                .map(|row| row.space.bits())
+                .filter(|bits| all.contains_key(bits))
+                .collect();
+            listed.sort_unstable();
+            assert_eq!(listed, want, "{order:?}: a space is listed while it is written to");
+            tokio::task::yield_now().await;
+        }
+    }
+    over.store(true, Ordering::SeqCst);
+    for writer in writers {
+        writer.await.expect("a writer ends");
+    }
 }
 
 /// Walks both orders and compares with what must be there; what was made meanwhile may be there too, once.

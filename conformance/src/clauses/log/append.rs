@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-crate::clauses! { MSG1 => msg1, MSG2 => msg2, MSG3 => msg3, MSG5 => msg5, MSG8 => msg8 }
+crate::clauses! { MSG1 => msg1, MSG2 => msg2, MSG3 => msg3, MSG5: Shared => msg5, MSG8 => msg8 }
 
 crate::internal::child_programs! { "msg append" => append_role, "msg tail" => tail_role }
 

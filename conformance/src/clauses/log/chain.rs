@@ -22,7 +22,7 @@ pub async fn msg13(cx: ClauseContext) -> Verdict {
     expected(&cx).await;
     purged_meanwhile(&cx).await;
     if cx.tamper().is_none() {
-        return Verdict::NotRun("the driver brought no tamper hook".into());
+        return Verdict::NotJudged("the driver brought no tamper hook".into());
     }
     let caller = cx.caller();
     for (at, damage) in [
@@ -53,8 +53,7 @@ pub async fn msg13(cx: ClauseContext) -> Verdict {
         let space = thread.space(&caller.tenant);
         drop(store);
         cx.close_all().await;
-        let tamper = cx.tamper().expect("asked before");
-        tamper.damage(&space, at, damage).await;
+        cx.damage(&space, at, damage).await;
         let store = cx.store().await;
         let located: Vec<u64> = match store.as_caller(&caller).verify(thread, Some(end)).await {
             Ok(found) => found.problems.iter().map(|(version, _)| *version).collect(),

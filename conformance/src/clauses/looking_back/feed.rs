@@ -31,7 +31,7 @@ use crate::{
 
 crate::internal::child_programs! { "evt follow" => follow }
 crate::clauses! {
-    EVT1 => evt1, EVT2 => evt2, EVT3 => evt3, EVT4 => evt4, EVT5 => evt5, EVT6 => evt6,
+    EVT1 => evt1, EVT2 => evt2, EVT3: Concurrent => evt3, EVT4 => evt4, EVT5 => evt5, EVT6 => evt6,
 }
 
 pub(super) async fn feed(

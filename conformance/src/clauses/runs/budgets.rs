@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-crate::clauses! { BUD1 => bud1 }
+crate::clauses! { BUD1: Concurrent => bud1 }
 
 crate::internal::child_programs! { "budget spawn" => spawn_role }
 

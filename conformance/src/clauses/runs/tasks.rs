@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-crate::clauses! { USE5 => use5 }
+crate::clauses! { USE5: Concurrent => use5 }
 
 crate::internal::child_programs! { "use tasks" => work }
 

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-crate::clauses! { USE1 => use1, USE2 => use2, USE3 => use3, USE4 => use4, USE6 => use6, USE7 => use7 }
+crate::clauses! { USE1 => use1, USE2 => use2, USE3: Shared => use3, USE4 => use4, USE6 => use6, USE7 => use7 }
 
 crate::internal::child_programs! { "use book" => book_role }
 

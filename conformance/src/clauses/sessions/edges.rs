@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-crate::clauses! { SUB6 => sub6, SUB7 => sub7, SUB9 => sub9, SUB10 => sub10 }
+crate::clauses! { SUB6 => sub6, SUB7: Concurrent => sub7, SUB9 => sub9, SUB10 => sub10 }
 
 crate::internal::child_programs! { "sub widen" => widen }
 

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-crate::clauses! { SUB1 => sub1, SUB2 => sub2, SUB3 => sub3, SUB4 => sub4, SUB5 => sub5 }
+crate::clauses! { SUB1 => sub1, SUB2 => sub2, SUB3 => sub3, SUB4 => sub4, SUB5: Concurrent => sub5 }
 
 pub(super) fn link(parent: SessionId, child: SessionId) -> LinkSessions {
     LinkSessions { child, edge: NewSubSession::under(parent) }

@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-crate::clauses! { THD5 => thd5, THD6 => thd6, THD7 => thd7, THD8 => thd8, THD9 => thd9 }
+crate::clauses! { THD5 => thd5, THD6 => thd6, THD7: Shared => thd7, THD8 => thd8, THD9 => thd9 }
 
 crate::internal::child_programs! { "thd work" => work_role }
 

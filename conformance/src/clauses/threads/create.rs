@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-crate::clauses! { THD1 => thd1, THD2 => thd2, THD3 => thd3, THD4 => thd4, THD10 => thd10 }
+crate::clauses! { THD1 => thd1, THD2 => thd2, THD3: Concurrent => thd3, THD4 => thd4, THD10: Durable => thd10 }
 
 crate::internal::child_programs! { "thd update" => update_role }
 

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-crate::clauses! { XID1 => xid1, XID2 => xid2, XID3 => xid3, XID4 => xid4 }
+crate::clauses! { XID1: Shared => xid1, XID2 => xid2, XID3 => xid3, XID4 => xid4 }
 
 crate::internal::child_programs! { "xid create" => create_role }
 

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-crate::clauses! { THD11 => thd11, THD12 => thd12 }
+crate::clauses! { THD11: Concurrent => thd11, THD12 => thd12 }
 
 /// Lists by id and by updated, filtered by label, exactly once while threads come and go.
 pub async fn thd11(cx: ClauseContext) -> Verdict {

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-crate::clauses! { PRJ1 => prj1, PRJ2 => prj2, PRJ3 => prj3, PRJ4 => prj4, PRJ5 => prj5 }
+crate::clauses! { PRJ1 => prj1, PRJ2 => prj2, PRJ3: Shared => prj3, PRJ4: Shared => prj4, PRJ5 => prj5 }
 
 crate::internal::child_programs! { "prj create threads" => create_threads }
 

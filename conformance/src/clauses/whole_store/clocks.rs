@@ -18,7 +18,7 @@ use crate::{
     internal::{ClauseContext, TestClock, assertions::refused, shorthand},
 };
 
-crate::clauses! { CLK1 => clk1 }
+crate::clauses! { CLK1: Concurrent => clk1 }
 crate::internal::child_programs! { "clocks" => play }
 
 /// CLK1: order, versions and tokens hold under any clock; LEA3 holds for skew up to `max_skew`. Between stores of one

@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-crate::clauses! { CRS1 => crs1, CRS2 => crs2, CRS3 => crs3 }
+crate::clauses! { CRS1: Durable => crs1, CRS2: Durable => crs2, CRS3: Medium => crs3 }
 crate::internal::child_programs! { "crs_work" => work, "crs_turns" => turns }
 
 fn memory_only(cx: &ClauseContext) -> Option<Verdict> {
@@ -190,7 +190,7 @@ pub async fn crs3(cx: ClauseContext) -> Verdict {
         return unsupported;
     }
     let Some(open) = cx.backend().crash() else {
-        return Verdict::NotRun("the driver gives no `crash` hook".into());
+        return Verdict::NotJudged("the driver gives no `crash` hook".into());
     };
     let seed = cx.seed();
     let hindering = tokio::task::spawn_blocking(move || {

@@ -18,11 +18,12 @@ use crate::{
         assertions::refused,
         fault::{Faults, FaultyJournal},
         history::{HistoryThread, Recorded, Tally, drive, processes},
+        shorthand::log,
         wrong_journals::{Alteration, AlteringJournal},
     },
 };
 
-crate::clauses! { LIN1 => lin1, LIN2 => lin2, CLK2 => clk2 }
+crate::clauses! { LIN1: Concurrent => lin1, LIN2: Concurrent => lin2, CLK2: Concurrent => clk2 }
 
 /// An engine that fails in every tenth commit: what was decided after such a commit was decided on a state that is not there.
 const ERRS: Faults = Faults { engine_error: 100, yields: 6, ..Faults::NONE };
@@ -162,7 +163,39 @@ pub async fn lin2(cx: ClauseContext) -> Verdict {
         .unwrap();
     drops_of_unknown_outcome(&cx).await;
     large_turns(&cx, 4).await;
+    wire_that_stands_still(&cx).await;
     Verdict::Passed
+}
+
+/// The part of LIN2 about servers: behind a wire that stands still each call ends at its deadline, and what it says that it does not
+/// know is there once or not at all when the wire moves again.
+async fn wire_that_stands_still(cx: &ClauseContext) {
+    let Some(wired) = cx.wired().await else { return };
+    let store = cx.store_over(Arc::clone(&wired.journal), Arc::default(), |o| o);
+    let caller = cx.caller();
+    let session = cx.session(&store, &caller).await;
+    wired.proxy.stand_still();
+    let hasty = caller.within(Duration::from_millis(150));
+    let started = tokio::time::Instant::now();
+    let hasty = store.as_caller(&hasty);
+    let append = hasty.append(session, NewEntry::text(Role::User, "in doubt"));
+    let error = append.await.expect_err("nothing comes back");
+    assert!(error.is_retryable(), "{error}");
+    let error = hasty.session(session).await.expect_err("nothing comes back");
+    assert!(error.is_retryable(), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(2), "took {:?}", started.elapsed());
+    wired.proxy.pass();
+    wired.recovers(&session.thread().space(&caller.tenant)).await;
+    let patient = caller.within(Duration::from_secs(20));
+    let appended = store
+        .as_caller(&patient)
+        .append(session, NewEntry::text(Role::User, "still here"))
+        .await
+        .expect("the wire moves again");
+    let calm = cx.store().await;
+    let there = log(&calm, &caller, session, 10).await;
+    assert_eq!(there.last().map(|entry| entry.id), Some(appended.first));
+    assert!(there.len() <= 2, "what was in doubt is there once at most");
 }
 
 /// The part of LIN2 about deletions: a journal that does not tell what became of a drop is asked again after growing

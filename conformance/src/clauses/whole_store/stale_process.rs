@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-crate::clauses! { CRS4 => crs4 }
+crate::clauses! { CRS4: Shared => crs4 }
 
 /// A process that does not run during a compaction, a deletion or the restore of a backup reads and writes nothing wrong.
 pub async fn crs4(cx: ClauseContext) -> Verdict {

@@ -17,7 +17,7 @@ use crate::{
     internal::{ClauseContext, TestClock, workspaces::Lab},
 };
 
-crate::clauses! { WSP7 => wsp7 }
+crate::clauses! { WSP7: Durable => wsp7 }
 crate::internal::child_programs! { "wsp make and dispose" => make_and_dispose }
 
 /// A store over another journal with the same driver on the same root, as the second process has it.

@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-crate::clauses! { WSP1 => wsp1, WSP2 => wsp2, WSP8 => wsp8 }
+crate::clauses! { WSP1 => wsp1, WSP2 => wsp2, WSP8: Concurrent => wsp8 }
 
 /// Whole or not at all: after an error, whatever it came of, nothing is left, and the same label can be tried again.
 pub async fn wsp1(cx: ClauseContext) -> Verdict {

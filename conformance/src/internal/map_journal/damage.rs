@@ -19,7 +19,22 @@ impl MapJournal {
             dir.keep(Arc::clone(&journal));
             journal
         };
-        Backend::journal("plain", open).with_tamper(DamagesMaps)
+        let holds = |dir: Dir, bytes: Vec<u8>| async move {
+            dir.kept::<Self>().expect("a journal that was opened").holds(&bytes)
+        };
+        Backend::journal("plain", open).with_tamper(DamagesMaps).with_holds(holds)
+    }
+
+    /// Whether any body, blob or snapshot has these bytes.
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        let has = |content: &[u8]| content.windows(bytes.len()).any(|window| window == bytes);
+        let contents = self.contents.lock().expect("no panic inside");
+        contents.values().any(|content| {
+            let body = |record: &Record| matches!(&record.body, RecordBody::Inline(text) if has(text.as_bytes()));
+            content.records.iter().any(body)
+                || content.blobs.values().any(|(_, blob)| has(blob))
+                || content.snapshot.as_ref().is_some_and(|snapshot| has(&snapshot.bytes))
+        })
     }
 }
 

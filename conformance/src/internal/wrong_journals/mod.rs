@@ -2,6 +2,8 @@
 
 mod altering;
 mod mistakes;
+mod wrong_journal;
 
 pub use altering::{Alteration, AlteringJournal};
-pub use mistakes::{Mistake, WrongJournal};
+pub use mistakes::Mistake;
+pub use wrong_journal::WrongJournal;
