@@ -105,6 +105,16 @@ impl KvJournal {
         coop::yield_budget().await;
         if self.closed.load(Ordering::Acquire) { Err(check::closed()) } else { Ok(()) }
     }
+
+    /// The end of every call: one that was under way when the handle closed, and came to nothing by that, says so.
+    fn leave<T>(&self, answer: Result<T>) -> Result<T> {
+        match answer {
+            Err(Error::Unavailable { .. }) if self.closed.load(Ordering::Acquire) => {
+                Err(check::closed())
+            }
+            answer => answer,
+        }
+    }
 }
 
 /// The id of the store in an engine.
@@ -156,7 +166,7 @@ impl Journal for KvJournal {
 
     async fn head(&self, space: &Space) -> Result<Option<Head>> {
         self.enter().await?;
-        let state = self.state(space).await?;
+        let state = self.leave(self.state(space).await)?;
         Ok(if let State::Live(live) = state { Some(live.row.head) } else { None })
     }
 
@@ -168,29 +178,29 @@ impl Journal for KvJournal {
     ) -> Result<Commit> {
         self.enter().await?;
         check::batch(&self.info.limits, space, expected, batch)?;
-        self.append(space, expected, batch).await
+        self.leave(self.append(space, expected, batch).await)
     }
 
     async fn read(&self, space: &Space, range: &ReadRange) -> Result<Vec<Record>> {
         self.enter().await?;
-        self.read_range(space, range).await
+        self.leave(self.read_range(space, range).await)
     }
 
     async fn save_snapshot(&self, space: &Space, snapshot: &Snapshot) -> Result<()> {
         self.enter().await?;
         let limit = self.info.limits.blob_bytes;
         check::require_within(space, "bytes of a snapshot", limit, snapshot.bytes.len())?;
-        self.keep_snapshot(space, snapshot).await
+        self.leave(self.keep_snapshot(space, snapshot).await)
     }
 
     async fn load_snapshot(&self, space: &Space) -> Result<Option<Snapshot>> {
         self.enter().await?;
-        self.kept_snapshot(space).await
+        self.leave(self.kept_snapshot(space).await)
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<ListRow>> {
         self.enter().await?;
-        self.rows(query).await
+        self.leave(self.rows(query).await)
     }
 
     async fn wait(&self, space: &Space, after: Version, time: Duration) -> Result<bool> {
@@ -199,7 +209,7 @@ impl Journal for KvJournal {
         loop {
             let listener = self.notifier.listen(space);
             self.enter().await?;
-            let is_past = match self.state(space).await? {
+            let is_past = match self.leave(self.state(space).await)? {
                 State::Live(live) => live.row.version() > after,
                 State::Unborn(_) => false,
                 State::Dropped => true,
@@ -216,17 +226,17 @@ impl Journal for KvJournal {
 
     async fn drop_space(&self, space: &Space, expected: Option<Position>) -> Result<Commit> {
         self.enter().await?;
-        self.drop_all(space, expected, clock::deadline(PATIENCE)).await
+        self.leave(self.drop_all(space, expected, clock::deadline(PATIENCE)).await)
     }
 
     async fn erase(&self, space: &Space, versions: &[Version]) -> Result<()> {
         self.enter().await?;
-        self.erase_all(space, versions).await
+        self.leave(self.erase_all(space, versions).await)
     }
 
     async fn scrub(&self) -> Result<Scrub> {
         self.enter().await?;
-        self.kv.scrub().await
+        self.leave(self.kv.scrub().await)
     }
 
     async fn close(&self) -> Result<()> {
@@ -246,7 +256,7 @@ impl Blobs for KvJournal {
         let limit = self.info.limits.blob_bytes;
         check::require_within(space, "bytes of one blob", limit, bytes.len())?;
         let name = check::new_blob_name();
-        self.keep_blob(space, &name, bytes).await?;
+        self.leave(self.keep_blob(space, &name, bytes).await)?;
         Ok(name)
     }
 
@@ -257,7 +267,7 @@ impl Blobs for KvJournal {
         range: Option<Range<u64>>,
     ) -> Result<Vec<u8>> {
         self.enter().await?;
-        self.blob(space, name, range).await
+        self.leave(self.blob(space, name, range).await)
     }
 
     async fn collect_blobs(
@@ -267,6 +277,6 @@ impl Blobs for KvJournal {
         older_than: Duration,
     ) -> Result<u64> {
         self.enter().await?;
-        self.collect(space, in_use, older_than).await
+        self.leave(self.collect(space, in_use, older_than).await)
     }
 }

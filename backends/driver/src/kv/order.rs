@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::future::join_all;
 use sessile_core::{
-    error::Result,
+    error::{Error, Result},
     id::Space,
     journal::{Direction, ListQuery, ListRow},
 };
@@ -55,8 +55,11 @@ impl KvJournal {
         let mut moves = Vec::with_capacity(rows.len());
         for (key, _) in rows {
             let Some(space) = keys::moved_space(&key) else { continue };
-            if let State::Live(live) = self.state(&space).await? {
-                moves.push(self.move_one(space, live, until));
+            match self.state(&space).await {
+                Ok(State::Live(live)) => moves.push(self.move_one(space, live, until)),
+                // Whoever asks for it is told; the others are moved all the same.
+                Ok(_) | Err(Error::Corrupt { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         join_all(moves).await;

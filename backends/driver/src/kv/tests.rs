@@ -33,6 +33,7 @@ struct Slow {
     under_way: AtomicUsize,
     refuses_groups: AtomicBool,
     in_doubt: AtomicBool,
+    is_closed: AtomicBool,
     /// Happens before the next lookup of several keys.
     meanwhile: Meanwhile,
 }
@@ -65,6 +66,9 @@ impl Kv for Slow {
         let meanwhile = if keys.len() > 1 { self.meanwhile.0.lock().unwrap().take() } else { None };
         if let Some(meanwhile) = meanwhile {
             meanwhile.await;
+        }
+        if self.is_closed.load(Ordering::SeqCst) {
+            return Err(Error::failed("no engine is open"));
         }
         self.map.get(keys).await
     }
@@ -105,6 +109,7 @@ impl Kv for Slow {
     }
 
     async fn close(&self) -> Result<()> {
+        self.is_closed.store(true, Ordering::SeqCst);
         self.map.close().await
     }
 }
@@ -294,6 +299,60 @@ async fn a_page_makes_up_for_what_was_dropped_meanwhile() {
         let bits: Vec<u128> = page.iter().map(|row| row.space.bits()).collect();
         assert_eq!(bits, if order == ListOrder::Id { [1, 2, 3] } else { [4, 3, 2] });
     }
+}
+
+/// An engine need not know why it answers nothing any more.
+#[test]
+fn what_was_under_way_when_it_closed_says_so() {
+    block_on(async {
+        let (slow, journal) = slow().await;
+        for bits in 0..3 {
+            let first = carded(vec![record(1, 4, "x")], 1, Some(1));
+            assert!(matches!(journal.commit(&space(bits), None, &first).await, Ok(Commit::Done)));
+        }
+        let other = Arc::clone(&journal);
+        *slow.meanwhile.0.lock().unwrap() = Some(Box::pin(async move {
+            other.close().await.unwrap();
+        }));
+        let error = journal.list(&query(ListOrder::Id, Some(1), 3)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+    });
+}
+
+/// One space whose head is damaged keeps no other from its place in the order.
+#[test]
+fn a_damaged_head_stops_no_other_move() {
+    block_on(async {
+        let (slow, journal) = slow().await;
+        let number = super::order::MOST as u128 + 2;
+        for bits in 0..number {
+            let first = carded(vec![record(1, 4, "x")], 1, Some(1));
+            assert!(matches!(journal.commit(&space(bits), None, &first).await, Ok(Commit::Done)));
+        }
+        // It is not where it belongs, and first in the order.
+        let head = journal.head(&space(0)).await.unwrap().unwrap().position;
+        let next = carded(vec![record(2, 4, "y")], 2, Some(1));
+        assert!(matches!(journal.commit(&space(0), Some(head), &next).await, Ok(Commit::Done)));
+        let all = Vec::new()..vec![u8::MAX];
+        let rows = slow.map.scan(all, Direction::Forward, usize::MAX, usize::MAX).await.unwrap();
+        let living = rows.iter().find(|(key, _)| *key == super::keys::living(&space(0)));
+        let of = super::values::decode_number(&living.unwrap().1).unwrap();
+        let damaged = GuardedBatch {
+            put: vec![(super::keys::head(of), Some(b"damaged".to_vec()))],
+            ..GuardedBatch::default()
+        };
+        slow.map.apply(&[damaged], crate::clock::instant()).await.unwrap();
+        let fresh = KvJournal::open(Arc::clone(&slow) as _).await.unwrap();
+        for bits in 1..number {
+            let head = fresh.head(&space(bits)).await.unwrap().unwrap().position;
+            let next = carded(vec![record(2, 4, "y")], 2, Some(1));
+            let commit = fresh.commit(&space(bits), Some(head), &next).await;
+            assert!(matches!(commit, Ok(Commit::Done)), "{bits}: {commit:?}");
+        }
+        let moved = super::keys::all_moved();
+        let left = slow.map.scan(moved, Direction::Forward, usize::MAX, usize::MAX).await.unwrap();
+        assert!(left.len() < super::order::MOST, "{} are where they were", left.len());
+    });
 }
 
 /// The rows of a store that are damaged or another's are told apart.
