@@ -14,7 +14,7 @@ use std::{path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 use fjall_driver::Fjall;
 use sessile::{
-    ErrorKind, Memory,
+    Memory,
     archive::{ArchiveFolder, ArchiveObjects},
     disk::{self, Disk},
     id::{Space, Version},
@@ -23,11 +23,8 @@ use sessile::{
     redb,
     sqlite::{Options, Sqlite},
 };
-use sessile_conformance::{Damage, Dir, Tamper};
-use sessile_driver::{
-    clock,
-    kv::{GuardedBatch, Kv as _, KvJournal, Map, keys, values},
-};
+use sessile_conformance::{Damage, Dir, KvTamper, Tamper};
+use sessile_driver::kv::{Kv, KvJournal, Map};
 use sessile_testkit::{self as testkit, WrappedJournal};
 
 /// The name of a store's file.
@@ -73,78 +70,21 @@ impl Tamper for InFile {
     }
 }
 
-struct InMap(Dir);
-
-#[async_trait]
-impl Tamper for InMap {
-    async fn damage(&self, space: &Space, version: Version, damage: Damage) {
-        let map = self.0.kept::<Map>().expect("the map that was opened");
-        assert!(testkit::kv::damage_in(&*map, space, version, damage), "a record to damage");
-    }
-
-    async fn newer_format(&self) -> bool {
-        false
-    }
+/// Damage to what is in an ordered map, through its engine.
+fn in_map<F, Fut>(dir: Dir, open: F) -> KvTamper
+where
+    F: Fn(PathBuf) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = sessile::Result<Arc<dyn Kv>>> + Send + 'static,
+{
+    let journal = dir.kept::<KvJournal>().expect("the journal that was opened");
+    KvTamper::new(journal.engine(), move || open(dir.path().to_owned()))
 }
 
-struct InFjall(Dir);
-
-#[async_trait]
-impl Tamper for InFjall {
-    /// The folder is exclusive: a handle that was closed is opened again for as long.
-    async fn damage(&self, space: &Space, version: Version, damage: Damage) {
-        let mut fjall = self.0.kept::<Fjall>().expect("the engine that was opened");
-        let was_open = fjall.get(&[]).await.is_ok();
-        if !was_open {
-            fjall = Arc::new(Fjall::open(self.0.path().join(FOLDER)).await.expect("a folder"));
-        }
-        assert!(testkit::kv::damage_in(&*fjall, space, version, damage), "a record to damage");
-        if !was_open {
-            fjall.close().await.expect("it closes");
-        }
-    }
-
-    async fn newer_format(&self) -> bool {
-        self.0
-            .kept::<Fjall>()
-            .expect("the engine that was opened")
-            .close()
-            .await
-            .expect("it closes");
-        let fjall = Fjall::open(self.0.path().join(FOLDER)).await.expect("a folder");
-        let store = values::encode_store(1000, 0);
-        let put = vec![(keys::STORE.to_vec(), Some(store))];
-        let newer = GuardedBatch { put, ..GuardedBatch::default() };
-        fjall.apply(&[newer], clock::instant()).await.expect("it is applied");
-        fjall.close().await.expect("it closes");
-        true
-    }
-}
-
-struct InOneFile(Dir);
-
-#[async_trait]
-impl Tamper for InOneFile {
-    /// The file is exclusive: its handle is closed first, and opened again if it was open.
-    async fn damage(&self, space: &Space, version: Version, damage: Damage) {
-        let journal = self.0.kept::<WrappedJournal>().expect("the journal that was opened");
-        let was_open = match journal.head(space).await {
-            Err(error) => error.kind() != ErrorKind::Closed,
-            Ok(_) => true,
-        };
-        journal.close().await.expect("a handle closes");
-        let path = self.0.path().join(FILE);
-        assert!(testkit::redb::damage(&path, space, version, damage), "a record to damage");
-        if was_open {
-            let again = redb::open(path, redb::Options::default()).await;
-            journal.replace(Arc::new(again.expect("a file that nobody has open")));
-        }
-    }
-
-    async fn newer_format(&self) -> bool {
-        testkit::redb::set_format(&self.0.path().join(FILE), 1000);
-        true
-    }
+/// Keeps a journal over an ordered map, so that it can be damaged.
+fn kept(dir: &Dir, journal: KvJournal) -> Arc<KvJournal> {
+    let journal = Arc::new(journal);
+    dir.keep(Arc::clone(&journal));
+    journal
 }
 
 struct InFolder(Dir);
@@ -181,20 +121,19 @@ sessile_conformance::suite! {
 
     journal: map,
     open: |dir: Dir| async move {
-        let map = Arc::new(Map::default());
-        dir.keep(Arc::clone(&map));
-        KvJournal::open(map).await
+        let journal = KvJournal::open(Arc::new(Map::default())).await?;
+        sessile::Result::Ok(kept(&dir, journal))
     },
-    tamper: InMap;
+    tamper: |dir| in_map(dir, |_| async { Ok(Arc::new(Map::default()) as _) });
 
     journal: fjall,
     open: |dir: Dir| async move {
-        let fjall = Arc::new(Fjall::open(dir.path().join(FOLDER)).await?);
-        let journal = KvJournal::open(Arc::clone(&fjall) as _).await?;
-        dir.keep(fjall);
-        sessile::Result::Ok(journal)
+        let fjall = Fjall::open(dir.path().join(FOLDER)).await?;
+        sessile::Result::Ok(kept(&dir, KvJournal::open(Arc::new(fjall)).await?))
     },
-    tamper: InFjall;
+    tamper: |dir| in_map(dir, |path| async move {
+        Ok(Arc::new(Fjall::open(path.join(FOLDER)).await?) as _)
+    });
 
     journal: disk,
     open: |dir| async move {
@@ -247,9 +186,12 @@ sessile_conformance::suite! {
     journal: redb,
     open: |dir: Dir| async move {
         let journal = redb::open(dir.path().join(FILE), redb::Options::default()).await?;
-        sessile::Result::Ok(wrapped(&dir, journal))
+        sessile::Result::Ok(kept(&dir, journal))
     },
-    tamper: InOneFile,
+    tamper: |dir| in_map(dir, |path| async move {
+        let journal = redb::open(path.join(FILE), redb::Options::default()).await?;
+        Ok(Arc::clone(journal.engine()))
+    }),
     crash: sim::redb,
     level: Medium;
 

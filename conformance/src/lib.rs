@@ -47,7 +47,8 @@
 //! # Hooks
 //!
 //! - `tamper: |dir| MyTamper(dir)` damages records where they are stored ([`Tamper`]). With it the suite judges that damage is
-//!   found and located (J12, MSG13), stays with its tenant (TEN4), and that a newer format is refused (J17).
+//!   found and located (J12, MSG13), stays with its tenant (TEN4), and that a newer format is refused (J17). For a journal over an
+//!   ordered map there is [`KvTamper`].
 //! - `crash: |disk| async move { .. }` opens a store on a simulated [`medium`]. With it the suite stops the machine after each
 //!   operation, fills the disk and lets flushes fail (CRS1, CRS3). A journal with a seam of its own between itself and the
 //!   file system can offer this; one that speaks to a server cannot.
@@ -160,6 +161,7 @@ mod gate;
 #[doc(hidden)]
 pub mod internal;
 mod judge;
+mod kv_tamper;
 mod level;
 pub mod medium;
 mod open;
@@ -174,6 +176,7 @@ pub use clause::{BoxFuture, Clause};
 pub use dir::Dir;
 pub use internal::{hooks::folder_holds, process::run_as_child};
 pub use judge::{Judged, Outcome, judge};
+pub use kv_tamper::KvTamper;
 pub use level::Level;
 #[doc(hidden)]
 pub use open::marker;

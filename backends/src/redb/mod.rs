@@ -95,7 +95,7 @@ pub async fn open_on(medium: impl StorageBackend, options: Options) -> Result<Kv
 async fn journal(place: Place, options: Options) -> Result<KvJournal> {
     let kv = blocking::run(move || {
         let flush = Arc::<Flush>::default();
-        let slot = DatabaseSlot { db: Some(place.open(&options, &flush)?), generation: 0 };
+        let slot = DatabaseSlot::open(place.open(&options, &flush)?, 0);
         let name = place.name().display().to_string();
         let info = KvInfo::new("redb", name, Durability::PowerLoss, Sharing::OneProcess);
         let shared =
@@ -129,9 +129,15 @@ struct Shared {
 struct DatabaseSlot {
     db: Option<Database>,
     generation: u64,
+    /// For good.
+    is_closed: bool,
 }
 
 impl DatabaseSlot {
+    const fn open(db: Database, generation: u64) -> Self {
+        Self { db: Some(db), generation, is_closed: false }
+    }
+
     /// Lets go of the database. With damaged pages the engine may panic even then.
     fn discard(&mut self) {
         let db = self.db.take();
@@ -183,6 +189,9 @@ impl Shared {
     fn revive(&self, generation: u64) -> Result<()> {
         let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
         self.check()?;
+        if slot.is_closed {
+            return Err(check::closed());
+        }
         if slot.generation == generation {
             slot.discard();
             let db = self.place.open(&self.options, &self.flush)?;
@@ -193,7 +202,7 @@ impl Shared {
                 let reason = format!("{} holds another store now; open it again", self.info.place);
                 return Err(Error::failed(reason));
             }
-            *slot = DatabaseSlot { db: Some(db), generation: generation + 1 };
+            *slot = DatabaseSlot::open(db, generation + 1);
         }
         Ok(())
     }
@@ -261,7 +270,10 @@ impl Shared {
 
     /// Closes the database after the transactions under way.
     fn shut(&self) -> Result<()> {
-        self.slot.write().unwrap_or_else(PoisonError::into_inner).discard();
+        let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
+        slot.discard();
+        slot.is_closed = true;
+        drop(slot);
         let Some(said) = self.flush.failed() else { return Ok(()) };
         Err(Error::failed(format!("cannot flush {} for the last time: {said}", self.info.place)))
     }

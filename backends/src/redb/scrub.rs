@@ -54,7 +54,7 @@ pub(super) fn scrub(shared: &Shared) -> Result<Scrub> {
     }
     let generation = slot.generation + 1;
     // The old file has no name any more; it goes with its last owner.
-    *slot = DatabaseSlot { db: Some(new), generation };
+    *slot = DatabaseSlot::open(new, generation);
     if let Err(e) = check::flush_directory_of(path) {
         // After a loss of power the old file might be back, without what is written from now on.
         shared.flush.fail(&e);

@@ -14,7 +14,10 @@ use sessile_core::{
 use tempfile::TempDir;
 
 use super::{Options, open_on};
-use sessile_driver::kv::KvJournal;
+use sessile_driver::{
+    clock,
+    kv::{GuardedBatch, KvJournal, keys, values},
+};
 use sessile_testkit::journals::{self, all, append, batch, block_on, carded, kind, record, space};
 
 fn folder() -> TempDir {
@@ -288,7 +291,14 @@ fn what_is_no_store_is_refused() {
     assert!(error.to_string().contains("another application"), "{error}");
     std::fs::remove_file(&path).unwrap();
     drop(opened().unwrap());
-    sessile_testkit::redb::set_format(&path, 7);
+    let journal = opened().unwrap();
+    let newer = GuardedBatch {
+        put: vec![(keys::STORE.to_vec(), Some(values::encode_store(7, 0)))],
+        ..GuardedBatch::default()
+    };
+    let applied = block_on(journal.engine().apply(&[newer], clock::instant()));
+    assert_eq!(applied.unwrap(), [true]);
+    drop(journal);
     assert!(matches!(opened(), Err(Error::NewerFormat { needs: 7, has: 1, .. })));
     assert_eq!(
         block_on(super::open(folder.path(), Options::default())).unwrap_err().kind(),

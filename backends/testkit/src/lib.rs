@@ -1,8 +1,8 @@
 //! What the tests of Sessile's drivers share. For tests only: it is not published.
 //!
-//! The modules [`disk`], [`kv`], [`objects`], [`redb`] and [`sqlite`] damage a store where it is kept, with files or the engine's own
-//! crate, as another program would; [`WrappedJournal`] does so for a journal in memory. [`faults`] is an object store that
-//! fails by script, [`journals`] has data and claims for every journal.
+//! The modules [`disk`], [`objects`] and [`sqlite`] damage a store where it is kept, with files or the engine's own crate, as
+//! another program would; [`WrappedJournal`] does so for a journal in memory. (For stores over an ordered map the suite brings
+//! its own hand.) [`faults`] is an object store that fails by script, [`journals`] has data and claims for every journal.
 //!
 //! Each `damage` returns whether there is such a record, and panics if the store cannot be changed.
 
@@ -17,9 +17,7 @@
 pub mod disk;
 pub mod faults;
 pub mod journals;
-pub mod kv;
 pub mod objects;
-pub mod redb;
 pub mod sqlite;
 mod text;
 mod wrapped;

@@ -2,6 +2,8 @@
 
 mod damage;
 
+pub(crate) use damage::flip;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     ops::Range,

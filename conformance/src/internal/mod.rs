@@ -35,6 +35,7 @@ pub mod wired_journal;
 pub mod workspaces;
 pub mod wrong_journals;
 
+pub(crate) use self::map_journal::flip;
 pub use self::{
     archives::MapArchive,
     background::InTasks,

@@ -80,6 +80,11 @@ impl KvJournal {
         })
     }
 
+    /// The engine below. What is written to it past the journal, the journal does not know of.
+    pub const fn engine(&self) -> &Arc<dyn Kv> {
+        &self.kv
+    }
+
     /// The value of one key.
     pub(super) async fn get(&self, key: Key) -> Result<Option<Value>> {
         Ok(self.kv.get(&[key]).await?.into_iter().next().flatten())

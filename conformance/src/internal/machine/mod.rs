@@ -17,7 +17,10 @@ mod world;
 use std::{
     cell::{Cell, RefCell},
     path::Path,
-    sync::atomic::Ordering,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -37,6 +40,8 @@ crate::clauses! { MACHINE => machine }
 
 const CASES: u32 = 64;
 const NIGHTLY_CASES: u32 = 100_000;
+/// Cases of which the generator is told at once; to generate those that have no time left would take time, too.
+const BLOCK: u32 = 64;
 
 /// After this long no further case is begun; the summary says how many there were.
 const TIME: Duration = Duration::from_secs(45 * 60);
@@ -75,14 +80,9 @@ pub async fn machine(cx: ClauseContext) -> Verdict {
         let mut handles = runtime.block_on(world::Handles::open(&cx));
         let handles = RefCell::new(&mut handles);
         let (began, tried) = (tokio::time::Instant::now(), Cell::new((0_u64, 0)));
-        let rng = Hash::of(&[&seed.to_be_bytes()]);
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, rng.bytes());
-        let mut runner = TestRunner::new_with_rng(config(cx.backend().name()), rng);
+        let of_all = config(cx.backend().name());
         let cases = Shape::sequential_strategy(10..50);
-        let failed = runner.run(&cases, |(_, steps, seen)| {
-            if began.elapsed() > TIME {
-                return Ok(());
-            }
+        let one = |(_, steps, seen): (Shape, Vec<Step>, Option<Arc<AtomicUsize>>)| {
             let (cases, before) = tried.get();
             tried.set((cases + 1, before + steps.len()));
             let count = || {
@@ -93,7 +93,18 @@ pub async fn machine(cx: ClauseContext) -> Verdict {
             let mut handles = handles.borrow_mut();
             let case = world::run(&mut handles, &steps, count);
             runtime.block_on(case).map_err(|(_, what)| TestCaseError::fail(what))
-        });
+        };
+        let (mut failed, mut left) = (Ok(()), of_all.cases);
+        for block in 0_u64.. {
+            if failed.is_err() || left == 0 || began.elapsed() > TIME {
+                break;
+            }
+            let config = Config { cases: left.min(BLOCK), ..of_all.clone() };
+            left -= config.cases;
+            let rng = Hash::of(&[&seed.to_be_bytes(), &block.to_be_bytes()]);
+            let rng = TestRng::from_seed(RngAlgorithm::ChaCha, rng.bytes());
+            failed = TestRunner::new_with_rng(config, rng).run(&cases, one);
+        }
         let ((cases, steps), took) = (tried.get(), began.elapsed());
         let (commands, done) = handles.borrow().commands;
         let done = format!("{done} of {commands} commands carried out");

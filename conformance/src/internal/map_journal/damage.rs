@@ -97,7 +97,7 @@ impl SpaceContent {
 }
 
 /// The text with one bit of a letter or digit near its middle changed.
-fn flip(text: &str) -> String {
+pub(crate) fn flip(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let half = bytes.len() / 2;
     let at = (half..bytes.len()).chain(0..half).find(|at| bytes[*at].is_ascii_alphanumeric());
