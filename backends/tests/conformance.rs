@@ -24,7 +24,7 @@ use sessile::{
     sqlite::{Options, Sqlite},
 };
 use sessile_conformance::{Damage, Dir, KvTamper, Tamper};
-use sessile_driver::kv::{Kv, KvJournal, Map};
+use sessile_driver::kv::{KvJournal, Map};
 use sessile_testkit::{self as testkit, WrappedJournal};
 
 /// The name of a store's file.
@@ -68,16 +68,6 @@ impl Tamper for InFile {
         testkit::sqlite::set_format(&self.path(), 1000);
         true
     }
-}
-
-/// Damage to what is in an ordered map, through its engine.
-fn in_map<F, Fut>(dir: Dir, open: F) -> KvTamper
-where
-    F: Fn(PathBuf) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = sessile::Result<Arc<dyn Kv>>> + Send + 'static,
-{
-    let journal = dir.kept::<KvJournal>().expect("the journal that was opened");
-    KvTamper::new(journal.engine(), move || open(dir.path().to_owned()))
 }
 
 /// Keeps a journal over an ordered map, so that it can be damaged.
@@ -124,15 +114,15 @@ sessile_conformance::suite! {
         let journal = KvJournal::open(Arc::new(Map::default())).await?;
         sessile::Result::Ok(kept(&dir, journal))
     },
-    tamper: |dir| in_map(dir, |_| async { Ok(Arc::new(Map::default()) as _) });
+    tamper: |dir| KvTamper::new(dir, |_| async { Ok(Arc::new(Map::default()) as _) });
 
     journal: fjall,
     open: |dir: Dir| async move {
         let fjall = Fjall::open(dir.path().join(FOLDER)).await?;
         sessile::Result::Ok(kept(&dir, KvJournal::open(Arc::new(fjall)).await?))
     },
-    tamper: |dir| in_map(dir, |path| async move {
-        Ok(Arc::new(Fjall::open(path.join(FOLDER)).await?) as _)
+    tamper: |dir| KvTamper::new(dir, |dir| async move {
+        Ok(Arc::new(Fjall::open(dir.path().join(FOLDER)).await?) as _)
     });
 
     journal: disk,
@@ -188,8 +178,8 @@ sessile_conformance::suite! {
         let journal = redb::open(dir.path().join(FILE), redb::Options::default()).await?;
         sessile::Result::Ok(kept(&dir, journal))
     },
-    tamper: |dir| in_map(dir, |path| async move {
-        let journal = redb::open(path.join(FILE), redb::Options::default()).await?;
+    tamper: |dir| KvTamper::new(dir, |dir| async move {
+        let journal = redb::open(dir.path().join(FILE), redb::Options::default()).await?;
         Ok(Arc::clone(journal.engine()))
     }),
     crash: sim::redb,

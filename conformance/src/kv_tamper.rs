@@ -10,15 +10,15 @@ use sessile_core::{
 };
 use sessile_driver::{
     clock,
-    kv::{GuardedBatch, Key, Kv, Value, keys, values},
+    kv::{GuardedBatch, Key, Kv, KvJournal, Value, keys, values},
 };
 
-use crate::{BoxFuture, Damage, Tamper, internal::flip};
+use crate::{BoxFuture, Damage, Dir, Tamper, internal::flip};
 
 /// How long a write of the suite's own may wait.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-type Open = dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Kv>>> + Send + Sync;
+type Open = dyn Fn(Dir) -> BoxFuture<'static, Result<Arc<dyn Kv>>> + Send + Sync;
 
 /// The hook `tamper` of a [`KvJournal`](sessile_driver::kv::KvJournal), whatever its engine is: it damages records through the map
 /// below the journal.
@@ -38,54 +38,62 @@ type Open = dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Kv>>> + Send + Sync;
 ///         dir.keep(Arc::clone(&journal));
 ///         sessile_core::Result::Ok(journal)
 ///     },
-///     tamper: |dir: Dir| {
-///         let journal = dir.kept::<KvJournal>().expect("it was opened");
-///         KvTamper::new(journal.engine(), move || {
-///             let dir = dir.clone();
-///             async move { Ok(Arc::new(MyEngine::open(dir.path()).await?) as _) }
-///         })
-///     },
+///     tamper: |dir: Dir| KvTamper::new(dir, |dir| async move {
+///         Ok(Arc::new(MyEngine::open(dir.path()).await?) as _)
+///     }),
 /// }
 /// ```
 pub struct KvTamper {
-    engine: Arc<dyn Kv>,
+    dir: Dir,
     open: Box<Open>,
 }
 
 impl KvTamper {
-    /// `engine` is the one that was opened last; `open` opens the same store's once more, where that one is closed.
-    pub fn new<F, Fut>(engine: &Arc<dyn Kv>, open: F) -> Self
+    /// The journal that was opened last is one that [`Dir::keep`] keeps; `open` opens its engine once more, where it is closed.
+    pub fn new<F, Fut>(dir: Dir, open: F) -> Self
     where
-        F: Fn() -> Fut + Send + Sync + 'static,
+        F: Fn(Dir) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Arc<dyn Kv>>> + Send + 'static,
     {
-        Self { engine: Arc::clone(engine), open: Box::new(move || Box::pin(open())) }
+        Self { dir, open: Box::new(move |dir| Box::pin(open(dir))) }
+    }
+
+    fn engine(&self) -> Arc<dyn Kv> {
+        let journal =
+            self.dir.kept::<KvJournal>().expect("`open` keeps its `KvJournal` in the `Dir`");
+        Arc::clone(journal.engine())
+    }
+
+    async fn opened(&self) -> Arc<dyn Kv> {
+        (self.open)(self.dir.clone()).await.expect("a closed engine opens again")
     }
 }
 
 impl fmt::Debug for KvTamper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KvTamper").field("engine", &self.engine).finish_non_exhaustive()
+        f.debug_struct("KvTamper").field("dir", &self.dir).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl Tamper for KvTamper {
     async fn damage(&self, space: &Space, version: Version, damage: Damage) {
-        if self.engine.get(&[]).await.is_ok() {
-            return Rows(&*self.engine).damage(space, version, damage).await;
+        let engine = self.engine();
+        if engine.get(&[]).await.is_ok() {
+            return Rows(&*engine).damage(space, version, damage).await;
         }
-        let engine = (self.open)().await.expect("a closed engine opens again");
+        let engine = self.opened().await;
         Rows(&*engine).damage(space, version, damage).await;
         engine.close().await.expect("it closes");
     }
 
     async fn newer_format(&self) -> bool {
-        if self.engine.info().durability == Durability::None {
+        let engine = self.engine();
+        if engine.info().durability == Durability::None {
             return false;
         }
-        let _is_closed = self.engine.close().await;
-        let engine = (self.open)().await.expect("a closed engine opens again");
+        let _is_closed = engine.close().await;
+        let engine = self.opened().await;
         let store = values::encode_store(values::FORMAT + 1000, 0);
         Rows(&*engine).put(keys::STORE.to_vec(), Some(store)).await;
         engine.close().await.expect("it closes");
