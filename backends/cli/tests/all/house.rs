@@ -201,7 +201,7 @@ fn each_part_knows_only_what_it_may() {
     assert_eq!(ours("sessile-core"), [""; 0]);
     assert_eq!(ours("sessile-driver"), ["sessile-core"]);
     assert_eq!(ours("sessile"), ["sessile-core", "sessile-driver"]);
-    assert_eq!(ours("sessile-conformance"), ["sessile-core"]);
+    assert_eq!(ours("sessile-conformance"), ["sessile-core", "sessile-driver"]);
 }
 
 #[test]
