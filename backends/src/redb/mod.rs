@@ -129,7 +129,7 @@ struct Shared {
 struct DatabaseSlot {
     db: Option<Database>,
     generation: u64,
-    /// For good.
+    /// By its owner: it is not opened again.
     is_closed: bool,
 }
 

@@ -14,8 +14,8 @@ use crate::{
 /// first answer, through crash, reopen and a lost reply.
 ///
 /// Keys are remembered per thread, and per project for commands on it; only commands that wrote something count. Another
-/// command under a known key is `KeyReused`. The key of a command whose first entry was erased is `KeyExpired`. The two
-/// forms never collide, and differ in how long they are exact:
+/// command under a known key is `KeyReused`. The key of a command whose first entry was erased or evicted is `KeyExpired`. The
+/// two forms never collide, and differ in how long they are exact:
 ///
 /// - **[`Text`](Self::text)**: any text, such as a UUID or the id of a message. A thread remembers the last 4,096 of
 ///   them. What is older is forgotten: no order tells an old text from a new one, so the command is then carried out

@@ -63,7 +63,8 @@ pub enum Error {
         /// The key.
         key: Box<Key>,
     },
-    /// The key is older than what is remembered, or its entry was erased; nothing was written now.
+    /// The key is older than what is remembered, or its entry was erased or left the journal with its session's archive; nothing
+    /// was written now.
     KeyExpired {
         /// The key.
         key: Box<Key>,

@@ -157,8 +157,7 @@ impl IdempotencyLog {
         salt: [u8; 16],
     ) {
         let KeyMark { name, n, command } = mark;
-        let n_or_0 = n.unwrap_or_default();
-        let answer = Answer { n: n_or_0, first, count, minted, log, salt, command };
+        let answer = Answer { n: n.unwrap_or(0), first, count, minted, log, salt, command };
         let Some(n) = n else { return self.texts.remember(name, answer) };
         let mut producer = self.producers.get(&name).cloned().unwrap_or_default();
         if !producer.answers.is_empty() && n <= producer.greatest {

@@ -222,7 +222,8 @@ pub enum SessionCommand {
         recipient: Box<NewSession>,
     },
     /// Hands a session over to several at once, all or none (BRD1): each goes on in a child of its own, and the session waits
-    /// for all of them, `awaiting_merge`. It keeps its owner.
+    /// for all of them, `awaiting_merge`. It keeps its owner. Asked again by its key, it is answered as before; where recipients
+    /// inherited different things and an edge is gone since, those are told of which it is still known where they begin.
     Broadcast {
         /// How often the session was handed over.
         expected: u64,
